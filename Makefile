@@ -1,0 +1,48 @@
+# `make book` and `make test` are the two commands; `make help` lists the others.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+TIER ?= laptop
+VENV := .venv
+RUN := $(VENV)/bin/python
+COMPANION := $(RUN) -m agmpk.companion
+# The environment is remade when what it is made from changes, by content, not by date.
+STAMP := $(VENV)/agmpk-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-').stamp
+
+.PHONY: help setup book notebooks check test lint clean
+
+help: ## Show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## Make the environment in .venv (PYTHON=... picks the interpreter)
+
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: say make PYTHON=python3.11 ..." >&2; exit 2; }
+	@echo "Making the environment in $(VENV) (a few minutes the first time)."
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	$(RUN) -m pip check
+	@rm -f $(VENV)/agmpk-*.stamp
+	@touch $@
+
+book: setup ## Execute what has changed and build book/_build/html (TIER=smoke, laptop or paper)
+	@$(COMPANION) build --tier $(TIER)
+
+notebooks: setup ## Execute what has changed, without pages (TIER=..., CHAPTER=forecasting)
+	@$(COMPANION) notebooks --tier $(TIER) $(if $(CHAPTER),--chapter $(CHAPTER))
+
+check: setup ## Say which executed chapters are stale, and why
+	@$(COMPANION) check --tier $(TIER)
+
+lint: setup ## ruff
+	$(RUN) -m ruff check .
+
+test: lint ## Everything that is checked: ruff, the tests, every notebook in tier smoke, the book
+	$(RUN) -m pytest
+
+clean: ## Remove the environment, executed notebooks, pages and test leftovers
+	rm -rf $(VENV) build book/_build book/chapters .pytest_cache .ruff_cache .hypothesis *.egg-info

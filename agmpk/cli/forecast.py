@@ -1,0 +1,84 @@
+"""``agmpk forecast``: the rest of an individual's curve from its first samples and its study."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out, parse_times
+from agmpk.errors import AgmpkError
+
+
+@click.command(epilog="""\b
+Examples:
+  agmpk forecast data/benchmark/studies/theophylline.csv --leave-one-out --out forecast.csv
+  agmpk forecast study.csv --target 7 --observed 3 --times 4:24:1 --out forecast.csv
+""")
+@STUDY
+@click.option("--target", help="ID of the individual to forecast.")
+@click.option("--leave-one-out", "everybody", is_flag=True,
+              help="Forecast every individual from all the others.")
+@click.option("--observed", default=4, show_default=True, type=click.IntRange(0),
+              help="How many first positive samples of the target are shown to the model.")
+@TIMES
+@MODEL
+@click.option("--samples", default=200, show_default=True, type=click.IntRange(2),
+              help="Number of sampled curves.")
+@SEED
+@ANALYTE
+@OUT
+def forecast(study: Path, target: str | None, everybody: bool, observed: int, times: str | None,
+             model: str, samples: int, seed: int, analyte: str | None, out: Path) -> None:
+    """Forecast individuals of STUDY, a NONMEM-style table.
+
+    Writes ID, TIME (h), DV (where observed), PRED (exp of the mean of the log samples) and the
+    quantiles Q05, Q25, Q50, Q75, Q95. By default the times are those of the samples that the
+    model was not shown.
+    """
+    from agmpk.evaluation.leave_one_out import after_dose, cases
+    from agmpk.forecasting import load_forecaster
+    from agmpk.studies import read_study
+
+    if (target is None) == (not everybody):
+        raise AgmpkError("Say whom to forecast: either --target ID or --leave-one-out.")
+    wanted = parse_times(times)
+    check_out(out)
+    data = read_study(study, analyte=analyte)
+    if target is not None:
+        data[target]  # names the IDs there are, where this is none of them
+    forecaster = load_forecaster(model)
+    chosen = [case for case in cases(data.compound, data, observed)
+              if everybody or case.prefix.id == target]
+    frames = []
+    for case in tqdm(chosen, desc="forecast", unit="individual", disable=None):
+        query = _query(case.prefix.times, case.times, wanted)
+        if not len(query):
+            click.echo(f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
+                       f"{observed} samples: left out; give --times to forecast it.", err=True)
+            continue
+        answer = forecaster.forecast(case.context, case.prefix, query, samples, case.seed(seed))
+        frame = answer.to_frame()
+        seen = after_dose(data)[case.prefix.id]
+        values = dict(zip(seen.times.tolist(), seen.concentrations.tolist(), strict=True))
+        frame.insert(0, "ID", case.prefix.id)
+        frame.insert(2, "DV", frame.TIME.map(values))
+        frames.append(frame)
+    if not frames:
+        raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
+    from agmpk.files import write_csv
+
+    write_csv(pd.concat(frames, ignore_index=True), out)
+    click.echo(f"{len(frames)} individual(s) forecast with {forecaster.name} -> {out}")
+
+
+def _query(seen: NDArray[np.float64], rest: NDArray[np.float64],
+           wanted: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """The times to forecast: of those asked for, the ones after the last sample shown."""
+    if wanted is None:
+        return rest
+    return wanted[wanted > (seen[-1] if len(seen) else 0.0)]

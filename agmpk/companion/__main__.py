@@ -1,0 +1,95 @@
+"""The commands behind the Makefile: ``python -m agmpk.companion build --tier laptop``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from agmpk.errors import AgmpkError
+
+_tier = click.option("--tier", default="laptop", show_default=True, help="smoke, laptop or paper.")
+_chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
+_force = click.option("--force", is_flag=True, help="Execute even what is up to date.")
+
+
+class _Group(click.Group):
+    """Turns an :class:`AgmpkError` into one line and exit status 2."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except AgmpkError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(2)
+
+
+@click.group(cls=_Group)
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("."),
+    help="Folder of the project (with _toc.yml).",
+)
+@click.pass_context
+def main(ctx: click.Context, root: Path) -> None:
+    """Execute the notebooks and build the book."""
+    from agmpk.companion.project import Project
+
+    ctx.obj = Project(root.resolve())
+
+
+@main.command()
+@_tier
+@_force
+@click.pass_obj
+def build(project, tier: str, force: bool) -> None:
+    """Execute the chapters that need it, then build the HTML book."""
+    from agmpk.companion.html import build_html
+    from agmpk.companion.runner import run_chapters
+    from agmpk.companion.tiers import load_tier
+
+    run_chapters(project, load_tier(project, tier), force=force, echo=_say)
+    build_html(project, echo=_say)
+    _say(f"Open {os.path.relpath(project.index_html)}")
+
+
+@main.command()
+@_tier
+@_chapter
+@_force
+@click.pass_obj
+def notebooks(project, tier: str, chapters: tuple[str, ...], force: bool) -> None:
+    """Execute the chapters that need it, without building pages."""
+    from agmpk.companion.runner import run_chapters
+    from agmpk.companion.tiers import load_tier
+
+    run_chapters(project, load_tier(project, tier), chapters, force=force, echo=_say)
+
+
+@main.command()
+@_tier
+@click.pass_obj
+@click.pass_context
+def check(ctx: click.Context, project, tier: str) -> None:
+    """Say which executed chapters are stale, and why; exit status 1 if any is."""
+    from agmpk.companion.stamps import stale_reasons
+    from agmpk.companion.tiers import load_tier
+
+    loaded = load_tier(project, tier)
+    stale = 0
+    for name in project.chapters():
+        reasons = stale_reasons(project, loaded, name)
+        stale += bool(reasons)
+        _say(f"{name}: {'; '.join(reasons) or 'up to date'}")
+    ctx.exit(1 if stale else 0)
+
+
+def _say(text: str) -> None:
+    """Print at once, so that a log shows progress while it happens."""
+    click.echo(text)
+
+
+if __name__ == "__main__":
+    main(prog_name="python -m agmpk.companion")

@@ -1,0 +1,147 @@
+"""Execute one chapter: papermill in a kernel that is watched, the result written whole or not."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from agmpk.companion import trace
+from agmpk.companion.digests import chapter_digest
+from agmpk.companion.note import add_note, note_text
+from agmpk.companion.project import Project
+from agmpk.companion.stamps import Stamp, write_stamp
+from agmpk.companion.tiers import Tier, check_parameters, load_tier, notebook_parameters
+from agmpk.errors import AgmpkError
+from agmpk.files import atomic_path
+
+# By path, and without ``import``: no name of ours may appear in the notebook's namespace.
+_START_WATCH = f"__import__('runpy').run_path({trace.__file__!r}) and None"
+_UNWATCHED = "the kernel did not load agmpk/companion/trace.py."
+
+
+def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
+    """Execute ``chapter`` in ``tier``; write the executed notebook and its stamp; return the stamp.
+
+    Raises :class:`~agmpk.errors.AgmpkError` naming notebook and cell when a cell fails; the failed
+    notebook is then kept in ``book/_build/failed``, and an earlier good one stays as it was.
+    """
+    parameters = check_parameters(project, tier, chapter)
+    parts = chapter_digest(project, chapter, parameters)  # before running: what it starts from
+    started = time.monotonic()
+    project.executed.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        log, output = Path(folder, "reads.txt"), Path(folder, f"{chapter}.ipynb")
+        with _watched(project, chapter, log):
+            try:
+                papermill.execute_notebook(
+                    str(project.notebook(chapter)),
+                    str(output),
+                    parameters=parameters,
+                    cwd=str(project.root),
+                    kernel_name="python3",
+                    progress_bar=sys.stderr.isatty(),
+                    extra_arguments=[f"--IPKernelApp.exec_lines={_START_WATCH}"],
+                    # Local sockets: nobody else on the machine can talk to the kernel.
+                    config=Config({"KernelManager": {"transport": "ipc"}}),
+                )
+            except PapermillExecutionError as error:
+                raise AgmpkError(_failure(project, chapter, error, output)) from error
+        if not log.exists():
+            raise AgmpkError(f"{chapter}.ipynb ran, but its reads were not watched: {_UNWATCHED}")
+        reads = sorted(set(log.read_text(encoding="utf-8").splitlines()))
+        notebook = nbformat.read(output, as_version=4)
+    seconds = round(time.monotonic() - started, 1)
+    _finish(project, tier, chapter, notebook)
+    stamp = Stamp(
+        chapter=chapter,
+        tier=tier.name,
+        parameters=parameters,
+        seconds=seconds,
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine(),
+        parts=parts,
+        reads=reads,
+    )
+    write_stamp(project, stamp)
+    return stamp
+
+
+def machine() -> str:
+    """The machine in words: system, architecture, number of cores."""
+    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+
+
+def _finish(project: Project, tier: Tier, chapter: str, notebook: nbformat.NotebookNode) -> None:
+    """Add the note, drop what names this machine's folders, and put the notebook in its place."""
+    defaults = notebook_parameters(project.notebook(chapter))
+    add_note(
+        notebook,
+        note_text(
+            tier.name,
+            tier.description,
+            tier.parameters(chapter),
+            load_tier(project, "paper").parameters(chapter),
+            {name: entry["default"] for name, entry in defaults.items()},
+        ),
+    )
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+    with atomic_path(project.executed_notebook(chapter)) as temporary:
+        nbformat.write(notebook, temporary)
+
+
+@contextmanager
+def _watched(project: Project, chapter: str, log: Path) -> Iterator[None]:
+    """Set the environment that makes the kernel started inside watch its reads."""
+    settings = {
+        "root": str(project.root),
+        "chapter": chapter,
+        "inputs": list(project.inputs(chapter)),
+        "log": str(log),
+    }
+    added = {
+        trace.VARIABLE: json.dumps(settings),
+        "AGMPK_DATA": str(project.root / "data"),  # what the digests cover, not another folder
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no remark about frozen modules in every log
+    }
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def _failure(project: Project, chapter: str, error: PapermillExecutionError, output: Path) -> str:
+    """One sentence on a failed cell, numbered as in the source notebook; keeps the evidence."""
+    kept = project.book / "_build" / "failed" / f"{chapter}.ipynb"
+    if output.is_file():
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(output, kept)
+    cells = nbformat.read(project.notebook(chapter), as_version=4).cells
+    number = next((i for i, cell in enumerate(cells) if cell.source == error.source), None)
+    place = "the injected parameters" if number is None else f"cell {number}"
+    first = next((line.strip() for line in error.source.splitlines() if line.strip()), "")
+    return (
+        f"{chapter}.ipynb failed in {place} (`{first}`): {error.ename}: "
+        f"{' '.join(str(error.evalue).split())} (outputs up to there: "
+        f"{kept.relative_to(project.root)})."
+    )

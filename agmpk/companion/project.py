@@ -1,0 +1,106 @@
+"""Where the parts of the book lie, and which chapters its table of contents names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import yaml
+
+from agmpk.errors import AgmpkError
+
+
+@dataclass(frozen=True)
+class Project:
+    """The book project under ``root`` (the folder with ``_toc.yml``)."""
+
+    root: Path
+
+    @property
+    def toc(self) -> Path:
+        """The table of contents."""
+        return self.root / "_toc.yml"
+
+    @property
+    def config(self) -> Path:
+        """The Jupyter Book configuration."""
+        return self.root / "_config.yml"
+
+    @property
+    def book(self) -> Path:
+        """The source folder of the book."""
+        return self.root / "book"
+
+    @property
+    def executed(self) -> Path:
+        """Where executed notebooks and their stamps are kept."""
+        return self.book / "chapters"
+
+    @property
+    def index_html(self) -> Path:
+        """The page to open."""
+        return self.book / "_build" / "html" / "index.html"
+
+    def notebook(self, chapter: str) -> Path:
+        """The source notebook of a chapter."""
+        return self.root / "notebooks" / f"{chapter}.ipynb"
+
+    def executed_notebook(self, chapter: str) -> Path:
+        """The executed notebook of a chapter."""
+        return self.executed / f"{chapter}.ipynb"
+
+    def stamp(self, chapter: str) -> Path:
+        """The record of what a chapter was executed from."""
+        return self.executed / f"{chapter}.stamp.json"
+
+    def tier_file(self, tier: str) -> Path:
+        """The parameters of a tier."""
+        return self.root / "notebooks" / "tiers" / f"{tier}.yaml"
+
+    def chapters(self) -> tuple[str, ...]:
+        """Names of the executed chapters, in the order of the table of contents.
+
+        A chapter is an entry ``file: chapters/NAME``; it is executed from ``notebooks/NAME.ipynb``.
+        """
+        if not self.toc.is_file():
+            raise AgmpkError(f"{self.toc} is missing: run this from a checkout of the project.")
+        found = tuple(
+            file.removeprefix("chapters/")
+            for file in _files(yaml.safe_load(self.toc.read_text(encoding="utf-8")))
+            if file.startswith("chapters/")
+        )
+        for chapter in found:
+            if not self.notebook(chapter).is_file():
+                raise AgmpkError(
+                    f"_toc.yml names chapters/{chapter}, but notebooks/{chapter}.ipynb is missing."
+                )
+        return found
+
+    def require_chapter(self, chapter: str) -> str:
+        """``chapter`` itself; raises when the table of contents does not name it."""
+        if chapter not in self.chapters():
+            raise AgmpkError(
+                f"There is no chapter {chapter!r}; the chapters are {', '.join(self.chapters())}."
+            )
+        return chapter
+
+    def metadata(self, chapter: str) -> dict[str, Any]:
+        """What the notebook says about itself: the ``agmpk`` part of its metadata."""
+        notebook = nbformat.read(self.notebook(chapter), as_version=4)
+        return dict(notebook.metadata.get("agmpk", {}))
+
+    def inputs(self, chapter: str) -> tuple[str, ...]:
+        """Files and folders the notebook declares to read, relative to the root."""
+        return tuple(self.metadata(chapter).get("inputs", ()))
+
+
+def _files(node: object) -> list[str]:
+    """Every ``file:`` entry below ``node`` of a table of contents, in order."""
+    if isinstance(node, dict):
+        own = [node["file"]] if "file" in node else []
+        return own + [file for value in node.values() for file in _files(value)]
+    if isinstance(node, list):
+        return [file for item in node for file in _files(item)]
+    return []

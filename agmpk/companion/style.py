@@ -1,0 +1,69 @@
+"""One look for every figure of the book: colour-blind safe, legible on a phone, units on axes."""
+
+from __future__ import annotations
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+
+#: Width in inches of a figure that fills the text column and still fits on a phone without
+#: scrolling; a wider one scrolls there (see ``agmpk.companion.figures``).
+COLUMN_WIDTH = 6.4
+#: Dots per inch; fixed, so that a figure has the same pixels on every machine.
+DPI = 150
+
+#: The colour-blind safe palette by role, so that a role has the same colour in every chapter.
+COLOURS = dict(
+    zip(
+        ("observed", "flow", "naive", "nlme", "context", "prior", "diffusion", "published"),
+        ("#222222", *sns.color_palette("colorblind", 7).as_hex()),
+        strict=True,
+    )
+)
+
+
+def use_book_style() -> None:
+    """Set the seaborn theme of the book for all figures drawn afterwards.
+
+    The background is white and opaque on purpose: the dark mode of the page then shows the figure
+    as a light card, with every colour as it was chosen.
+    """
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=1.0)
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (COLUMN_WIDTH, 4.0),
+            "figure.dpi": DPI,
+            "savefig.dpi": DPI,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "axes.labelsize": "medium",
+            "legend.frameon": False,
+            "legend.fontsize": "small",
+            "lines.linewidth": 1.8,
+            "font.family": "DejaVu Sans",  # ships with matplotlib: same text on every machine
+        }
+    )
+
+
+def label_axes(
+    axes: Axes,
+    *,
+    x: str = "Time after dose",
+    x_unit: str = "h",
+    y: str = "Concentration",
+    y_unit: str = "ng/mL",
+    log_y: bool = False,
+) -> Axes:
+    """Name both axes with their units, ``Time after dose (h)``; give ``""`` for a pure number.
+
+    ``log_y`` also makes the concentration axis logarithmic. Returns the axes.
+    """
+    axes.set_xlabel(f"{x} ({x_unit})" if x_unit else x)
+    axes.set_ylabel(f"{y} ({y_unit})" if y_unit else y)
+    if log_y:
+        axes.set_yscale("log")
+    return axes

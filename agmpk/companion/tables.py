@@ -1,0 +1,48 @@
+"""Show a table as accessible HTML that scrolls inside its own box on a narrow screen."""
+
+from __future__ import annotations
+
+from html import escape
+
+import pandas as pd
+from IPython.display import display
+
+
+def table_html(
+    frame: pd.DataFrame, caption: str, *, digits: int = 2, index: bool = True, missing: str = "–"
+) -> str:
+    """HTML of ``frame``: a caption, header cells with scope, decimals rounded to ``digits``.
+
+    The scrolling box can be reached by keyboard (``tabindex``) and carries the caption as its
+    name. ``missing`` is what an absent value shows.
+    """
+    body = frame.to_html(
+        index=index,
+        border=0,
+        classes=["dataframe", "agmpk-table"],
+        float_format=lambda value: f"{value:.{digits}f}",
+        na_rep=missing,
+        escape=True,
+        justify="left",
+    )
+    body = body.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
+    head, _, rest = body.partition("</thead>")
+    head = head.replace("<th>", '<th scope="col">')
+    rest = rest.replace("<th>", '<th scope="row">')
+    return (
+        f'<div class="agmpk-scroll" tabindex="0" role="region" '
+        f'aria-label="{escape(caption, quote=True)}">{head}</thead>{rest}</div>'
+    )
+
+
+def show_table(
+    frame: pd.DataFrame, caption: str, *, digits: int = 2, index: bool = True, missing: str = "–"
+) -> None:
+    """Display ``frame`` in the notebook as :func:`table_html`, with plain text as the fallback."""
+    display(
+        {
+            "text/html": table_html(frame, caption, digits=digits, index=index, missing=missing),
+            "text/plain": frame.to_string(),
+        },
+        raw=True,
+    )

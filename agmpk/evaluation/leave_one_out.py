@@ -1,0 +1,98 @@
+"""The benchmark's protocol: leave one individual out, show its first samples, forecast the rest.
+
+Time 0 and values that are not positive are dropped; the first ``observed`` remaining samples are
+the prefix, the others the target; the context is the study's other individuals, whole
+(AGM-PK, PAGE 34, 2026).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agmpk.evaluation.metrics import covered, crps, log_rmse
+from agmpk.forecasting.forecaster import Forecast, Forecaster
+from agmpk.studies import Individual, Study
+
+COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One left-out individual: what is known of it, and what is to be forecast (T points)."""
+
+    compound: str
+    context: Study
+    prefix: Individual
+    times: NDArray[np.float64]
+    observed: NDArray[np.float64]
+
+    def seed(self, base: int) -> int:
+        """A seed of its own for every case, the same in every run."""
+        name = f"{self.compound}/{self.prefix.id}".encode()
+        return int(np.random.SeedSequence([base, zlib.crc32(name)]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A case and its forecast; ``forecast`` is None where nothing is left to predict."""
+
+    case: Case
+    forecast: Forecast | None
+
+
+def after_dose(study: Study) -> Study:
+    """The study without time 0 and without values that are not positive."""
+    usable = study.only_quantifiable()
+    return Study(study.compound, tuple(one.select(one.times > 0) for one in usable), study.units,
+                 study.lloq)
+
+
+def cases(compound: str, study: Study, observed: int = 4) -> list[Case]:
+    """The cases of a study, one per individual."""
+    study = after_dose(study)
+    return [Case(compound, study.without(one.id), one.prefix(observed), *one.rest(observed))
+            for one in study]
+
+
+def leave_one_out(
+    forecaster: Forecaster, studies: Mapping[str, Study], observed: int = 4, n_samples: int = 200,
+    seed: int = 0,
+) -> Iterator[Scored]:
+    """Forecast every individual of every study, one after the other."""
+    for compound, study in studies.items():
+        for case in cases(compound, study, observed):
+            forecast = None
+            if len(case.times):
+                forecast = forecaster.forecast(case.context, case.prefix, case.times, n_samples,
+                                               case.seed(seed))
+            yield Scored(case, forecast)
+
+
+def score(model: str, scored: Scored) -> dict[str, object]:
+    """The row of an individual in the results table; an empty rest counts 0, as published."""
+    case, forecast = scored.case, scored.forecast
+    error = log_rmse(forecast.pred, case.observed) if forecast else 0.0
+    return dict(zip(COLUMNS, (model, case.compound, case.prefix.id, len(case.times), error),
+                    strict=True))
+
+
+def score_points(model: str, scored: Scored) -> pd.DataFrame:
+    """One row a held-out point: DV, PRED, coverage of central intervals, CRPS of ln y, PIT."""
+    case, forecast = scored.case, scored.forecast
+    if forecast is None:
+        return pd.DataFrame()
+    logs = np.log(forecast.samples)
+    return pd.DataFrame({
+        "model": model, "compound": case.compound, "individual": case.prefix.id,
+        "TIME": case.times, "DV": case.observed, "PRED": forecast.pred,
+        **{f"in_{level:.0%}".rstrip("%"): covered(forecast.samples, case.observed, level)
+           for level in (0.5, 0.8, 0.9, 0.95)},
+        "crps": crps(logs, np.log(case.observed)),
+        "pit": (forecast.samples < case.observed).mean(0),
+    })

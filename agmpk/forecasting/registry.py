@@ -1,0 +1,40 @@
+"""Forecasters by name: ``naive``, or any checkpoint that ships in data/checkpoints/."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from agmpk.errors import AgmpkError
+from agmpk.forecasting.forecaster import Forecaster
+from agmpk.paths import data_path
+
+
+def model_names() -> tuple[str, ...]:
+    """The names that ``load_forecaster`` knows."""
+    folder = data_path("checkpoints", must_exist=False)
+    found = sorted(p.parent.name for p in folder.glob("*/weights.safetensors"))
+    return ("naive", *found)
+
+
+def load_forecaster(name: str | Path) -> Forecaster:
+    """A forecaster by name, or from the folder of a checkpoint.
+
+    Raises:
+        AgmpkError: no such model, or a checkpoint that is damaged or of another version.
+    """
+    text = str(name)
+    if text == "naive":
+        from agmpk.forecasting.naive import NaiveForecaster
+
+        return NaiveForecaster()
+    folder = Path(text) if Path(text).is_dir() else data_path("checkpoints", text, must_exist=False)
+    if not folder.is_dir():
+        raise AgmpkError(
+            f"There is no model {text!r}: use one of {', '.join(model_names())}, "
+            "or the folder of a checkpoint."
+        )
+    # Imported late: PyTorch takes seconds to load and the naive forecaster does not need it.
+    from agmpk.forecasting.flow import FlowForecaster
+    from agmpk.training.checkpoint import load_checkpoint
+
+    return FlowForecaster(load_checkpoint(folder), name=folder.name)

@@ -1,0 +1,1 @@
+"""Extraction engines with one output schema: rules, a language model, replayed answers."""

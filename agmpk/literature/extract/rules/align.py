@@ -1,0 +1,282 @@
+"""Which value belongs to which parameter and which arm.
+
+Values of a frame are split into blocks, one an arm (by labels before or after them, or by the order
+`test and reference ... respectively`); inside a block they follow the parameters in order. The kinds
+of the units decide between the readings, so a value can only land on a parameter it can measure.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, field
+
+from agmpk.literature.extract.rules.arms import REFERENCE, TEST, Arm
+from agmpk.literature.extract.rules.frames import Frame
+from agmpk.literature.extract.rules.parameters import Parameter
+from agmpk.literature.extract.rules.tokens import Contrast, Sentence
+from agmpk.literature.extract.rules.values import Value
+
+_TIME_LEAD = re.compile(r"(?:\b(?:at|after|within|in|by|occurr\w*|attain\w*|reach\w*|achiev\w*|observed|obtained)\b|,)\s*(?:(?:a|the|about|approximately|mean|median|average|time|of|at|after|in)\s)*$")
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A value given to a parameter; `arm` is None where the text does not say."""
+
+    parameter: Parameter
+    value: Value
+    arm: str | None
+
+
+@dataclass
+class State:
+    """What carries over between frames: the arm being spoken of, the order of two arms, the last names."""
+
+    current: str | None = None
+    order: list[str] = field(default_factory=lambda: [TEST, REFERENCE])
+    names: list[Parameter] = field(default_factory=list)
+
+
+def _fits(value: Value, parameter: Parameter, sentence: Sentence) -> bool:
+    if not parameter.kind:
+        return value.kind not in ("concentration", "auc") or parameter.name == "other"
+    if value.kind:
+        return value.kind == parameter.kind
+    return parameter.start in sentence.param_units or value.dispersion is not None
+
+
+def sentence_order(sentence: Sentence) -> list[str] | None:
+    """`[test, reference]` or the reverse where the sentence names both arms side by side."""
+    arms = [t for t in sentence.tokens if isinstance(t, Arm)]
+    others = [t for t in sentence.tokens if isinstance(t, (Value, Parameter))]
+    for first, second in zip(arms, arms[1:], strict=False):
+        if first.label == second.label or second.start - first.end > 45:
+            continue
+        if any(first.end <= t.start < second.start for t in others):
+            continue
+        if re.search(r"[.;]", sentence.text[first.end:second.start].replace("vs.", "")):
+            continue
+        return [first.label, second.label]
+    return None
+
+
+def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
+    """Assignments of one frame; `state` is updated with the arms and names it established."""
+    names = frame.parameters or state.names
+    if not names:
+        return []
+    own = [v for v in frame.values if any(_fits(v, p, sentence) for p in names if p.kind or p.name == "other")]
+    extra = _implicit_times(frame, names, sentence)
+    own = [v for v in own if v not in extra]
+    result: list[Assignment] = []
+    blocks, order = _blocks(frame, own, state)
+    if order:
+        result = _in_order(own, names, order, sentence)
+    else:
+        for arm, values in blocks:
+            chosen = names
+            if frame.parameters and len(values) > len(names) and len(state.names) >= len(values):
+                chosen = state.names
+            result += [Assignment(p, v, arm) for p, v in _match(values, chosen, sentence)]
+    if extra:
+        tmax = Parameter("tmax", extra[0].start, extra[0].start)
+        result += _times(extra, tmax, frame, result, state, order)
+    seen = list(dict.fromkeys(a.arm for a in sorted(result, key=lambda a: a.value.start) if a.arm))
+    if len(seen) == 2:
+        state.order = seen
+    return result
+
+
+def _implicit_times(frame: Frame, names: list[Parameter], sentence: Sentence) -> list[Value]:
+    """Times printed with a Cmax (`19.8 µg/mL at 0.92 h`): a Tmax without its name."""
+    if any(p.name != "cmax" for p in frame.parameters) or not frame.parameters:
+        return []
+    times = []
+    for value in frame.values:
+        if value.kind != "time":
+            continue
+        before = sentence.text[:value.start]
+        if times and re.search(r"\d[^a-z]*(?:h\s)?(?:and|vs\.?|versus|,)\s$", before[-24:]):
+            times.append(value)
+        elif _TIME_LEAD.search(before) and any(v.end <= value.start and v.kind != "time" for v in frame.values):
+            times.append(value)
+    return times
+
+
+def _times(extra: list[Value], tmax: Parameter, frame: Frame, known: list[Assignment],
+           state: State, order: list[str]) -> list[Assignment]:
+    arms = [a.arm for a in sorted(known, key=lambda a: a.value.start)]
+    distinct = list(dict.fromkeys(a for a in arms if a))
+    if len(extra) == 1 and len(distinct) <= 1:
+        return [Assignment(tmax, extra[0], distinct[0] if distinct else state.current)]
+    result = []
+    interleaved = len(extra) == len(known) and any(
+        k.value.start > extra[0].start for k in known)
+    if interleaved:
+        for assignment, value in zip(sorted(known, key=lambda a: a.value.start), extra, strict=True):
+            result.append(Assignment(tmax, value, assignment.arm))
+        return result
+    sequence = order or distinct or state.order
+    if len(extra) == 1:
+        before = [a for a in known if a.value.start < extra[0].start]
+        arm = before[-1].arm if before and len(known) > len(before) else None
+        return [Assignment(tmax, extra[0], arm)]
+    return [Assignment(tmax, value, sequence[i]) for i, value in enumerate(extra[:len(sequence)])]
+
+
+def _blocks(frame: Frame, own: list[Value], state: State) -> tuple[list[tuple[str | None, list[Value]]], list[str]]:
+    """Blocks of one arm each, or an order of two arms that the values cycle through."""
+    items = [t for t in frame.items if not isinstance(t, Value) or t in own]
+    first = next((i for i, t in enumerate(items) if isinstance(t, Value)), len(items))
+    lead = _labels(items[:first])
+    body = items[first:]
+    labels = _labels(body)
+    tail_arms = _labels(_after_last_value(body))
+    if len(set(lead[-2:])) == 2:
+        state.current = None
+        if not labels or len(set(labels)) == 2 and len(tail_arms) == 2:
+            return [], lead[-2:]
+        lead = lead[-1:] if isinstance(body[0], Value) and len(labels) == 1 else lead
+        if len(set(lead)) == 2:
+            return [], lead[-2:]
+    if lead:
+        state.current = lead[-1]
+    if not lead and not labels and state.current is None:
+        state_needed = len(own) >= 2
+        return ([(None, own)], []) if not state_needed else _unlabelled(own, frame, state)
+    if not lead and len(set(tail_arms)) == 2 and len(labels) == len(tail_arms):
+        return [], tail_arms[:2]
+    if not labels and not lead and state.current is not None:
+        return [(state.current, own)], []
+    after = not lead and state.current is None and isinstance(body[-1], Arm)
+    return (_labelled_after(body, state) if after else _labelled_before(body, state)), []
+
+
+def _unlabelled(own: list[Value], frame: Frame, state: State):
+    count = max(len(frame.parameters or state.names), 1)
+    if len(own) >= 2 * count or (count == 1 and len(own) == 2):
+        return [], list(state.order)
+    return [(None, own)], []
+
+
+def _labels(items) -> list[str]:
+    labels: list[str] = []
+    for token in items:
+        if isinstance(token, Arm) and (not labels or labels[-1] != token.label):
+            labels.append(token.label)
+    return labels
+
+
+def _after_last_value(items):
+    last = max((i for i, t in enumerate(items) if isinstance(t, Value)), default=-1)
+    return items[last + 1:]
+
+
+def _other(arm: str | None) -> str | None:
+    return {TEST: REFERENCE, REFERENCE: TEST}.get(arm or "")
+
+
+def _labelled_after(body, state: State) -> list[tuple[str | None, list[Value]]]:
+    blocks: list[tuple[str | None, list[Value]]] = []
+    pending: list[Value] = []
+    for token in body:
+        if isinstance(token, Value):
+            pending.append(token)
+        elif isinstance(token, Arm):
+            if pending:
+                blocks.append((token.label, pending))
+                pending = []
+        elif isinstance(token, Contrast) and pending:
+            blocks.append((None, pending))
+            pending = []
+    if pending:
+        blocks.append((None, pending))
+    labelled = {arm for arm, _ in blocks if arm}
+    if len(labelled) == 1:
+        other = _other(next(iter(labelled)))
+        blocks = [(arm or other, values) for arm, values in blocks]
+    return blocks
+
+
+def _labelled_before(body, state: State) -> list[tuple[str | None, list[Value]]]:
+    blocks: list[tuple[str | None, list[Value]]] = []
+    arm = state.current
+    pending: list[Value] = []
+    contrasted = False
+    for i, token in enumerate(body):
+        if isinstance(token, Value):
+            pending.append(token)
+        elif isinstance(token, Arm):
+            if contrasted and pending:
+                blocks.append((token.label, pending))
+                pending, contrasted = [], False
+                continue
+            if pending:
+                same = i + 1 < len(body) and token.label == arm
+                if same and not blocks:
+                    continue
+                blocks.append((arm, pending))
+                pending = []
+            arm = token.label
+        elif isinstance(token, Contrast) and pending:
+            blocks.append((arm, pending))
+            pending, contrasted = [], True
+    if pending:
+        blocks.append((_other(arm) if contrasted else arm, pending))
+    return blocks
+
+
+def _match(values: list[Value], names: list[Parameter], sentence: Sentence) -> list[tuple[Parameter, Value]]:
+    """Values along the names in order; where counts differ, each value goes to the next name it fits."""
+    if len(values) == len(names) and all(_fits(v, p, sentence) for v, p in zip(values, names, strict=True)):
+        return list(zip(names, values, strict=True))
+    if len(names) == 1:
+        fitting = [v for v in values if _fits(v, names[0], sentence)]
+        return [(names[0], fitting[0])] if fitting else []
+    result = []
+    position = 0
+    for value in values:
+        if not value.kind:
+            continue
+        for j in range(position, len(names)):
+            if names[j].kind == value.kind:
+                result.append((names[j], value))
+                position = j + 1
+                break
+    kinds = [v.kind for v in values]
+    if len(values) != len(names) and any(kinds.count(k) != sum(p.kind == k for p in names) for k in set(kinds) if k == "auc"):
+        result = [(p, v) for p, v in result if v.kind != "auc"]
+    return result
+
+
+def _in_order(values: list[Value], names: list[Parameter], order: list[str], sentence: Sentence) -> list[Assignment]:
+    """`k` names times two arms: parameter by parameter, or arm by arm, whichever the units allow."""
+    k = len(names)
+    if len(values) == 2 * k:
+        by_name = [(names[i // 2], values[i], order[i % 2]) for i in range(2 * k)]
+        by_arm = [(names[i % k], values[i], order[i // k]) for i in range(2 * k)]
+        options = [o for o in (by_name, by_arm) if all(_fits(v, p, sentence) for p, v, _ in o)]
+        if options:
+            best = min(options, key=_unlikeness) if len(options) == 2 else options[0]
+            return [Assignment(p, v, arm) for p, v, arm in best]
+    if k == 1:
+        fitting = [v for v in values if _fits(v, names[0], sentence)]
+        if len(fitting) == 1:
+            return [Assignment(names[0], fitting[0], None)]
+        return [Assignment(names[0], v, order[i]) for i, v in enumerate(fitting[:2])]
+    if len(values) == k:
+        return [Assignment(p, v, None) for p, v in _match(values, names, sentence)]
+    return []
+
+
+def _unlikeness(option: list[tuple[Parameter, Value, str]]) -> float:
+    """How far the two arms differ: products under test are alike, parameters are not."""
+    total = 0.0
+    by_parameter: dict[int, list[float]] = {}
+    for parameter, value, _ in option:
+        by_parameter.setdefault(parameter.start, []).append(value.number)
+    for numbers in by_parameter.values():
+        if len(numbers) == 2 and min(numbers) > 0:
+            total += abs(math.log(numbers[0] / numbers[1]))
+    return total

@@ -1,0 +1,118 @@
+"""Which product a value belongs to: words for the test and the reference arm, and aliases a text defines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+TEST, REFERENCE = "test", "reference"
+_PRODUCT = (r"(?:formulations?|products?|tablets?|capsules?|drugs?|preparations?|treatments?|brands?|medications?|generics?|"
+            r"suspensions?|solutions?|syrups?|sachets?|versions?|arms?|groups?|articles?|medicines?|ones?|combinations?|dosage forms?)")
+_TEST = (rf"(?<![-–] )(?<!\bt[- ])(?<!rank )(?<!sum )(?<!Wilcoxon )(?<!signed )(?<!Student )(?<!['’]s )(?<!the same )\b[Tt]est\b(?! (?:was|were) (?:used|applied|performed))(?:\s{_PRODUCT})?"
+         rf"|\b[Gg]enerics?\b(?:\s{_PRODUCT})?|\b(?:[Cc]andidate|[Nn]ew|[Nn]ovel|[Ss]tudy|[Tt]rial|[Ll]ocal|[Dd]omestic|[Dd]eveloped|[Ii]nvestigational|[Bb]iosimilar) {_PRODUCT}\b"
+         r"|\bbiosimilar\b|\b[Cc]andidate\b|\bnewly developed\b")
+_REFERENCE = (rf"\b[Rr]eference\b(?:\s{_PRODUCT})?|\b[Ii]nnovators?\b(?:'s)?(?:\s{_PRODUCT})?|\b[Oo]riginators?\b(?:'s)?(?:\s{_PRODUCT})?"
+              rf"|\b[Cc]omparator\b(?:\s{_PRODUCT})?|\b(?<!test )(?<!local )(?<!two )(?<!reference )(?<!each )(?<!either )[Bb]rand(?:ed|[- ]name)?\b(?!s)(?! [A-Z]\b)(?:\s{_PRODUCT})?"
+              rf"|\b(?:[Oo]riginal|[Ss]tandard|[Mm]arketed|[Cc]onventional|[Cc]ommercial(?:ly available)?|[Ii]mported|[Cc]omparison|[Rr]egistered|[Pp]roprietary) {_PRODUCT}\b|\boriginal\b(?=,)")
+_LETTERS = {"T": TEST, "R": REFERENCE}
+_FORMS = r"tablet|capsule|suspension|solution|syrup|sachet|granule|film|ODT|pellet|powder|drop|gel|chewable|elixir|lozenge"
+_WORD_TEST = r"(?:test|new|trial|generic|candidate|study|local)"
+_WORD_REFERENCE = r"(?:reference|standard|originator|innovator|brand|comparator|original|marketed)"
+_DEFINED = re.compile(
+    rf"(?P<alias>[\w-]+)\s\((?:(?:the|treatment|formulation|product|as)\s)?(?:(?P<letter>[A-Z]|I{{1,2}}|[12]),?\s)?"
+    rf"(?P<role>{_WORD_TEST}|{_WORD_REFERENCE}|T|R)\b(?:[\s,][^()]{{0,40}})?\)")
+_LETTERED = re.compile(
+    rf"(?:treatment|formulation|product|preparation|brand)\s(?P<letter>[A-Z]|I{{1,2}}|[12]),\s(?P<role>{_WORD_TEST}|{_WORD_REFERENCE})\b", re.I)
+_ROLE_FIRST = re.compile(
+    rf"\b(?P<role>{_WORD_TEST}|{_WORD_REFERENCE})(?:\s\w+){{0,2}}\s?\(\s?(?:(?:formulation|treatment|product|brand)\s)?(?P<letter>[A-Z]|I{{1,2}}|[12])\s?\)", re.I)
+_STATED = re.compile(
+    rf"\b(?P<alias>[\w-]+)\s(?:is|was|were|being|served as|as)\s(?:the\s)?(?P<role>{_WORD_TEST}|{_WORD_REFERENCE})\b"
+    rf"(?:\s\w+)?(?:,?\sand\s(?:the\s)?(?:\w+\s)?(?P<alias2>[\w-]+)\s(?:(?:is|was|were|as)\s)?(?:the\s)?(?P<role2>{_WORD_TEST}|{_WORD_REFERENCE})\b)?", re.I)
+_EQUIVALENT = re.compile(rf"\b(?P<a>{_FORMS})s?\b[^.;]{{0,60}}?\bis\s(?:bio)?equivalent to\b", re.I)
+_TOO_GENERAL = {"product", "products", "formulation", "formulations", "drug", "preparation", "treatment", "brand", "group",
+                "cmax", "auc", "tmax", "mean", "values", "value", "for", "of", "the", "a", "an", "it", "which", "ml", "mg", "h",
+                "and", "or", "with", "after", "parameters", "data", "this", "that", "in", "by", "subjects", "used", "tablets a",
+                "results", "drugs", "preparations", "compared", "given", "administered", "received", "acted", "served", "such", "t", "r"}
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A mention of an arm at `start:end`."""
+
+    label: str
+    start: int
+    end: int
+
+
+def _role(word: str) -> str:
+    if word in _LETTERS:
+        return _LETTERS[word]
+    return TEST if re.fullmatch(_WORD_TEST, word, re.I) else REFERENCE
+
+
+class ArmFinder:
+    """Finds arms in a document after learning the aliases that its text defines.
+
+    Examples of definitions: `formulation A (test)`, `as test (A) or reference (B)`, `The syrup is the
+    test product`. Where one dosage form is named as one arm, the other dosage form is the other arm.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.aliases: dict[str, str] = {}
+        for match in _DEFINED.finditer(text):
+            self._learn(match["alias"], _role(match["role"]))
+            if match["letter"]:
+                self._learn(match["letter"], _role(match["role"]))
+        for match in (*_ROLE_FIRST.finditer(text), *_LETTERED.finditer(text)):
+            self._learn(match["letter"], _role(match["role"]))
+        for match in _STATED.finditer(text):
+            self._learn(match["alias"], _role(match["role"]))
+            if match["alias2"]:
+                self._learn(match["alias2"], _role(match["role2"]))
+        for match in _EQUIVALENT.finditer(text):
+            self._learn(match["a"], TEST)
+        if re.search(r"\(T\)|\bT/R\b|\bT and R\b|\bproduct T\b|\bR and T\b|\(R\)|\bT vs\.? R\b", text):
+            self.aliases.setdefault("T", TEST)
+            self.aliases.setdefault("R", REFERENCE)
+        self._complement(text)
+        names = [re.escape(a) for a in sorted(self.aliases, key=len, reverse=True)]
+        words = [n + ("" if len(n) <= 2 else "s?") for n in names]
+        lettered = rf"|(?<![\w/.-])(?:(?:[Tt]reatment|[Ff]ormulation|[Pp]roduct|[Bb]rand|[Pp]reparation|[Tt]ablets?|[Cc]apsules?)\s)?(?:{'|'.join(words)})(?![\w-]|/F|\.\d)" if words else ""
+        self._pattern = re.compile(rf"(?P<test>{_TEST})|(?P<reference>{_REFERENCE}){lettered}")
+
+    def _learn(self, alias: str, role: str) -> None:
+        if alias.lower() in _TOO_GENERAL and alias not in ("T", "R") or re.fullmatch(r"\d{2,}.*|\d+\.\d+", alias):
+            return
+        singular = re.sub(r"s$", "", alias) if len(alias) > 3 else alias
+        if re.fullmatch(rf"{_WORD_TEST}|{_WORD_REFERENCE}", singular, re.I):
+            return
+        if self.aliases.get(singular, role) != role:
+            self.aliases.pop(singular)  # the same word for both arms tells nothing
+            return
+        self.aliases[singular] = role
+
+    def _complement(self, text: str) -> None:
+        forms = [f for f in dict.fromkeys(m.group().lower() for m in re.finditer(rf"\b(?:{_FORMS})", text, re.I))]
+        known = {a.lower(): r for a, r in self.aliases.items() if re.fullmatch(_FORMS, a, re.I)}
+        others = [f for f in forms if f not in known]
+        if len(known) == 1 and len(others) == 1:
+            other = REFERENCE if next(iter(known.values())) == TEST else TEST
+            self.aliases[others[0]] = other
+
+    def find(self, text: str) -> list[Arm]:
+        """Arms in order; names joined into a ratio (`test-to-reference ratio`) are no arms."""
+        found = []
+        for match in self._pattern.finditer(text):
+            if match["test"]:
+                label = TEST
+            elif match["reference"]:
+                label = REFERENCE
+            else:
+                token = re.split(r"\s", match.group())[-1]
+                label = self.aliases.get(token) or self.aliases.get(re.sub(r"s$", "", token)) or ""
+            if label:
+                found.append(Arm(label, match.start(), match.end()))
+        ratio = [(m.start(), m.end()) for m in re.finditer(
+            r"\b(?:test|generic|T)(?:[ -]to[ -]|[-/])(?:reference|brand|originator|R)\b(?=[^.;,]{0,30}\b(?:ratios?|percent))"
+            r"|\bratios?\b[^.;,]{0,25}\b(?:test|T)\s?(?:[ -]to[ -]|[-/]|over|and)\s?(?:the )?(?:reference|R)\b", text, re.I)]
+        return [a for a in found if not any(s <= a.start < e for s, e in ratio)]

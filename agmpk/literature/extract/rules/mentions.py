@@ -1,0 +1,159 @@
+"""Every value that prose gives for a parameter, with its arm, food state, analyte and dose."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from agmpk.literature.extract.rules.align import State, align, sentence_order
+from agmpk.literature.extract.rules.arms import ArmFinder
+from agmpk.literature.extract.rules.compound import AnalyteFinder
+from agmpk.literature.extract.rules.context import center_type, dispersion_hint, states
+from agmpk.literature.extract.rules.frames import frames
+from agmpk.literature.extract.rules.parameters import Parameter
+from agmpk.literature.extract.rules.sentences import sentences
+from agmpk.literature.extract.rules.tokens import tokenize
+from agmpk.literature.text.units import Unit
+
+_RATIO = re.compile(r"\bratios?\b|\bconfidence (?:interval|limit)|\bpoint estimates?\b|\bGMRs?\b|\bbioequivalence (?:range|limit|criteria|interval)|\baccept(?:ance|ed) (?:range|limit)|\b9[05]\s?% CIs?\b", re.I)
+_DOSE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]?(mg|µg|mcg|g)\b(?!\s?[/·*]|\s?(?:h|mL|L)\b)")
+
+
+@dataclass(frozen=True)
+class Mention:
+    """One value of one parameter; positions are spans of the normalized source named `source`."""
+
+    name: str
+    number: float
+    unit: Unit | None
+    dispersion: float | str | None
+    dispersion_type: str | None
+    center: str | None
+    arm: str | None
+    state: str | None
+    analyte: str
+    dose: str | None
+    horizon: str
+    source: str
+    spans: tuple[tuple[int, int], ...]
+    order: int
+    rank: int = 0
+
+
+def prose_mentions(text: str, source: str, arms: ArmFinder, analytes: AnalyteFinder, start_order: int = 0) -> list[Mention]:
+    """The mentions in normalized prose, in the order of the text."""
+    result: list[Mention] = []
+    carried_state: str | None = None
+    carried_analyte = ""
+    carried_dose: str | None = None
+    order = [*State().order]
+    names: list[Parameter] = []
+    for begin, stop in sentences(text):
+        part = text[begin:stop]
+        sentence = tokenize(part, begin, arms)
+        food = states(part)
+        found_analytes = analytes.find(part)
+        doses = [(m.start(), m.group(1) + m.group(2)) for m in _DOSE.finditer(part)]
+        parts = frames(sentence)
+        state = State(order=sentence_order(sentence) or order, names=names)
+        assigned_names: list[Parameter] = []
+        for frame in parts:
+            anchor = frame.parameters[0].start if frame.parameters else frame.values[0].start
+            assignments = align(frame, sentence, state)
+            for item in assignments:
+                if not item.parameter.kind or item.parameter.name == "auc":
+                    continue
+                if _is_ratio(part, item, sentence.param_units):
+                    continue
+                where = min(anchor, item.value.start)
+                result.append(_mention(
+                    item, text, part, begin, source,
+                    state=_last(food, item.value.start, carried_state if len({f for _, f in food}) != 2 else None, food),
+                    analyte=_analyte(found_analytes, where, item.value.start, carried_analyte),
+                    dose=_last(doses, item.value.start, carried_dose, None),
+                    order=start_order + len(result), unit=item.value.unit or sentence.param_units.get(item.parameter.start)))
+            fresh = [p for p in frame.parameters] or [a.parameter for a in assignments]
+            implied = [a.parameter for a in assignments if a.parameter.name == "tmax" and a.parameter.start == a.parameter.end]
+            assigned_names += fresh + implied[:1]
+            state.names = assigned_names
+        order = state.order
+        if assigned_names and parts:
+            names = assigned_names
+        elif any(p.kind for p in sentence.tokens if isinstance(p, Parameter)):
+            names = [p for p in sentence.tokens if isinstance(p, Parameter)]
+        if food:
+            carried_state = food[-1][1] if len({f for _, f in food}) == 1 else None
+        if found_analytes:
+            distinct = {a for _, _, a in found_analytes}
+            carried_analyte = found_analytes[-1][2] if len(distinct) == 1 else ""
+        if doses and parts:
+            carried_dose = doses[-1][1]
+    return result
+
+
+def _last(found, position: int, carried, all_found):
+    before = [value for where, value in found if where < position]
+    if before:
+        return before[-1]
+    if all_found and carried is None and len(all_found) == 1:
+        return all_found[0][1]
+    return carried
+
+
+def _analyte(found, anchor: int, position: int, carried: str) -> str:
+    near = [a for s, e, a in found if s < position]
+    if near:
+        return near[-1]
+    behind = [a for s, e, a in found if 0 <= s - position < 60]
+    return behind[0] if behind and not carried else carried
+
+
+def _is_ratio(part: str, item, param_units) -> bool:
+    if item.value.kind in ("concentration", "auc", "time"):
+        return False
+    if item.parameter.start in param_units and item.value.kind == "":
+        return False
+    clause = part[max(0, part.rfind(";", 0, item.value.start)):item.value.end + 40]
+    return bool(_RATIO.search(clause))
+
+
+def _mention(item, text: str, part: str, begin: int, source: str, *, state, analyte, dose, order, unit) -> Mention:
+    value, parameter = item.value, item.parameter
+    spans = [(begin + value.start, begin + value.start + _digits(part, value.start))]
+    if value.unit_span:
+        spans.append((begin + value.unit_span[0], begin + value.unit_span[1]))
+    if value.dispersion_span:
+        spans.append((begin + value.dispersion_span[0], begin + value.dispersion_span[1]))
+    if parameter.end > parameter.start:
+        spans.append((begin + parameter.start, begin + parameter.end))
+    return Mention(
+        parameter.name, value.number, unit, value.dispersion, _dispersion_type(value, parameter, text, part),
+        center_type(part, value.start) or (center_type(text, begin) if text else None), item.arm, state, analyte, dose,
+        parameter.horizon, source, tuple(spans), order)
+
+
+def _digits(part: str, start: int) -> int:
+    match = re.compile(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?").match(part, start)
+    return match.end() - start if match else 1
+
+
+def _dispersion_type(value, parameter: Parameter, text: str, part: str) -> str | None:
+    if value.dispersion is None:
+        return None
+    if value.dispersion_kind:
+        return value.dispersion_kind
+    if isinstance(value.dispersion, str):
+        near = part[max(0, part.rfind(".", 0, value.start)):value.end]
+        hint = dispersion_hint(part, "brackets", value.start)
+        if hint in ("95% CI", "90% CI", "IQR", "range"):
+            return hint
+        if re.search(r"95\s?% (?:CI|confidence)", near):
+            return "95% CI"
+        return "IQR" if re.search(r"\bIQR\b|interquartile", part) else "range"
+    style = "plus" if value.style == "plus" else "brackets"
+    hint = dispersion_hint(part, style) or dispersion_hint(text, style)
+    if hint and hint not in ("range", "IQR", "95% CI", "90% CI"):
+        return hint
+    if style == "plus":
+        return "SD"
+    return "SD" if re.search(r"\bSDs?\b|S\.D\.|standard deviation", text) and not re.search(r"\bCV", text) else None

@@ -1,0 +1,130 @@
+"""A file of extraction records to the reference dataset, the dropped records and the corrections."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pandera.pandas as pa
+
+from agmpk.errors import AgmpkError
+from agmpk.files import write_csv
+from agmpk.literature.harmonize.dictionary import NAMES, data_dictionary, reference_schema
+from agmpk.literature.harmonize.flat import is_flat, nested
+from agmpk.literature.harmonize.record import harmonize_record
+from agmpk.literature.jsonl import read_jsonl
+
+PUBLISHED = {"records": 114, "oral": 85}  # Ojeda et al. 2026, arXiv 2604.17670
+SIGNIFICANT = 6  # digits kept in the dataset; the sources print at most six
+
+
+@dataclass(frozen=True)
+class Harmonized:
+    """`reference` (one row a surviving record), `dropped` (with reasons), `corrections` (every change)."""
+
+    reference: pd.DataFrame
+    dropped: pd.DataFrame
+    corrections: pd.DataFrame
+
+    def funnel(self) -> pd.DataFrame:
+        """How many records are left after each step: `step, records`."""
+        total = len(self.reference) + len(self.dropped)
+        steps = [("extracted", total)]
+        left = total
+        for prefix, label in (
+            ("route: ", "oral"),
+            ("species", "given to humans"),
+            ("no compound", "compound known"),
+            (("no dose", "dose"), "dose in mg"),
+            (("incomplete", "impossible"), "usable Cmax or AUC0-t"),
+        ):
+            left -= int(self.dropped["reason"].str.startswith(prefix).sum())
+            steps.append((label, left))
+        steps.append(("complete (Cmax, AUC0-t and Tmax)", int(self.reference["complete"].sum())))
+        return pd.DataFrame(steps, columns=["step", "records"])
+
+
+def harmonize_records(records: Iterable[Mapping[str, Any]]) -> Harmonized:
+    """Harmonize published and newly extracted records alike.
+
+    Raises AgmpkError when the outcome breaks the dataset's schema (for instance one article twice).
+    """
+    rows: list[dict[str, Any]] = []
+    dropped: list[dict[str, Any]] = []
+    changes: list[dict[str, Any]] = []
+    for record in records:
+        published = nested(record) if is_flat(record) else record
+        result = harmonize_record(published)
+        key = {
+            "pmid": str(published.get("pmid") or published.get("id", "")),
+            "compound": str(published.get("compound") or ""),
+        }
+        if result.row is None:
+            dropped.append({**key, "reason": result.reason})
+        else:
+            rows.append(result.row)
+        changes.extend({**key, **vars(note)} for note in result.notes)
+    reference = _rounded(pd.DataFrame(rows, columns=NAMES))
+    reference = reference.sort_values(
+        ["compound", "pmid"], key=lambda s: s.str.lower(), ignore_index=True
+    )
+    if len(reference):
+        reference = _validated(reference)
+    return Harmonized(
+        reference,
+        pd.DataFrame(dropped, columns=["pmid", "compound", "reason"]),
+        pd.DataFrame(
+            changes, columns=["pmid", "compound", "field", "action", "before", "after", "reason"]
+        ),
+    )
+
+
+def harmonize_file(*paths: str | Path) -> Harmonized:
+    """Harmonize the records of one or more JSON-lines files together."""
+    return harmonize_records(record for path in paths for record in read_jsonl(path))
+
+
+def write_harmonized(result: Harmonized, folder: str | Path) -> list[Path]:
+    """Write `reference.csv`, `dropped.csv`, `corrections.csv`, `dictionary.csv` into `folder`."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise AgmpkError(f"{folder}: no such folder; create it or give another --out")
+    frames = {
+        "reference": result.reference,
+        "dropped": result.dropped,
+        "corrections": result.corrections,
+        "dictionary": data_dictionary(),
+    }
+    for name, frame in frames.items():
+        write_csv(frame, folder / f"{name}.csv")
+    return [folder / f"{name}.csv" for name in frames]
+
+
+def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
+    numbers = [c for c in frame.columns if c.endswith(("_per_mg", "_percent", "_h", "_mg"))]
+    frame = frame.copy()
+    for column in numbers:
+        frame[column] = [
+            None if pd.isna(v) else float(f"{v:.{SIGNIFICANT}g}") for v in frame[column]
+        ]
+    for column in ("n", "year"):
+        frame[column] = frame[column].astype("Int64")
+    return frame
+
+
+def _validated(frame: pd.DataFrame) -> pd.DataFrame:
+    try:
+        reference_schema().validate(
+            frame.assign(complete=frame["complete"].astype(bool)), lazy=True
+        )
+    except pa.errors.SchemaErrors as error:
+        first = error.failure_cases.iloc[0]
+        row = "" if pd.isna(first["index"]) else f" (pmid {frame.loc[int(first['index']), 'pmid']})"
+        raise AgmpkError(
+            f"harmonized dataset: column {first['column']}, value {first['failure_case']}{row} "
+            f"breaks the rule {first['check']}; correct or remove that record"
+        ) from error
+    return frame

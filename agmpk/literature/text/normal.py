@@ -1,0 +1,154 @@
+"""Normalization of printed text that remembers where every character came from.
+
+Articles print the same quantity in many ways: `h·ng/mL`, `h∙ng/mL`, `ng h mL⁻¹`, `12·3`, `1 234,5`,
+`C<sub>max</sub>`. Everything downstream reads one plain form; the character map carries every match
+back to the untouched source, which is what evidence has to point at.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+
+_DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
+_DOTS = dict.fromkeys(map(ord, "·∙⋅•・‧˙●ꞏ᛫・"), "·")
+_NARROW = dict.fromkeys(map(ord, "\u2009\u202f\u00a0\u2007\u200a\u2006\u2005"), "\u2009")
+_OTHER = {
+    ord("μ"): "µ",
+    ord("✕"): "×",
+    ord("⨯"): "×",
+    ord("∗"): "*",
+    ord("’"): "'",
+    ord("′"): "'",
+    ord("∕"): "/",
+    ord("⁄"): "/",
+    ord("／"): "/",
+    ord("“"): '"',
+    ord("”"): '"',
+    ord("∼"): "~",
+    ord("≈"): "~",
+    ord("‑"): "-",
+    ord("–"): "-",
+    ord("\u00ad"): "",
+    ord("\u200b"): "",
+    ord("\u200c"): "",
+    ord("\u200d"): "",
+    ord("\ufeff"): "",
+    ord("\u2060"): "",
+}
+_CHARACTERS: dict[int, str] = {**_DASHES, **_DOTS, **_NARROW, **_OTHER}
+_KEEP = set("½¼¾²³∞±×·µ\u2009")  # NFKC would turn these into something less clear
+
+_TAG = re.compile(r"</?(?:su[bp]|i|b|u|em|strong|italic|bold|sc|span|p|br)\b[^<>]*>", re.I)
+_RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\+\s?/\s?-|(?<=[\d\s])\+-(?=[\s\d])|\bplus or minus\b|∓|\+or-"), "±"),
+    (re.compile(r"(?<=\d)·(?=\d)"), "."),  # 12·3, the decimal point of some journals
+    (re.compile(r"(?<=\d)\u2009(?=\d{3}(?!\d))"), ""),  # 1 234 with a thin space
+    (re.compile(r"\u2009"), " "),
+    (re.compile(r"[ \t\r\f\v]+"), " "),
+    (re.compile(r" ?\n[ \n]*"), "\n"),
+)
+_COMMA_DECIMAL = re.compile(r"(?<![\d.,])\d+,\d{1,2}(?![\d,]|\.\d)")
+_POINT_DECIMAL = re.compile(r"(?<![\d.,])\d+\.\d+")
+_INNER_THOUSANDS = re.compile(r"(?<=\d,\d{3}),(?=\d{3}(?!\d))")
+_THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
+
+
+@dataclass(frozen=True)
+class NormalText:
+    """Normalized text with, for every character, the half-open source span it stands for.
+
+    `text[i]` stands for `source[start[i]:end[i]]`.
+    """
+
+    source: str
+    text: str
+    start: tuple[int, ...]
+    end: tuple[int, ...]
+
+    def span(self, begin: int, stop: int) -> tuple[int, int]:
+        """Source span of the normalized span `begin:stop` (both half-open)."""
+        if not 0 <= begin < stop <= len(self.text):
+            raise IndexError(
+                f"span {begin}:{stop} lies outside a text of {len(self.text)} characters"
+            )
+        return self.start[begin], self.end[stop - 1]
+
+    def quote(self, begin: int, stop: int) -> str:
+        """The source text behind the normalized span."""
+        first, last = self.span(begin, stop)
+        return self.source[first:last]
+
+    def _substitute(self, pattern: re.Pattern[str], template: str) -> NormalText:
+        parts: list[str] = []
+        start: list[int] = []
+        end: list[int] = []
+        cursor = 0
+        for match in pattern.finditer(self.text):
+            a, b = match.span()
+            parts.append(self.text[cursor:a])
+            start.extend(self.start[cursor:a])
+            end.extend(self.end[cursor:a])
+            new = match.expand(template)
+            if b > a:
+                parts.append(new)
+                start.extend([self.start[a]] * len(new))
+                end.extend([self.end[b - 1]] * len(new))
+            cursor = b
+        if cursor == 0:
+            return self
+        parts.append(self.text[cursor:])
+        start.extend(self.start[cursor:])
+        end.extend(self.end[cursor:])
+        return NormalText(self.source, "".join(parts), tuple(start), tuple(end))
+
+
+def _plain(character: str) -> str:
+    mapped = _CHARACTERS.get(ord(character))
+    if mapped is not None:
+        return mapped
+    if character in _KEEP or ord(character) < 128:
+        return character
+    return unicodedata.normalize("NFKC", character).translate(_CHARACTERS)
+
+
+def normalize(source: str) -> NormalText:
+    """Normalize `source`; decimal commas become points when the text itself uses them.
+
+    A comma between digits is a decimal comma where the text has more `12,3` than `12.3`
+    (three digits after the comma are then a decimal fraction too); otherwise `1,234` is a thousand.
+    """
+    text: list[str] = []
+    start: list[int] = []
+    end: list[int] = []
+
+    def put(new: str, a: int, b: int) -> None:
+        text.append(new)
+        start.extend([a] * len(new))
+        end.extend([b] * len(new))
+
+    cursor = 0
+    for match in re.finditer(r"&(?:#\d+|#x[0-9a-fA-F]+|[A-Za-z]{2,8});", source):
+        for i in range(cursor, match.start()):
+            put(_plain(source[i]), i, i + 1)
+        put("".join(_plain(c) for c in html.unescape(match.group())), *match.span())
+        cursor = match.end()
+    for i in range(cursor, len(source)):
+        put(_plain(source[i]), i, i + 1)
+    result = NormalText(source, "".join(text), tuple(start), tuple(end))
+    result = result._substitute(_TAG, "")
+    for pattern, template in _RULES[:3]:
+        result = result._substitute(pattern, template)
+    commas = len(_COMMA_DECIMAL.findall(result.text))
+    points = len(_POINT_DECIMAL.findall(result.text))
+    if commas >= 2 and commas > points:
+        result = result._substitute(re.compile(r"(?<=\d)\.(?=\d{3}(?:\D|$))"), "")  # 1.234,5
+        result = result._substitute(re.compile(r"(?<=\d),(?=\d)"), ".")
+    else:
+        result = result._substitute(_INNER_THOUSANDS, "")
+        result = result._substitute(_THOUSANDS, r"\g<1>")
+    for pattern, template in _RULES[3:]:
+        result = result._substitute(pattern, template)
+    return result

@@ -1,0 +1,1 @@
+"""Networks that see a study through a frame that is relative to it."""

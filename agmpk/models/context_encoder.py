@@ -1,0 +1,45 @@
+"""The context encoder: the study's other individuals as an unordered set of curves.
+
+No token carries an index of its individual, only "same individual or not" enters the attention
+bias, so the encoding is equivariant under any reordering of the individuals, and padding is
+invisible.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from agmpk.models.attention import Attention, FeedForward, context_bias
+from agmpk.models.features import CONTEXT_CHANNELS, ContextTokens
+
+
+class EncoderLayer(nn.Module):
+    """Self-attention over all tokens of the study, then a feed-forward layer."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width)
+        self.feed = FeedForward(width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        normed = self.norm(x)
+        x = x + self.attention(normed, self.attention.keys(normed), bias)
+        return x + self.feed(x)
+
+
+class ContextEncoder(nn.Module):
+    """[B, L, CONTEXT_CHANNELS] -> [B, L, D]."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.embed = nn.Linear(CONTEXT_CHANNELS, width)
+        self.layers = nn.ModuleList(EncoderLayer(width) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens: ContextTokens) -> Tensor:
+        bias = context_bias(tokens.owner, tokens.u)
+        x = self.embed(tokens.features)
+        for layer in self.layers:
+            x = layer(x, bias)
+        return self.norm(x)

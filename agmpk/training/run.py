@@ -1,0 +1,149 @@
+"""Train a model: one step a block of studies; save, resume, validate, average."""
+
+from __future__ import annotations
+
+import csv
+import json
+import platform
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import yaml
+
+import agmpk
+from agmpk.errors import AgmpkError
+from agmpk.files import atomic_path
+from agmpk.models.flow import FlowModel
+from agmpk.prior.config import load_prior
+from agmpk.training.batches import VALIDATION_SEED, training_batch, validation_task
+from agmpk.training.config import TrainingConfig, learning_rate
+from agmpk.training.state import load_state, save_state
+from agmpk.training.validate import validate
+
+Report = Callable[[int, dict[str, float]], None]
+
+
+def train(config: TrainingConfig, folder: Path, report: Report | None = None) -> FlowModel:
+    """Run or resume the training in ``folder`` and return the model with its averaged weights.
+
+    The folder holds config.yaml, environment.json, state.safetensors, steps.csv (step, seconds,
+    loss) and validation.csv.  Interrupted at any moment, the same call goes on from the last saved
+    state and ends with the weights of an uninterrupted run.  ``report(step, row)`` is called after
+    every step.
+
+    Raises
+    ------
+    AgmpkError
+        If the folder holds a run with other settings.
+    """
+    folder = Path(folder)
+    prepare(config, folder)
+    prior = load_prior(config.prior)
+    torch.manual_seed(config.seed)
+    model = FlowModel(config.model)
+    average = {k: v.detach().clone() for k, v in model.state_dict().items()}
+    optimizer = torch.optim.AdamW(model.parameters(), lr=config.rate, betas=(0.9, 0.98),
+                                  weight_decay=config.weight_decay)
+    state = folder / "state.safetensors"
+    start = load_state(state, model, average, optimizer) if state.exists() else 0
+    log = StepLog(folder / "steps.csv", start)
+    for step in range(start, config.steps):
+        began = time.monotonic()
+        loss = one_step(config, prior, model, optimizer, step)
+        update_average(config, model, average, step)
+        row = {"step": step + 1, "seconds": time.monotonic() - began, "loss": loss}
+        log.add(row)
+        if report:
+            report(step + 1, row)
+        if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
+            record_validation(config, prior, average, folder / "validation.csv", step + 1)
+        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
+            log.flush()
+            save_state(state, step + 1, model, average, optimizer)
+    model.load_state_dict(average)
+    return model.eval()
+
+
+def prepare(config: TrainingConfig, folder: Path) -> None:
+    """Create the run folder, or check that it belongs to the same settings."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "config.yaml"
+    if file.exists():
+        before = TrainingConfig.from_dict(yaml.safe_load(file.read_text("utf-8")), str(file))
+        if before != config:
+            raise AgmpkError(
+                f"{folder} holds a run with other settings: choose another folder or remove it."
+            )
+        return
+    environment = {"agmpk": agmpk.__version__, "torch": torch.__version__,
+                   "python": platform.python_version(), "machine": platform.machine(),
+                   "threads": torch.get_num_threads()}
+    for name, text in (("environment.json", json.dumps(environment, indent=1)),
+                       ("config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))):
+        with atomic_path(folder / name) as temporary:
+            Path(temporary).write_text(text, "utf-8")
+
+
+def one_step(config: TrainingConfig, prior, model: FlowModel, optimizer, step: int) -> float:
+    """Forward, backward and update on one block; returns the mean loss."""
+    parts, generator = training_batch(config, prior, step)
+    optimizer.zero_grad(set_to_none=True)
+    total = 0.0
+    for part in parts:
+        loss = model.loss(part, generator) / len(parts)
+        loss.backward()
+        total += float(loss.detach())
+    torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate(config, step)
+    optimizer.step()
+    return total
+
+
+@torch.no_grad()
+def update_average(config: TrainingConfig, model: FlowModel, average: dict, step: int) -> None:
+    """Exponential moving average, shorter at the start so that the random start is forgotten."""
+    decay = min(config.ema, (step + 1) / (step + 10))
+    for key, value in model.state_dict().items():
+        average[key].lerp_(value, 1 - decay)
+
+
+def record_validation(config: TrainingConfig, prior, average: dict, file: Path, step: int) -> None:
+    """Append the averaged model's scores at prefix 4 on held-out simulated studies."""
+    model = FlowModel(config.model)
+    model.load_state_dict(average)
+    scores = validate(model.eval(), validation_task(config, prior, 0, prefix=4), VALIDATION_SEED)
+    rows = []
+    if file.exists():
+        with file.open(newline="", encoding="utf-8") as stream:
+            rows = [r for r in csv.DictReader(stream) if int(r["step"]) < step]
+    rows.append({"step": step, **{k: f"{v:.5f}" for k, v in scores.items()}})
+    with atomic_path(file) as temporary, open(temporary, "w", newline="", encoding="utf-8") as out:
+        writer = csv.DictWriter(out, rows[-1].keys())
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+class StepLog:
+    """steps.csv, cut back to the resumed step so that a killed run leaves no double rows."""
+
+    def __init__(self, file: Path, start: int) -> None:
+        self.file, self.rows = file, []
+        if start and file.exists():
+            with file.open(newline="", encoding="utf-8") as stream:
+                self.rows = [r for r in csv.DictReader(stream) if int(r["step"]) <= start]
+
+    def add(self, row: dict[str, float]) -> None:
+        """Remember one step."""
+        self.rows.append({"step": row["step"], "seconds": f"{row['seconds']:.3f}",
+                          "loss": f"{row['loss']:.6f}"})
+
+    def flush(self) -> None:
+        """Write the whole log atomically."""
+        with atomic_path(self.file) as temporary, open(
+                temporary, "w", newline="", encoding="utf-8") as out:
+            writer = csv.DictWriter(out, ["step", "seconds", "loss"])
+            writer.writeheader()
+            writer.writerows(self.rows)

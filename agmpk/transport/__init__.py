@@ -1,0 +1,1 @@
+"""How a reference measure is moved to the data: reference, path, sampler."""

@@ -1,0 +1,159 @@
+"""The simulator: what it draws has the declared support, and every switch does what it says."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from agmpk.errors import AgmpkError
+from agmpk.prior import load_prior, presets, simulate, simulate_block
+from agmpk.prior.config import PriorConfig
+from agmpk.prior.design import draw_horizon
+from agmpk.prior.laws import Law
+from agmpk.prior.parameters import draw_parameters
+from agmpk.prior.simulate import BLOCK
+from agmpk.prior.table import to_studies, to_table
+
+
+def parameters(config: PriorConfig, seed: int = 0, studies: int = 4000, individuals: int = 6):
+    g = torch.Generator().manual_seed(seed)
+    horizon = draw_horizon(config.design, studies, g)
+    return horizon, draw_parameters(config, horizon, individuals, g)
+
+
+def test_presets_survive_yaml():
+    assert set(presets()) >= {"paper", "extended"}
+    for name in presets():
+        config = load_prior(name)
+        again = PriorConfig.from_dict(yaml.safe_load(yaml.safe_dump(config.to_dict())))
+        assert again == config and config.name == name
+
+
+@pytest.mark.parametrize("change, words", [
+    ({"solver": 1}, "does not know solver"),
+    ({"solver_steps": None}, "must be of type int"),
+    ({"assay": {"lloq": 1}}, "lacks"),
+])
+def test_faulty_configurations_are_refused(change, words):
+    with pytest.raises(AgmpkError, match=words):
+        PriorConfig.from_dict({**load_prior("paper").to_dict(), **change})
+
+
+def test_laws_refuse_nonsense():
+    with pytest.raises(AgmpkError, match="in order"):
+        Law(2, 1)
+    with pytest.raises(AgmpkError, match="positive lower bound"):
+        Law(0, 1, log=True)
+    with pytest.raises(AgmpkError, match="no prior 'papr'"):
+        load_prior("papr")
+
+
+def test_published_ranges():
+    """The published numbers (AGM-PK, PAGE 34, 2026), typed here a second time on purpose."""
+    horizon, p = parameters(load_prior("paper"))
+    assert (horizon == 24).all()
+    for name, low, high in (("ka", -1, 2), ("ke", -5, 0), ("V", 1, 7), ("k_out", -4, 0),
+                            ("k_in", -4, -1)):
+        values = getattr(p.typical, name).flatten()
+        assert values.min() >= low and values.max() <= high
+        # Uniform: mean and standard deviation within five standard errors.
+        se = (high - low) / math.sqrt(12 * len(values))
+        assert abs(values.mean() - (low + high) / 2) < 5 * se
+        assert abs(values.std() * math.sqrt(12) / (high - low) - 1) < 0.05
+    # Between-individual SD uniform on [0.15, 0.45]: E[sd^2] = 0.0975.
+    for name in ("ka", "ke", "V"):
+        deviation = getattr(p, name) - getattr(p.typical, name)[:, None]
+        assert abs(deviation.square().mean() / 0.0975 - 1) < 0.06
+    assert p.ou_sd[:, 2].max() <= 0.01 and p.ou_sd[:, 2].min() >= 0.001
+    assert p.ou_sd[:, 0].max() <= 0.1 and p.ou_sd[:, 0].min() >= 0.01
+    assert p.ou_time_scale.min() >= 1 and p.ou_time_scale.max() <= 5
+    assert set(p.exchange.sum(-1).unique().tolist()) == {1, 2, 3}
+    assert not p.is_metabolite.any() and (p.lag == 0).all() and (p.F == 0).all()
+
+
+def test_published_design():
+    batch = simulate(load_prior("paper"), 2000, seed=1)
+    number = batch.present.sum(-1)
+    assert number.min() == 5 and number.max() == 10
+    assert abs(batch.oral.double().mean() - 0.8) < 5 * math.sqrt(0.16 / 2000)
+    assert batch.times.max() <= 24 and batch.quantified.sum(-1).max() <= 15
+    noise = (batch.concentration / batch.true - 1)[batch.quantified]
+    # Proportional SD uniform on [0.01, 0.1]: E[sd^2] = 0.0037.
+    assert abs(noise.square().mean() / 0.0037 - 1) < 0.1
+
+
+def test_a_seed_gives_the_same_studies_on_any_batch_size():
+    config = load_prior("extended")
+    few, many = simulate(config, 70, seed=3), simulate(config, 130, seed=3)
+    for name in ("times", "concentration", "quantified", "dose"):
+        assert torch.equal(getattr(few, name), getattr(many, name)[:70])
+    other = simulate(config, 70, seed=4)
+    assert not torch.equal(few.concentration, other.concentration)
+    first, second = simulate_block(config, 3, 0), simulate_block(config, 3, 1)
+    assert not torch.equal(first.times, second.times)
+
+
+def test_single_precision_solves_the_same_studies():
+    config = load_prior("extended")
+    exact, fast = simulate_block(config, 5, 2), simulate_block(config, 5, 2, torch.float32)
+    keep = exact.quantified & fast.quantified & (exact.true > 1e-6 * exact.true.max())
+    assert torch.equal(exact.times, fast.times)
+    assert float((fast.true / exact.true - 1)[keep].abs().max()) < 1e-3
+
+
+@pytest.mark.parametrize("name", ["paper", "extended"])
+def test_what_is_drawn_is_finite_ordered_and_positive(name):
+    batch = simulate(load_prior(name), 8 * BLOCK, seed=11)
+    for field in ("times", "concentration", "true", "dose"):
+        assert torch.isfinite(getattr(batch, field)).all()
+    assert (batch.true >= 0).all()
+    kept = batch.concentration[batch.quantified]
+    assert (kept > 0).all()
+    assert not (batch.quantified & ~batch.present[..., None]).any()
+    for study in to_studies(batch[:40]):  # the data model checks order and positivity again
+        assert len(study) >= 4
+
+
+def switched(group: str, **values):
+    """The extended prior with one change, and without."""
+    config = load_prior("extended")
+    return parameters(config.replace(**{group: values}))[1], parameters(config)[1]
+
+
+def test_switches_change_what_they_say():
+    off, on = switched("absorption", lag_probability=0.0)
+    assert (off.lag == 0).all() and torch.equal(off.ka, on.ka) and torch.equal(off.ke, on.ke)
+    assert abs((on.lag > 0).any(-1).double().mean() - 0.4) < 0.05
+    off, on = switched("variability", polymorphism_probability=0.0)
+    assert not off.poor.any() and torch.equal(off.V, on.V)
+    assert torch.equal(off.ke[~on.poor], on.ke[~on.poor]) and (off.ke[on.poor] > on.ke[on.poor]).all()
+    off, on = switched("metabolite", probability=0.0)
+    assert not off.is_metabolite.any() and torch.equal(off.ka, on.ka)
+    off, on = switched("absorption", split_probability=0.0)
+    assert (off.split_fraction == 0).all() and torch.equal(off.ke, on.ke)
+
+
+def test_lloq_removes_values_below_it_and_only_those():
+    batch = simulate(load_prior("extended"), 256, seed=2)
+    limit = batch.lloq[:, None, None]
+    assert (batch.concentration >= limit)[batch.quantified].all()
+    free = simulate(load_prior("extended").replace(
+        assay={"lloq_probability": 0.0}), 256, seed=2)
+    assert (free.lloq == 0).all() and free.quantified.sum() > batch.quantified.sum()
+
+
+def test_the_table_reads_back(tmp_path):
+    from agmpk.studies import read_studies
+
+    batch = simulate(load_prior("extended"), 5, seed=9)
+    file = tmp_path / "sim.csv"
+    to_table(batch).to_csv(file, index=False)
+    found = read_studies(file)
+    assert len(found) == 5
+    for mine, read in zip(to_studies(batch), found.values(), strict=True):
+        assert mine.ids == read.ids
+        for a, b in zip(mine, read, strict=True):
+            assert np.array_equal(a.times, b.times) and np.array_equal(
+                a.concentrations, b.concentrations)

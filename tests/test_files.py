@@ -1,0 +1,60 @@
+"""Files are written whole or not at all."""
+
+import pickle
+
+import pandas as pd
+import pytest
+
+from agmpk import errors, files, paths
+
+
+def test_success_replaces_and_failure_leaves_the_old_file(tmp_path):
+    target = tmp_path / "out.csv"
+    target.write_text("old")
+    with pytest.raises(RuntimeError), files.atomic_path(target) as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert target.read_text() == "old" and list(tmp_path.iterdir()) == [target]
+    with files.atomic_path(target) as temporary:
+        assert temporary.parent == tmp_path and temporary.suffix == ".csv"
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new" and list(tmp_path.iterdir()) == [target]
+
+
+def test_places_that_cannot_be_written(tmp_path):
+    for target, words in ((tmp_path, "is a folder"), (tmp_path / "no" / "out.csv", "create it")):
+        with pytest.raises(errors.AgmpkError, match=words), files.atomic_path(target):
+            pass
+
+
+def test_sha256_is_that_of_the_standard(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")  # FIPS 180-2, example B.1
+    assert files.sha256(tmp_path / "abc") == (
+        "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    )
+
+
+def test_write_csv_keeps_every_digit(tmp_path):
+    frame = pd.DataFrame({"a": [0.1 + 0.2, 1 / 3], "b": ["x", "y, z"]})
+    files.write_csv(frame, tmp_path / "out.csv")
+    back = pd.read_csv(tmp_path / "out.csv")
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+
+
+def test_data_path(monkeypatch, tmp_path):
+    monkeypatch.delenv("AGMPK_DATA", raising=False)
+    assert paths.data_path("benchmark", "compounds.csv").is_file()
+    with pytest.raises(errors.AgmpkError, match="nowhere.csv does not exist"):
+        paths.data_path("nowhere.csv")
+    assert not paths.data_path("nowhere.csv", must_exist=False).exists()
+    monkeypatch.setenv("AGMPK_DATA", str(tmp_path))
+    assert paths.data_path() == tmp_path
+    monkeypatch.setenv("AGMPK_DATA", str(tmp_path / "gone"))
+    with pytest.raises(errors.AgmpkError, match="AGMPK_DATA"):
+        paths.data_path()
+
+
+def test_a_table_error_survives_pickling():
+    error = pickle.loads(pickle.dumps(errors.TableError(["one.", "two."])))
+    assert error.faults == ("one.", "two.") and str(error) == "one.\ntwo."
