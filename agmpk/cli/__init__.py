@@ -46,7 +46,7 @@ def cli() -> None:
 def main() -> None:
     """Entry point: input that cannot be used ends with one clear sentence and status 2."""
     try:
-        cli()
+        cli(prog_name="agmpk")
     except AgmpkError as error:
         click.echo(f"agmpk: {error}", err=True)
         sys.exit(2)

@@ -14,26 +14,52 @@ from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out
 from agmpk.errors import AgmpkError
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   agmpk forecast data/benchmark/studies/theophylline.csv --leave-one-out --out forecast.csv
   agmpk forecast study.csv --target 7 --observed 3 --times 4:24:1 --out forecast.csv
-""")
+"""
+)
 @STUDY
 @click.option("--target", help="ID of the individual to forecast.")
-@click.option("--leave-one-out", "everybody", is_flag=True,
-              help="Forecast every individual from all the others.")
-@click.option("--observed", default=4, show_default=True, type=click.IntRange(0),
-              help="How many first positive samples of the target are shown to the model.")
+@click.option(
+    "--leave-one-out",
+    "everybody",
+    is_flag=True,
+    help="Forecast every individual from all the others.",
+)
+@click.option(
+    "--observed",
+    default=4,
+    show_default=True,
+    type=click.IntRange(0),
+    help="How many first positive samples of the target are shown to the model.",
+)
 @TIMES
 @MODEL
-@click.option("--samples", default=200, show_default=True, type=click.IntRange(2),
-              help="Number of sampled curves.")
+@click.option(
+    "--samples",
+    default=200,
+    show_default=True,
+    type=click.IntRange(2),
+    help="Number of sampled curves.",
+)
 @SEED
 @ANALYTE
 @OUT
-def forecast(study: Path, target: str | None, everybody: bool, observed: int, times: str | None,
-             model: str, samples: int, seed: int, analyte: str | None, out: Path) -> None:
+def forecast(
+    study: Path,
+    target: str | None,
+    everybody: bool,
+    observed: int,
+    times: str | None,
+    model: str,
+    samples: int,
+    seed: int,
+    analyte: str | None,
+    out: Path,
+) -> None:
     """Forecast individuals of STUDY, a NONMEM-style table.
 
     Writes ID, TIME (h), DV (where observed), PRED (exp of the mean of the log samples) and the
@@ -52,14 +78,20 @@ def forecast(study: Path, target: str | None, everybody: bool, observed: int, ti
     if target is not None:
         data[target]  # names the IDs there are, where this is none of them
     forecaster = load_forecaster(model)
-    chosen = [case for case in cases(data.compound, data, observed)
-              if everybody or case.prefix.id == target]
+    chosen = [
+        case
+        for case in cases(data.compound, data, observed)
+        if everybody or case.prefix.id == target
+    ]
     frames = []
     for case in tqdm(chosen, desc="forecast", unit="individual", disable=None):
         query = _query(case.prefix.times, case.times, wanted)
         if not len(query):
-            click.echo(f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
-                       f"{observed} samples: left out; give --times to forecast it.", err=True)
+            click.echo(
+                f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
+                f"{observed} samples: left out; give --times to forecast it.",
+                err=True,
+            )
             continue
         answer = forecaster.forecast(case.context, case.prefix, query, samples, case.seed(seed))
         frame = answer.to_frame()
@@ -76,8 +108,9 @@ def forecast(study: Path, target: str | None, everybody: bool, observed: int, ti
     click.echo(f"{len(frames)} individual(s) forecast with {forecaster.name} -> {out}")
 
 
-def _query(seen: NDArray[np.float64], rest: NDArray[np.float64],
-           wanted: NDArray[np.float64] | None) -> NDArray[np.float64]:
+def _query(
+    seen: NDArray[np.float64], rest: NDArray[np.float64], wanted: NDArray[np.float64] | None
+) -> NDArray[np.float64]:
     """The times to forecast: of those asked for, the ones after the last sample shown."""
     if wanted is None:
         return rest

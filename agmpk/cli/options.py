@@ -11,12 +11,21 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError
 
 STUDY = click.argument("study", type=click.Path(dir_okay=False, path_type=Path))
-OUT = click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path),
-                   help="CSV file to write (whole or not at all).")
-SEED = click.option("--seed", default=0, show_default=True, type=click.IntRange(0),
-                    help="Same seed, same numbers.")
-MODEL = click.option("--model", default="flow", show_default=True,
-                     help="naive, a shipped checkpoint, or the folder of a checkpoint.")
+OUT = click.option(
+    "--out",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="CSV file to write (whole or not at all).",
+)
+SEED = click.option(
+    "--seed", default=0, show_default=True, type=click.IntRange(0), help="Same seed, same numbers."
+)
+MODEL = click.option(
+    "--model",
+    default="flow",
+    show_default=True,
+    help="naive, a shipped checkpoint, or the folder of a checkpoint.",
+)
 ANALYTE = click.option("--analyte", help="Which analyte, where the table holds several.")
 TIMES = click.option("--times", help="Times in hours, e.g. 0.5,1,2,4,8 or start:stop:step.")
 

@@ -10,13 +10,16 @@ from tqdm import tqdm
 from agmpk.cli.options import OUT, SEED, check_out
 
 
-@click.command(epilog="""\b
+@click.command(
+    epilog="""\b
 Examples:
   agmpk simulate --preset paper --studies 10 --seed 1 --out sim.csv
   agmpk simulate --preset my_prior.yaml --studies 1000 --out sim.csv
-""")
-@click.option("--preset", default="extended", show_default=True,
-              help="Name of a preset, or a YAML file.")
+"""
+)
+@click.option(
+    "--preset", default="extended", show_default=True, help="Name of a preset, or a YAML file."
+)
 @click.option("--studies", default=10, show_default=True, type=click.IntRange(1))
 @SEED
 @OUT

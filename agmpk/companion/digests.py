@@ -38,7 +38,7 @@ def chapter_digest(
     for name, value in parameters.items():
         parts[f"parameter {name}"] = json.dumps(value, sort_keys=True, default=str)
     modules = notebook_closure(notebook, project.root)
-    files = [*modules, *package_data(modules), *input_files(project, chapter)]
+    files = [*modules, *package_data(modules), *input_files(project, chapter, parameters)]
     if project.metadata(chapter).get("describes_build"):
         stamps = [project.stamp(other) for other in project.chapters() if other != chapter]
         files += [stamp for stamp in stamps if stamp.is_file()]
@@ -47,10 +47,10 @@ def chapter_digest(
     return parts
 
 
-def input_files(project: Project, chapter: str) -> list[Path]:
+def input_files(project: Project, chapter: str, parameters: Mapping[str, Any]) -> list[Path]:
     """The files the notebook declares as inputs, folders expanded; raises when one is missing."""
     files = []
-    for entry in project.inputs(chapter):
+    for entry in project.inputs(chapter, parameters):
         path = project.root / entry
         if not path.exists():
             raise AgmpkError(

@@ -9,15 +9,16 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import papermill
+from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
-from traitlets.config import Config
 
 from agmpk.companion import trace
 from agmpk.companion.digests import chapter_digest
@@ -45,21 +46,8 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     project.executed.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         log, output = Path(folder, "reads.txt"), Path(folder, f"{chapter}.ipynb")
-        with _watched(project, chapter, log):
-            try:
-                papermill.execute_notebook(
-                    str(project.notebook(chapter)),
-                    str(output),
-                    parameters=parameters,
-                    cwd=str(project.root),
-                    kernel_name="python3",
-                    progress_bar=sys.stderr.isatty(),
-                    extra_arguments=[f"--IPKernelApp.exec_lines={_START_WATCH}"],
-                    # Local sockets: nobody else on the machine can talk to the kernel.
-                    config=Config({"KernelManager": {"transport": "ipc"}}),
-                )
-            except PapermillExecutionError as error:
-                raise AgmpkError(_failure(project, chapter, error, output)) from error
+        with _watched(project, chapter, parameters, log):
+            _run(project, chapter, parameters, output)
         if not log.exists():
             raise AgmpkError(f"{chapter}.ipynb ran, but its reads were not watched: {_UNWATCHED}")
         reads = sorted(set(log.read_text(encoding="utf-8").splitlines()))
@@ -78,6 +66,30 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     )
     write_stamp(project, stamp)
     return stamp
+
+
+def _run(project: Project, chapter: str, parameters: dict[str, Any], output: Path) -> None:
+    """Run the notebook in a new kernel; a failed cell or a dead kernel is one sentence."""
+    try:
+        papermill.execute_notebook(
+            str(project.notebook(chapter)),
+            str(output),
+            parameters=parameters,
+            cwd=str(project.root),
+            kernel_name="python3",
+            progress_bar=sys.stderr.isatty(),
+            extra_arguments=[
+                f"--IPKernelApp.exec_lines={_START_WATCH}",
+                "--IPKernelApp.log_level=50",  # no remarks on its connection, or on being stopped
+            ],
+        )
+    except PapermillExecutionError as error:
+        raise AgmpkError(_failure(project, chapter, error, output)) from error
+    except DeadKernelError as error:
+        raise AgmpkError(
+            f"The kernel of {chapter}.ipynb died, perhaps for lack of memory; run the notebook "
+            "by itself to see where."
+        ) from error
 
 
 def machine() -> str:
@@ -105,12 +117,14 @@ def _finish(project: Project, tier: Tier, chapter: str, notebook: nbformat.Noteb
 
 
 @contextmanager
-def _watched(project: Project, chapter: str, log: Path) -> Iterator[None]:
+def _watched(
+    project: Project, chapter: str, parameters: Mapping[str, Any], log: Path
+) -> Iterator[None]:
     """Set the environment that makes the kernel started inside watch its reads."""
     settings = {
         "root": str(project.root),
         "chapter": chapter,
-        "inputs": list(project.inputs(chapter)),
+        "inputs": list(project.inputs(chapter, parameters)),
         "log": str(log),
     }
     added = {

@@ -29,6 +29,13 @@ def figure_html(png: bytes, alt: str, caption: str = "", *, inches: float = 0.0)
     )
 
 
+def figure_png(figure: Figure) -> bytes:
+    """PNG of a figure; without creation date or software version, so it is the same bytes again."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
+
+
 def show(figure: Figure, alt: str, caption: str = "") -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
 
@@ -38,11 +45,8 @@ def show(figure: Figure, alt: str, caption: str = "") -> None:
     """
     if not alt.strip():
         raise ValueError("give the figure an alt text that says what it shows")
-    buffer = BytesIO()
-    # No creation date or software version: the same figure is the same bytes.
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    png = figure_png(figure)
     plt.close(figure)
-    png = buffer.getvalue()
     display(
         {
             "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth()),

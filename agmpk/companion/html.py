@@ -15,8 +15,8 @@ from agmpk.errors import AgmpkError
 def build_html(project: Project, *, echo: Callable[[str], None] = print) -> None:
     """Run Jupyter Book over ``book/``; raises when it warns or fails.
 
-    The build is incremental. A failed one is removed, or the next would find the offending pages
-    already read and pass without repeating their warnings.
+    Pages that have not changed are not parsed again. A failed build is removed, or the next would
+    find the offending pages already parsed and pass without repeating their warnings.
     """
     for chapter in project.chapters():
         if not project.executed_notebook(chapter).is_file():
@@ -25,7 +25,8 @@ def build_html(project: Project, *, echo: Callable[[str], None] = print) -> None
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
         *("build", str(project.book), "--path-output", str(project.book)),
         *("--config", str(project.config), "--toc", str(project.toc)),
-        *("-n", "-W", "--keep-going", "--quiet"),
+        # --all writes every page anew: sphinx alone does not notice a changed style sheet.
+        *("--all", "-n", "-W", "--keep-going", "--quiet"),
     ]
     echo("Building the pages.")
     # Colour codes would garble a log; the hash seed fixes the order in which sphinx writes sets.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -91,9 +92,20 @@ class Project:
         notebook = nbformat.read(self.notebook(chapter), as_version=4)
         return dict(notebook.metadata.get("agmpk", {}))
 
-    def inputs(self, chapter: str) -> tuple[str, ...]:
-        """Files and folders the notebook declares to read, relative to the root."""
-        return tuple(self.metadata(chapter).get("inputs", ()))
+    def inputs(self, chapter: str, parameters: Mapping[str, Any] | None = None) -> tuple[str, ...]:
+        """Files and folders the notebook reads, relative to the root.
+
+        They are those of its metadata (``agmpk.inputs``), and the values of ``parameters`` that
+        its metadata call inputs (``agmpk.input_parameters``) where they name an existing path: a
+        model, say, that is either a name or the folder of a checkpoint.
+        """
+        metadata = self.metadata(chapter)
+        found = list(metadata.get("inputs", ()))
+        for name in metadata.get("input_parameters", ()):
+            value = (parameters or {}).get(name, ())
+            values = [value] if isinstance(value, str) else value
+            found += [entry for entry in values if (self.root / str(entry)).exists()]
+        return tuple(found)
 
 
 def _files(node: object) -> list[str]:

@@ -16,7 +16,7 @@ from agmpk.files import sha256
 def versions(root: Path, names: tuple[str, ...]) -> pd.DataFrame:
     """Versions of Python and of the packages ``names``: installed, and in ``requirements.lock``.
 
-    Columns: installed, locked, as_locked (a local build such as ``+cpu`` counts as the same).
+    Columns: installed, locked, as locked (a local build such as ``+cpu`` counts as the same).
     """
     lines = (root / "requirements.lock").read_text(encoding="utf-8").splitlines()
     pins = dict(line.lower().split("==") for line in lines if "==" in line)
@@ -27,8 +27,8 @@ def versions(root: Path, names: tuple[str, ...]) -> pd.DataFrame:
         except PackageNotFoundError:
             installed = ""
         locked = pins.get(name.lower(), "")
-        same = installed.split("+")[0] == locked
-        rows.append({"package": name, "installed": installed, "locked": locked, "as_locked": same})
+        same = "yes" if installed and installed.split("+")[0] == locked else "no"
+        rows.append({"package": name, "installed": installed, "locked": locked, "as locked": same})
     return pd.DataFrame(rows).set_index("package")
 
 
@@ -44,7 +44,7 @@ def chapters(project: Project, without: str = "") -> pd.DataFrame:
             "chapter": stamp.chapter,
             "tier": stamp.tier,
             "time": stamp.seconds,
-            "date": stamp.date,
+            "date": stamp.date[:16].replace("T", " "),
             "machine": stamp.machine,
             "modules": sum(name.startswith("agmpk/") for name in stamp.parts),
             "data files read": len(stamp.reads),

@@ -16,6 +16,9 @@ def table_html(
     The scrolling box can be reached by keyboard (``tabindex``) and carries the caption as its
     name. ``missing`` is what an absent value shows.
     """
+    if index and frame.index.nlevels == frame.columns.nlevels == 1:
+        # The name of the index belongs in the corner, not in a header row of its own.
+        frame = frame.rename_axis(index=None, columns=frame.index.name)
     body = frame.to_html(
         index=index,
         border=0,

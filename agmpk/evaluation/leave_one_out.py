@@ -49,19 +49,25 @@ class Scored:
 def after_dose(study: Study) -> Study:
     """The study without time 0 and without values that are not positive."""
     usable = study.only_quantifiable()
-    return Study(study.compound, tuple(one.select(one.times > 0) for one in usable), study.units,
-                 study.lloq)
+    return Study(
+        study.compound, tuple(one.select(one.times > 0) for one in usable), study.units, study.lloq
+    )
 
 
 def cases(compound: str, study: Study, observed: int = 4) -> list[Case]:
     """The cases of a study, one per individual."""
     study = after_dose(study)
-    return [Case(compound, study.without(one.id), one.prefix(observed), *one.rest(observed))
-            for one in study]
+    return [
+        Case(compound, study.without(one.id), one.prefix(observed), *one.rest(observed))
+        for one in study
+    ]
 
 
 def leave_one_out(
-    forecaster: Forecaster, studies: Mapping[str, Study], observed: int = 4, n_samples: int = 200,
+    forecaster: Forecaster,
+    studies: Mapping[str, Study],
+    observed: int = 4,
+    n_samples: int = 200,
     seed: int = 0,
 ) -> Iterator[Scored]:
     """Forecast every individual of every study, one after the other."""
@@ -69,8 +75,9 @@ def leave_one_out(
         for case in cases(compound, study, observed):
             forecast = None
             if len(case.times):
-                forecast = forecaster.forecast(case.context, case.prefix, case.times, n_samples,
-                                               case.seed(seed))
+                forecast = forecaster.forecast(
+                    case.context, case.prefix, case.times, n_samples, case.seed(seed)
+                )
             yield Scored(case, forecast)
 
 
@@ -78,8 +85,9 @@ def score(model: str, scored: Scored) -> dict[str, object]:
     """The row of an individual in the results table; an empty rest counts 0, as published."""
     case, forecast = scored.case, scored.forecast
     error = log_rmse(forecast.pred, case.observed) if forecast else 0.0
-    return dict(zip(COLUMNS, (model, case.compound, case.prefix.id, len(case.times), error),
-                    strict=True))
+    return dict(
+        zip(COLUMNS, (model, case.compound, case.prefix.id, len(case.times), error), strict=True)
+    )
 
 
 def score_points(model: str, scored: Scored) -> pd.DataFrame:
@@ -88,11 +96,19 @@ def score_points(model: str, scored: Scored) -> pd.DataFrame:
     if forecast is None:
         return pd.DataFrame()
     logs = np.log(forecast.samples)
-    return pd.DataFrame({
-        "model": model, "compound": case.compound, "individual": case.prefix.id,
-        "TIME": case.times, "DV": case.observed, "PRED": forecast.pred,
-        **{f"in_{level:.0%}".rstrip("%"): covered(forecast.samples, case.observed, level)
-           for level in (0.5, 0.8, 0.9, 0.95)},
-        "crps": crps(logs, np.log(case.observed)),
-        "pit": (forecast.samples < case.observed).mean(0),
-    })
+    return pd.DataFrame(
+        {
+            "model": model,
+            "compound": case.compound,
+            "individual": case.prefix.id,
+            "TIME": case.times,
+            "DV": case.observed,
+            "PRED": forecast.pred,
+            **{
+                f"in_{level:.0%}".rstrip("%"): covered(forecast.samples, case.observed, level)
+                for level in (0.5, 0.8, 0.9, 0.95)
+            },
+            "crps": crps(logs, np.log(case.observed)),
+            "pit": (forecast.samples < case.observed).mean(0),
+        }
+    )

@@ -26,8 +26,11 @@ def crps(samples: NDArray[np.float64], observed: NDArray[np.float64]) -> NDArray
     return np.abs(samples - observed).mean(0) - pairs
 
 
-def covered(samples: NDArray[np.float64], observed: NDArray[np.float64], level: float,
-            ) -> NDArray[np.bool_]:
+def covered(
+    samples: NDArray[np.float64],
+    observed: NDArray[np.float64],
+    level: float,
+) -> NDArray[np.bool_]:
     """Whether the central interval of probability ``level`` holds the observation, [T]."""
     low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2], axis=0)
     return (observed >= low) & (observed <= high)

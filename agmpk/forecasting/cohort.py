@@ -17,8 +17,12 @@ def sampling_times(study: Study) -> NDArray[np.float64]:
 
 
 def generate(
-    forecaster: Forecaster, study: Study, n: int, times: NDArray[np.float64] | None = None,
-    dose: Dose | None = None, seed: int = 0,
+    forecaster: Forecaster,
+    study: Study,
+    n: int,
+    times: NDArray[np.float64] | None = None,
+    dose: Dose | None = None,
+    seed: int = 0,
 ) -> Study:
     """Generate ``n`` virtual individuals V1 ... Vn given all individuals of ``study``.
 
@@ -39,6 +43,8 @@ def generate(
     doses = study.individuals[0].doses if dose is None else (dose,)
     nobody = Individual("virtual", [], [], doses)
     cohort = forecaster.forecast(study, nobody, times, n, seed)
-    return Study(study.compound,
-                 tuple(Individual(f"V{i + 1}", times, row, doses)
-                       for i, row in enumerate(cohort.samples)), study.units)
+    return Study(
+        study.compound,
+        tuple(Individual(f"V{i + 1}", times, row, doses) for i, row in enumerate(cohort.samples)),
+        study.units,
+    )

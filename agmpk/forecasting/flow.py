@@ -25,14 +25,20 @@ class FlowForecaster:
     def __init__(self, model: FlowModel, name: str = "flow", steps: int = 4) -> None:
         self.model, self.name, self.steps = model.eval(), name, steps
 
-    def forecast(self, context: Study, target: Individual, times: NDArray[np.float64],
-                 n_samples: int, seed: int) -> Forecast:
+    def forecast(
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
+        seed: int,
+    ) -> Forecast:
         """As in :class:`Forecaster`; one dose per individual, one route per study."""
         context, prefix, times = check_question(context, target, times, n_samples)
         self._check_horizon(context, prefix, times)
         task = task_from_study(context, prefix, times)
         generator = torch.Generator().manual_seed(seed)
-        logs = self.model.sample(task, n_samples, generator, self.steps)[:, 0, 0, len(prefix):]
+        logs = self.model.sample(task, n_samples, generator, self.steps)[:, 0, 0, len(prefix) :]
         amount = only_dose(prefix, context.compound).amount
         return Forecast(times, np.exp(logs.numpy()) * amount)
 

@@ -47,8 +47,9 @@ class Forecast:
     def to_frame(self) -> pd.DataFrame:
         """TIME [h], PRED and the quantiles Q05 ... Q95, one row a time."""
         values = self.quantiles(list(QUANTILES.values()))
-        return pd.DataFrame({"TIME": self.times, "PRED": self.pred,
-                             **dict(zip(QUANTILES, values, strict=True))})
+        return pd.DataFrame(
+            {"TIME": self.times, "PRED": self.pred, **dict(zip(QUANTILES, values, strict=True))}
+        )
 
 
 class Forecaster(Protocol):
@@ -57,7 +58,11 @@ class Forecaster(Protocol):
     name: str
 
     def forecast(
-        self, context: Study, target: Individual, times: NDArray[np.float64], n_samples: int,
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
         seed: int,
     ) -> Forecast:
         """Forecast ``target`` at ``times`` [h].
@@ -76,8 +81,9 @@ class Forecaster(Protocol):
         ...
 
 
-def check_question(context: Study, target: Individual, times: NDArray[np.float64],
-                   n_samples: int) -> tuple[Study, Individual, NDArray[np.float64]]:
+def check_question(
+    context: Study, target: Individual, times: NDArray[np.float64], n_samples: int
+) -> tuple[Study, Individual, NDArray[np.float64]]:
     """Validate what every forecaster needs; return context and prefix reduced to usable values.
 
     Raises:

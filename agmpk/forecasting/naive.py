@@ -22,8 +22,9 @@ def log_curves(context: Study, times: NDArray[np.float64]) -> NDArray[np.float64
     Raises:
         AgmpkError: no individual has two points.
     """
-    curves = [np.interp(times, one.times, np.log(one.concentrations))
-              for one in context if len(one) >= 2]
+    curves = [
+        np.interp(times, one.times, np.log(one.concentrations)) for one in context if len(one) >= 2
+    ]
     if not curves:
         raise AgmpkError(
             f"The naive forecast of {context.compound} needs a context individual with at least "
@@ -37,8 +38,14 @@ class NaiveForecaster:
 
     name = "naive"
 
-    def forecast(self, context: Study, target: Individual, times: NDArray[np.float64],
-                 n_samples: int, seed: int) -> Forecast:
+    def forecast(
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
+        seed: int,
+    ) -> Forecast:
         """Point forecast as defined above; samples by bootstrap of the context."""
         context, prefix, times = check_question(context, target, times, n_samples)
         pin = prefix.times[-1:]

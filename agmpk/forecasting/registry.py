@@ -27,7 +27,8 @@ def load_forecaster(name: str | Path) -> Forecaster:
         from agmpk.forecasting.naive import NaiveForecaster
 
         return NaiveForecaster()
-    folder = Path(text) if Path(text).is_dir() else data_path("checkpoints", text, must_exist=False)
+    shipped = text in model_names()
+    folder = data_path("checkpoints", text) if shipped else Path(text)
     if not folder.is_dir():
         raise AgmpkError(
             f"There is no model {text!r}: use one of {', '.join(model_names())}, "
@@ -37,4 +38,4 @@ def load_forecaster(name: str | Path) -> Forecaster:
     from agmpk.forecasting.flow import FlowForecaster
     from agmpk.training.checkpoint import load_checkpoint
 
-    return FlowForecaster(load_checkpoint(folder), name=folder.name)
+    return FlowForecaster(load_checkpoint(folder), name=text if shipped else "flow")

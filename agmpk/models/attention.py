@@ -66,7 +66,11 @@ class FeedForward(nn.Sequential):
     """Pre-normed two-layer perceptron, zero at the start so that a block begins as identity."""
 
     def __init__(self, width: int, factor: int = 4) -> None:
-        super().__init__(nn.LayerNorm(width), nn.Linear(width, factor * width), nn.GELU(),
-                         nn.Linear(factor * width, width))
+        super().__init__(
+            nn.LayerNorm(width),
+            nn.Linear(width, factor * width),
+            nn.GELU(),
+            nn.Linear(factor * width, width),
+        )
         nn.init.zeros_(self[-1].weight)
         nn.init.zeros_(self[-1].bias)

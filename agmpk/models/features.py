@@ -40,7 +40,9 @@ def time_features(tau: Tensor) -> Tensor:
     u = warp(tau)
     k = 2.0 ** torch.arange(FREQUENCIES, dtype=tau.dtype, device=tau.device) * math.pi / 2
     phases = torch.cat([tau.clamp(max=2)[..., None] * k, u[..., None] / 4 * k], -1)
-    return torch.cat([tau.clamp(max=2)[..., None], u[..., None] / 2, phases.sin(), phases.cos()], -1)
+    return torch.cat(
+        [tau.clamp(max=2)[..., None], u[..., None] / 2, phases.sin(), phases.cos()], -1
+    )
 
 
 def context_tokens(task: Task, frame: Frame) -> ContextTokens:
@@ -50,14 +52,17 @@ def context_tokens(task: Task, frame: Frame) -> ContextTokens:
     tau = task.context_times / scale
     dose = _relative_dose(task.context_dose, task, frame)
     per_study = torch.cat([task.route, (task.duration / frame.time_scale)[:, None]], -1)
-    features = torch.cat([
-        time_features(tau),
-        frame.context_residual[..., None],
-        (frame.context_residual * 3).tanh()[..., None],
-        (frame.context_curve - frame.peak[:, None, None]).clamp(min=-12)[..., None] / 3,
-        dose[..., None, None].expand(B, J, K, 1),
-        per_study[:, None, None].expand(B, J, K, 4),
-    ], -1)
+    features = torch.cat(
+        [
+            time_features(tau),
+            frame.context_residual[..., None],
+            (frame.context_residual * 3).tanh()[..., None],
+            (frame.context_curve - frame.peak[:, None, None]).clamp(min=-12)[..., None] / 3,
+            dose[..., None, None].expand(B, J, K, 1),
+            per_study[:, None, None].expand(B, J, K, 4),
+        ],
+        -1,
+    )
     mask = task.context_mask.flatten(1)
     length = max(1, int(mask.sum(-1).max()))
     mask, order = mask.int().sort(dim=-1, descending=True, stable=True)
@@ -82,15 +87,30 @@ def target_features(task: Task, frame: Frame) -> Tensor:
     context = frame.use.sum(-1).to(tau.dtype)[:, None, None].expand(B, R, T)
     per_study = torch.cat([task.route, (task.duration / frame.time_scale)[:, None]], -1)
     channels = [
-        seen, (seen / 3).tanh(), seen * frame.spread, prefix.to(tau.dtype), since,
+        seen,
+        (seen / 3).tanh(),
+        seen * frame.spread,
+        prefix.to(tau.dtype),
+        since,
         (frame.curve - frame.peak[:, None, None]).clamp(min=-12) / 3,
-        frame.spread.log(), frame.spread,
-        frame.offset[..., None].clamp(-8, 8).expand(B, R, T), frame.covered,
-        number / 8, (number == 0).to(tau.dtype), context / 10, (context == 0).to(tau.dtype),
+        frame.spread.log(),
+        frame.spread,
+        frame.offset[..., None].clamp(-8, 8).expand(B, R, T),
+        frame.covered,
+        number / 8,
+        (number == 0).to(tau.dtype),
+        context / 10,
+        (context == 0).to(tau.dtype),
         _relative_dose(task.target_dose, task, frame)[..., None].expand(B, R, T),
     ]
-    return torch.cat([time_features(tau), torch.stack(channels, -1),
-                      per_study[:, None, None].expand(B, R, T, 4)], -1)
+    return torch.cat(
+        [
+            time_features(tau),
+            torch.stack(channels, -1),
+            per_study[:, None, None].expand(B, R, T, 4),
+        ],
+        -1,
+    )
 
 
 def _relative_dose(dose: Tensor, task: Task, frame: Frame) -> Tensor:

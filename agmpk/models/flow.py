@@ -48,8 +48,9 @@ class FlowModel(nn.Module):
         x_1 = frame.encode(task.target_logs).clamp(-TRIM, TRIM)
         free = task.target_mask & ~task.prefix_mask
         reference = self.reference(task, frame, x_1)
-        noise = torch.randn((2, *x_1.shape), generator=generator, dtype=x_1.dtype)
-        t = torch.rand(x_1.shape[:2], generator=generator, dtype=x_1.dtype)
+        # Drawn where the generator lives (the CPU), so that a GPU sees the same numbers.
+        noise = torch.randn((2, *x_1.shape), generator=generator, dtype=x_1.dtype).to(x_1.device)
+        t = torch.rand(x_1.shape[:2], generator=generator, dtype=x_1.dtype).to(x_1.device)
         x_0 = reference.draw(noise[0])
         x_t, velocity = interpolate(x_0, x_1, t[..., None], noise[1])
         x_t = torch.where(free, x_t, 0.0)

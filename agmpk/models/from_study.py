@@ -48,17 +48,18 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
     target_times = torch.from_numpy(np.concatenate([seen, query]))
     points, p = len(target_times), len(seen)
     return Task(
-        context_times=context_times[None], context_logs=context_logs[None],
+        context_times=context_times[None],
+        context_logs=context_logs[None],
         context_mask=context_mask[None],
-        context_dose=torch.tensor([[np.log(its.amount) for _, its in others] or [0.0]],
-                                  dtype=torch.float64),
+        context_dose=torch.tensor(
+            [[np.log(its.amount) for _, its in others] or [0.0]], dtype=torch.float64
+        ),
         target_times=target_times.view(1, 1, points),
         target_logs=torch.from_numpy(np.concatenate([logs, np.zeros_like(query)]))[None, None],
         target_mask=torch.ones(1, 1, points, dtype=torch.bool),
         prefix_mask=(torch.arange(points) < p)[None, None],
         target_dose=torch.tensor([[np.log(dose.amount)]], dtype=torch.float64),
-        route=route_one_hot(torch.tensor([dose.route == "oral"]),
-                            torch.tensor([dose.duration])),
+        route=route_one_hot(torch.tensor([dose.route == "oral"]), torch.tensor([dose.duration])),
         duration=torch.tensor([dose.duration], dtype=torch.float64),
     )
 
@@ -69,5 +70,5 @@ def _pad(rows: list[tuple[NDArray, NDArray]]) -> tuple[Tensor, Tensor, Tensor]:
     mask = np.zeros((J, K), bool)
     for j, (t, y) in enumerate(rows):
         times[j, : len(t)], logs[j, : len(t)], mask[j, : len(t)] = t, y, True
-        times[j, len(t):] = t[-1] if len(t) else 0.0
+        times[j, len(t) :] = t[-1] if len(t) else 0.0
     return torch.from_numpy(times), torch.from_numpy(logs), torch.from_numpy(mask)

@@ -42,17 +42,9 @@ class Task:
     def __getitem__(self, rows: Tensor | slice) -> Task:
         return Task(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
-    def to(self, *args, **kwargs) -> Task:
-        """The task on another device or in another floating-point precision."""
-        moved = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Task(
-            **{
-                name: value.to(*args, **kwargs)
-                if value.is_floating_point()
-                else value.to(*[a for a in args if not isinstance(a, torch.dtype)])
-                for name, value in moved.items()
-            }
-        )
+    def to(self, device: torch.device | str) -> Task:
+        """The task on another device."""
+        return Task(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
 
 def route_one_hot(oral: Tensor, duration: Tensor) -> Tensor:

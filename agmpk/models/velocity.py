@@ -44,12 +44,14 @@ class DecoderLayer(nn.Module):
         self.along, self.across = Attention(width), Attention(width)
         self.feed = FeedForward(width)
 
-    def forward(self, x: Tensor, keys: tuple[Tensor, Tensor], bias_cross: Tensor,
-                bias_self: Tensor) -> Tensor:
+    def forward(
+        self, x: Tensor, keys: tuple[Tensor, Tensor], bias_cross: Tensor, bias_self: Tensor
+    ) -> Tensor:
         S, B, R, T, D = x.shape
         y = self.norm_self(x).flatten(0, 2)
-        x = x + self.along(y, self.along.keys(y),
-                           bias_self.expand(S, B, R, 1, 1, T).flatten(0, 2)).view_as(x)
+        x = x + self.along(
+            y, self.along.keys(y), bias_self.expand(S, B, R, 1, 1, T).flatten(0, 2)
+        ).view_as(x)
         # All targets and points of a study query its context together.  Samples share keys and
         # bias: the expanded views cost no memory in the two cases that matter, S = 1 and B = 1.
         y = self.norm_cross(x).view(S * B, R * T, D)
@@ -67,8 +69,9 @@ class VelocityNetwork(nn.Module):
         self.empty = nn.Parameter(torch.zeros(1, 1, width))
         self.points = nn.Linear(TARGET_CHANNELS, width)
         self.state = nn.Linear(2, width, bias=False)
-        self.flow_time = nn.Sequential(nn.Linear(FLOW_TIME_CHANNELS, width), nn.GELU(),
-                                       nn.Linear(width, width))
+        self.flow_time = nn.Sequential(
+            nn.Linear(FLOW_TIME_CHANNELS, width), nn.GELU(), nn.Linear(width, width)
+        )
         self.layers = nn.ModuleList(DecoderLayer(width) for _ in range(decoder_layers))
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
         nn.init.zeros_(self.head[-1].weight)
@@ -94,7 +97,7 @@ class VelocityNetwork(nn.Module):
         )
 
     def forward(self, x_t: Tensor, t: Tensor, known: Conditioning) -> Tensor:
-        """Velocity [S, B, R, T] of the states ``x_t`` [S, B, R, T] at flow times ``t`` [S, B, R]."""
+        """Velocity [S, B, R, T] of states ``x_t`` [S, B, R, T] at flow times ``t`` [S, B, R]."""
         squashed = torch.stack([x_t, (x_t / 3).tanh()], -1)
         h = known.points + self.state(squashed) + self.flow_time(_fourier(t))[..., None, :]
         for layer, keys in zip(self.layers, known.keys, strict=True):

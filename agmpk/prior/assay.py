@@ -15,7 +15,7 @@ def observe(
     """Reported concentrations [S, I, T], which of them are quantified, and the LLOQ [S].
 
     ``y = C (1 + eps_1) + eps_2`` with eps_2 in multiples of the LLOQ; a value below the LLOQ, or
-    not positive, is not quantified.  In studies without a limit the LLOQ and the additive error are 0.
+    not positive, is not quantified.  Without a limit, the LLOQ and the additive error are 0.
     """
     S, g = len(true), generator
     cmax = torch.where(exists, true, 0.0).amax(-1)

@@ -174,7 +174,7 @@ class PriorConfig:
         return _build(cls, values, where)
 
     def replace(self, **groups: dict[str, Any]) -> PriorConfig:
-        """A copy with some quantities changed: ``config.replace(assay={"lloq_probability": 0.})``."""
+        """A copy with some quantities changed, as in ``replace(assay={"lloq_probability": 0.0})``."""
         changes = {
             name: dataclasses.replace(getattr(self, name), **values)
             if isinstance(values, dict)

@@ -20,10 +20,14 @@ def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
         individuals = []
         for i in batch.present[s].nonzero().flatten().tolist():
             keep = batch.quantified[s, i]
-            individuals.append(Individual(
-                str(i + 1), batch.times[s, i, keep].numpy(),
-                batch.concentration[s, i, keep].numpy(),
-                (Dose(0.0, float(batch.dose[s, i]), route, duration),)))
+            individuals.append(
+                Individual(
+                    str(i + 1),
+                    batch.times[s, i, keep].numpy(),
+                    batch.concentration[s, i, keep].numpy(),
+                    (Dose(0.0, float(batch.dose[s, i]), route, duration),),
+                )
+            )
         lloq = float(batch.lloq[s]) or None
         studies.append(Study(f"S{first + s}", tuple(individuals), UNITS, lloq))
     return studies

@@ -18,8 +18,9 @@ def step_generator(seed: int, step: int) -> torch.Generator:
     return block_generator(seed + 500_009, step)
 
 
-def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> tuple[
-        list[Task], torch.Generator]:
+def training_batch(
+    config: TrainingConfig, prior: PriorConfig, step: int
+) -> tuple[list[Task], torch.Generator]:
     """Micro-batches of step ``step``, studies of similar size together, in float32."""
     g = step_generator(config.seed, step)
     studies = simulate_block(prior, config.seed, step, torch.float32)

@@ -30,9 +30,14 @@ def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True
     kind = torch.float16 if half else torch.float32
     weights = {k: v.detach().to(kind).contiguous() for k, v in model.state_dict().items()}
     config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
-    description = {"format": FORMAT, "model": "flow", "agmpk": agmpk.__version__,
-                   "size": model.config.to_dict(), "training": config,
-                   "environment": json.loads((run / "environment.json").read_text("utf-8"))}
+    description = {
+        "format": FORMAT,
+        "model": "flow",
+        "agmpk": agmpk.__version__,
+        "size": model.config.to_dict(),
+        "training": config,
+        "environment": json.loads((run / "environment.json").read_text("utf-8")),
+    }
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
     with atomic_path(folder / DESCRIPTION) as temporary:
@@ -72,8 +77,9 @@ def load_checkpoint(folder: Path) -> FlowModel:
             f"({description.get('agmpk')})."
         )
     if description.get("model") != "flow":
-        raise AgmpkError(f"The checkpoint {folder} holds a {description.get('model')!r} model, "
-                         "not a flow.")
+        raise AgmpkError(
+            f"The checkpoint {folder} holds a {description.get('model')!r} model, not a flow."
+        )
     model = FlowModel(FlowConfig(**description["size"]))
     try:
         model.load_state_dict({k: v.float() for k, v in load_file(folder / WEIGHTS).items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ class TrainingConfig:
     microbatches: int = 4
     seed: int = 0
     validate_every: int = 500
+    validation_studies: int = 64
     save_every: int = 100
 
     def to_dict(self) -> dict[str, Any]:
@@ -43,8 +45,11 @@ class TrainingConfig:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any], where: str = "The training configuration",
-                  ) -> TrainingConfig:
+    def from_dict(
+        cls,
+        values: dict[str, Any],
+        where: str = "The training configuration",
+    ) -> TrainingConfig:
         """Build from plain values; missing ones keep their defaults, unknown ones are refused."""
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
@@ -57,18 +62,33 @@ class TrainingConfig:
             raise AgmpkError(f"{where} cannot be read: {error}.") from None
 
 
-def load_training_config(path: str | Path) -> TrainingConfig:
-    """Read a YAML file.
+def recipes() -> tuple[str, ...]:
+    """Names of the recipes that ship with the package."""
+    folder = resources.files("agmpk.training") / "recipes"
+    return tuple(
+        sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    )
+
+
+def load_training_config(name_or_path: str | Path) -> TrainingConfig:
+    """A recipe by name, or the settings of a YAML file.
 
     Raises
     ------
     AgmpkError
-        If the file is missing or holds an unknown setting.
+        If there is no such recipe or file, or it holds an unknown setting.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise AgmpkError(f"There is no training configuration {path}.")
-    return TrainingConfig.from_dict(yaml.safe_load(path.read_text("utf-8")) or {}, str(path))
+    text = str(name_or_path)
+    if text in recipes():
+        source = (resources.files("agmpk.training") / "recipes" / f"{text}.yaml").read_text("utf-8")
+    elif Path(text).is_file():
+        source = Path(text).read_text("utf-8")
+    else:
+        raise AgmpkError(
+            f"There is no training recipe {text!r}: use one of "
+            f"{', '.join(recipes())}, or a YAML file."
+        )
+    return TrainingConfig.from_dict(yaml.safe_load(source) or {}, text)
 
 
 def learning_rate(config: TrainingConfig, step: int) -> float:

@@ -25,27 +25,32 @@ from agmpk.training.validate import validate
 Report = Callable[[int, dict[str, float]], None]
 
 
-def train(config: TrainingConfig, folder: Path, report: Report | None = None) -> FlowModel:
+def train(
+    config: TrainingConfig, folder: Path, report: Report | None = None, device: str = "cpu"
+) -> FlowModel:
     """Run or resume the training in ``folder`` and return the model with its averaged weights.
 
     The folder holds config.yaml, environment.json, state.safetensors, steps.csv (step, seconds,
     loss) and validation.csv.  Interrupted at any moment, the same call goes on from the last saved
     state and ends with the weights of an uninterrupted run.  ``report(step, row)`` is called after
-    every step.
+    every step.  Studies are simulated on the CPU whatever the ``device`` of the network.
 
     Raises
     ------
     AgmpkError
-        If the folder holds a run with other settings.
+        If the folder holds a run with other settings, or there is no such device.
     """
     folder = Path(folder)
+    if device != "cpu" and not torch.cuda.is_available():
+        raise AgmpkError(f"There is no device {device!r} on this machine: use --device cpu.")
     prepare(config, folder)
     prior = load_prior(config.prior)
     torch.manual_seed(config.seed)
-    model = FlowModel(config.model)
+    model = FlowModel(config.model).to(device)
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.rate, betas=(0.9, 0.98),
-                                  weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.rate, betas=(0.9, 0.98), weight_decay=config.weight_decay
+    )
     state = folder / "state.safetensors"
     start = load_state(state, model, average, optimizer) if state.exists() else 0
     log = StepLog(folder / "steps.csv", start)
@@ -63,7 +68,7 @@ def train(config: TrainingConfig, folder: Path, report: Report | None = None) ->
             log.flush()
             save_state(state, step + 1, model, average, optimizer)
     model.load_state_dict(average)
-    return model.eval()
+    return model.cpu().eval()
 
 
 def prepare(config: TrainingConfig, folder: Path) -> None:
@@ -77,11 +82,17 @@ def prepare(config: TrainingConfig, folder: Path) -> None:
                 f"{folder} holds a run with other settings: choose another folder or remove it."
             )
         return
-    environment = {"agmpk": agmpk.__version__, "torch": torch.__version__,
-                   "python": platform.python_version(), "machine": platform.machine(),
-                   "threads": torch.get_num_threads()}
-    for name, text in (("environment.json", json.dumps(environment, indent=1)),
-                       ("config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False))):
+    environment = {
+        "agmpk": agmpk.__version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "threads": torch.get_num_threads(),
+    }
+    for name, text in (
+        ("environment.json", json.dumps(environment, indent=1)),
+        ("config.yaml", yaml.safe_dump(config.to_dict(), sort_keys=False)),
+    ):
         with atomic_path(folder / name) as temporary:
             Path(temporary).write_text(text, "utf-8")
 
@@ -91,8 +102,9 @@ def one_step(config: TrainingConfig, prior, model: FlowModel, optimizer, step: i
     parts, generator = training_batch(config, prior, step)
     optimizer.zero_grad(set_to_none=True)
     total = 0.0
+    device = next(model.parameters()).device
     for part in parts:
-        loss = model.loss(part, generator) / len(parts)
+        loss = model.loss(part.to(device), generator) / len(parts)
         loss.backward()
         total += float(loss.detach())
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -113,8 +125,9 @@ def update_average(config: TrainingConfig, model: FlowModel, average: dict, step
 def record_validation(config: TrainingConfig, prior, average: dict, file: Path, step: int) -> None:
     """Append the averaged model's scores at prefix 4 on held-out simulated studies."""
     model = FlowModel(config.model)
-    model.load_state_dict(average)
-    scores = validate(model.eval(), validation_task(config, prior, 0, prefix=4), VALIDATION_SEED)
+    model.load_state_dict({k: v.cpu() for k, v in average.items()})
+    task = validation_task(config, prior, 0, prefix=4)[: config.validation_studies]
+    scores = validate(model.eval(), task, VALIDATION_SEED)
     rows = []
     if file.exists():
         with file.open(newline="", encoding="utf-8") as stream:
@@ -137,13 +150,16 @@ class StepLog:
 
     def add(self, row: dict[str, float]) -> None:
         """Remember one step."""
-        self.rows.append({"step": row["step"], "seconds": f"{row['seconds']:.3f}",
-                          "loss": f"{row['loss']:.6f}"})
+        self.rows.append(
+            {"step": row["step"], "seconds": f"{row['seconds']:.3f}", "loss": f"{row['loss']:.6f}"}
+        )
 
     def flush(self) -> None:
         """Write the whole log atomically."""
-        with atomic_path(self.file) as temporary, open(
-                temporary, "w", newline="", encoding="utf-8") as out:
+        with (
+            atomic_path(self.file) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as out,
+        ):
             writer = csv.DictWriter(out, ["step", "seconds", "loss"])
             writer.writeheader()
             writer.writerows(self.rows)

@@ -26,8 +26,9 @@ def validate(model: FlowModel, task: Task, seed: int, samples: int = 32) -> dict
     """Mean over the target individuals of their scores on natural-log concentration."""
     generator = torch.Generator().manual_seed(seed)
     # Study by study: samples of one study share its keys without copying them.
-    parts = [model.sample(task[b:b + 1], samples, generator, steps=3)
-             for b in range(len(task.route))]
+    parts = [
+        model.sample(task[b : b + 1], samples, generator, steps=3) for b in range(len(task.route))
+    ]
     draws = torch.cat(parts, dim=1)
     truth, free = task.target_logs, task.target_mask & ~task.prefix_mask
     points = free.sum(-1)

@@ -7,7 +7,6 @@ Flow time t runs from the reference (0) to the data (1).
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 SIGMA_MIN = 1e-4

@@ -98,6 +98,16 @@ def test_declared_input_that_is_missing(project, write_notebook):
         chapter_digest(project, "beta", {})
 
 
+def test_parameter_that_names_a_checkpoint_is_an_input(project, write_notebook):
+    write_notebook("beta", input_parameters=["models"])
+    run = project.root / "run"
+    run.mkdir()
+    (run / "weights").write_text("1")
+    parts = chapter_digest(project, "beta", {"models": ["naive", "run"], "n": 1})
+    assert {"run/weights", "parameter models"} <= set(parts) and "naive" not in parts
+    assert "run/weights" not in chapter_digest(project, "alpha", {"models": ["naive", "run"]})
+
+
 def test_outputs_and_time_of_writing_are_no_change(project):
     def execute():
         path = project.notebook("alpha")

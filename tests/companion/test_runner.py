@@ -95,6 +95,12 @@ def test_failing_cell_is_named_and_the_good_page_stays(project, run, write_noteb
     assert (project.book / "_build" / "failed" / "alpha.ipynb").is_file()
 
 
+def test_kernel_that_dies_is_an_error_not_a_hang(run, write_notebook):
+    write_notebook("alpha", "import os; os._exit(1)")
+    with pytest.raises(AgmpkError, match="kernel of alpha.ipynb died"):
+        run("alpha")
+
+
 def test_wrong_parameter_stops_before_anything_runs(project, run, write_tier):
     write_tier("smoke", beta={"typo": 1})
     with pytest.raises(AgmpkError, match="'typo'"):

@@ -33,22 +33,36 @@ def study(scale: float = 1.0, hours: float = 1.0, dose: float = 1.0) -> Study:
         ka, ke, v = np.exp(g.normal([0.3, -1.8, 3.0], 0.3))
         amount = float(np.exp(g.normal(3, 0.2)))
         y = amount / v * ka / (ka - ke) * (np.exp(-ke * t) - np.exp(-ka * t))
-        people.append(Individual(str(i), t * hours, y * np.exp(g.normal(0, 0.1, len(t))) * scale,
-                                 (Dose(0.0, amount * dose, "oral"),)))
+        people.append(
+            Individual(
+                str(i),
+                t * hours,
+                y * np.exp(g.normal(0, 0.1, len(t))) * scale,
+                (Dose(0.0, amount * dose, "oral"),),
+            )
+        )
     return Study("toy", tuple(people), Units())
 
 
 def samples(model: FlowModel, data: Study, prefix: int = 4, context: Study | None = None):
     target = data["2"]
-    return FlowForecaster(model).forecast(context or data.without("2"), target.prefix(prefix),
-                                          target.times[prefix:], 6, seed=3).samples
+    return (
+        FlowForecaster(model)
+        .forecast(
+            context or data.without("2"), target.prefix(prefix), target.times[prefix:], 6, seed=3
+        )
+        .samples
+    )
 
 
 @pytest.mark.parametrize("prefix", [0, 1, 4])
 def test_units_change_nothing_but_the_unit(model, prefix):
     reference = samples(model, study(), prefix)
-    for change, factor in (({"scale": 1000.0}, 1000.0), ({"hours": 60.0}, 1.0),
-                           ({"dose": 1e-3}, 1.0)):
+    for change, factor in (
+        ({"scale": 1000.0}, 1000.0),
+        ({"hours": 60.0}, 1.0),
+        ({"dose": 1e-3}, 1.0),
+    ):
         assert np.allclose(samples(model, study(**change), prefix), factor * reference, rtol=1e-9)
 
 
@@ -56,8 +70,9 @@ def test_units_change_nothing_but_the_unit(model, prefix):
 def test_individuals_of_the_context_have_no_order(model, prefix):
     data = study()
     shuffled = Study("toy", tuple(data[i] for i in ("4", "0", "3", "1")), data.units)
-    assert np.allclose(samples(model, data, prefix), samples(model, data, prefix, shuffled),
-                       rtol=1e-9)
+    assert np.allclose(
+        samples(model, data, prefix), samples(model, data, prefix, shuffled), rtol=1e-9
+    )
 
 
 def test_the_context_matters(model):
@@ -121,8 +136,13 @@ def test_the_frame_is_centred_on_the_naive_forecast():
         target = data["2"].prefix(prefix)
         times = data["2"].times[prefix:]
         # Equal doses, so that the naive forecast, which ignores doses, is the frame's centre.
-        equal = Study("toy", tuple(Individual(i.id, i.times, i.concentrations,
-                                              (Dose(0.0, 10.0, "oral"),)) for i in data))
+        equal = Study(
+            "toy",
+            tuple(
+                Individual(i.id, i.times, i.concentrations, (Dose(0.0, 10.0, "oral"),))
+                for i in data
+            ),
+        )
         target = Individual("2", target.times, target.concentrations, (Dose(0.0, 10.0, "oral"),))
         task = task_from_study(equal.without("2"), target, times)
         centre = torch.exp(to_frame(task).centre[0, 0, prefix:]) * 10.0

@@ -13,10 +13,14 @@ HOURS = torch.linspace(0, 24, 49, dtype=torch.float64)
 def constant_rates(n: int, peripherals: int, **values: float) -> Rates:
     """Rates that stay the same in all 48 half-hour intervals; absent ones are 0."""
     shape = (n, len(HOURS) - 1)
-    full = {name: torch.full(shape, values.get(name, 0.0), dtype=torch.float64)
-            for name in ("ka", "ke", "k_form", "km", "first_pass")}
-    exchange = {name: torch.full((*shape, peripherals), values.get(name, 0.0), dtype=torch.float64)
-                for name in ("k_out", "k_in")}
+    full = {
+        name: torch.full(shape, values.get(name, 0.0), dtype=torch.float64)
+        for name in ("ka", "ke", "k_form", "km", "first_pass")
+    }
+    exchange = {
+        name: torch.full((*shape, peripherals), values.get(name, 0.0), dtype=torch.float64)
+        for name in ("k_out", "k_in")
+    }
     return Rates(**full, **exchange)
 
 
@@ -49,14 +53,20 @@ def test_oral_one_compartment_is_the_bateman_function():
 def test_bolus_two_compartments_is_a_biexponential():
     layout = Layout(0, 1)
     k10, k12, k21 = 0.4, 0.7, 0.2
-    states = solve(layout, constant_rates(1, 1, ka=1.0, ke=k10, k_out=k12, k_in=k21),
-                   dose_at_zero(layout, layout.central))
+    states = solve(
+        layout,
+        constant_rates(1, 1, ka=1.0, ke=k10, k_out=k12, k_in=k21),
+        dose_at_zero(layout, layout.central),
+    )
     total, product = k10 + k12 + k21, k10 * k21
     alpha = (total + np.sqrt(total**2 - 4 * product)) / 2
     beta = product / alpha
     t = HOURS.numpy()
-    expected = 100 * ((alpha - k21) * np.exp(-alpha * t) + (k21 - beta) * np.exp(-beta * t)) / (
-        alpha - beta)
+    expected = (
+        100
+        * ((alpha - k21) * np.exp(-alpha * t) + (k21 - beta) * np.exp(-beta * t))
+        / (alpha - beta)
+    )
     assert largest_relative_error(states[0, :, layout.central], expected) < 1e-10
 
 
@@ -101,12 +111,21 @@ def random_rates(n: int, layout: Layout, seed: int) -> Rates:
 
     def draw(*more: int) -> torch.Tensor:
         middle = 10 ** (4 * torch.rand((n, 1, *more), generator=g, dtype=torch.float64) - 2.5)
-        return middle * torch.exp(0.3 * torch.randn((*shape, *more), generator=g,
-                                                    dtype=torch.float64))
+        return middle * torch.exp(
+            0.3 * torch.randn((*shape, *more), generator=g, dtype=torch.float64)
+        )
+
     ke = draw()
     share = torch.rand((n, 1), generator=g, dtype=torch.float64).expand(shape)
-    return Rates(ka=draw(), ke=ke, k_out=draw(layout.peripherals), k_in=draw(layout.peripherals),
-                 k_form=ke * share, km=draw(), first_pass=share)
+    return Rates(
+        ka=draw(),
+        ke=ke,
+        k_out=draw(layout.peripherals),
+        k_in=draw(layout.peripherals),
+        k_form=ke * share,
+        km=draw(),
+        first_pass=share,
+    )
 
 
 def test_random_stiff_systems_agree_with_radau():
@@ -119,8 +138,9 @@ def test_random_stiff_systems_agree_with_radau():
         x = jumps[i, 0].numpy()
         for k in range(8):  # piecewise constant rates: a restart at every interval
             a = matrix[i, k].numpy()
-            x = solve_ivp(lambda _, y, a=a: a @ y, (0, 0.5), x, "Radau", rtol=1e-10,
-                          atol=1e-13, jac=a).y[:, -1]
+            x = solve_ivp(
+                lambda _, y, a=a: a @ y, (0, 0.5), x, "Radau", rtol=1e-10, atol=1e-13, jac=a
+            ).y[:, -1]
             keep = x > 1e-7
             assert np.max(np.abs(states[i, k + 1].numpy()[keep] / x[keep] - 1)) < 1e-3
 
@@ -137,5 +157,6 @@ def test_thousands_of_random_systems_keep_their_mass(dtype):
     assert torch.isfinite(states).all() and (states >= 0).all()
     # Nothing leaves: elimination of the parent is formation of a metabolite that stays.
     total = states[..., :-1].sum(-1)
-    assert torch.allclose(total, torch.full_like(total, 100.0),
-                          rtol=1e-10 if dtype == torch.float64 else 1e-3)
+    assert torch.allclose(
+        total, torch.full_like(total, 100.0), rtol=1e-10 if dtype == torch.float64 else 1e-3
+    )

@@ -7,9 +7,12 @@ from agmpk.prior.ou import ou_paths
 
 def draw(n: int, seed: int = 0, sd: float = 0.3, scale: float = 2.0) -> torch.Tensor:
     times = torch.tensor([0.0, 0.1, 1.0, 1.0, 4.0, 24.0], dtype=torch.float64).expand(n, -1)
-    return ou_paths(times, torch.full((n, 1), sd, dtype=torch.float64),
-                    torch.full((n,), scale, dtype=torch.float64),
-                    torch.Generator().manual_seed(seed))[..., 0]
+    return ou_paths(
+        times,
+        torch.full((n, 1), sd, dtype=torch.float64),
+        torch.full((n,), scale, dtype=torch.float64),
+        torch.Generator().manual_seed(seed),
+    )[..., 0]
 
 
 def test_mean_variance_and_autocorrelation():

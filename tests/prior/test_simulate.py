@@ -31,11 +31,14 @@ def test_presets_survive_yaml():
         assert again == config and config.name == name
 
 
-@pytest.mark.parametrize("change, words", [
-    ({"solver": 1}, "does not know solver"),
-    ({"solver_steps": None}, "must be of type int"),
-    ({"assay": {"lloq": 1}}, "lacks"),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"solver": 1}, "does not know solver"),
+        ({"solver_steps": None}, "must be of type int"),
+        ({"assay": {"lloq": 1}}, "lacks"),
+    ],
+)
 def test_faulty_configurations_are_refused(change, words):
     with pytest.raises(AgmpkError, match=words):
         PriorConfig.from_dict({**load_prior("paper").to_dict(), **change})
@@ -54,8 +57,13 @@ def test_published_ranges():
     """The published numbers (AGM-PK, PAGE 34, 2026), typed here a second time on purpose."""
     horizon, p = parameters(load_prior("paper"))
     assert (horizon == 24).all()
-    for name, low, high in (("ka", -1, 2), ("ke", -5, 0), ("V", 1, 7), ("k_out", -4, 0),
-                            ("k_in", -4, -1)):
+    for name, low, high in (
+        ("ka", -1, 2),
+        ("ke", -5, 0),
+        ("V", 1, 7),
+        ("k_out", -4, 0),
+        ("k_in", -4, -1),
+    ):
         values = getattr(p.typical, name).flatten()
         assert values.min() >= low and values.max() <= high
         # Uniform: mean and standard deviation within five standard errors.
@@ -128,7 +136,9 @@ def test_switches_change_what_they_say():
     assert abs((on.lag > 0).any(-1).double().mean() - 0.4) < 0.05
     off, on = switched("variability", polymorphism_probability=0.0)
     assert not off.poor.any() and torch.equal(off.V, on.V)
-    assert torch.equal(off.ke[~on.poor], on.ke[~on.poor]) and (off.ke[on.poor] > on.ke[on.poor]).all()
+    assert (
+        torch.equal(off.ke[~on.poor], on.ke[~on.poor]) and (off.ke[on.poor] > on.ke[on.poor]).all()
+    )
     off, on = switched("metabolite", probability=0.0)
     assert not off.is_metabolite.any() and torch.equal(off.ka, on.ka)
     off, on = switched("absorption", split_probability=0.0)
@@ -139,8 +149,7 @@ def test_lloq_removes_values_below_it_and_only_those():
     batch = simulate(load_prior("extended"), 256, seed=2)
     limit = batch.lloq[:, None, None]
     assert (batch.concentration >= limit)[batch.quantified].all()
-    free = simulate(load_prior("extended").replace(
-        assay={"lloq_probability": 0.0}), 256, seed=2)
+    free = simulate(load_prior("extended").replace(assay={"lloq_probability": 0.0}), 256, seed=2)
     assert (free.lloq == 0).all() and free.quantified.sum() > batch.quantified.sum()
 
 
@@ -156,4 +165,5 @@ def test_the_table_reads_back(tmp_path):
         assert mine.ids == read.ids
         for a, b in zip(mine, read, strict=True):
             assert np.array_equal(a.times, b.times) and np.array_equal(
-                a.concentrations, b.concentrations)
+                a.concentrations, b.concentrations
+            )

@@ -11,6 +11,7 @@ import html
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
 _DOTS = dict.fromkeys(map(ord, "·∙⋅•・‧˙●ꞏ᛫・"), "·")
@@ -55,6 +56,9 @@ _POINT_DECIMAL = re.compile(r"(?<![\d.,])\d+\.\d+")
 _INNER_THOUSANDS = re.compile(r"(?<=\d,\d{3}),(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
 
+# `33 120.5 ± 9 870.1 ng·h/mL`: a plain space is read as a separator only where a value clearly follows.
+_SPACED_THOUSANDS = re.compile(r"(?:(?<=[\s(±])|^)([1-9]\d{0,2}) (?=\d{3}(?:\.\d+)?\s?(?:±|\)?\s?(?:[npµ]g|h\s?[·*×]\s?[npµ]g)\b))")
+
 
 @dataclass(frozen=True)
 class NormalText:
@@ -91,7 +95,7 @@ class NormalText:
             parts.append(self.text[cursor:a])
             start.extend(self.start[cursor:a])
             end.extend(self.end[cursor:a])
-            new = match.expand(template)
+            new = match.expand(template) if "\\" in template else template
             if b > a:
                 parts.append(new)
                 start.extend([self.start[a]] * len(new))
@@ -114,6 +118,7 @@ def _plain(character: str) -> str:
     return unicodedata.normalize("NFKC", character).translate(_CHARACTERS)
 
 
+@lru_cache(maxsize=128)
 def normalize(source: str) -> NormalText:
     """Normalize `source`; decimal commas become points when the text itself uses them.
 
@@ -149,6 +154,8 @@ def normalize(source: str) -> NormalText:
     else:
         result = result._substitute(_INNER_THOUSANDS, "")
         result = result._substitute(_THOUSANDS, r"\g<1>")
+    for _ in range(2):  # 1 234 567 needs two passes
+        result = result._substitute(_SPACED_THOUSANDS, r"\g<1>")
     for pattern, template in _RULES[3:]:
         result = result._substitute(pattern, template)
     return result

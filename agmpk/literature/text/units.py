@@ -87,7 +87,7 @@ _WORD = re.compile(rf"(?:{_WORDS})(?![A-Za-zµ])", re.I)
 _SEPARATOR = re.compile(
     r"\s*(?:/|·|\*|×|•|\.(?=\s?[a-zµ(])|(?<=[a-z])-(?=[a-zµ])|\bx\b|\bper\b)?\s*[(\[]?\s*", re.I
 )
-_EXPONENT = re.compile(r"\s?\^?\(?-\s?1\)?(?![\d.])")
+_EXPONENT = re.compile(r"\s?\^?\(?-\s?1\)?(?!\d|\.\d)")
 
 # kind -> sorted tuple of (class, power)
 _KINDS = {

@@ -31,11 +31,12 @@ class Assignment:
 
 @dataclass
 class State:
-    """What carries over between frames: the arm being spoken of, the order of two arms, the last names."""
+    """What carries over between frames: the arm being spoken of, the order of two arms, the last names, and those of this sentence."""
 
     current: str | None = None
     order: list[str] = field(default_factory=lambda: [TEST, REFERENCE])
     names: list[Parameter] = field(default_factory=list)
+    sentence_names: list[Parameter] = field(default_factory=list)
 
 
 def _fits(value: Value, parameter: Parameter, sentence: Sentence) -> bool:
@@ -66,7 +67,10 @@ def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
     names = frame.parameters or state.names
     if not names:
         return []
+    repeated = [*state.sentence_names, *frame.parameters] if frame.parameters else names
     own = [v for v in frame.values if any(_fits(v, p, sentence) for p in names if p.kind or p.name == "other")]
+    if len(repeated) > len(names) and any(isinstance(t, Arm) for t in frame.items):
+        own = [v for v in frame.values if v in own or (v.kind and any(_fits(v, p, sentence) for p in repeated if p.kind))]
     extra = _implicit_times(frame, names, sentence)
     own = [v for v in own if v not in extra]
     result: list[Assignment] = []
@@ -74,10 +78,9 @@ def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
     if order:
         result = _in_order(own, names, order, sentence)
     else:
-        for arm, values in blocks:
-            chosen = names
-            if frame.parameters and len(values) > len(names) and len(state.names) >= len(values):
-                chosen = state.names
+        for i, (arm, values) in enumerate(blocks):
+            again = i > 0 and len(values) > len(names) and len({v.kind for v in values}) > 1
+            chosen = repeated if again else names
             result += [Assignment(p, v, arm) for p, v in _match(values, chosen, sentence)]
     if extra:
         tmax = Parameter("tmax", extra[0].start, extra[0].start)
@@ -149,8 +152,13 @@ def _blocks(frame: Frame, own: list[Value], state: State) -> tuple[list[tuple[st
         return [], tail_arms[:2]
     if not labels and not lead and state.current is not None:
         return [(state.current, own)], []
-    after = not lead and state.current is None and isinstance(body[-1], Arm)
+    after = not lead and isinstance(body[-1], Arm) and (state.current is None or _each_labelled(body))
     return (_labelled_after(body, state) if after else _labelled_before(body, state)), []
+
+
+def _each_labelled(body) -> bool:
+    """Whether the values come first and an arm closes them: labels stand behind their values."""
+    return isinstance(body[0], Value) and isinstance(body[-1], Arm)
 
 
 def _unlabelled(own: list[Value], frame: Frame, state: State):
@@ -218,12 +226,15 @@ def _labelled_before(body, state: State) -> list[tuple[str | None, list[Value]]]
                     continue
                 blocks.append((arm, pending))
                 pending = []
-            arm = token.label
+            arm, contrasted = token.label, False
         elif isinstance(token, Contrast) and pending:
             blocks.append((arm, pending))
             pending, contrasted = [], True
     if pending:
         blocks.append((_other(arm) if contrasted else arm, pending))
+    known = {arm for arm, _ in blocks if arm}
+    if len(known) == 1 and len(blocks) == 2:
+        blocks = [(arm or _other(next(iter(known))), values) for arm, values in blocks]
     return blocks
 
 

@@ -28,7 +28,11 @@ _ROLE_FIRST = re.compile(
 _STATED = re.compile(
     rf"\b(?P<alias>[\w-]+)\s(?:is|was|were|being|served as|as)\s(?:the\s)?(?P<role>{_WORD_TEST}|{_WORD_REFERENCE})\b"
     rf"(?:\s\w+)?(?:,?\sand\s(?:the\s)?(?:\w+\s)?(?P<alias2>[\w-]+)\s(?:(?:is|was|were|as)\s)?(?:the\s)?(?P<role2>{_WORD_TEST}|{_WORD_REFERENCE})\b)?", re.I)
-_EQUIVALENT = re.compile(rf"\b(?P<a>{_FORMS})s?\b[^.;]{{0,60}}?\bis\s(?:bio)?equivalent to\b", re.I)
+_EQUIVALENT = re.compile(rf"\b(?P<a>{_FORMS})s?\b(?:(?!\b(?:{_FORMS})s?\b)[^.;]){{0,60}}?\b(?:is|are|was|were)\s(?:bio)?equivalent to\b", re.I)
+_WORDS = re.compile(rf"(?P<test>{_TEST})|(?P<reference>{_REFERENCE})")
+_RATIO = re.compile(
+    r"\b(?:test|generic|T)(?:[ -]to[ -]|[-/])(?:reference|brand|originator|R)\b(?=[^.;,]{0,30}\b(?:ratios?|percent))"
+    r"|\bratios?\b[^.;,]{0,25}\b(?:test|T)\s?(?:[ -]to[ -]|[-/]|over|and)\s?(?:the )?(?:reference|R)\b", re.I)
 _TOO_GENERAL = {"product", "products", "formulation", "formulations", "drug", "preparation", "treatment", "brand", "group",
                 "cmax", "auc", "tmax", "mean", "values", "value", "for", "of", "the", "a", "an", "it", "which", "ml", "mg", "h",
                 "and", "or", "with", "after", "parameters", "data", "this", "that", "in", "by", "subjects", "used", "tablets a",
@@ -48,6 +52,12 @@ def _role(word: str) -> str:
     if word in _LETTERS:
         return _LETTERS[word]
     return TEST if re.fullmatch(_WORD_TEST, word, re.I) else REFERENCE
+
+
+def _is_article(text: str, start: int, end: int) -> bool:
+    """Whether a lone letter is the word `A` at the start of a sentence, or a unit, rather than a label."""
+    first = start == 0 or re.search(r"[.:;]\s$", text[:start]) is not None
+    return (first and re.match(r"\s[a-z]", text[end:]) is not None) or text[start - 1:start] in ("'", "’")
 
 
 class ArmFinder:
@@ -76,14 +86,16 @@ class ArmFinder:
             self.aliases.setdefault("R", REFERENCE)
         self._complement(text)
         names = [re.escape(a) for a in sorted(self.aliases, key=len, reverse=True)]
-        words = [n + ("" if len(n) <= 2 else "s?") for n in names]
-        lettered = rf"|(?<![\w/.-])(?:(?:[Tt]reatment|[Ff]ormulation|[Pp]roduct|[Bb]rand|[Pp]reparation|[Tt]ablets?|[Cc]apsules?)\s)?(?:{'|'.join(words)})(?![\w-]|/F|\.\d)" if words else ""
-        self._pattern = re.compile(rf"(?P<test>{_TEST})|(?P<reference>{_REFERENCE}){lettered}")
+        words = [n if len(n) <= 3 else f"(?i:{n}s?)" for n in names]
+        self._aliased = re.compile(
+            rf"(?<![\w/.-])(?:(?:[Tt]reatment|[Ff]ormulation|[Pp]roduct|[Bb]rand|[Pp]reparation|[Tt]ablets?|[Cc]apsules?)\s)?"
+            rf"(?:{'|'.join(words)})(?![\w-]|/F|\.\d)") if words else None
 
     def _learn(self, alias: str, role: str) -> None:
-        if alias.lower() in _TOO_GENERAL and alias not in ("T", "R") or re.fullmatch(r"\d{2,}.*|\d+\.\d+", alias):
+        letter = re.fullmatch(r"[A-Z]|I{1,2}", alias) is not None
+        if (alias.lower() in _TOO_GENERAL and not letter) or re.fullmatch(r"\d{2,}.*|\d+\.\d+", alias):
             return
-        singular = re.sub(r"s$", "", alias) if len(alias) > 3 else alias
+        singular = re.sub(r"s$", "", alias).lower() if len(alias) > 3 else alias
         if re.fullmatch(rf"{_WORD_TEST}|{_WORD_REFERENCE}", singular, re.I):
             return
         if self.aliases.get(singular, role) != role:
@@ -101,18 +113,17 @@ class ArmFinder:
 
     def find(self, text: str) -> list[Arm]:
         """Arms in order; names joined into a ratio (`test-to-reference ratio`) are no arms."""
-        found = []
-        for match in self._pattern.finditer(text):
-            if match["test"]:
-                label = TEST
-            elif match["reference"]:
-                label = REFERENCE
-            else:
-                token = re.split(r"\s", match.group())[-1]
-                label = self.aliases.get(token) or self.aliases.get(re.sub(r"s$", "", token)) or ""
+        found = [Arm(TEST if m["test"] else REFERENCE, m.start(), m.end()) for m in _WORDS.finditer(text)]
+        taken = [(a.start, a.end) for a in found]
+        for match in self._aliased.finditer(text) if self._aliased else ():
+            if any(s < match.end() and match.start() < e for s, e in taken):
+                continue
+            if len(match.group()) == 1 and _is_article(text, match.start(), match.end()):
+                continue
+            token = re.split(r"\s", match.group())[-1]
+            label = self.aliases.get(token) or self.aliases.get(re.sub(r"s$", "", token.lower())) or self.aliases.get(token.lower())
             if label:
                 found.append(Arm(label, match.start(), match.end()))
-        ratio = [(m.start(), m.end()) for m in re.finditer(
-            r"\b(?:test|generic|T)(?:[ -]to[ -]|[-/])(?:reference|brand|originator|R)\b(?=[^.;,]{0,30}\b(?:ratios?|percent))"
-            r"|\bratios?\b[^.;,]{0,25}\b(?:test|T)\s?(?:[ -]to[ -]|[-/]|over|and)\s?(?:the )?(?:reference|R)\b", text, re.I)]
+        found.sort(key=lambda arm: arm.start)
+        ratio = [m.span() for m in _RATIO.finditer(text)]
         return [a for a in found if not any(s <= a.start < e for s, e in ratio)]

@@ -87,7 +87,9 @@ def _arms_of_next(frame: Frame, parameter: Parameter, text: str) -> list[Arm]:
             after = text[token.end:parameter.start]
             strong = re.search(r"[;:.]|,\s(?:and|while|whereas|but|with|for|the)\b", before)
             closes = re.search(r"[;,]|\)|\band\b", after)
-            if strong and not closes:
+            directly = re.search(r"[,;:.]|\band\b", before) and re.fullmatch(
+                r"(?:'s)?\s?(?:(?:the|mean|median|average|geometric|of)\s)*", after)
+            if directly or (strong and not closes):
                 moved = [t for t in trailing[position:] if isinstance(t, Arm)]
                 frame.items = [t for t in frame.items if t not in trailing[position:]]
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agmpk.literature.extract.rules.align import State, align, sentence_order
 from agmpk.literature.extract.rules.arms import ArmFinder
@@ -13,6 +13,7 @@ from agmpk.literature.extract.rules.frames import frames
 from agmpk.literature.extract.rules.parameters import Parameter
 from agmpk.literature.extract.rules.sentences import sentences
 from agmpk.literature.extract.rules.tokens import tokenize
+from agmpk.literature.text import NormalText
 from agmpk.literature.text.units import Unit
 
 _RATIO = re.compile(r"\bratios?\b|\bconfidence (?:interval|limit)|\bpoint estimates?\b|\bGMRs?\b|\bbioequivalence (?:range|limit|criteria|interval)|\baccept(?:ance|ed) (?:range|limit)|\b9[05]\s?% CIs?\b", re.I)
@@ -39,6 +40,11 @@ class Mention:
     order: int
     rank: int = 0
 
+    def number_span(self, normals: dict[str, NormalText]) -> tuple[int, int]:
+        """Span of the number in the untouched source (tables: spans are untouched already)."""
+        first = self.spans[0]
+        return first if self.source.startswith("tables[") else normals[self.source].span(*first)
+
 
 def prose_mentions(text: str, source: str, arms: ArmFinder, analytes: AnalyteFinder, start_order: int = 0) -> list[Mention]:
     """The mentions in normalized prose, in the order of the text."""
@@ -60,6 +66,7 @@ def prose_mentions(text: str, source: str, arms: ArmFinder, analytes: AnalyteFin
         for frame in parts:
             anchor = frame.parameters[0].start if frame.parameters else frame.values[0].start
             assignments = align(frame, sentence, state)
+            assignments = _analyte_order(assignments, part, found_analytes)
             for item in assignments:
                 if not item.parameter.kind or item.parameter.name == "auc":
                     continue
@@ -69,13 +76,14 @@ def prose_mentions(text: str, source: str, arms: ArmFinder, analytes: AnalyteFin
                 result.append(_mention(
                     item, text, part, begin, source,
                     state=_last(food, item.value.start, carried_state if len({f for _, f in food}) != 2 else None, food),
-                    analyte=_analyte(found_analytes, where, item.value.start, carried_analyte),
+                    analyte=behind if (behind := _label_behind(found_analytes, part, item.value)) is not None
+                    else _analyte(found_analytes, where, item.value.start, carried_analyte),
                     dose=_last(doses, item.value.start, carried_dose, None),
                     order=start_order + len(result), unit=item.value.unit or sentence.param_units.get(item.parameter.start)))
             fresh = [p for p in frame.parameters] or [a.parameter for a in assignments]
             implied = [a.parameter for a in assignments if a.parameter.name == "tmax" and a.parameter.start == a.parameter.end]
             assigned_names += fresh + implied[:1]
-            state.names = assigned_names
+            state.names = state.sentence_names = assigned_names
         order = state.order
         if assigned_names and parts:
             names = assigned_names
@@ -98,6 +106,22 @@ def _last(found, position: int, carried, all_found):
     if all_found and carried is None and len(all_found) == 1:
         return all_found[0][1]
     return carried
+
+
+def _label_behind(found, part: str, value) -> str | None:
+    """The analyte named right after a value: `3.0 h for metformin`."""
+    for start, _, analyte in found:
+        if 0 <= start - value.end < 14 and re.fullmatch(r"\s*\(?(?:(?:for|of|with|the)\s)*", part[value.end:start]):
+            return analyte
+    return None
+
+
+def _analyte_order(assignments, part: str, found):
+    """Values told apart by analytes behind them are not told apart by arms."""
+    labels = [_label_behind(found, part, a.value) for a in assignments]
+    if len(assignments) == 2 and None not in labels and labels[0] != labels[1]:
+        return [replace(a, arm=None) for a in assignments]
+    return assignments
 
 
 def _analyte(found, anchor: int, position: int, carried: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 _END = re.compile(r"[.?!](?=[\"')\]]?\s+[A-Z0-9(\[\"'])|\n")
-_ABBREVIATION = re.compile(r"(?:\b(?:vs|e\.g|i\.e|approx|resp|ca|cf|no|fig|figs|al|dr|st|conc|inc|ltd|co|min|hr|vol|wt)|\b[A-Z]|\bs\.d|\bS\.D|\bs\.e|\bS\.E)$", re.I)
+_ABBREVIATION = re.compile(r"(?:\b(?:vs|e\.g|i\.e|approx|resp|ca|cf|no|fig|figs|al|dr|st|conc|inc|ltd|co|vol|wt)|\bs\.d|\bS\.D|\bs\.e|\bS\.E)$", re.I)
 
 
 def sentences(text: str) -> list[tuple[int, int]]:
@@ -15,8 +15,7 @@ def sentences(text: str) -> list[tuple[int, int]]:
     for match in _END.finditer(text):
         if match.group() != "\n":
             before = text[max(start, match.start() - 8):match.start()]
-            following = text[match.end():].lstrip()[:1]
-            if _ABBREVIATION.search(before) and not (following.isupper() and re.search(r"\b(?:min|hr)$", before)):
+            if _ABBREVIATION.search(before):
                 continue
         if text[start:match.end()].strip():
             spans.append((start, match.end()))

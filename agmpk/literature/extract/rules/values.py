@@ -10,7 +10,7 @@ from agmpk.literature.text.units import Unit, scan_unit
 _NUM = r"\d+(?:\.\d+)?"
 _START = re.compile(rf"(?<![\w.\-^])(?P<open>[(\[]\s?)?(?P<num>{_NUM})(?![\w]*\d)(?!\s?(?:st|nd|rd|th)\b)")
 _LABEL = (r"(?:(?:mean|arithmetic|geometric|inter-?(?:subject|individual)|between-?subject|total)\s)?(?P<label>±|"
-          r"g?CV\s?%?|%\s?g?CV|s\.?\s?d\.?|standard deviation|s\.?e\.?m?\.?|standard error|r\.?s\.?d\.?|"
+          r"g?CV[bw]?\s?%?|%\s?g?CV[bw]?|s\.?\s?d\.?|standard deviation|s\.?e\.?m?\.?|standard error|r\.?s\.?d\.?|"
           r"range|min\s?[-,/]\s?max|IQR|interquartile range|(?:9[05]|99)\s?%\s?CI|CI(?:\s?9[05]%)?)\s?[,:=]?\s?(?:of\s)?")
 _PLUS = re.compile(rf"\s?[(\[]?\s?±\s?(?:(?:SD|SE|SEM)\s)?(?P<d>{_NUM})\s?(?P<pct>%)?\s?[)\]]?")
 _INSIDE = re.compile(

@@ -1,0 +1,154 @@
+"""`agmpk literature`: retrieve, parse, extract, harmonize, score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from agmpk.cli.options import check_out
+from agmpk.errors import AgmpkError
+
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_OUT = click.option("--out", required=True, type=_FILE, help="File to write (whole or not at all).")
+
+
+@click.group()
+def literature() -> None:
+    """Pharmacokinetic summary statistics out of open-access bioequivalence articles."""
+
+
+@literature.command()
+@click.argument("query", default="")
+@click.option("--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Folder for articles and manifest; run again to resume.")
+@click.option("--email", envvar="NCBI_EMAIL", required=True, help="Your address, which NCBI asks for.")
+@click.option("--max", "limit", default=200, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--base-url", default=None, help="Another E-utilities server.")
+def retrieve(query: str, folder: Path, email: str, limit: int, base_url: str | None) -> None:
+    """Fetch open-access full texts from PubMed Central for QUERY (default: the published search).
+
+    An NCBI key is read from NCBI_API_KEY, never from the command line.
+    """
+    from agmpk.literature.retrieve import RetrieveSettings
+    from agmpk.literature.retrieve import retrieve as run
+    from agmpk.literature.retrieve.settings import NCBI, QUERY
+
+    settings = RetrieveSettings(email=email, base_url=base_url or NCBI)
+    manifest = run(query or QUERY, folder, settings, limit, progress=click.echo)
+    counts = ", ".join(f"{n} {status}" for status, n in sorted(manifest.counts().items()))
+    click.echo(f"{manifest.total} articles match, {len(manifest.ids)} asked for: {counts or 'none'}. "
+               f"Manifest: {folder / 'manifest.json'}")
+
+
+@literature.command()
+@click.argument("inputs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
+@_OUT
+def parse(inputs: tuple[Path, ...], out: Path) -> None:
+    """Read JATS XML files, or folders of them, into JSON lines for `extract`."""
+    from agmpk.literature.document import document_to_record
+    from agmpk.literature.jsonl import write_jsonl
+    from agmpk.literature.parse import parse_jats_file
+
+    check_out(out)
+    paths = [f for p in inputs for f in (sorted(p.rglob("*.xml")) if p.is_dir() else [p])]
+    if not paths:
+        raise AgmpkError("no .xml file in the given folders; give files or folders with JATS XML")
+    records, faults = [], []
+    for path in paths:
+        try:
+            records.append(document_to_record(parse_jats_file(path)))
+        except AgmpkError as error:
+            faults.append(str(error))
+    for fault in faults:
+        click.echo(f"left out: {fault}", err=True)
+    if not records:
+        raise AgmpkError("none of the files could be read; nothing was written")
+    write_jsonl(records, out)
+    click.echo(f"{len(records)} documents written to {out}" + (f", {len(faults)} left out" if faults else ""))
+
+
+@literature.command()
+@click.argument("source", metavar="INPUT.jsonl", type=_FILE)
+@_OUT
+@click.option("--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules", show_default=True)
+@click.option("--config", type=_FILE, help="YAML settings of the language model (never a key).")
+@click.option("--recordings", type=_FILE, help="Recorded answers (JSON lines): read, and added to by --engine llm.")
+@click.option("--set-aside", type=_FILE, help="Where answers go that never fitted the schema (default: beside --out).")
+@click.option("--triage/--no-triage", default=True, show_default=True, help="Ask first whether it is one single BE trial.")
+def extract(source: Path, out: Path, engine: str, config: Path | None, recordings: Path | None,
+            set_aside: Path | None, triage: bool) -> None:
+    """Extract one flat record a document from INPUT.jsonl (`id`, `title`, `abstract`, optional `body`, `tables`).
+
+    A language model's key is read from the environment (AGMPK_LLM_API_KEY unless configured otherwise).
+    """
+    from agmpk.literature.document import document_from_record
+    from agmpk.literature.extract.engines import extract_document
+    from agmpk.literature.extract.rules.engine import extract_rules
+    from agmpk.literature.jsonl import read_jsonl, write_jsonl
+
+    check_out(out)
+    documents = [document_from_record(r, f"{source}, record {i}") for i, r in enumerate(read_jsonl(source), start=1)]
+    if not documents:
+        raise AgmpkError(f"{source}: holds no documents; each line must be one JSON object with 'id'")
+    seen: set[str] = set()
+    for document in documents:
+        if document.id in seen:
+            raise AgmpkError(f"{source}: the id {document.id} stands twice; ids must be unique")
+        seen.add(document.id)
+    run, kept = extract_rules, None
+    if engine != "rules":
+        run = kept = _llm(engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage)
+    records = [extract_document(d, run).model_dump(mode="json") for d in documents]
+    write_jsonl(records, out)
+    click.echo(f"{len(records)} records written to {out}")
+    if kept is not None:
+        click.echo(kept.cost.line())
+        if kept.set_aside:
+            aside = set_aside or out.with_suffix(".set_aside.jsonl")
+            write_jsonl(kept.set_aside, aside)
+            click.echo(f"{len(kept.set_aside)} documents set aside, see {aside}", err=True)
+
+
+def _llm(engine: str, config: Path | None, recordings: Path, triage: bool):
+    from agmpk.literature.extract.llm.client import LlmClient
+    from agmpk.literature.extract.llm.engine import LlmEngine
+    from agmpk.literature.extract.llm.recordings import Recordings
+    from agmpk.literature.extract.llm.settings import load_settings
+
+    if engine == "replay":
+        if not recordings.exists():
+            raise AgmpkError(f"{recordings}: no such recording; give --recordings FILE")
+        return LlmEngine(Recordings(recordings), None, triage)
+    return LlmEngine(Recordings(recordings), LlmClient(load_settings(config)), triage)
+
+
+@literature.command()
+@click.argument("sources", nargs=-1, type=_FILE)
+@click.option("--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path),
+              help="Existing folder for reference.csv, dropped.csv, corrections.csv, dictionary.csv.")
+def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
+    """Bring extraction records (default: the 114 published ones) into one tidy reference dataset."""
+    from agmpk.literature.harmonize import harmonize_file, write_harmonized
+    from agmpk.paths import data_path
+
+    result = harmonize_file(*(sources or (data_path("literature", "be_records.jsonl"),)))
+    for path in write_harmonized(result, folder):
+        click.echo(f"written: {path}")
+    click.echo(result.funnel().to_string(index=False))
+
+
+@literature.command()
+@click.argument("found", type=_FILE)
+@click.argument("truth", type=_FILE)
+@click.option("--out", type=_FILE, help="CSV file for the table.")
+def score(found: Path, truth: Path, out: Path | None) -> None:
+    """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against TRUTH.jsonl."""
+    from agmpk.files import write_csv
+    from agmpk.literature.jsonl import read_jsonl
+    from agmpk.literature.score import score_records
+
+    table = score_records(read_jsonl(found), read_jsonl(truth))
+    click.echo(table.round(3).to_string(index=False))
+    if out is not None:
+        write_csv(table, out)

@@ -1,0 +1,49 @@
+"""Run forecasters through the protocol and collect errors, points and forecasts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from tqdm import tqdm
+
+from agmpk.evaluation.leave_one_out import Scored, leave_one_out, score, score_points
+from agmpk.forecasting.forecaster import Forecaster
+from agmpk.studies import Study
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """results: model, compound, individual, n_target, log_rmse.  points: one row a held-out
+    observation (see ``score_points``).  scored: the forecasts themselves, by model."""
+
+    results: pd.DataFrame
+    points: pd.DataFrame
+    scored: dict[str, list[Scored]]
+
+
+def evaluate(
+    forecasters: Sequence[Forecaster],
+    studies: Mapping[str, Study],
+    observed: int = 4,
+    n_samples: int = 200,
+    seed: int = 0,
+) -> Evaluation:
+    """Leave-one-individual-out over all studies with each forecaster, with a progress bar."""
+    total = sum(len(study) for study in studies.values())
+    scored = {
+        one.name: list(
+            tqdm(
+                leave_one_out(one, studies, observed, n_samples, seed),
+                total=total,
+                desc=one.name,
+                unit="individual",
+                disable=None,
+            )
+        )
+        for one in forecasters
+    }
+    rows = [score(name, s) for name, found in scored.items() for s in found]
+    points = [score_points(name, s) for name, found in scored.items() for s in found]
+    return Evaluation(pd.DataFrame(rows), pd.concat(points, ignore_index=True), scored)

@@ -1,0 +1,6 @@
+"""Precision, recall and F1 of every field against hand-read truth."""
+
+from agmpk.literature.score.fields import same
+from agmpk.literature.score.table import score_records
+
+__all__ = ["same", "score_records"]

@@ -1,0 +1,78 @@
+"""Normalization keeps track of positions; units and numbers are read as printed."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agmpk.literature.text import (
+    convert,
+    normalize,
+    parse_number,
+    parse_range,
+    parse_unit,
+    word_number,
+)
+
+
+@pytest.mark.parametrize(("printed", "plain"), [
+    ("12·3 ng·mL⁻¹", "12.3 ng·mL-1"),
+    ("C<sub>max</sub> 5 +/- 2", "Cmax 5 ± 2"),
+    ("10,122.47 (2,391.25)", "10122.47 (2391.25)"),
+    ("1,234,567", "1234567"),
+    ("1\u2009234.5\u202fng/mL", "1234.5 ng/mL"),
+    ("28,7 ± 9,1; 1.742,3", "28.7 ± 9.1; 1742.3"),
+    ("33 120.5 ± 9 870.1 ng·h/mL", "33120.5 ± 9870.1 ng·h/mL"),
+    ("AUC₀₋ₜ and T½ &plusmn; μg", "AUC0-t and T½ ± µg"),
+])
+def test_printed_forms(printed, plain):
+    assert normalize(printed).text == plain
+
+
+@given(st.text(max_size=80))
+def test_every_character_knows_its_source(text):
+    normal = normalize(text)
+    assert len(normal.text) == len(normal.start) == len(normal.end)
+    assert all(0 <= a < b <= len(text)
+               for a, b in zip(normal.start, normal.end, strict=True))
+    assert list(normal.start) == sorted(normal.start)
+
+
+def test_a_span_leads_back_to_the_source():
+    source = "the C<sub>max</sub> was 1\u2009234·5 ng/mL"
+    normal = normalize(source)
+    begin = normal.text.index("1234.5")
+    assert normal.quote(begin, begin + 6) == "1\u2009234·5"
+
+
+@pytest.mark.parametrize(("printed", "unit"), [
+    ("h·ng/mL", "ng·h/mL"), ("ng·hr·mL-1", "ng·h/mL"), ("µg h/mL", "µg·h/mL"),
+    ("mcg*h/mL", "µg·h/mL"), ("ng/mL*h", "ng·h/mL"), ("μg·h·L−1", "µg·h/L"),
+    ("ng x h x mL(-1)", "ng·h/mL"), ("h (ng/mL)", "ng·h/mL"), ("ng-h/L", "ng·h/L"),
+    ("mg l-1 h", "mg·h/L"), ("ng mL⁻¹", "ng/mL"), ("hours", "h"), ("min", "min"),
+    ("mIU/mL*h", "mIU·h/mL"), ("%", "%"), ("AU", None), ("", None), ("ng", "ng"),
+])
+def test_units(printed, unit):
+    found = parse_unit(normalize(printed).text)
+    assert (found.text if found else None) == unit
+
+
+def test_the_usual_misprint_of_an_auc_is_marked():
+    unit = parse_unit("ng/mL/h")
+    assert (unit.text, unit.kind, unit.misprint) == ("ng·h/mL", "auc", True)
+
+
+def test_conversion_is_pints():
+    assert convert(2.0, "µg·h/mL", "ng·h/mL") == pytest.approx(2000)
+    assert convert(90, "min", "h") == pytest.approx(1.5)
+    with pytest.raises(ValueError, match="cannot express"):
+        convert(1.0, "mIU/mL", "ng/mL")
+
+
+def test_numbers_and_ranges():
+    assert parse_number("12.30") == 12.3
+    assert parse_number(";413") is None
+    assert parse_range("1.50-6.00") == (1.5, 6.0)
+    assert parse_range("6-1") is None
+    assert word_number("twenty-four") == 24
+    assert word_number("one hundred and eight") == 108
+    assert word_number("volunteers") is None
