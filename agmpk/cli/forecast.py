@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 import numpy as np
@@ -12,6 +13,9 @@ from tqdm import tqdm
 
 from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out, parse_times
 from agmpk.errors import AgmpkError
+
+if TYPE_CHECKING:
+    from agmpk.evaluation.leave_one_out import Case
 
 
 @click.command(
@@ -66,7 +70,7 @@ def forecast(
     quantiles Q05, Q25, Q50, Q75, Q95. By default the times are those of the samples that the
     model was not shown.
     """
-    from agmpk.evaluation.leave_one_out import after_dose, cases
+    from agmpk.evaluation.leave_one_out import cases
     from agmpk.forecasting import load_forecaster
     from agmpk.studies import read_study
 
@@ -85,7 +89,7 @@ def forecast(
     ]
     frames = []
     for case in tqdm(chosen, desc="forecast", unit="individual", disable=None):
-        query = _query(case.prefix.times, case.times, wanted)
+        query = _query(case, wanted)
         if not len(query):
             click.echo(
                 f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
@@ -95,7 +99,7 @@ def forecast(
             continue
         answer = forecaster.forecast(case.context, case.prefix, query, samples, case.seed(seed))
         frame = answer.to_frame()
-        seen = after_dose(data)[case.prefix.id]
+        seen = data[case.prefix.id].after_dose()
         values = dict(zip(seen.times.tolist(), seen.concentrations.tolist(), strict=True))
         frame.insert(0, "ID", case.prefix.id)
         frame.insert(2, "DV", frame.TIME.map(values))
@@ -108,10 +112,9 @@ def forecast(
     click.echo(f"{len(frames)} individual(s) forecast with {forecaster.name} -> {out}")
 
 
-def _query(
-    seen: NDArray[np.float64], rest: NDArray[np.float64], wanted: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
-    """The times to forecast: of those asked for, the ones after the last sample shown."""
+def _query(case: Case, wanted: NDArray[np.float64] | None) -> NDArray[np.float64]:
+    """The times to forecast: of those asked for, the ones after the dose and the last sample."""
     if wanted is None:
-        return rest
-    return wanted[wanted > (seen[-1] if len(seen) else 0.0)]
+        return case.times
+    known = case.prefix.times[-1] if len(case.prefix) else case.prefix.doses[0].time
+    return wanted[wanted > known]

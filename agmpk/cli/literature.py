@@ -20,9 +20,16 @@ def literature() -> None:
 
 @literature.command()
 @click.argument("query", default="")
-@click.option("--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Folder for articles and manifest; run again to resume.")
-@click.option("--email", envvar="NCBI_EMAIL", required=True, help="Your address, which NCBI asks for.")
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for articles and manifest; run again to resume.",
+)
+@click.option(
+    "--email", envvar="NCBI_EMAIL", required=True, help="Your address, which NCBI asks for."
+)
 @click.option("--max", "limit", default=200, show_default=True, type=click.IntRange(1, 10_000))
 @click.option("--base-url", default=None, help="Another E-utilities server.")
 def retrieve(query: str, folder: Path, email: str, limit: int, base_url: str | None) -> None:
@@ -37,8 +44,10 @@ def retrieve(query: str, folder: Path, email: str, limit: int, base_url: str | N
     settings = RetrieveSettings(email=email, base_url=base_url or NCBI)
     manifest = run(query or QUERY, folder, settings, limit, progress=click.echo)
     counts = ", ".join(f"{n} {status}" for status, n in sorted(manifest.counts().items()))
-    click.echo(f"{manifest.total} articles match, {len(manifest.ids)} asked for: {counts or 'none'}. "
-               f"Manifest: {folder / 'manifest.json'}")
+    click.echo(
+        f"{manifest.total} articles match, {len(manifest.ids)} asked for: {counts or 'none'}. "
+        f"Manifest: {folder / 'manifest.json'}"
+    )
 
 
 @literature.command()
@@ -65,22 +74,49 @@ def parse(inputs: tuple[Path, ...], out: Path) -> None:
     if not records:
         raise AgmpkError("none of the files could be read; nothing was written")
     write_jsonl(records, out)
-    click.echo(f"{len(records)} documents written to {out}" + (f", {len(faults)} left out" if faults else ""))
+    click.echo(
+        f"{len(records)} documents written to {out}"
+        + (f", {len(faults)} left out" if faults else "")
+    )
 
 
 @literature.command()
 @click.argument("source", metavar="INPUT.jsonl", type=_FILE)
 @_OUT
-@click.option("--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules", show_default=True)
+@click.option(
+    "--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules", show_default=True
+)
 @click.option("--config", type=_FILE, help="YAML settings of the language model (never a key).")
-@click.option("--recordings", type=_FILE, help="Recorded answers (JSON lines): read, and added to by --engine llm.")
-@click.option("--set-aside", type=_FILE, help="Where answers go that never fitted the schema (default: beside --out).")
-@click.option("--triage/--no-triage", default=True, show_default=True, help="Ask first whether it is one single BE trial.")
-def extract(source: Path, out: Path, engine: str, config: Path | None, recordings: Path | None,
-            set_aside: Path | None, triage: bool) -> None:
-    """Extract one flat record a document from INPUT.jsonl (`id`, `title`, `abstract`, optional `body`, `tables`).
+@click.option(
+    "--recordings",
+    type=_FILE,
+    help="Recorded answers (JSON lines): read, and added to by --engine llm.",
+)
+@click.option(
+    "--set-aside",
+    type=_FILE,
+    help="Where answers go that never fitted the schema (default: beside --out).",
+)
+@click.option(
+    "--triage/--no-triage",
+    default=True,
+    show_default=True,
+    help="Ask first whether it is one single BE trial.",
+)
+def extract(
+    source: Path,
+    out: Path,
+    engine: str,
+    config: Path | None,
+    recordings: Path | None,
+    set_aside: Path | None,
+    triage: bool,
+) -> None:
+    """Extract one flat record a document from INPUT.jsonl (`id`, `title`, `abstract`, optional
+    `body`, `tables`).
 
-    A language model's key is read from the environment (AGMPK_LLM_API_KEY unless configured otherwise).
+    A language model's key is read from the environment (AGMPK_LLM_API_KEY unless configured
+    otherwise).
     """
     from agmpk.literature.document import document_from_record
     from agmpk.literature.extract.engines import extract_document
@@ -88,9 +124,14 @@ def extract(source: Path, out: Path, engine: str, config: Path | None, recording
     from agmpk.literature.jsonl import read_jsonl, write_jsonl
 
     check_out(out)
-    documents = [document_from_record(r, f"{source}, record {i}") for i, r in enumerate(read_jsonl(source), start=1)]
+    documents = [
+        document_from_record(r, f"{source}, record {i}")
+        for i, r in enumerate(read_jsonl(source), start=1)
+    ]
     if not documents:
-        raise AgmpkError(f"{source}: holds no documents; each line must be one JSON object with 'id'")
+        raise AgmpkError(
+            f"{source}: holds no documents; each line must be one JSON object with 'id'"
+        )
     seen: set[str] = set()
     for document in documents:
         if document.id in seen:
@@ -98,7 +139,9 @@ def extract(source: Path, out: Path, engine: str, config: Path | None, recording
         seen.add(document.id)
     run, kept = extract_rules, None
     if engine != "rules":
-        run = kept = _llm(engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage)
+        run = kept = _llm(
+            engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage
+        )
     records = [extract_document(d, run).model_dump(mode="json") for d in documents]
     write_jsonl(records, out)
     click.echo(f"{len(records)} records written to {out}")
@@ -125,10 +168,16 @@ def _llm(engine: str, config: Path | None, recordings: Path, triage: bool):
 
 @literature.command()
 @click.argument("sources", nargs=-1, type=_FILE)
-@click.option("--out", "folder", required=True, type=click.Path(file_okay=False, path_type=Path),
-              help="Existing folder for reference.csv, dropped.csv, corrections.csv, dictionary.csv.")
+@click.option(
+    "--out",
+    "folder",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Existing folder for reference.csv, dropped.csv, corrections.csv, dictionary.csv.",
+)
 def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
-    """Bring extraction records (default: the 114 published ones) into one tidy reference dataset."""
+    """Bring extraction records (default: the 114 published ones) into one tidy reference
+    dataset."""
     from agmpk.literature.harmonize import harmonize_file, write_harmonized
     from agmpk.paths import data_path
 
@@ -143,7 +192,8 @@ def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
 @click.argument("truth", type=_FILE)
 @click.option("--out", type=_FILE, help="CSV file for the table.")
 def score(found: Path, truth: Path, out: Path | None) -> None:
-    """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against TRUTH.jsonl."""
+    """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against
+    TRUTH.jsonl."""
     from agmpk.files import write_csv
     from agmpk.literature.jsonl import read_jsonl
     from agmpk.literature.score import score_records

@@ -26,7 +26,7 @@ Examples:
 def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
     """Draw STUDIES studies and write them as one NONMEM-style table with a STUDY column."""
     from agmpk.files import write_csv
-    from agmpk.prior.config import load_prior
+    from agmpk.prior.preset import load_prior
     from agmpk.prior.simulate import BLOCK, simulate_block
     from agmpk.prior.table import to_table
 

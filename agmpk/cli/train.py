@@ -50,9 +50,9 @@ def train(
         torch.set_num_threads(threads)
     with tqdm(total=settings.steps, desc="train", unit="step", disable=None) as bar:
 
-        def report(step: int, row: dict[str, float]) -> None:
+        def report(step: int, loss: float) -> None:
             bar.update(step - bar.n)
-            bar.set_postfix(loss=f"{row['loss']:.3f}")
+            bar.set_postfix(loss=f"{loss:.3f}")
 
         model = run_training(settings, folder, report, device)
     click.echo(f"{settings.steps} steps done -> {folder}")

@@ -46,17 +46,9 @@ class Scored:
     forecast: Forecast | None
 
 
-def after_dose(study: Study) -> Study:
-    """The study without time 0 and without values that are not positive."""
-    usable = study.only_quantifiable()
-    return Study(
-        study.compound, tuple(one.select(one.times > 0) for one in usable), study.units, study.lloq
-    )
-
-
 def cases(compound: str, study: Study, observed: int = 4) -> list[Case]:
     """The cases of a study, one per individual."""
-    study = after_dose(study)
+    study = study.after_dose()
     return [
         Case(compound, study.without(one.id), one.prefix(observed), *one.rest(observed))
         for one in study

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from agmpk.evaluation.leave_one_out import after_dose
 from agmpk.studies import Study
 
 
@@ -16,7 +15,7 @@ def curve_spread(study: Study, points: int = 12) -> dict[str, float]:
     sampling times, within each individual's own range.  NaN for fewer than three individuals with
     four samples.  Doses are normalized away.
     """
-    people = [one for one in after_dose(study) if len(one) >= 4]
+    people = [one for one in study.after_dose() if len(one) >= 4]
     if len(people) < 3:
         return {"level": np.nan, "shape": np.nan}
     times = np.quantile(

@@ -12,7 +12,7 @@ from agmpk.studies import Dose, Individual, Study
 
 def sampling_times(study: Study) -> NDArray[np.float64]:
     """The union of the study's sampling times after the dose [h], positive observations only."""
-    times = [one.times[one.times > 0] for one in study.only_quantifiable()]
+    times = [one.times for one in study.after_dose()]
     return np.unique(np.concatenate(times)) if times else np.array([])
 
 

@@ -1,6 +1,7 @@
 """Pharmacokinetic summary statistics out of open-access bioequivalence (BE) articles.
 
 The folders are the pipeline: `retrieve` (PubMed Central), `parse` (JATS XML), `extract` (rules, a
-language model, or replayed answers), `ground` (every value must stand in the text), `harmonize` (one
+language model, or replayed answers), `ground` (every value must stand in the text), `harmonize`
+(one
 tidy reference dataset), `score` (precision and recall against hand-read truth).
 """

@@ -29,7 +29,8 @@ class Table:
         return "\n".join([*lines, *self.footnotes])
 
     def offset(self, row: int, column: int) -> int:
-        """Where cell (`row`, `column`) starts in `text()`; rows are counted from the first header row."""
+        """Where cell (`row`, `column`) starts in `text()`; rows are counted from the first
+        header row."""
         grid = (*self.header, *self.rows)
         position = len(" ".join(part for part in (self.label, self.caption) if part)) + 1
         position += sum(len(" | ".join(r)) + 1 for r in grid[:row])
@@ -60,7 +61,11 @@ def document_from_record(record: Mapping[str, Any], where: str = "input") -> Doc
     Raises AgmpkError naming `where` and the key for missing ids and wrong types.
     """
     identifier = record.get("id")
-    if not isinstance(identifier, (str, int)) or isinstance(identifier, bool) or str(identifier) == "":
+    if (
+        not isinstance(identifier, (str, int))
+        or isinstance(identifier, bool)
+        or str(identifier) == ""
+    ):
         raise AgmpkError(f"{where}: no 'id'; every document needs one (a string or a number)")
     texts = {}
     for key in ("title", "abstract", "body"):
@@ -74,8 +79,12 @@ def document_from_record(record: Mapping[str, Any], where: str = "input") -> Doc
     if not any(texts.values()) and not tables:
         raise AgmpkError(f"{where}: document {identifier} has no title, abstract, body or tables")
     meta = {key: record[key] for key in ("pmid", "pmcid", "year") if record.get(key) is not None}
-    return Document(str(identifier), **texts, meta=meta,
-                    tables=tuple(_table(t, f"{where}: tables[{i}]") for i, t in enumerate(tables)))
+    return Document(
+        str(identifier),
+        **texts,
+        meta=meta,
+        tables=tuple(_table(t, f"{where}: tables[{i}]") for i, t in enumerate(tables)),
+    )
 
 
 def _table(record: Any, where: str) -> Table:
@@ -94,20 +103,39 @@ def _table(record: Any, where: str) -> Table:
             raise AgmpkError(f"{where}: '{key}' must be a list of rows")
         grids[key] = [["" if c is None else str(c) for c in row] for row in grid]
     width = max((len(row) for grid in grids.values() for row in grid), default=0)
-    padded = {key: tuple(tuple(row + [""] * (width - len(row))) for row in grid) for key, grid in grids.items()}
+    padded = {
+        key: tuple(tuple(row + [""] * (width - len(row))) for row in grid)
+        for key, grid in grids.items()
+    }
     notes = record.get("footnotes") or ()
     notes = (notes,) if isinstance(notes, str) else notes
-    return Table(str(record.get("label") or ""), str(record.get("caption") or ""),
-                 padded["header"], padded["rows"], tuple(map(str, notes)))
+    return Table(
+        str(record.get("label") or ""),
+        str(record.get("caption") or ""),
+        padded["header"],
+        padded["rows"],
+        tuple(map(str, notes)),
+    )
 
 
 def document_to_record(document: Document) -> dict[str, Any]:
     """The JSON line of a document: `document_from_record` reads it back."""
-    record: dict[str, Any] = {"id": document.id, "title": document.title, "abstract": document.abstract}
+    record: dict[str, Any] = {
+        "id": document.id,
+        "title": document.title,
+        "abstract": document.abstract,
+    }
     if document.body:
         record["body"] = document.body
     if document.tables:
         record["tables"] = [
-            {"label": t.label, "caption": t.caption, "header": [list(r) for r in t.header],
-             "rows": [list(r) for r in t.rows], "footnotes": list(t.footnotes)} for t in document.tables]
+            {
+                "label": t.label,
+                "caption": t.caption,
+                "header": [list(r) for r in t.header],
+                "rows": [list(r) for r in t.rows],
+                "footnotes": list(t.footnotes),
+            }
+            for t in document.tables
+        ]
     return {**record, **document.meta}

@@ -14,7 +14,8 @@ from agmpk.files import atomic_path
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file, blank lines skipped.
 
-    Raises AgmpkError naming the file and the line for a missing file, wrong encoding, or a line that
+    Raises AgmpkError naming the file and the line for a missing file, wrong encoding, or a line
+    that
     is not a JSON object.
     """
     path = Path(path)

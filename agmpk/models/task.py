@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from agmpk.prior.simulate import SimulatedStudies
+from agmpk.prior.batch import SimulatedStudies
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
 """The simulator prior: studies drawn from compartment models with variable parameters."""
 
-from agmpk.prior.config import PriorConfig, load_prior, presets
-from agmpk.prior.simulate import SimulatedStudies, simulate, simulate_block, stream
+from agmpk.prior.batch import SimulatedStudies
+from agmpk.prior.config import PriorConfig
+from agmpk.prior.preset import load_prior, presets
+from agmpk.prior.simulate import simulate, simulate_block, stream
 
 __all__ = [
     "PriorConfig",

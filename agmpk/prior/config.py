@@ -7,15 +7,11 @@ table of the prior from here and nothing is written twice.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field, fields
-from importlib import resources
-from pathlib import Path
-from typing import Any, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any
 
-import yaml
-
-from agmpk.errors import AgmpkError
 from agmpk.prior.laws import Law
+from agmpk.prior.plain import from_plain, to_plain
 
 PUBLISHED = "published configuration (AGM-PK, PAGE 34, 2026)"
 REAL = "what real studies show (Rowland & Tozer; BE guidance)"
@@ -166,15 +162,15 @@ class PriorConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, as they stand in a preset file."""
-        return _plain(self)
+        return to_plain(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "The prior") -> PriorConfig:
         """Build and validate from nested plain values; ``where`` names the source in errors."""
-        return _build(cls, values, where)
+        return from_plain(cls, values, where)
 
     def replace(self, **groups: dict[str, Any]) -> PriorConfig:
-        """A copy with some quantities changed, as in ``replace(assay={"lloq_probability": 0.0})``."""
+        """A copy with changed quantities, as in ``replace(assay={"lloq_probability": 0.0})``."""
         changes = {
             name: dataclasses.replace(getattr(self, name), **values)
             if isinstance(values, dict)
@@ -182,70 +178,3 @@ class PriorConfig:
             for name, values in groups.items()
         }
         return dataclasses.replace(self, **changes)
-
-
-def presets() -> tuple[str, ...]:
-    """Names of the presets that ship with the package."""
-    folder = resources.files("agmpk.prior") / "presets"
-    return tuple(
-        sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
-    )
-
-
-def load_prior(name_or_path: str | Path) -> PriorConfig:
-    """A preset by name, or any prior from its YAML file.
-
-    Raises
-    ------
-    AgmpkError
-        If there is no such preset or file, or an entry is missing, unknown or of the wrong kind.
-    """
-    text = str(name_or_path)
-    if text in presets():
-        source = (resources.files("agmpk.prior") / "presets" / f"{text}.yaml").read_text("utf-8")
-    elif Path(text).suffix in (".yaml", ".yml") and Path(text).is_file():
-        source = Path(text).read_text("utf-8")
-    else:
-        raise AgmpkError(
-            f"There is no prior {text!r}: use one of {', '.join(presets())}, or a .yaml file."
-        )
-    return PriorConfig.from_dict(yaml.safe_load(source), where=text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Law):
-        return value.to_yaml()
-    if dataclasses.is_dataclass(value):
-        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _build(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise AgmpkError(f"{where} must be a mapping of names to values, not {values!r}.")
-    names = {f.name for f in fields(cls)}
-    for problem, odd in (("does not know", set(values) - names), ("lacks", names - set(values))):
-        if odd:
-            raise AgmpkError(f"{where} {problem} {', '.join(sorted(odd))}.")
-    hints = get_type_hints(cls)
-    return cls(
-        **{name: _read(hints[name], value, f"{where}: {name}") for name, value in values.items()}
-    )
-
-
-def _read(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and kind is not Law:
-        return _build(kind, value, where)
-    if kind is Law or kind == (Law | None):
-        return None if value is None and kind is not Law else Law.from_yaml(value, where)
-    if kind in (float, int, str):
-        if isinstance(value, bool) or not isinstance(
-            value, (int, float) if kind is float else kind
-        ):
-            raise AgmpkError(f"{where} must be of type {kind.__name__}, not {value!r}.")
-        if kind is float and "probability" in where and not 0 <= value <= 1:
-            raise AgmpkError(f"{where} must lie between 0 and 1, not {value}.")
-        return kind(value)
-    if isinstance(value, list) and value and all(isinstance(v, (int, float)) for v in value):
-        return tuple(value)
-    raise AgmpkError(f"{where} must be a list of numbers, not {value!r}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from agmpk.prior.simulate import SimulatedStudies
+from agmpk.prior.batch import SimulatedStudies
 from agmpk.studies import Dose, Individual, Study, Units
 
 # Units of the prior: doses and volumes carry theirs, concentrations follow.

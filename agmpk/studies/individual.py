@@ -119,6 +119,12 @@ class Individual:
         censored. Pre-dose zeros go; a positive pre-dose value stays."""
         return self.select((self.concentrations > 0) & ~self.censored)
 
+    def after_dose(self) -> Individual:
+        """Return the individual with its :meth:`quantifiable` observations after its first dose:
+        what the benchmark's protocol keeps."""
+        usable = self.quantifiable()
+        return usable.select(usable.times > self.doses[0].time)
+
     def single_doses(self) -> tuple[Dose, ...]:
         """Return all doses with schedules expanded, in order of time."""
         singles = [single for dose in self.doses for single in dose.expand()]

@@ -87,6 +87,11 @@ class Study:
         :meth:`Individual.quantifiable`; all individuals stay, even those left with none."""
         return replace(self, individuals=[one.quantifiable() for one in self])
 
+    def after_dose(self) -> Study:
+        """Return the study with the quantifiable observations after each first dose, see
+        :meth:`Individual.after_dose`; all individuals stay."""
+        return replace(self, individuals=[one.after_dose() for one in self])
+
     def to_frame(self) -> pd.DataFrame:
         """Return the study as a tidy NONMEM-style frame, one row a record.
 

@@ -15,6 +15,8 @@ import agmpk
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
 from agmpk.models.flow import FlowConfig, FlowModel
+from agmpk.prior.preset import load_prior
+from agmpk.training.card import write_card
 
 FORMAT = 1
 WEIGHTS, DESCRIPTION, DIGESTS = "weights.safetensors", "checkpoint.json", "SHA256SUMS"
@@ -23,6 +25,8 @@ WEIGHTS, DESCRIPTION, DIGESTS = "weights.safetensors", "checkpoint.json", "SHA25
 def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True) -> None:
     """Write a finished model and the record of its run (``run`` folder) as a checkpoint.
 
+    With it go the whole prior, the logs and a model card.
+
     ``half`` stores the weights in half precision, which halves the file and moves predictions by
     less than a thousandth.
     """
@@ -30,12 +34,15 @@ def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True
     kind = torch.float16 if half else torch.float32
     weights = {k: v.detach().to(kind).contiguous() for k, v in model.state_dict().items()}
     config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
+    settings = load_prior(config["prior"])
     description = {
         "format": FORMAT,
         "model": "flow",
         "agmpk": agmpk.__version__,
         "size": model.config.to_dict(),
+        "context": settings.design.individuals[1] - config["targets"],
         "training": config,
+        "prior": settings.to_dict(),
         "environment": json.loads((run / "environment.json").read_text("utf-8")),
     }
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -45,6 +52,8 @@ def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True
     for log in ("steps.csv", "validation.csv"):
         with atomic_path(folder / log) as temporary:
             shutil.copyfile(run / log, temporary)
+    with atomic_path(folder / "CARD.md") as temporary:
+        Path(temporary).write_text(write_card(folder), "utf-8")
     sums = "".join(f"{sha256(folder / name)}  {name}\n" for name in (WEIGHTS, DESCRIPTION))
     with atomic_path(folder / DIGESTS) as temporary:
         Path(temporary).write_text(sums, "utf-8")

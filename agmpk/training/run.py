@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import platform
 import time
@@ -16,13 +15,15 @@ import agmpk
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
 from agmpk.models.flow import FlowModel
-from agmpk.prior.config import load_prior
+from agmpk.prior.config import PriorConfig
+from agmpk.prior.preset import load_prior
 from agmpk.training.batches import VALIDATION_SEED, training_batch, validation_task
 from agmpk.training.config import TrainingConfig, learning_rate
+from agmpk.training.log import Table
 from agmpk.training.state import load_state, save_state
 from agmpk.training.validate import validate
 
-Report = Callable[[int, dict[str, float]], None]
+Report = Callable[[int, float], None]
 
 
 def train(
@@ -32,7 +33,7 @@ def train(
 
     The folder holds config.yaml, environment.json, state.safetensors, steps.csv (step, seconds,
     loss) and validation.csv.  Interrupted at any moment, the same call goes on from the last saved
-    state and ends with the weights of an uninterrupted run.  ``report(step, row)`` is called after
+    state and ends with the weights of an uninterrupted run.  ``report(step, loss)`` is called after
     every step.  Studies are simulated on the CPU whatever the ``device`` of the network.
 
     Raises
@@ -53,19 +54,22 @@ def train(
     )
     state = folder / "state.safetensors"
     start = load_state(state, model, average, optimizer) if state.exists() else 0
-    log = StepLog(folder / "steps.csv", start)
+    steps = Table(folder / "steps.csv", start)
+    validation = Table(folder / "validation.csv", start)
     for step in range(start, config.steps):
         began = time.monotonic()
         loss = one_step(config, prior, model, optimizer, step)
         update_average(config, model, average, step)
-        row = {"step": step + 1, "seconds": time.monotonic() - began, "loss": loss}
-        log.add(row)
+        steps.add(step + 1, seconds=time.monotonic() - began, loss=loss)
         if report:
-            report(step + 1, row)
-        if (step + 1) % config.validate_every == 0 or step + 1 == config.steps:
-            record_validation(config, prior, average, folder / "validation.csv", step + 1)
-        if (step + 1) % config.save_every == 0 or step + 1 == config.steps:
-            log.flush()
+            report(step + 1, loss)
+        last = step + 1 == config.steps
+        if (step + 1) % config.validate_every == 0 or last:
+            validation.add(step + 1, **validation_scores(config, prior, average))
+            validation.flush()
+        if (step + 1) % config.save_every == 0 or last:
+            # The tables first: a state without its rows could not be told from a whole run.
+            steps.flush()
             save_state(state, step + 1, model, average, optimizer)
     model.load_state_dict(average)
     return model.cpu().eval()
@@ -97,7 +101,9 @@ def prepare(config: TrainingConfig, folder: Path) -> None:
             Path(temporary).write_text(text, "utf-8")
 
 
-def one_step(config: TrainingConfig, prior, model: FlowModel, optimizer, step: int) -> float:
+def one_step(
+    config: TrainingConfig, prior: PriorConfig, model: FlowModel, optimizer, step: int
+) -> float:
     """Forward, backward and update on one block; returns the mean loss."""
     parts, generator = training_batch(config, prior, step)
     optimizer.zero_grad(set_to_none=True)
@@ -122,44 +128,9 @@ def update_average(config: TrainingConfig, model: FlowModel, average: dict, step
         average[key].lerp_(value, 1 - decay)
 
 
-def record_validation(config: TrainingConfig, prior, average: dict, file: Path, step: int) -> None:
-    """Append the averaged model's scores at prefix 4 on held-out simulated studies."""
+def validation_scores(config: TrainingConfig, prior: PriorConfig, average: dict) -> dict:
+    """Scores of the averaged model at prefix 4 on held-out simulated studies."""
     model = FlowModel(config.model)
     model.load_state_dict({k: v.cpu() for k, v in average.items()})
     task = validation_task(config, prior, 0, prefix=4)[: config.validation_studies]
-    scores = validate(model.eval(), task, VALIDATION_SEED)
-    rows = []
-    if file.exists():
-        with file.open(newline="", encoding="utf-8") as stream:
-            rows = [r for r in csv.DictReader(stream) if int(r["step"]) < step]
-    rows.append({"step": step, **{k: f"{v:.5f}" for k, v in scores.items()}})
-    with atomic_path(file) as temporary, open(temporary, "w", newline="", encoding="utf-8") as out:
-        writer = csv.DictWriter(out, rows[-1].keys())
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-class StepLog:
-    """steps.csv, cut back to the resumed step so that a killed run leaves no double rows."""
-
-    def __init__(self, file: Path, start: int) -> None:
-        self.file, self.rows = file, []
-        if start and file.exists():
-            with file.open(newline="", encoding="utf-8") as stream:
-                self.rows = [r for r in csv.DictReader(stream) if int(r["step"]) <= start]
-
-    def add(self, row: dict[str, float]) -> None:
-        """Remember one step."""
-        self.rows.append(
-            {"step": row["step"], "seconds": f"{row['seconds']:.3f}", "loss": f"{row['loss']:.6f}"}
-        )
-
-    def flush(self) -> None:
-        """Write the whole log atomically."""
-        with (
-            atomic_path(self.file) as temporary,
-            open(temporary, "w", newline="", encoding="utf-8") as out,
-        ):
-            writer = csv.DictWriter(out, ["step", "seconds", "loss"])
-            writer.writeheader()
-            writer.writerows(self.rows)
+    return validate(model.eval(), task, VALIDATION_SEED)

@@ -77,8 +77,14 @@ class EutilsServer:
                 if url.path.endswith("esearch.fcgi"):
                     ids = [i.removeprefix("PMC") for i in outer.articles]
                     start, count = int(query["retstart"]), int(query["retmax"])
-                    body = json.dumps({"esearchresult": {
-                        "count": str(len(ids)), "idlist": ids[start:start + count]}}).encode()
+                    body = json.dumps(
+                        {
+                            "esearchresult": {
+                                "count": str(len(ids)),
+                                "idlist": ids[start : start + count],
+                            }
+                        }
+                    ).encode()
                     kind = "application/json"
                 else:
                     body, kind = outer.articles["PMC" + query["id"]], "text/xml"
@@ -97,8 +103,9 @@ class EutilsServer:
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}/entrez/eutils/"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02},
-                         daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
 
 @pytest.fixture

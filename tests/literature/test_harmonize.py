@@ -20,20 +20,37 @@ def result():
 
 def record(**changes):
     base = {
-        "compound": "x", "administration_route": "oral", "formulation": "tablet", "dose": 10.0,
-        "dose_unit": "mg", "number_of_patients": 16, "last_sample_time": "24",
-        "last_sample_time_unit": "h", "pmid": 1, "pmcid": "PMC1", "year": 2020,
+        "compound": "x",
+        "administration_route": "oral",
+        "formulation": "tablet",
+        "dose": 10.0,
+        "dose_unit": "mg",
+        "number_of_patients": 16,
+        "last_sample_time": "24",
+        "last_sample_time_unit": "h",
+        "pmid": 1,
+        "pmcid": "PMC1",
+        "year": 2020,
         "pk_parameters": {
-            "Cmax": entry(2.0, "µg/mL", "0.5", "SD"), "Tmax": entry(90, "min", "60-180", "range"),
-            "AUC0_t": entry(8.0, "h·µg/mL", "25", "CV", "%"), "AUC0_inf": {}}}
+            "Cmax": entry(2.0, "µg/mL", "0.5", "SD"),
+            "Tmax": entry(90, "min", "60-180", "range"),
+            "AUC0_t": entry(8.0, "h·µg/mL", "25", "CV", "%"),
+            "AUC0_inf": {},
+        },
+    }
     base["pk_parameters"] = {**base["pk_parameters"], **changes.pop("pk", {})}
     return {**base, **changes}
 
 
 def entry(value, unit, dispersion=None, kind=None, dispersion_unit=None):
-    return {"central_tendency": value, "central_tendency_type": "mean",
-            "central_tendency_unit": unit, "dispersion": dispersion, "dispersion_type": kind,
-            "dispersion_unit": dispersion_unit or unit}
+    return {
+        "central_tendency": value,
+        "central_tendency_type": "mean",
+        "central_tendency_unit": unit,
+        "dispersion": dispersion,
+        "dispersion_type": kind,
+        "dispersion_unit": dispersion_unit or unit,
+    }
 
 
 def one(**changes):
@@ -68,13 +85,25 @@ def test_units_dose_and_cv_by_hand():
     assert row.tmax_cv_percent == pytest.approx(100 * 2 / 4 / 1.5, rel=1e-5)
 
 
-@pytest.mark.parametrize(("dispersion", "kind", "cv"), [
-    ("560", "SD", 28.0), ("+560", "SD", 28.0), (":560", "SD", 28.0), (";560", "SD", 28.0),
-    (".", "SD", math.nan), ("/", "SD", math.nan), ("\x03b54", "SD", math.nan),
-    ("missing", "missing", math.nan), ("0", "SD", math.nan), ("100", "SEM", 20.0),
-    ("1500-2500", "IQR", 100 * 1000 / 1.349 / 2000), ("1000–3000", "range", 25.0),
-    ("99000", "SD", math.nan), ("3000-4000", "range", math.nan),
-])
+@pytest.mark.parametrize(
+    ("dispersion", "kind", "cv"),
+    [
+        ("560", "SD", 28.0),
+        ("+560", "SD", 28.0),
+        (":560", "SD", 28.0),
+        (";560", "SD", 28.0),
+        (".", "SD", math.nan),
+        ("/", "SD", math.nan),
+        ("\x03b54", "SD", math.nan),
+        ("missing", "missing", math.nan),
+        ("0", "SD", math.nan),
+        ("100", "SEM", 20.0),
+        ("1500-2500", "IQR", 100 * 1000 / 1.349 / 2000),
+        ("1000–3000", "range", 25.0),
+        ("99000", "SD", math.nan),
+        ("3000-4000", "range", math.nan),
+    ],
+)
 def test_dirty_dispersions(dispersion, kind, cv):
     row, result = one(pk={"Cmax": entry(2000, "ng/mL", dispersion, kind)})
     assert row.cmax_cv_percent == pytest.approx(cv, rel=1e-5, nan_ok=True)
@@ -82,15 +111,20 @@ def test_dirty_dispersions(dispersion, kind, cv):
         assert len(result.corrections) == 1
 
 
-@pytest.mark.parametrize(("changes", "reason"), [
-    ({"administration_route": "intravenous"}, "route: intravenous"),
-    ({"dose": -1.0}, "no dose"), ({"dose": None}, "no dose"),
-    ({"dose_unit": "mg/kg"}, "body weight"), ({"dose_unit": "tablet"}, "not a mass"),
-    ({"dose_unit": "IU"}, "not a mass"),
-    ({"pk": {"Tmax": entry(48, "h")}}, "impossible: Tmax"),
-    ({"pk": {"Cmax": entry(0.0, "ng/mL"), "AUC0_t": entry(5, "missing")}}, "incomplete"),
-    ({"compound": "missing"}, "no compound"),
-])
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"administration_route": "intravenous"}, "route: intravenous"),
+        ({"dose": -1.0}, "no dose"),
+        ({"dose": None}, "no dose"),
+        ({"dose_unit": "mg/kg"}, "body weight"),
+        ({"dose_unit": "tablet"}, "not a mass"),
+        ({"dose_unit": "IU"}, "not a mass"),
+        ({"pk": {"Tmax": entry(48, "h")}}, "impossible: Tmax"),
+        ({"pk": {"Cmax": entry(0.0, "ng/mL"), "AUC0_t": entry(5, "missing")}}, "incomplete"),
+        ({"compound": "missing"}, "no compound"),
+    ],
+)
 def test_dropped_with_a_reason(changes, reason):
     result = harmonize_records([record(**changes)])
     assert result.reference.empty
@@ -110,9 +144,20 @@ def test_the_misprinted_auc_unit_is_corrected_and_said():
 
 
 def test_a_flat_extraction_joins_the_published_records():
-    flat = {"id": "new", "compound": "y", "route": "oral", "dose": 1, "dose_unit": "g",
-            "n_subjects": 12, "cmax": 5.0, "cmax_unit": "mg/L", "cmax_dispersion": 20.0,
-            "cmax_dispersion_type": "CV%", "tmax": None, "auc0_t": None}
+    flat = {
+        "id": "new",
+        "compound": "y",
+        "route": "oral",
+        "dose": 1,
+        "dose_unit": "g",
+        "n_subjects": 12,
+        "cmax": 5.0,
+        "cmax_unit": "mg/L",
+        "cmax_dispersion": 20.0,
+        "cmax_dispersion_type": "CV%",
+        "tmax": None,
+        "auc0_t": None,
+    }
     result = harmonize_records([record(), flat])
     row = result.reference.set_index("pmid").loc["new"]
     assert row.cmax_per_mg == pytest.approx(5.0)

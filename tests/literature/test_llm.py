@@ -1,4 +1,5 @@
-"""The language-model path against a real HTTP server on loopback. No test says anything of a model."""
+"""The language-model path against a real HTTP server on loopback. No test says anything of a
+model."""
 
 import json
 
@@ -14,11 +15,21 @@ from agmpk.literature.extract.llm.prompts import load_prompt
 from agmpk.literature.extract.llm.recordings import Recordings
 from agmpk.literature.extract.llm.settings import LlmSettings, load_settings
 
-DOCUMENT = Document("d", "Bioequivalence of amlodipine 10 mg tablets",
-                    "Cmax was 6.0 ± 1.5 ng/mL for the test and 6.3 ± 1.7 ng/mL for the reference.")
+DOCUMENT = Document(
+    "d",
+    "Bioequivalence of amlodipine 10 mg tablets",
+    "Cmax was 6.0 ± 1.5 ng/mL for the test and 6.3 ± 1.7 ng/mL for the reference.",
+)
 YES = {"single_trial": True, "reason": "one crossover trial"}
-GOOD = {"cmax": {"value": 6.0, "unit": "ng/mL", "dispersion": 1.5, "dispersion_type": "SD",
-                 "quote": DOCUMENT.abstract}}
+GOOD = {
+    "cmax": {
+        "value": 6.0,
+        "unit": "ng/mL",
+        "dispersion": 1.5,
+        "dispersion_type": "SD",
+        "quote": DOCUMENT.abstract,
+    }
+}
 
 
 def polite(request, number):
@@ -49,7 +60,9 @@ def test_temperature_and_prompt_as_declared():
     seen = []
     run(lambda request, number: (seen.append(request), polite(request, number))[1])
     assert all(r["temperature"] == 0 for r in seen)
-    assert load_prompt("extract").system.strip() in json.dumps(seen[1]["messages"], ensure_ascii=False).replace("\\n", "\n")
+    assert load_prompt("extract").system.strip() in json.dumps(
+        seen[1]["messages"], ensure_ascii=False
+    ).replace("\\n", "\n")
     assert DOCUMENT.abstract in user_text(seen[1])
 
 
@@ -91,14 +104,23 @@ def test_triage_says_no():
     assert record.cmax is None
 
 
-@pytest.mark.parametrize("trouble", [(429, {"retry-after-ms": "10"}), (503, {"retry-after-ms": "10"}), (0, {})])
+@pytest.mark.parametrize(
+    "trouble", [(429, {"retry-after-ms": "10"}), (503, {"retry-after-ms": "10"}), (0, {})]
+)
 def test_trouble_that_passes(trouble):
     record, _ = run(lambda request, number: trouble if number == 1 else polite(request, number))
     assert record.cmax == 6.0
 
 
-@pytest.mark.parametrize(("status", "advice"), [(429, "rate-limited"), (503, "wait and run again"),
-                                                (401, "valid key"), (404, "check base_url")])
+@pytest.mark.parametrize(
+    ("status", "advice"),
+    [
+        (429, "rate-limited"),
+        (503, "wait and run again"),
+        (401, "valid key"),
+        (404, "check base_url"),
+    ],
+)
 def test_trouble_that_stays(status, advice, monkeypatch):
     monkeypatch.setenv("AGMPK_LLM_API_KEY", "very-secret-key")
     with pytest.raises(ServiceError, match=advice) as caught:
@@ -110,6 +132,7 @@ def test_trouble_that_stays(status, advice, monkeypatch):
 def test_a_slow_server():
     def slow(request, number):
         import time
+
         time.sleep(0.5)
         return YES
 
@@ -162,12 +185,19 @@ def test_the_key_is_sent_but_never_kept(tmp_path, monkeypatch, capfd, caplog):
     assert "secret" not in repr(LlmSettings("http://x", "m"))
 
 
-@pytest.mark.parametrize(("text", "message"), [
-    ("api_key: abc", "never belongs into a file"), ("base_url: 5", "must be a str"),
-    ("model: [", "not valid YAML"), ("- a", "key: value"), ("timeout: -1", "negative"),
-    ("model: m", "no language model"), ("{base_url: ftp://x, model: m}", "http://"),
-    ("{base_url: http://x, model: m, output_mode: magic}", "output_mode"),
-])
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("api_key: abc", "never belongs into a file"),
+        ("base_url: 5", "must be a str"),
+        ("model: [", "not valid YAML"),
+        ("- a", "key: value"),
+        ("timeout: -1", "negative"),
+        ("model: m", "no language model"),
+        ("{base_url: ftp://x, model: m}", "http://"),
+        ("{base_url: http://x, model: m, output_mode: magic}", "output_mode"),
+    ],
+)
 def test_wrong_settings(tmp_path, monkeypatch, text, message):
     monkeypatch.delenv("AGMPK_LLM_BASE_URL", raising=False)
     path = tmp_path / "llm.yaml"

@@ -10,8 +10,13 @@ HEAD = b'<?xml version="1.0"?>'
 
 
 def article(body=b"", front=b"<article-title>T</article-title>"):
-    return (b"<article><front><article-meta>" + front + b"</article-meta></front><body>" + body
-            + b"</body></article>")
+    return (
+        b"<article><front><article-meta>"
+        + front
+        + b"</article-meta></front><body>"
+        + body
+        + b"</body></article>"
+    )
 
 
 def test_an_article():
@@ -37,12 +42,14 @@ def test_a_cell_is_found_in_the_table_text():
     for r, row in enumerate((*table.header, *table.rows)):
         for c, cell in enumerate(row):
             start = table.offset(r, c)
-            assert table.text()[start:start + len(cell)] == cell
+            assert table.text()[start : start + len(cell)] == cell
 
 
 def test_absurd_spans_are_bounded():
     cells = b'<td colspan="999999999" rowspan="99999999">a</td>'
-    data = article(b"<table-wrap><table><tr>" + cells + b"</tr><tr><td>b</td></tr></table></table-wrap>")
+    data = article(
+        b"<table-wrap><table><tr>" + cells + b"</tr><tr><td>b</td></tr></table></table-wrap>"
+    )
     table = parse_jats(data, "x").tables[0]
     assert len(table.rows[0]) <= 200
 
@@ -51,17 +58,21 @@ LAUGHS = HEAD + b'<!DOCTYPE a [<!ENTITY b "ha"><!ENTITY c "&b;&b;">]><article>&c
 OUTSIDE = HEAD + b'<!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><article>&x;</article>'
 
 
-@pytest.mark.parametrize(("data", "message"), [
-    (LAUGHS, "declares the XML entity"),
-    (OUTSIDE, "declares the XML entity"),
-    (article(b"<p>" * 5000 + b"</p>" * 5000), "nested more than"),
-    (b"<a>" * 300_000, "nested more than"),
-    (b"", "empty"),
-    (b"<article><front>", "not well-formed"),
-    (b"\xff\xfe\x00 no xml", "not well-formed"),
-    (b"<html/>", "0 JATS articles"),
-    (b"<set>" + article() * 2 + b"</set>", "2 JATS articles"),
-], ids=["laughs", "external", "deep", "deeper", "empty", "cut", "binary", "html", "two"])
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (LAUGHS, "declares the XML entity"),
+        (OUTSIDE, "declares the XML entity"),
+        (article(b"<p>" * 5000 + b"</p>" * 5000), "nested more than"),
+        (b"<a>" * 300_000, "nested more than"),
+        (b"", "empty"),
+        (b"<article><front>", "not well-formed"),
+        (b"\xff\xfe\x00 no xml", "not well-formed"),
+        (b"<html/>", "0 JATS articles"),
+        (b"<set>" + article() * 2 + b"</set>", "2 JATS articles"),
+    ],
+    ids=["laughs", "external", "deep", "deeper", "empty", "cut", "binary", "html", "two"],
+)
 def test_hostile_or_wrong_xml(data, message):
     with pytest.raises(AgmpkError, match=message) as caught:
         parse_jats(data, "bad.xml")

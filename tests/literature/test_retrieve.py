@@ -11,8 +11,9 @@ from agmpk.literature.retrieve.eutils import Eutils, ServiceError
 
 @pytest.fixture
 def settings(eutils):
-    return RetrieveSettings("someone@example.org", base_url=eutils.url, timeout=0.6, max_tries=3,
-                            pause=0.01)
+    return RetrieveSettings(
+        "someone@example.org", base_url=eutils.url, timeout=0.6, max_tries=3, pause=0.01
+    )
 
 
 @pytest.fixture
@@ -28,7 +29,11 @@ def client(settings, waits):
 def test_kept_refused_and_listed(eutils, settings, client, tmp_path):
     manifest = retrieve("q", tmp_path, settings, client=client)
     assert manifest.counts() == {"kept": 3, "refused": 1}
-    assert {p.name for p in (tmp_path / "articles").iterdir()} == {"PMC1.xml", "PMC2.xml", "PMC3.xml"}
+    assert {p.name for p in (tmp_path / "articles").iterdir()} == {
+        "PMC1.xml",
+        "PMC2.xml",
+        "PMC3.xml",
+    }
     saved = json.loads((tmp_path / "manifest.json").read_text())
     assert saved["query"] == "q" and saved["total"] == 4 and len(saved["date"]) == 10
     by_id = {e["pmcid"]: e for e in saved["entries"]}

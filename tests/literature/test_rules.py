@@ -11,8 +11,9 @@ PRECISION, RECALL = 0.95, 0.90  # the aim, per field, on the held-out half
 
 
 def scores(records, half):
-    return score_records([records[d.id] for d, _ in half],
-                         [{"id": d.id, "truth": t} for d, t in half]).set_index("field")
+    return score_records(
+        [records[d.id] for d, _ in half], [{"id": d.id, "truth": t} for d, t in half]
+    ).set_index("field")
 
 
 def test_held_out_half(rules_records, held_out):
@@ -42,7 +43,7 @@ def test_evidence_is_the_text_at_its_span(rules_records, development, held_out):
             assert (record[name] is None) == (name not in record["evidence"])
         for spans in record["evidence"].values():
             for span in spans:
-                assert sources[span["source"]][span["start"]:span["end"]] == span["text"] != ""
+                assert sources[span["source"]][span["start"] : span["end"]] == span["text"] != ""
         assert record["rejected"] == []
 
 
@@ -50,28 +51,42 @@ def extract(abstract, title="Bioequivalence of two amlodipine 10 mg tablets", **
     return extract_document(Document("x", title, abstract, **more))
 
 
-@pytest.mark.parametrize("abstract", [
-    "Cmax was 6.0 ± 1.5 ng/mL (test) and 6.3 ± 1.7 ng/mL (reference).",
-    "Cmax was 6.3 ± 1.7 ng/mL for the reference and 6.0 ± 1.5 ng/mL for the test product.",
-    "Mean (SD) Cmax of the reference was 6.3 (1.7) ng/mL; that of the test was 6.0 (1.5) ng/mL.",
-    "Cmax of reference and test were 6.3 ± 1.7 and 6.0 ± 1.5 ng·mL−1, respectively.",
-    "For the test tablet the peak plasma concentration (Cmax) was 6.0 ± 1.5 ng/mL.",
-    "The generic reached a Cₘₐₓ of 6·0 ± 1·5 ng/mL versus 6·3 ± 1·7 ng/mL for the innovator.",
-    "C<sub>max</sub>: test 6.0 +/- 1.5, reference 6.3 +/- 1.7 ng/ml.",
-])
+@pytest.mark.parametrize(
+    "abstract",
+    [
+        "Cmax was 6.0 ± 1.5 ng/mL (test) and 6.3 ± 1.7 ng/mL (reference).",
+        "Cmax was 6.3 ± 1.7 ng/mL for the reference and 6.0 ± 1.5 ng/mL for the test product.",
+        "Mean (SD) Cmax of the reference was 6.3 (1.7) ng/mL; that of the test was 6.0 (1.5) "
+        "ng/mL.",
+        "Cmax of reference and test were 6.3 ± 1.7 and 6.0 ± 1.5 ng·mL−1, respectively.",
+        "For the test tablet the peak plasma concentration (Cmax) was 6.0 ± 1.5 ng/mL.",
+        "The generic reached a Cₘₐₓ of 6·0 ± 1·5 ng/mL versus 6·3 ± 1·7 ng/mL for the innovator.",
+        "C<sub>max</sub>: test 6.0 +/- 1.5, reference 6.3 +/- 1.7 ng/ml.",
+    ],
+)
 def test_one_fact_in_many_words(abstract):
     record = extract(abstract)
     assert (record.cmax, record.cmax_unit, record.cmax_dispersion, record.cmax_dispersion_type) == (
-        6.0, "ng/mL", 1.5, "SD")
+        6.0,
+        "ng/mL",
+        1.5,
+        "SD",
+    )
 
 
-@pytest.mark.parametrize("abstract", [
-    "The ratio of Cmax was 98.2% (90% CI 92.1-104.5%) and that of AUC0-t 1.01 (0.97-1.05).",
-    "Cmax of the reference product was 6.3 ± 1.7 ng/mL.",
-    "The LLOQ was 0.1 ng/mL and the assay was linear to 60 ng/mL; Cmax was not different.",
-    "Subjects (mean age 27.3 ± 5.1 years, weight 68.2 ± 7.7 kg) were healthy. Cmax did not differ.",
-    "", "12 3 4", "Cmax Cmax AUC0-t ng/mL ± ( [ (",
-])
+@pytest.mark.parametrize(
+    "abstract",
+    [
+        "The ratio of Cmax was 98.2% (90% CI 92.1-104.5%) and that of AUC0-t 1.01 (0.97-1.05).",
+        "Cmax of the reference product was 6.3 ± 1.7 ng/mL.",
+        "The LLOQ was 0.1 ng/mL and the assay was linear to 60 ng/mL; Cmax was not different.",
+        "Subjects (mean age 27.3 ± 5.1 years, weight 68.2 ± 7.7 kg) were healthy. Cmax did not "
+        "differ.",
+        "",
+        "12 3 4",
+        "Cmax Cmax AUC0-t ng/mL ± ( [ (",
+    ],
+)
 def test_nothing_is_made_up(abstract):
     record = extract(abstract)
     assert all(getattr(record, name) is None for name in QUANTITIES)
@@ -81,14 +96,19 @@ def test_values_of_metabolites_and_fed_subjects_do_not_mix():
     record = extract(
         "Under fed conditions Cmax of amlodipine was 5.1 ± 1.0 ng/mL (test) and AUC0-t "
         "301 ± 80 ng·h/mL. Under fasting conditions Cmax of amlodipine was 6.0 ± 1.5 ng/mL (test). "
-        "The metabolite M9 had an AUC0-t of 99 ± 9 ng·h/mL (test).")
+        "The metabolite M9 had an AUC0-t of 99 ± 9 ng·h/mL (test)."
+    )
     assert record.cmax == 6.0
     assert record.auc0_t is None
 
 
 def test_a_table_of_ratios_only_gives_nothing():
-    table = Table("Table 1", "Ratios", (("Parameter", "T/R ratio, %", "90% CI"),),
-                  (("Cmax (ng/mL)", "97.9", "94.0–101.9"),))
+    table = Table(
+        "Table 1",
+        "Ratios",
+        (("Parameter", "T/R ratio, %", "90% CI"),),
+        (("Cmax (ng/mL)", "97.9", "94.0–101.9"),),
+    )
     assert extract("", tables=(table,)).cmax is None
 
 
@@ -105,8 +125,14 @@ def test_implausible_values_are_flagged_and_kept():
 
 
 def test_long_and_odd_texts_end_soon():
-    for text in ("(" * 20_000, "1 " * 20_000, "AUC0-" * 8_000, "test and reference " * 4_000,
-                 "Cmax was 1 and 2 and " * 2_000, "one hundred and " * 3_000):
+    for text in (
+        "(" * 20_000,
+        "1 " * 20_000,
+        "AUC0-" * 8_000,
+        "test and reference " * 4_000,
+        "Cmax was 1 and 2 and " * 2_000,
+        "one hundred and " * 3_000,
+    ):
         extract(text[:40_000])
 
 

@@ -34,13 +34,21 @@ def test_counts_by_hand():
         score_records(found[1:], truth)
 
 
-@pytest.mark.parametrize(("field", "a", "b", "equal"), [
-    ("cmax", 1.0, "1.0", True), ("cmax", 1.0, 1.01, False), ("cmax", None, 0.0, False),
-    ("cmax_unit", "ng/mL", "ng·mL⁻¹", True), ("cmax_unit", "ng/mL", "µg/mL", False),
-    ("auc0_t_unit", "h*ng/mL", "ng·h/mL", True), ("cmax_dispersion", "25.0-34.0", "25–34", True),
-    ("compound", "Losartan potassium", "losartan", True), ("compound", "losartan", "valsartan", False),
-    ("route", "oral", "Oral", True),
-])
+@pytest.mark.parametrize(
+    ("field", "a", "b", "equal"),
+    [
+        ("cmax", 1.0, "1.0", True),
+        ("cmax", 1.0, 1.01, False),
+        ("cmax", None, 0.0, False),
+        ("cmax_unit", "ng/mL", "ng·mL⁻¹", True),
+        ("cmax_unit", "ng/mL", "µg/mL", False),
+        ("auc0_t_unit", "h*ng/mL", "ng·h/mL", True),
+        ("cmax_dispersion", "25.0-34.0", "25–34", True),
+        ("compound", "Losartan potassium", "losartan", True),
+        ("compound", "losartan", "valsartan", False),
+        ("route", "oral", "Oral", True),
+    ],
+)
 def test_when_two_values_are_the_same(field, a, b, equal):
     assert same(field, a, b) is equal
 
@@ -53,8 +61,12 @@ def test_from_xml_to_score(tmp_path):
     found = read_jsonl(tmp_path / "found.jsonl")
     assert len(found) == 20
     assert set(FIELDS) | {"id", "evidence", "flags"} <= set(found[0])
-    truth = [{**line, "id": f"PMC{99000000 + int(line['id'][1:])}"} for half in ("dev", "held_out")
-             for line in read_jsonl(gold / f"{half}.jsonl") if line["kind"] == "article"]
+    truth = [
+        {**line, "id": f"PMC{99000000 + int(line['id'][1:])}"}
+        for half in ("dev", "held_out")
+        for line in read_jsonl(gold / f"{half}.jsonl")
+        if line["kind"] == "article"
+    ]
     (tmp_path / "truth.jsonl").write_text("\n".join(map(json.dumps, truth)))
     call("score", tmp_path / "found.jsonl", tmp_path / "truth.jsonl", "--out", tmp_path / "s.csv")
     assert (tmp_path / "s.csv").read_text().startswith("field,tp,fp,fn,tn,precision")
@@ -62,12 +74,20 @@ def test_from_xml_to_score(tmp_path):
     assert (tmp_path / "reference.csv").exists()
 
 
-@pytest.mark.parametrize(("content", "message"), [
-    ('{"id": "a", "title": "t"}\n{broken', "line 2"), ("[1]", "line 1"), ("", "no documents"),
-    ('{"title": "t"}', "no 'id'"), ('{"id": "a"}', "no title"), ('{"id": "a", "title": 5}', "string"),
-    ('{"id": "a", "title": "t"}\n{"id": "a", "title": "t"}', "twice"),
-    ('{"id": "a", "title": "t", "tables": 5}', "tables"), ('{"id": "a", "tables": [5]}', "rows"),
-])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"id": "a", "title": "t"}\n{broken', "line 2"),
+        ("[1]", "line 1"),
+        ("", "no documents"),
+        ('{"title": "t"}', "no 'id'"),
+        ('{"id": "a"}', "no title"),
+        ('{"id": "a", "title": 5}', "string"),
+        ('{"id": "a", "title": "t"}\n{"id": "a", "title": "t"}', "twice"),
+        ('{"id": "a", "title": "t", "tables": 5}', "tables"),
+        ('{"id": "a", "tables": [5]}', "rows"),
+    ],
+)
 def test_bad_input_leaves_nothing(tmp_path, content, message):
     source = tmp_path / "in.jsonl"
     source.write_text(content)
@@ -82,20 +102,38 @@ def test_latin1_input_is_one_sentence(tmp_path):
 
 def test_replay_without_a_recording(tmp_path):
     (tmp_path / "in.jsonl").write_text('{"id": "a", "title": "t"}')
-    call("extract", tmp_path / "in.jsonl", "--out", tmp_path / "o.jsonl", "--engine", "replay",
-         error="no such recording")
+    call(
+        "extract",
+        tmp_path / "in.jsonl",
+        "--out",
+        tmp_path / "o.jsonl",
+        "--engine",
+        "replay",
+        error="no such recording",
+    )
 
 
 def test_llm_without_settings(tmp_path, monkeypatch):
     monkeypatch.delenv("AGMPK_LLM_BASE_URL", raising=False)
     (tmp_path / "in.jsonl").write_text('{"id": "a", "title": "t"}')
-    call("extract", tmp_path / "in.jsonl", "--out", tmp_path / "o.jsonl", "--engine", "llm",
-         error="AGMPK_LLM_BASE_URL")
+    call(
+        "extract",
+        tmp_path / "in.jsonl",
+        "--out",
+        tmp_path / "o.jsonl",
+        "--engine",
+        "llm",
+        error="AGMPK_LLM_BASE_URL",
+    )
 
 
 def test_tables_may_be_plain_lists(tmp_path):
-    line = {"id": "a", "title": "Bioequivalence of x tablets 5 mg", "abstract": "",
-            "tables": [[["", "Test", "Reference"], ["Cmax (ng/mL)", "5.0 ± 1.0", "6.0 ± 1.0"]]]}
+    line = {
+        "id": "a",
+        "title": "Bioequivalence of x tablets 5 mg",
+        "abstract": "",
+        "tables": [[["", "Test", "Reference"], ["Cmax (ng/mL)", "5.0 ± 1.0", "6.0 ± 1.0"]]],
+    }
     (tmp_path / "in.jsonl").write_text(json.dumps(line))
     call("extract", tmp_path / "in.jsonl", "--out", tmp_path / "o.jsonl")
     assert read_jsonl(tmp_path / "o.jsonl")[0]["cmax"] == 5.0

@@ -14,16 +14,19 @@ from agmpk.literature.text import (
 )
 
 
-@pytest.mark.parametrize(("printed", "plain"), [
-    ("12·3 ng·mL⁻¹", "12.3 ng·mL-1"),
-    ("C<sub>max</sub> 5 +/- 2", "Cmax 5 ± 2"),
-    ("10,122.47 (2,391.25)", "10122.47 (2391.25)"),
-    ("1,234,567", "1234567"),
-    ("1\u2009234.5\u202fng/mL", "1234.5 ng/mL"),
-    ("28,7 ± 9,1; 1.742,3", "28.7 ± 9.1; 1742.3"),
-    ("33 120.5 ± 9 870.1 ng·h/mL", "33120.5 ± 9870.1 ng·h/mL"),
-    ("AUC₀₋ₜ and T½ &plusmn; μg", "AUC0-t and T½ ± µg"),
-])
+@pytest.mark.parametrize(
+    ("printed", "plain"),
+    [
+        ("12·3 ng·mL⁻¹", "12.3 ng·mL-1"),
+        ("C<sub>max</sub> 5 +/- 2", "Cmax 5 ± 2"),
+        ("10,122.47 (2,391.25)", "10122.47 (2391.25)"),
+        ("1,234,567", "1234567"),
+        ("1\u2009234.5\u202fng/mL", "1234.5 ng/mL"),
+        ("28,7 ± 9,1; 1.742,3", "28.7 ± 9.1; 1742.3"),
+        ("33 120.5 ± 9 870.1 ng·h/mL", "33120.5 ± 9870.1 ng·h/mL"),
+        ("AUC₀₋ₜ and T½ &plusmn; μg", "AUC0-t and T½ ± µg"),
+    ],
+)
 def test_printed_forms(printed, plain):
     assert normalize(printed).text == plain
 
@@ -32,8 +35,7 @@ def test_printed_forms(printed, plain):
 def test_every_character_knows_its_source(text):
     normal = normalize(text)
     assert len(normal.text) == len(normal.start) == len(normal.end)
-    assert all(0 <= a < b <= len(text)
-               for a, b in zip(normal.start, normal.end, strict=True))
+    assert all(0 <= a < b <= len(text) for a, b in zip(normal.start, normal.end, strict=True))
     assert list(normal.start) == sorted(normal.start)
 
 
@@ -44,13 +46,29 @@ def test_a_span_leads_back_to_the_source():
     assert normal.quote(begin, begin + 6) == "1\u2009234·5"
 
 
-@pytest.mark.parametrize(("printed", "unit"), [
-    ("h·ng/mL", "ng·h/mL"), ("ng·hr·mL-1", "ng·h/mL"), ("µg h/mL", "µg·h/mL"),
-    ("mcg*h/mL", "µg·h/mL"), ("ng/mL*h", "ng·h/mL"), ("μg·h·L−1", "µg·h/L"),
-    ("ng x h x mL(-1)", "ng·h/mL"), ("h (ng/mL)", "ng·h/mL"), ("ng-h/L", "ng·h/L"),
-    ("mg l-1 h", "mg·h/L"), ("ng mL⁻¹", "ng/mL"), ("hours", "h"), ("min", "min"),
-    ("mIU/mL*h", "mIU·h/mL"), ("%", "%"), ("AU", None), ("", None), ("ng", "ng"),
-])
+@pytest.mark.parametrize(
+    ("printed", "unit"),
+    [
+        ("h·ng/mL", "ng·h/mL"),
+        ("ng·hr·mL-1", "ng·h/mL"),
+        ("µg h/mL", "µg·h/mL"),
+        ("mcg*h/mL", "µg·h/mL"),
+        ("ng/mL*h", "ng·h/mL"),
+        ("μg·h·L−1", "µg·h/L"),
+        ("ng x h x mL(-1)", "ng·h/mL"),
+        ("h (ng/mL)", "ng·h/mL"),
+        ("ng-h/L", "ng·h/L"),
+        ("mg l-1 h", "mg·h/L"),
+        ("ng mL⁻¹", "ng/mL"),
+        ("hours", "h"),
+        ("min", "min"),
+        ("mIU/mL*h", "mIU·h/mL"),
+        ("%", "%"),
+        ("AU", None),
+        ("", None),
+        ("ng", "ng"),
+    ],
+)
 def test_units(printed, unit):
     found = parse_unit(normalize(printed).text)
     assert (found.text if found else None) == unit

@@ -20,6 +20,8 @@ def extract_document(document: Document, engine: Engine = extract_rules) -> Extr
     return record
 
 
-def extract_documents(documents: Iterable[Document], engine: Engine = extract_rules) -> list[Extraction]:
+def extract_documents(
+    documents: Iterable[Document], engine: Engine = extract_rules
+) -> list[Extraction]:
     """`extract_document` for each document, in order."""
     return [extract_document(document, engine) for document in documents]

@@ -3,7 +3,8 @@
 Conventions (the same for rules, language model and gold set): values are those of the TEST product;
 fasting where both states are given; the parent or first-named analyte; the first-named dose where
 several are studied. AUC0-t includes areas to a fixed time (AUC0-72) and over a dosing interval.
-`n_subjects` counts those enrolled (randomised); a smaller number of completers is put into the flags.
+`n_subjects` counts those enrolled (randomised); a smaller number of completers is put into the
+flags.
 Anything the text does not state is null.
 """
 
@@ -13,13 +14,30 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Route = Literal["oral", "intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other"]
+Route = Literal[
+    "oral", "intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other"
+]
 DispersionType = Literal["SD", "CV%", "SEM", "range", "IQR", "95% CI", "90% CI"]
 CenterType = Literal["mean", "geometric mean", "median"]
 
-FIELDS = ("compound", "dose", "dose_unit", "n_subjects", "route", "cmax", "cmax_unit", "cmax_dispersion",
-          "cmax_dispersion_type", "tmax", "tmax_unit", "auc0_t", "auc0_t_unit", "auc0_t_dispersion",
-          "auc0_inf", "auc0_inf_unit")
+FIELDS = (
+    "compound",
+    "dose",
+    "dose_unit",
+    "n_subjects",
+    "route",
+    "cmax",
+    "cmax_unit",
+    "cmax_dispersion",
+    "cmax_dispersion_type",
+    "tmax",
+    "tmax_unit",
+    "auc0_t",
+    "auc0_t_unit",
+    "auc0_t_dispersion",
+    "auc0_inf",
+    "auc0_inf_unit",
+)
 QUANTITIES = ("cmax", "tmax", "auc0_t", "auc0_inf")
 
 

@@ -1,4 +1,5 @@
-"""Grounding: a value is accepted only where it stands in the document, and the place is kept as evidence."""
+"""Grounding: a value is accepted only where it stands in the document, and the place is kept as
+evidence."""
 
 from agmpk.literature.ground.instructions import quarantine
 from agmpk.literature.ground.locate import Passage, locate

@@ -14,18 +14,25 @@ from dataclasses import replace
 from agmpk.literature.document import Document, Table
 
 _TRIGGER = re.compile(
-    r"\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:instructions?|prompts?|rules|above|previous|earlier)\b"
-    r"|\b(?:AI|language|chat) ?(?:models?|assistants?|bots?)\b[^.\n]{0,60}\b(?:must|should|please|are|answer|report|output|extract)\b"
-    r"|\b(?:system prompt|prompt injection|new instructions?:|<\|?(?:system|im_start|assistant)|\[INST\]|### ?(?:system|instruction))"
-    r"|\byou are (?:an? |now )[^.\n]{0,40}(?:assistant|model|system)\b|\bas an? (?:AI|LLM|large language model)\b"
-    r"|\b(?:assistant|LLMs?|GPT|ChatGPT)\b\s?(?:,|:|must\b|should\b)|\b(?:output|respond|reply|answer) (?:only )?(?:with )?(?:the following|this) (?:JSON|values?)\b",
-    re.I)
+    r"\b(?:ignore|disregard|forget|override)\b[^.\n]{0,40}\b(?:instructions?|prompts?|rules|above"
+    r"|previous|earlier)\b"
+    r"|\b(?:AI|language|chat) ?(?:models?|assistants?|bots?)\b[^.\n]{0,60}\b(?:must|should|please"
+    r"|are|answer|report|output|extract)\b"
+    r"|\b(?:system prompt|prompt injection|new instructions?:)|(?:<\|?(?:system|im_start"
+    r"|assistant)|\[INST\]|### ?(?:system|instruction)s?)"
+    r"|\byou are (?:an? |now )[^.\n]{0,40}(?:assistant|model|system)\b|\bas an? (?:AI|LLM"
+    r"|large language model)\b"
+    r"|\b(?:assistant|LLMs?|GPT|ChatGPT)\b\s?(?:,|:|must\b|should\b)|\b(?:output|respond|reply"
+    r"|answer) (?:only )?(?:with )?(?:the following|this) (?:JSON|values?)\b",
+    re.I,
+)
 _SENTENCE = re.compile(r"[^.!?\n]*(?:\.\d[^.!?\n]*)*(?:[.!?]+|\n|$)\s*")
 FOLLOWING = 2
 
 
 def blank_instructions(text: str) -> tuple[str, int]:
-    """`text` with addressed passages replaced by spaces of the same length, and how many there were."""
+    """`text` with addressed passages replaced by spaces of the same length, and how many there
+    were."""
     if not _TRIGGER.search(text):
         return text, 0
     result = list(text)
@@ -65,6 +72,10 @@ def _clean_table(table: Table) -> Table:
     def clean(text: str) -> str:
         return blank_instructions(text)[0]
 
-    return Table(clean(table.label), clean(table.caption),
-                 tuple(tuple(map(clean, r)) for r in table.header),
-                 tuple(tuple(map(clean, r)) for r in table.rows), tuple(map(clean, table.footnotes)))
+    return Table(
+        clean(table.label),
+        clean(table.caption),
+        tuple(tuple(map(clean, r)) for r in table.header),
+        tuple(tuple(map(clean, r)) for r in table.rows),
+        tuple(map(clean, table.footnotes)),
+    )

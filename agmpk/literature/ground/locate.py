@@ -14,7 +14,8 @@ MIN_QUOTE = 3  # characters; a shorter quote stands everywhere
 
 @dataclass(frozen=True)
 class Passage:
-    """A quote found in `source`: `normal` is the normalized source, `begin:stop` the quote in it."""
+    """A quote found in `source`: `normal` is the normalized source, `begin:stop` the quote in
+    it."""
 
     source: str
     normal: NormalText
@@ -22,7 +23,8 @@ class Passage:
     stop: int
 
     def context(self) -> tuple[int, int]:
-        """Span of what tells the meaning: the quote's sentences and the one before; a whole table."""
+        """Span of what tells the meaning: the quote's sentences and the one before; a whole
+        table."""
         if self.source.startswith("tables["):
             return 0, len(self.normal.text)
         spans = sentences(self.normal.text)
@@ -42,7 +44,9 @@ class Passage:
         return (spans[0][0], spans[-1][1]) if spans else (self.begin, self.stop)
 
 
-def locate(quote: str, document: Document, normals: dict[str, NormalText] | None = None) -> Passage | None:
+def locate(
+    quote: str, document: Document, normals: dict[str, NormalText] | None = None
+) -> Passage | None:
     """The first place where `quote` stands in the document, or None."""
     words = [re.escape(w) for w in re.split(r"\s+", normalize(quote).text.strip()) if w]
     if not words or sum(map(len, words)) < MIN_QUOTE:

@@ -10,7 +10,8 @@ _KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": 
 
 
 def plausibility_flags(record: Extraction) -> list[str]:
-    """Sentences on what cannot be, or hardly can be: negative values, wrong units, Tmax after t_last, AUC order."""
+    """Sentences on what cannot be, or hardly can be: negative values, wrong units, Tmax after
+    t_last, AUC order."""
     flags = []
     if record.dose is not None and record.dose <= 0:
         flags.append("dose: not above zero")
@@ -24,7 +25,10 @@ def plausibility_flags(record: Extraction) -> list[str]:
             flags.append(f"{name}: not above zero")
         if unit is None or unit.kind != kind:
             flags.append(f"{name}: the unit does not measure {kind}")
-        spread, spread_kind = getattr(record, f"{name}_dispersion"), getattr(record, f"{name}_dispersion_type")
+        spread, spread_kind = (
+            getattr(record, f"{name}_dispersion"),
+            getattr(record, f"{name}_dispersion_type"),
+        )
         if isinstance(spread, float) and spread_kind in ("CV%", "SD"):
             cv = spread if spread_kind == "CV%" else 100 * spread / value if value > 0 else 0.0
             if cv > MAX_CV:
@@ -36,7 +40,10 @@ def plausibility_flags(record: Extraction) -> list[str]:
 
 def _compare(record: Extraction, small: str, large: str, message: str, flags: list[str]) -> None:
     a, b = getattr(record, small), getattr(record, large)
-    unit_a, unit_b = parse_unit(getattr(record, f"{small}_unit")), parse_unit(getattr(record, f"{large}_unit"))
+    unit_a, unit_b = (
+        parse_unit(getattr(record, f"{small}_unit")),
+        parse_unit(getattr(record, f"{large}_unit")),
+    )
     if a is None or b is None or unit_a is None or unit_b is None:
         return
     try:

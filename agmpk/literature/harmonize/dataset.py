@@ -1,4 +1,5 @@
-"""A file of extraction records to the reference dataset, the dropped records and the corrections."""
+"""A file of extraction records to the reference dataset, the dropped records and the
+corrections."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ SIGNIFICANT = 6  # digits kept in the dataset; the sources print at most six
 
 @dataclass(frozen=True)
 class Harmonized:
-    """`reference` (one row a surviving record), `dropped` (with reasons), `corrections` (every change)."""
+    """`reference` (one row a surviving record), `dropped` (with reasons), `corrections` (every
+    change)."""
 
     reference: pd.DataFrame
     dropped: pd.DataFrame
@@ -107,9 +109,8 @@ def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
     numbers = [c for c in frame.columns if c.endswith(("_per_mg", "_percent", "_h", "_mg"))]
     frame = frame.copy()
     for column in numbers:
-        frame[column] = [
-            None if pd.isna(v) else float(f"{v:.{SIGNIFICANT}g}") for v in frame[column]
-        ]
+        rounded = [None if pd.isna(v) else float(f"{v:.{SIGNIFICANT}g}") for v in frame[column]]
+        frame[column] = pd.Series(rounded, index=frame.index, dtype="float64")
     for column in ("n", "year"):
         frame[column] = frame[column].astype("Int64")
     return frame

@@ -1,4 +1,5 @@
-"""The columns of the reference dataset: what each one means, in which unit, and its allowed values."""
+"""The columns of the reference dataset: what each one means, in which unit, and its allowed
+values."""
 
 from __future__ import annotations
 

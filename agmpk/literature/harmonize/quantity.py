@@ -21,7 +21,8 @@ TARGETS = {
 
 @dataclass(frozen=True)
 class Quantity:
-    """A central value in the target unit (ng/mL, ng·h/mL or h), its kind (mean, median, ...), its %CV."""
+    """A central value in the target unit (ng/mL, ng·h/mL or h), its kind (mean, median, ...),
+    its %CV."""
 
     value: float
     kind: str
@@ -39,7 +40,8 @@ def center_kind(text: object) -> str:
 def read_quantity(
     name: str, entry: Mapping[str, Any], n: int | None, notes: Notes
 ) -> Quantity | None:
-    """Read `Cmax`, `Tmax`, `AUC0_t` or `AUC0_inf` of a record; None where value or unit is missing or wrong."""
+    """Read `Cmax`, `Tmax`, `AUC0_t` or `AUC0_inf` of a record; None where value or unit is
+    missing or wrong."""
     kind, target = TARGETS[name]
     value = positive(entry.get("central_tendency"), name, notes)
     if value is None:

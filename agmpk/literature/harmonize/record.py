@@ -27,7 +27,8 @@ class Result:
 
 
 def harmonize_record(record: Mapping[str, Any]) -> Result:
-    """Apply the published rules and this project's decisions to one record (see `dictionary.py`)."""
+    """Apply the published rules and this project's decisions to one record (see
+    `dictionary.py`)."""
     notes = Notes()
 
     def dropped(reason: str) -> Result:

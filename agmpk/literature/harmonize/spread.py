@@ -36,7 +36,8 @@ def cv_percent(
 ) -> float | None:
     """%CV from a central value and its dispersion (both in one unit), or None.
 
-    Published rules: SD / center (mean and median interchangeable), CV as it stands, range / 4 as SD.
+    Published rules: SD / center (mean and median interchangeable), CV as it stands, range / 4 as
+    SD.
     Added here: IQR / 1.349 as SD, SEM * sqrt(n) as SD. A CV above 300 % is erased.
     """
     if dispersion is None:

@@ -19,27 +19,42 @@ def parse_jats_file(path: str | Path, id: str | None = None) -> Document:
 
 
 def parse_jats(data: bytes, name: str, id: str | None = None) -> Document:
-    """The article in `data`; `name` is what errors call it. Raises AgmpkError for anything but one article."""
+    """The article in `data`; `name` is what errors call it. Raises AgmpkError for anything but
+    one article."""
     return _document(parse_xml(data, name), name, id, name)
 
 
 def articles_of(root: Element) -> list[Element]:
     """All `article` elements (an efetch answer wraps them in `pmc-articleset`)."""
-    return [root] if local(root.tag) == "article" else [e for e in root.iter() if local(e.tag) == "article"]
+    return (
+        [root]
+        if local(root.tag) == "article"
+        else [e for e in root.iter() if local(e.tag) == "article"]
+    )
 
 
 def _document(root: Element, name: str, id: str | None, fallback: str) -> Document:
     articles = articles_of(root)
     if len(articles) != 1:
-        raise AgmpkError(f"{name}: holds {len(articles)} JATS articles, but one is needed; "
-                         "check that this is the full-text XML of PubMed Central")
+        raise AgmpkError(
+            f"{name}: holds {len(articles)} JATS articles, but one is needed; "
+            "check that this is the full-text XML of PubMed Central"
+        )
     return document_from_article(articles[0], id, fallback)
 
 
-def document_from_article(article: Element, id: str | None = None, fallback: str = "article") -> Document:
+def document_from_article(
+    article: Element, id: str | None = None, fallback: str = "article"
+) -> Document:
     """A Document from one `article` element."""
-    front = _first(article, "article-meta") if _first(article, "article-meta") is not None else article
-    ids = {e.get("pub-id-type", ""): (e.text or "").strip() for e in front.iter() if local(e.tag) == "article-id"}
+    front = (
+        _first(article, "article-meta") if _first(article, "article-meta") is not None else article
+    )
+    ids = {
+        e.get("pub-id-type", ""): (e.text or "").strip()
+        for e in front.iter()
+        if local(e.tag) == "article-id"
+    }
     pmcid = ids.get("pmc") or ids.get("pmcid") or ""
     if pmcid and not pmcid.upper().startswith("PMC"):
         pmcid = f"PMC{pmcid}"
@@ -48,12 +63,22 @@ def document_from_article(article: Element, id: str | None = None, fallback: str
         meta["pmid"] = ids["pmid"]
     if pmcid:
         meta["pmcid"] = pmcid
-    years = [int(m[1]) for e in front.iter() if local(e.tag) == "year" and (m := re.match(r"\s*(\d{4})", e.text or ""))]
+    years = [
+        int(m[1])
+        for e in front.iter()
+        if local(e.tag) == "year" and (m := re.match(r"\s*(\d{4})", e.text or ""))
+    ]
     if years:
         meta["year"] = min(years)
     title = " ".join(text_of(_first(front, "article-title")).split())
-    return Document(id or pmcid or ids.get("pmid") or fallback, title, _abstract(front), _body(article),
-                    tables_of(article), meta)
+    return Document(
+        id or pmcid or ids.get("pmid") or fallback,
+        title,
+        _abstract(front),
+        _body(article),
+        tables_of(article),
+        meta,
+    )
 
 
 def _first(element: Element, name: str) -> Element | None:
@@ -61,9 +86,17 @@ def _first(element: Element, name: str) -> Element | None:
 
 
 def _abstract(front: Element) -> str:
-    """The main abstract: graphical and translated ones are left out; section titles end with a colon."""
+    """The main abstract: graphical and translated ones are left out; section titles end with a
+    colon."""
     for abstract in (e for e in front if local(e.tag) == "abstract"):
-        if abstract.get("abstract-type") in ("graphical", "teaser", "toc", "key-points", "plain-language-summary", "precis"):
+        if abstract.get("abstract-type") in (
+            "graphical",
+            "teaser",
+            "toc",
+            "key-points",
+            "plain-language-summary",
+            "precis",
+        ):
             continue
         sections = [e for e in abstract if local(e.tag) == "sec"]
         if not sections:
@@ -71,7 +104,9 @@ def _abstract(front: Element) -> str:
         parts = []
         for section in sections:
             heading = next((text_of(e) for e in section if local(e.tag) == "title"), "")
-            words = " ".join(text_of(e) for e in section if local(e.tag) != "title").replace("\n", " ")
+            words = " ".join(text_of(e) for e in section if local(e.tag) != "title").replace(
+                "\n", " "
+            )
             parts.append(f"{heading.rstrip(':')}: {words}" if heading else words)
         return "\n".join(parts)
     return ""

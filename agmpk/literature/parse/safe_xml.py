@@ -1,6 +1,7 @@
 """Reading XML that nobody has vetted.
 
-defusedxml refuses entity declarations and external references; the limits on size and depth are ours.
+defusedxml refuses entity declarations and external references; the limits on size and depth are
+ours.
 Every refusal is one AgmpkError that names the file and what to do.
 """
 
@@ -9,7 +10,12 @@ from __future__ import annotations
 from pathlib import Path
 from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
-from defusedxml.common import DefusedXmlException, DTDForbidden, EntitiesForbidden, ExternalReferenceForbidden
+from defusedxml.common import (
+    DefusedXmlException,
+    DTDForbidden,
+    EntitiesForbidden,
+    ExternalReferenceForbidden,
+)
 from defusedxml.ElementTree import DefusedXMLParser
 
 from agmpk.errors import AgmpkError
@@ -47,28 +53,42 @@ class _TooMuch(Exception):
 
 
 def parse_xml(data: bytes, name: str) -> Element:
-    """The root element of `data`. Raises AgmpkError (one sentence, naming `name`) for unsafe or broken XML."""
+    """The root element of `data`. Raises AgmpkError (one sentence, naming `name`) for unsafe or
+    broken XML."""
     if len(data) > MAX_BYTES:
-        raise AgmpkError(f"{name}: {len(data) / 1e6:.0f} MB of XML is more than the {MAX_BYTES / 1e6:.0f} MB that are read; "
-                         "an article is never that large, so leave this file out")
+        raise AgmpkError(
+            f"{name}: {len(data) / 1e6:.0f} MB of XML is more than the {MAX_BYTES / 1e6:.0f} MB "
+            f"that are read; "
+            "an article is never that large, so leave this file out"
+        )
     if not data.strip():
         raise AgmpkError(f"{name}: the file is empty; fetch it again")
-    parser = DefusedXMLParser(target=_BoundedBuilder(), forbid_dtd=False, forbid_entities=True, forbid_external=True)
+    parser = DefusedXMLParser(
+        target=_BoundedBuilder(), forbid_dtd=False, forbid_entities=True, forbid_external=True
+    )
     try:
         for start in range(0, len(data), _CHUNK):
-            parser.feed(data[start:start + _CHUNK])
+            parser.feed(data[start : start + _CHUNK])
         return parser.close()
     except EntitiesForbidden as error:
-        raise AgmpkError(f"{name}: declares the XML entity '{error.name}'; articles need none and expanding them "
-                         "is unsafe, so leave this file out") from error
+        raise AgmpkError(
+            f"{name}: declares the XML entity '{error.name}'; articles need none and expanding "
+            f"them "
+            "is unsafe, so leave this file out"
+        ) from error
     except (ExternalReferenceForbidden, DTDForbidden) as error:
-        raise AgmpkError(f"{name}: refers to something outside the file; that is never loaded, so leave this file out") from error
+        raise AgmpkError(
+            f"{name}: refers to something outside the file; that is never loaded, so leave this "
+            f"file out"
+        ) from error
     except DefusedXmlException as error:
         raise AgmpkError(f"{name}: unsafe XML ({error}); leave this file out") from error
     except _TooMuch as error:
         raise AgmpkError(f"{name}: {error}; this is no article, leave the file out") from error
     except (ParseError, ValueError, LookupError) as error:
-        raise AgmpkError(f"{name}: not well-formed XML ({error}); fetch the article again") from error
+        raise AgmpkError(
+            f"{name}: not well-formed XML ({error}); fetch the article again"
+        ) from error
 
 
 def read_xml(path: str | Path) -> Element:
@@ -77,8 +97,11 @@ def read_xml(path: str | Path) -> Element:
     try:
         size = path.stat().st_size
         if size > MAX_BYTES:
-            raise AgmpkError(f"{path}: {size / 1e6:.0f} MB of XML is more than the {MAX_BYTES / 1e6:.0f} MB that are read; "
-                             "an article is never that large, so leave this file out")
+            raise AgmpkError(
+                f"{path}: {size / 1e6:.0f} MB of XML is more than the {MAX_BYTES / 1e6:.0f} MB "
+                f"that are read; "
+                "an article is never that large, so leave this file out"
+            )
         data = path.read_bytes()
     except OSError as error:
         raise AgmpkError(f"{path}: cannot be read ({error.strerror})") from error

@@ -42,9 +42,15 @@ def _table(wrap: Element) -> Table:
         return tuple(tuple(line + [""] * (width - len(line))) for line in lines)
 
     foot = _child(wrap, "table-wrap-foot")
-    notes = tuple(line for line in text_of(foot, keep_tables=True).split("\n") if line) if foot is not None else ()
+    notes = (
+        tuple(line for line in text_of(foot, keep_tables=True).split("\n") if line)
+        if foot is not None
+        else ()
+    )
     caption = " ".join(text_of(_child(wrap, "caption"), keep_tables=True).split())
-    return Table(" ".join(text_of(_child(wrap, "label")).split()), caption, pad(header), pad(rows), notes)
+    return Table(
+        " ".join(text_of(_child(wrap, "label")).split()), caption, pad(header), pad(rows), notes
+    )
 
 
 def _in_head(table: Element, row: Element) -> bool:
@@ -59,7 +65,8 @@ def _span(cell: Element, name: str) -> int:
 
 
 def grid(rows: list[Element]) -> list[list[str]]:
-    """Rows of `tr` elements with row and column spans filled in; spans are bounded, so is the grid."""
+    """Rows of `tr` elements with row and column spans filled in; spans are bounded, so is the
+    grid."""
     result: list[list[str]] = []
     pending: dict[int, tuple[int, str]] = {}  # column -> (rows left, text)
     cells = 0

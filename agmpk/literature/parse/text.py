@@ -1,11 +1,21 @@
-"""Readable text of a JATS element: sub- and superscripts inline, no references, no formulas' markup."""
+"""Readable text of a JATS element: sub- and superscripts inline, no references, no formulas'
+markup."""
 
 from __future__ import annotations
 
 import re
 from xml.etree.ElementTree import Element
 
-_DROPPED = {"table-wrap", "fig", "disp-formula-group", "supplementary-material", "ref-list", "tex-math", "object-id", "graphic"}
+_DROPPED = {
+    "table-wrap",
+    "fig",
+    "disp-formula-group",
+    "supplementary-material",
+    "ref-list",
+    "tex-math",
+    "object-id",
+    "graphic",
+}
 _BLOCKS = {"p", "title", "sec", "list-item", "break", "label", "caption", "disp-formula"}
 _SUPERSCRIPT_UNIT = re.compile(r"\s*[-−–]\s*\d\s*$")
 
@@ -38,7 +48,9 @@ def _collect(element: Element, parts: list[str], keep_tables: bool) -> None:
         return
     if tag == "xref" and element.get("ref-type") in ("bibr", "table-fn", "fn"):
         return
-    if tag == "sup" and re.fullmatch(r"\s*(?:[a-z]|[*†‡§¶]+|\(?[a-z]\)?)\s*", "".join(element.itertext())):
+    if tag == "sup" and re.fullmatch(
+        r"\s*(?:[a-z]|[*†‡§¶]+|\(?[a-z]\)?)\s*", "".join(element.itertext())
+    ):
         return
     if tag in _BLOCKS:
         parts.append("\n")

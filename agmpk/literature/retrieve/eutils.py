@@ -37,7 +37,9 @@ class _Transient(Exception):
 class Eutils:
     """Searches and fetches PubMed Central. `sleep` is replaceable for tests."""
 
-    def __init__(self, settings: RetrieveSettings, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, settings: RetrieveSettings, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self.settings = settings
         self._sleep = sleep
 
@@ -47,17 +49,29 @@ class Eutils:
         total = 0
         while len(ids) < limit and (not ids or len(ids) < total):
             page = min(PAGE, limit - len(ids))
-            answer = self._call(Entrez.esearch, db="pmc", term=query, retmode="json", retstart=str(len(ids)), retmax=str(page))
+            answer = self._call(
+                Entrez.esearch,
+                db="pmc",
+                term=query,
+                retmode="json",
+                retstart=str(len(ids)),
+                retmax=str(page),
+            )
             try:
                 result = json.loads(answer)["esearchresult"]
                 if "ERROR" in result:
-                    raise AgmpkError(f"PubMed Central did not accept the query ({str(result['ERROR'])[:200]}); check its spelling")
+                    raise AgmpkError(
+                        f"PubMed Central did not accept the query ({str(result['ERROR'])[:200]}); "
+                        f"check its spelling"
+                    )
                 total = int(result["count"])
                 new = [f"PMC{int(i)}" for i in result["idlist"]]
             except (KeyError, TypeError, ValueError) as error:
                 if isinstance(error, AgmpkError):
                     raise
-                raise ServiceError("PubMed Central's answer to the search could not be read; try again later") from error
+                raise ServiceError(
+                    "PubMed Central's answer to the search could not be read; try again later"
+                ) from error
             fresh = [i for i in new if i not in ids]
             if not fresh:
                 break
@@ -66,7 +80,9 @@ class Eutils:
 
     def fetch(self, pmcid: str) -> bytes:
         """The full-text XML of one article."""
-        return self._call(Entrez.efetch, db="pmc", id=pmcid.removeprefix("PMC"), rettype="full", retmode="xml")
+        return self._call(
+            Entrez.efetch, db="pmc", id=pmcid.removeprefix("PMC"), rettype="full", retmode="xml"
+        )
 
     def _call(self, function: Callable[..., Any], **arguments: str) -> bytes:
         s = self.settings
@@ -78,33 +94,49 @@ class Eutils:
             except _Transient as error:
                 reason = str(error)
                 if attempt < s.max_tries:
-                    self._sleep(min(error.wait if error.wait is not None else s.pause * 2 ** (attempt - 1), s.max_pause))
-        raise ServiceError(f"PubMed Central did not answer after {s.max_tries} tries (last: {reason}); "
-                           "what was fetched so far is kept, run the same command again to go on")
+                    self._sleep(
+                        min(
+                            error.wait if error.wait is not None else s.pause * 2 ** (attempt - 1),
+                            s.max_pause,
+                        )
+                    )
+        raise ServiceError(
+            f"PubMed Central did not answer after {s.max_tries} tries (last: {reason}); "
+            "what was fetched so far is kept, run the same command again to go on"
+        )
 
 
 @contextmanager
 def _entrez(settings: RetrieveSettings) -> Iterator[None]:
-    """Biopython's module settings for one call: whom, which key, where to, and our retries instead of its own."""
+    """Biopython's module settings for one call: whom, which key, where to, and our retries
+    instead of its own."""
     names = ("email", "api_key", "tool", "max_tries", "urlopen")
     before = {name: getattr(Entrez, name) for name in names}
 
     def opened(request: Request):
         url = request.full_url
         if url.startswith(NCBI):
-            request.full_url = settings.base_url.rstrip("/") + "/" + url[len(NCBI):]
+            request.full_url = settings.base_url.rstrip("/") + "/" + url[len(NCBI) :]
         try:
             return urlopen(request, timeout=settings.timeout)
         except HTTPError as error:
             error.close()
             if error.code in _REPEAT:
                 raise _Transient(f"HTTP {error.code}", _retry_after(error)) from None
-            raise ServiceError(f"PubMed Central refused the request (HTTP {error.code}); check query, e-mail and key") from None
+            raise ServiceError(
+                f"PubMed Central refused the request (HTTP {error.code}); check query, e-mail and "
+                f"key"
+            ) from None
         except (URLError, OSError, http.client.HTTPException) as error:
             raise _Transient(_kind(error)) from None
 
     try:
-        Entrez.email, Entrez.api_key, Entrez.tool, Entrez.max_tries = settings.email, settings.key(), "agmpk", 1
+        Entrez.email, Entrez.api_key, Entrez.tool, Entrez.max_tries = (
+            settings.email,
+            settings.key(),
+            "agmpk",
+            1,
+        )
         Entrez.urlopen = opened
         yield
     finally:
@@ -123,7 +155,11 @@ def _kind(error: BaseException) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         return "timeout"
-    return "connection cut" if isinstance(reason, (ConnectionError, http.client.HTTPException)) else "no connection"
+    return (
+        "connection cut"
+        if isinstance(reason, (ConnectionError, http.client.HTTPException))
+        else "no connection"
+    )
 
 
 def _read(handle: Any) -> bytes:
@@ -138,7 +174,10 @@ def _read(handle: Any) -> bytes:
     finally:
         handle.close()
     if len(data) > MAX_ANSWER:
-        raise ServiceError(f"an answer of PubMed Central was larger than {MAX_ANSWER / 1e6:.0f} MB and was not read")
+        raise ServiceError(
+            f"an answer of PubMed Central was larger than {MAX_ANSWER / 1e6:.0f} MB and was not "
+            f"read"
+        )
     if expected is not None and len(data) < int(expected):
         raise _Transient("answer cut short")
     return data

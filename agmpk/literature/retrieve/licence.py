@@ -8,8 +8,16 @@ from xml.etree.ElementTree import Element
 
 from agmpk.literature.parse.text import local, text_of
 
-_CC = re.compile(r"creativecommons\.org/(?:licenses/(?P<kind>by(?:-nc)?(?:-nd|-sa)?)/(?P<version>\d\.\d)|publicdomain/(?P<public>zero|mark)/)", re.I)
-_WORDS = re.compile(r"creative commons attribution(?P<nc>[- ]non-?commercial)?(?:[- ](?P<more>no-?deriv\w*|share-?alike))?|\bCC[- ](?P<short>BY(?:-NC)?(?:-ND|-SA)?|0)\b", re.I)
+_CC = re.compile(
+    r"creativecommons\.org/(?:licenses/(?P<kind>by(?:-nc)?(?:-nd|-sa)?)/(?P<version>\d\.\d)"
+    r"|publicdomain/(?P<public>zero|mark)/)",
+    re.I,
+)
+_WORDS = re.compile(
+    r"creative commons attribution(?P<nc>[- ]non-?commercial)?(?:[- ](?P<more>no-?deriv\w*"
+    r"|share-?alike))?|\bCC[- ](?P<short>BY(?:-NC)?(?:-ND|-SA)?|0)\b",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +31,8 @@ class Licence:
 def licence_of(article: Element) -> Licence:
     """The licence of a JATS article, from its link or its words.
 
-    Every Creative Commons licence permits reading and analysing a lawfully accessed text, also by machine;
+    Every Creative Commons licence permits reading and analysing a lawfully accessed text, also
+    by machine;
     only facts are kept. Without a stated licence nothing is permitted.
     """
     permissions = next((e for e in article.iter() if local(e.tag) == "permissions"), None)
@@ -31,7 +40,11 @@ def licence_of(article: Element) -> Licence:
         return Licence("none stated", False)
     texts = [text_of(permissions)]
     for element in permissions.iter():
-        texts += [value for name, value in element.attrib.items() if local(name) in ("href", "license-type")]
+        texts += [
+            value
+            for name, value in element.attrib.items()
+            if local(name) in ("href", "license-type")
+        ]
         if local(element.tag) in ("license_ref", "ext-link") and element.text:
             texts.append(element.text)
     joined = " ".join(texts)

@@ -1,4 +1,5 @@
-"""The manifest: what was asked, when, what was found, under which licence. It is also the state to resume from."""
+"""The manifest: what was asked, when, what was found, under which licence. It is also the state
+to resume from."""
 
 from __future__ import annotations
 
@@ -28,7 +29,8 @@ class Entry:
 
 @dataclass
 class Manifest:
-    """A retrieval: query, date (ISO), how many articles match, which ids were asked for, and their entries."""
+    """A retrieval: query, date (ISO), how many articles match, which ids were asked for, and
+    their entries."""
 
     query: str
     date: str
@@ -53,11 +55,14 @@ class Manifest:
         """Write `manifest.json`, whole or not at all."""
         content = {**asdict(self), "entries": [asdict(e) for e in self.entries.values()]}
         with atomic_path(folder / NAME) as temporary:
-            temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            temporary.write_text(
+                json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+            )
 
 
 def load_manifest(folder: Path) -> Manifest | None:
-    """The manifest in `folder`, or None where there is none. Raises AgmpkError where it cannot be read."""
+    """The manifest in `folder`, or None where there is none. Raises AgmpkError where it cannot
+    be read."""
     path = folder / NAME
     if not path.exists():
         return None
@@ -66,4 +71,6 @@ def load_manifest(folder: Path) -> Manifest | None:
         entries = {e["pmcid"]: Entry(**e) for e in content.pop("entries")}
         return Manifest(**content, entries=entries)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-        raise AgmpkError(f"{path}: not a manifest of this program; remove it or use another folder") from error
+        raise AgmpkError(
+            f"{path}: not a manifest of this program; remove it or use another folder"
+        ) from error

@@ -20,12 +20,20 @@ from agmpk.literature.retrieve.settings import RetrieveSettings
 ARTICLES = "articles"
 
 
-def retrieve(query: str, folder: str | Path, settings: RetrieveSettings, limit: int = 200,
-             progress: Callable[[str], None] = lambda line: None, client: Eutils | None = None) -> Manifest:
+def retrieve(
+    query: str,
+    folder: str | Path,
+    settings: RetrieveSettings,
+    limit: int = 200,
+    progress: Callable[[str], None] = lambda line: None,
+    client: Eutils | None = None,
+) -> Manifest:
     """Search PubMed Central and keep the full texts whose licence permits mining.
 
-    `folder` gets `manifest.json` and `articles/PMC....xml`. An interrupted run goes on where it stopped:
-    the list of ids and every finished article are kept. Raises AgmpkError for a folder that holds another
+    `folder` gets `manifest.json` and `articles/PMC....xml`. An interrupted run goes on where it
+    stopped:
+    the list of ids and every finished article are kept. Raises AgmpkError for a folder that
+    holds another
     query, ServiceError when the service fails, OSError is turned into AgmpkError (full disk).
     """
     folder = Path(folder)
@@ -39,22 +47,35 @@ def retrieve(query: str, folder: str | Path, settings: RetrieveSettings, limit: 
             manifest.save(folder)
             progress(f"{pmcid}: {entry.status}" + (f" ({entry.licence})" if entry.licence else ""))
     except OSError as error:
-        raise AgmpkError(f"{folder}: cannot be written ({error.strerror}); make room and run the same command "
-                         "again, what is complete is kept") from error
+        raise AgmpkError(
+            f"{folder}: cannot be written ({error.strerror}); make room and run the same command "
+            "again, what is complete is kept"
+        ) from error
     return manifest
 
 
-def _started(query: str, folder: Path, settings: RetrieveSettings, limit: int, client: Eutils) -> Manifest:
+def _started(
+    query: str, folder: Path, settings: RetrieveSettings, limit: int, client: Eutils
+) -> Manifest:
     manifest = load_manifest(folder)
     if manifest is not None:
         if manifest.query != query:
-            raise AgmpkError(f"{folder}: holds the articles of another query ({manifest.query}); use another folder")
+            raise AgmpkError(
+                f"{folder}: holds the articles of another query ({manifest.query}); use another "
+                f"folder"
+            )
         if limit <= len(manifest.ids) or len(manifest.ids) == manifest.total:
             return manifest
     total, ids = client.search(query, limit)
     known = manifest.entries if manifest is not None else {}
-    manifest = Manifest(query, datetime.date.today().isoformat(), settings.base_url, total, ids,
-                        {i: known[i] for i in ids if i in known})
+    manifest = Manifest(
+        query,
+        datetime.date.today().isoformat(),
+        settings.base_url,
+        total,
+        ids,
+        {i: known[i] for i in ids if i in known},
+    )
     manifest.save(folder)
     return manifest
 
@@ -70,7 +91,14 @@ def _fetch(pmcid: str, folder: Path, client: Eutils) -> Entry:
     article = articles[0]
     document = document_from_article(article)
     licence = licence_of(article)
-    entry = Entry(pmcid, "kept", licence.name, str(document.meta.get("pmid", "")), document.meta.get("year"), document.title)
+    entry = Entry(
+        pmcid,
+        "kept",
+        licence.name,
+        str(document.meta.get("pmid", "")),
+        document.meta.get("year"),
+        document.title,
+    )
     if not licence.mining:
         entry.status = "refused"
     elif not any(local(e.tag) == "body" for e in article):

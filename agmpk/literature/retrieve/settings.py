@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from agmpk.errors import AgmpkError
 
 NCBI = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/"
-QUERY = '"bioequivalence"[title] AND "open access"[filter]'  # the published search, open access only
+QUERY = (
+    '"bioequivalence"[title] AND "open access"[filter]'  # the published search, open access only
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,9 @@ class RetrieveSettings:
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.email):
-            raise AgmpkError("NCBI asks for the e-mail address of whoever runs the queries; give it with --email")
+            raise AgmpkError(
+                "NCBI asks for the e-mail address of whoever runs the queries; give it with --email"
+            )
         if not self.base_url.startswith(("http://", "https://")):
             raise AgmpkError("--base-url must start with http:// or https://")
 

@@ -12,7 +12,8 @@ TOLERANCE = 1e-3  # relative; printed numbers are copied, not computed
 
 
 def same(field: str, found: object, truth: object) -> bool:
-    """Whether `found` is `truth`: numbers to 0.1 %, units and ranges after normalization, names without salts."""
+    """Whether `found` is `truth`: numbers to 0.1 %, units and ranges after normalization, names
+    without salts."""
     if found is None or truth is None:
         return found is None and truth is None
     if field.endswith("unit"):

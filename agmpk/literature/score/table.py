@@ -12,11 +12,16 @@ from agmpk.literature.extract.schema import FIELDS
 from agmpk.literature.score.fields import same
 
 
-def score_records(found: Iterable[Mapping[str, Any]], truth: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
-    """Counts and precision, recall, F1 of every field; `truth` lines have `id` and `truth` (or flat fields).
+def score_records(
+    found: Iterable[Mapping[str, Any]], truth: Iterable[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Counts and precision, recall, F1 of every field; `truth` lines have `id` and `truth` (or
+    flat fields).
 
-    A wrong value is one false positive and one false negative; a value where the truth is null is a false
-    positive; null where the truth has a value is a false negative. Precision is NaN where nothing was given.
+    A wrong value is one false positive and one false negative; a value where the truth is null
+    is a false
+    positive; null where the truth has a value is a false negative. Precision is NaN where
+    nothing was given.
     Raises AgmpkError where a document of the truth is missing from `found`.
     """
     by_id = {str(r["id"]): r for r in found}
@@ -25,7 +30,10 @@ def score_records(found: Iterable[Mapping[str, Any]], truth: Iterable[Mapping[st
         expected = line.get("truth", line)
         output = by_id.get(str(line["id"]))
         if output is None:
-            raise AgmpkError(f"document {line['id']} of the truth is missing from the extraction; extract it first")
+            raise AgmpkError(
+                f"document {line['id']} of the truth is missing from the extraction; extract it "
+                f"first"
+            )
         for field in FIELDS:
             value, wanted = output.get(field), expected.get(field)
             if same(field, value, wanted):

@@ -11,7 +11,8 @@ _RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|to|,|;|\.\.)\s*(\d+(?:\.\d+)?)")
 _ONES = {
     w: i
     for i, w in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+        "fifteen "
         "sixteen seventeen eighteen nineteen".split()
     )
 }
@@ -20,7 +21,7 @@ _TENS = {
     for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
 }
 _WORD = "|".join(sorted([*_ONES, *_TENS, "hundred"], key=len, reverse=True))
-WORD_NUMBER = rf"\b(?:(?:{_WORD})(?:[\s-]+(?:and[\s-]+)?(?:{_WORD}))*)\b"
+WORD_NUMBER = rf"\b(?:(?:{_WORD})(?:[\s-]+(?:and[\s-]+)?(?:{_WORD})){{0,4}})\b"
 
 
 def parse_number(text: str) -> float | None:
@@ -30,7 +31,8 @@ def parse_number(text: str) -> float | None:
 
 
 def parse_range(text: str) -> tuple[float, float] | None:
-    """`(low, high)` for texts such as `1.5-4.0`, `1.5 to 4.0`; None where low > high or no range."""
+    """`(low, high)` for texts such as `1.5-4.0`, `1.5 to 4.0`; None where low > high or no
+    range."""
     match = _RANGE.fullmatch(text.strip().strip("()[]"))
     if not match:
         return None

@@ -108,7 +108,8 @@ _KINDS = {
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit in canonical spelling (`ng/mL`, `ng·h/mL`, `h`, `mg`, `%`) with the kind of quantity it measures."""
+    """A unit in canonical spelling (`ng/mL`, `ng·h/mL`, `h`, `mg`, `%`) with the kind of
+    quantity it measures."""
 
     text: str
     kind: str

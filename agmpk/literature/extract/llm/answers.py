@@ -41,12 +41,15 @@ class Amount(_Strict):
 
 
 class Quantity(_Strict):
-    """A pharmacokinetic value: number and unit as printed, dispersion as printed, and the passage."""
+    """A pharmacokinetic value: number and unit as printed, dispersion as printed, and the
+    passage."""
 
     value: float = Field(gt=0)
     unit: str = Field(min_length=1, max_length=30)
     central_tendency: Literal["mean", "geometric mean", "median"] | None = None
-    dispersion: float | str | None = Field(default=None, description="a number, or low-high for a range")
+    dispersion: float | str | None = Field(
+        default=None, description="a number, or low-high for a range"
+    )
     dispersion_type: Literal["SD", "CV%", "SEM", "range", "IQR", "95% CI", "90% CI"] | None = None
     quote: str = Field(min_length=1, max_length=2000)
 
@@ -63,7 +66,12 @@ class ExtractionAnswer(_Strict):
     compound: Text | None = None
     dose: Amount | None = None
     n_subjects: Count | None = None
-    route: Literal["oral", "intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other"] | None = None
+    route: (
+        Literal[
+            "oral", "intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other"
+        ]
+        | None
+    ) = None
     cmax: Quantity | None = None
     tmax: Quantity | None = None
     auc0_t: Quantity | None = None

@@ -39,7 +39,8 @@ class Reply:
 class LlmClient:
     """Asks one endpoint through pydantic-ai at temperature 0.
 
-    The openai client under it repeats requests after 408, 429, 5xx, timeouts and cut connections with
+    The openai client under it repeats requests after 408, 429, 5xx, timeouts and cut connections
+    with
     exponential backoff (Retry-After honoured), `max_retries` times.
     """
 
@@ -59,43 +60,75 @@ class LlmClient:
 
     async def _ask(self, system: str, user: str, schema: type[BaseModel]) -> Reply:
         from openai import AsyncOpenAI
-        from pydantic_ai import Agent, NativeOutput, PromptedOutput, ToolOutput, capture_run_messages
+        from pydantic_ai import (
+            Agent,
+            NativeOutput,
+            PromptedOutput,
+            ToolOutput,
+            capture_run_messages,
+        )
         from pydantic_ai.exceptions import AgentRunError, ModelHTTPError, UnexpectedModelBehavior
         from pydantic_ai.models.openai import OpenAIChatModel
         from pydantic_ai.providers.openai import OpenAIProvider
         from pydantic_ai.settings import ModelSettings
 
         s = self.settings
-        mode = {"native": NativeOutput, "tool": ToolOutput, "prompted": PromptedOutput}[s.output_mode]
-        client = AsyncOpenAI(base_url=s.base_url, api_key=s.key(), timeout=s.timeout, max_retries=s.max_retries)
+        mode = {"native": NativeOutput, "tool": ToolOutput, "prompted": PromptedOutput}[
+            s.output_mode
+        ]
+        client = AsyncOpenAI(
+            base_url=s.base_url, api_key=s.key(), timeout=s.timeout, max_retries=s.max_retries
+        )
         async with client:
             agent = Agent(
                 OpenAIChatModel(s.model, provider=OpenAIProvider(openai_client=client)),
-                output_type=mode(schema), instructions=system, retries=s.schema_retries,
-                model_settings=ModelSettings(temperature=0.0, max_tokens=s.max_tokens))
+                output_type=mode(schema),
+                instructions=system,
+                retries=s.schema_retries,
+                model_settings=ModelSettings(temperature=0.0, max_tokens=s.max_tokens),
+            )
             with capture_run_messages() as messages:
                 try:
                     result = await agent.run(user)
                 except ModelHTTPError as error:
                     raise ServiceError(_http_message(s, error.status_code)) from None
                 except UnexpectedModelBehavior as error:
-                    raise WrongAnswer(f"no answer fitted the schema after {s.schema_retries + 1} tries "
-                                      f"({_first_line(error)})", _answers(messages)) from None
+                    raise WrongAnswer(
+                        f"no answer fitted the schema after {s.schema_retries + 1} tries "
+                        f"({_first_line(error)})",
+                        _answers(messages),
+                    ) from None
                 except (AgentRunError, OSError, TimeoutError) as error:
-                    raise ServiceError(f"{s.base_url}: no answer from the language model ({_first_line(error)}); "
-                                       "check the address and run again, answers so far are kept") from None
-                except Exception as error:  # the client library's own errors carry request data: show the kind only
-                    raise ServiceError(f"{s.base_url}: the request failed ({type(error).__name__}); "
-                                       "check address and settings and run again, answers so far are kept") from None
+                    raise ServiceError(
+                        f"{s.base_url}: no answer from the language model ({_first_line(error)}); "
+                        "check the address and run again, answers so far are kept"
+                    ) from None
+                # the client library's own errors carry request data: show the kind only
+                except Exception as error:
+                    raise ServiceError(
+                        f"{s.base_url}: the request failed ({type(error).__name__}); "
+                        "check address and settings and run again, answers so far are kept"
+                    ) from None
         usage = result.usage
-        return Reply(result.output.model_dump(mode="json"), usage.input_tokens, usage.output_tokens, usage.requests)
+        return Reply(
+            result.output.model_dump(mode="json"),
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.requests,
+        )
 
 
 def _http_message(settings: LlmSettings, status: int) -> str:
-    advice = {401: f"set a valid key in {settings.api_key_env}", 403: f"set a valid key in {settings.api_key_env}",
-              404: "check base_url and model", 429: "the service is rate-limited, wait and run again"}.get(
-                  status, "wait and run again" if status >= 500 else "check the settings")
-    return f"{settings.base_url}: the language model answered HTTP {status}; {advice}, answers so far are kept"
+    advice = {
+        401: f"set a valid key in {settings.api_key_env}",
+        403: f"set a valid key in {settings.api_key_env}",
+        404: "check base_url and model",
+        429: "the service is rate-limited, wait and run again",
+    }.get(status, "wait and run again" if status >= 500 else "check the settings")
+    return (
+        f"{settings.base_url}: the language model answered HTTP {status}; {advice}, "
+        "answers so far are kept"
+    )
 
 
 def _first_line(error: BaseException) -> str:

@@ -35,8 +35,11 @@ class Cost:
 
     def line(self) -> str:
         """One sentence for the end of a run."""
-        return (f"{self.requests} requests, {self.input_tokens} input and {self.output_tokens} output tokens, "
-                f"{self.money:.4f} {self.currency}; {self.replayed} answers replayed")
+        return (
+            f"{self.requests} requests, {self.input_tokens} input and {self.output_tokens} output "
+            f"tokens, "
+            f"{self.money:.4f} {self.currency}; {self.replayed} answers replayed"
+        )
 
 
 @dataclass
@@ -57,7 +60,11 @@ class LlmEngine:
     def __post_init__(self) -> None:
         if self.client is not None:
             s = self.client.settings
-            self.cost.price_input, self.cost.price_output, self.cost.currency = s.price_input, s.price_output, s.currency
+            self.cost.price_input, self.cost.price_output, self.cost.currency = (
+                s.price_input,
+                s.price_output,
+                s.currency,
+            )
             self.origin = self.origin or f"{s.model} at {s.base_url}"
 
     @property
@@ -67,16 +74,34 @@ class LlmEngine:
     def __call__(self, document: Document) -> Extraction:
         try:
             if self.triage:
-                verdict = TriageAnswer.model_validate(self._answer("triage", document, TriageAnswer))
+                verdict = TriageAnswer.model_validate(
+                    self._answer("triage", document, TriageAnswer)
+                )
                 if not verdict.single_trial:
-                    return self._empty(document, f"triage: not one single bioequivalence trial ({verdict.reason})")
-            answer = ExtractionAnswer.model_validate(self._answer("extract", document, ExtractionAnswer))
+                    return self._empty(
+                        document, f"triage: not one single bioequivalence trial ({verdict.reason})"
+                    )
+            answer = ExtractionAnswer.model_validate(
+                self._answer("extract", document, ExtractionAnswer)
+            )
         except WrongAnswer as error:
-            self.set_aside.append({"id": document.id, "reason": str(error), "answers": error.answers})
+            self.set_aside.append(
+                {"id": document.id, "reason": str(error), "answers": error.answers}
+            )
             return self._empty(document, f"set aside: {error}")
         except ValidationError as error:
-            self.set_aside.append({"id": document.id, "reason": "a recorded answer does not fit the schema", "answers": []})
-            return self._empty(document, f"set aside: a recorded answer does not fit the schema ({error.error_count()} faults)")
+            self.set_aside.append(
+                {
+                    "id": document.id,
+                    "reason": "a recorded answer does not fit the schema",
+                    "answers": [],
+                }
+            )
+            return self._empty(
+                document,
+                f"set aside: a recorded answer does not fit the schema ({error.error_count()} "
+                f"faults)",
+            )
         return Grounder(document, self.name).ground(answer)
 
     def _empty(self, document: Document, flag: str) -> Extraction:
@@ -89,13 +114,26 @@ class LlmEngine:
             self.cost.replayed += 1
             return known["answer"]
         if self.client is None:
-            raise AgmpkError(f"document {document.id}: no recorded answer for prompt {prompt.label}; "
-                             "run --engine llm once with the same --recordings file")
+            raise AgmpkError(
+                f"document {document.id}: no recorded answer for prompt {prompt.label}; "
+                "run --engine llm once with the same --recordings file"
+            )
         reply = self.client.ask(prompt.system, prompt.fill(document), schema)
         self.cost.requests += reply.requests
         self.cost.input_tokens += reply.input_tokens
         self.cost.output_tokens += reply.output_tokens
-        self.recordings.add(prompt, document, {
-            "model": self.client.settings.model, "origin": self.origin, "answer": reply.answer,
-            "usage": {"input_tokens": reply.input_tokens, "output_tokens": reply.output_tokens, "requests": reply.requests}})
+        self.recordings.add(
+            prompt,
+            document,
+            {
+                "model": self.client.settings.model,
+                "origin": self.origin,
+                "answer": reply.answer,
+                "usage": {
+                    "input_tokens": reply.input_tokens,
+                    "output_tokens": reply.output_tokens,
+                    "requests": reply.requests,
+                },
+            },
+        )
         return reply.answer

@@ -1,4 +1,5 @@
-"""From a model's answer to a record: only what stands in the document under its own name is taken."""
+"""From a model's answer to a record: only what stands in the document under its own name is
+taken."""
 
 from __future__ import annotations
 
@@ -25,13 +26,17 @@ _REACH = re.compile(r"\b(?:reach|peak|attain|after|at)\w*\b", re.I)
 
 
 class Grounder:
-    """Checks the answers about one document; keeps evidence for what holds and a reason for what does not."""
+    """Checks the answers about one document; keeps evidence for what holds and a reason for what
+    does not."""
 
     def __init__(self, document: Document, engine: str) -> None:
         self.document = document
         self.normals = {name: normalize(text) for name, text in document.sources().items()}
-        self.record = Extraction(id=document.id, engine=engine,
-                                 **{k: document.meta.get(k) for k in ("pmid", "pmcid", "year")})
+        self.record = Extraction(
+            id=document.id,
+            engine=engine,
+            **{k: document.meta.get(k) for k in ("pmid", "pmcid", "year")},
+        )
         compound = find_compound(normalize(document.title).text, normalize(document.abstract).text)
         self.arms = ArmFinder("\n".join(n.text for n in self.normals.values()))
         self.analytes = AnalyteFinder(compound.text if compound else None, document.title)
@@ -60,7 +65,14 @@ class Grounder:
         found = []
         for span in spans:
             start, end = passage.normal.span(*span)
-            found.append(Span(source=passage.source, start=start, end=end, text=passage.normal.source[start:end]))
+            found.append(
+                Span(
+                    source=passage.source,
+                    start=start,
+                    end=end,
+                    text=passage.normal.source[start:end],
+                )
+            )
         self.record.evidence[field] = found
 
     def _locate(self, field: str, value, quote: str) -> Passage | None:
@@ -74,15 +86,24 @@ class Grounder:
         if passage is None:
             return
         head = normalize(answer.value).text.split()[0]
-        match = re.search(rf"\b{re.escape(head)}", passage.normal.text[passage.begin:passage.stop], re.I)
+        match = re.search(
+            rf"\b{re.escape(head)}", passage.normal.text[passage.begin : passage.stop], re.I
+        )
         if not match:
             self._reject("compound", answer.value, "the name is not in the quoted passage")
             return
-        if head.lower() not in normalize(f"{self.document.title} {self.document.abstract}").text.lower():
-            self._reject("compound", answer.value, "the name is neither in the title nor in the abstract")
+        if (
+            head.lower()
+            not in normalize(f"{self.document.title} {self.document.abstract}").text.lower()
+        ):
+            self._reject(
+                "compound", answer.value, "the name is neither in the title nor in the abstract"
+            )
             return
         self.record.compound = answer.value
-        self._evidence("compound", passage, (passage.begin + match.start(), passage.begin + match.end()))
+        self._evidence(
+            "compound", passage, (passage.begin + match.start(), passage.begin + match.end())
+        )
 
     def _dose(self, answer: Amount) -> None:
         passage = self._locate("dose", answer.value, answer.quote)
@@ -95,7 +116,9 @@ class Grounder:
         text = passage.normal.text
         amounts = []
         for match in _NUMBER.finditer(text, passage.begin, passage.stop):
-            combined = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(text, match.end())  # 50/12.5 mg, 25-mg
+            combined = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(
+                text, match.end()
+            )  # 50/12.5 mg, 25-mg
             found = scan_unit(text, combined.end() if combined else match.end())
             if found and found[1].text == unit.text and found[1].kind == unit.kind:
                 amounts.append((float(match.group()), (match.start(), found[0])))
@@ -103,13 +126,30 @@ class Grounder:
         if exact:
             spans = exact[:1]
         else:
-            counts = [(word_number(m.group()) or 0, m.span()) for m in re.finditer(WORD_NUMBER, text[passage.begin:passage.stop], re.I)]
+            counts = [
+                (word_number(m.group()) or 0, m.span())
+                for m in re.finditer(WORD_NUMBER, text[passage.begin : passage.stop], re.I)
+            ]
             counts = [(c, (a + passage.begin, b + passage.begin)) for c, (a, b) in counts]
-            counts += [(float(m.group()), m.span()) for m in _NUMBER.finditer(text, passage.begin, passage.stop)]
-            spans = next(([c[1], a[1]] for a in amounts for c in counts
-                          if 2 <= c[0] <= 12 and c[1] != a[1] and math.isclose(c[0] * a[0], answer.value)), [])
+            counts += [
+                (float(m.group()), m.span())
+                for m in _NUMBER.finditer(text, passage.begin, passage.stop)
+            ]
+            spans = next(
+                (
+                    [c[1], a[1]]
+                    for a in amounts
+                    for c in counts
+                    if 2 <= c[0] <= 12 and c[1] != a[1] and math.isclose(c[0] * a[0], answer.value)
+                ),
+                [],
+            )
         if not spans:
-            self._reject("dose", f"{answer.value:g} {answer.unit}", "this amount with this unit is not in the quoted passage")
+            self._reject(
+                "dose",
+                f"{answer.value:g} {answer.unit}",
+                "this amount with this unit is not in the quoted passage",
+            )
             return
         self.record.dose, self.record.dose_unit = answer.value, unit.text
         self._evidence("dose", passage, *spans)
@@ -118,22 +158,44 @@ class Grounder:
         passage = self._locate("n_subjects", answer.value, answer.quote)
         if passage is None:
             return
-        text = passage.normal.text[passage.begin:passage.stop]
+        text = passage.normal.text[passage.begin : passage.stop]
         a, b = passage.clause()
-        if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", passage.normal.text[a:b], re.I):
+        if not re.search(
+            rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", passage.normal.text[a:b], re.I
+        ):
             self._reject("n_subjects", answer.value, "the passage does not speak of subjects")
             return
-        numbers = [(int(m.group()), m.span()) for m in re.finditer(r"(?<![\d.,±-])(?<!± )\d+(?![\d.]*\d|\s?(?:mg|µg|g|h|%|years|kg|mL|ng)\b|\s?±)", text)]
-        numbers += [(word_number(m.group()), m.span()) for m in re.finditer(WORD_NUMBER, text, re.I)]
+        numbers = [
+            (int(m.group()), m.span())
+            for m in re.finditer(
+                r"(?<![\d.,±-])(?<!± )\d+(?![\d.]*\d|\s?(?:mg|µg|g|h|%|years|kg|mL|ng)\b|\s?±)",
+                text,
+            )
+        ]
+        numbers += [
+            (word_number(m.group()), m.span()) for m in re.finditer(WORD_NUMBER, text, re.I)
+        ]
         spans = [s for n, s in numbers if n == answer.value][:1]
         if not spans:
-            spans = next(([x[1], y[1]] for i, x in enumerate(numbers) for y in numbers[i + 1:]
-                          if x[0] and y[0] and x[0] + y[0] == answer.value and re.search(r"\b(?:men|male|women|female)", text)), [])
+            spans = next(
+                (
+                    [x[1], y[1]]
+                    for i, x in enumerate(numbers)
+                    for y in numbers[i + 1 :]
+                    if x[0]
+                    and y[0]
+                    and x[0] + y[0] == answer.value
+                    and re.search(r"\b(?:men|male|women|female)", text)
+                ),
+                [],
+            )
         if not spans:
             self._reject("n_subjects", answer.value, "this number is not in the quoted passage")
             return
         self.record.n_subjects = answer.value
-        self._evidence("n_subjects", passage, *[(passage.begin + s, passage.begin + e) for s, e in spans])
+        self._evidence(
+            "n_subjects", passage, *[(passage.begin + s, passage.begin + e) for s, e in spans]
+        )
 
     def _route(self, route: str) -> None:
         found = supports_route(route, {k: n.text for k, n in self.normals.items()})
@@ -154,7 +216,11 @@ class Grounder:
         if passage is None:
             return
         text = passage.normal.text
-        places = [m for m in _NUMBER.finditer(text, passage.begin, passage.stop) if math.isclose(float(m.group()), answer.value, rel_tol=1e-9)]
+        places = [
+            m
+            for m in _NUMBER.finditer(text, passage.begin, passage.stop)
+            if math.isclose(float(m.group()), answer.value, rel_tol=1e-9)
+        ]
         if not places:
             self._reject(name, shown, "the number is not in the quoted passage")
             return
@@ -178,7 +244,11 @@ class Grounder:
         """Why the number at `place` cannot be the quantity, or an empty string."""
         text = passage.normal.text
         source = passage.normal.span(*place)
-        read = [m for m in self.mentions if m.source == passage.source and m.number_span(self.normals) == source]
+        read = [
+            m
+            for m in self.mentions
+            if m.source == passage.source and m.number_span(self.normals) == source
+        ]
         if read:
             if all(m.name != name for m in read):
                 return f"the document gives this number for {read[0].name}"
@@ -193,7 +263,11 @@ class Grounder:
         wanted = {name} if name != "auc0_t" else {"auc0_t"}
         if not any(p.name in wanted for p in names):
             return f"the passage does not name {name}"
-        values = [v for v in find_values(text[a:b], [(p.start, p.end) for p in names]) if a + v.start <= place[0] < a + v.end]
+        values = [
+            v
+            for v in find_values(text[a:b], [(p.start, p.end) for p in names])
+            if a + v.start <= place[0] < a + v.end
+        ]
         if not values:
             return "the number is part of a name or an interval"
         value = values[0]
@@ -205,20 +279,34 @@ class Grounder:
             return "the unit is not in the passage"
         return ""
 
-    def _dispersion(self, name: str, answer: Quantity, passage: Passage, place: re.Match[str]) -> None:
+    def _dispersion(
+        self, name: str, answer: Quantity, passage: Passage, place: re.Match[str]
+    ) -> None:
         if answer.dispersion is None:
             return
         text = normalize(str(answer.dispersion)).text
         wanted = [float(x) for x in _NUMBER.findall(text)]
         a, b = passage.clause() if not passage.source.startswith("tables[") else passage.context()
-        window = passage.normal.text[place.end():min(b, place.end() + 80)] if a <= place.start() else ""
+        window = (
+            passage.normal.text[place.end() : min(b, place.end() + 80)]
+            if a <= place.start()
+            else ""
+        )
         if passage.source.startswith("tables["):
             window = passage.normal.text[a:b]
         there = [float(x) for x in _NUMBER.findall(window)]
         if not wanted or not all(any(math.isclose(w, t) for t in there) for w in wanted):
-            self._reject(f"{name}_dispersion", answer.dispersion, "the dispersion does not stand beside its value")
+            self._reject(
+                f"{name}_dispersion",
+                answer.dispersion,
+                "the dispersion does not stand beside its value",
+            )
             return
-        setattr(self.record, f"{name}_dispersion", answer.dispersion if isinstance(answer.dispersion, float) else text)
+        setattr(
+            self.record,
+            f"{name}_dispersion",
+            answer.dispersion if isinstance(answer.dispersion, float) else text,
+        )
         setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
 
 

@@ -1,6 +1,7 @@
 """A stand-in for a language model: a real HTTP server on loopback, for tests and demonstrations.
 
-It speaks the chat-completions call that OpenAI-compatible servers speak and answers whatever function
+It speaks the chat-completions call that OpenAI-compatible servers speak and answers whatever
+function
 it is given. It is no language model, and nothing measured with it says anything about one.
 """
 
@@ -27,8 +28,10 @@ def user_text(request: dict[str, Any]) -> str:
 def loopback_server(answer: Answer) -> Iterator[str]:
     """Serve until the block ends; yields the base URL.
 
-    `answer(request, number)` gets the decoded request and its running number and returns an object (the
-    structured answer), a string (raw content, valid or not), or `(status, headers)` for an HTTP error;
+    `answer(request, number)` gets the decoded request and its running number and returns an
+    object (the
+    structured answer), a string (raw content, valid or not), or `(status, headers)` for an HTTP
+    error;
     status 0 cuts the connection.
     """
     count = 0
@@ -48,14 +51,20 @@ def loopback_server(answer: Answer) -> Iterator[str]:
                     self.close_connection = True
                     self.connection.close()
                     return
-                self._send(status, json.dumps({"error": {"message": "no", "type": "test"}}), headers)
+                self._send(
+                    status, json.dumps({"error": {"message": "no", "type": "test"}}), headers
+                )
                 return
             self._send(200, json.dumps(_completion(request, result)), {})
 
         def _send(self, status: int, body: str, headers: dict[str, str]) -> None:
             data = body.encode()
             self.send_response(status)
-            for name, value in {"Content-Type": "application/json", "Content-Length": str(len(data)), **headers}.items():
+            for name, value in {
+                "Content-Type": "application/json",
+                "Content-Length": str(len(data)),
+                **headers,
+            }.items():
                 self.send_header(name, value)
             self.end_headers()
             self.wfile.write(data)
@@ -65,7 +74,9 @@ def loopback_server(answer: Answer) -> Iterator[str]:
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+    thread = threading.Thread(
+        target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    )
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_address[1]}/v1"
@@ -80,11 +91,23 @@ def _completion(request: dict[str, Any], result: dict[str, Any] | str) -> dict[s
     finish = "stop"
     if request.get("tools"):
         function = {"name": request["tools"][0]["function"]["name"], "arguments": content}
-        message = {"role": "assistant", "content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": function}]}
+        message = {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "call_1", "type": "function", "function": function}],
+        }
         finish = "tool_calls"
     # A word is counted as a token: enough to see costs add up.
     prompt_tokens = sum(len(str(m.get("content")).split()) for m in request["messages"])
-    return {"id": "loopback", "object": "chat.completion", "created": 0, "model": request.get("model", MODEL),
-            "choices": [{"index": 0, "message": message, "finish_reason": finish}],
-            "usage": {"prompt_tokens": prompt_tokens, "completion_tokens": len(content.split()),
-                      "total_tokens": prompt_tokens + len(content.split())}}
+    return {
+        "id": "loopback",
+        "object": "chat.completion",
+        "created": 0,
+        "model": request.get("model", MODEL),
+        "choices": [{"index": 0, "message": message, "finish_reason": finish}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": len(content.split()),
+            "total_tokens": prompt_tokens + len(content.split()),
+        },
+    }

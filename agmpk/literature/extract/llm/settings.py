@@ -1,4 +1,5 @@
-"""Where the model is, what it costs, how patient we are. The key is read from the environment only."""
+"""Where the model is, what it costs, how patient we are. The key is read from the environment
+only."""
 
 from __future__ import annotations
 
@@ -19,8 +20,10 @@ class LlmSettings:
     """Settings of an OpenAI-compatible endpoint.
 
     `price_input`, `price_output`: currency units per million tokens, as your provider prints them;
-    `api_key_env`: the name of the environment variable that holds the key (local servers need none);
-    `output_mode`: `native` (JSON schema), `tool` (function call) or `prompted` (schema in the prompt).
+    `api_key_env`: the name of the environment variable that holds the key (local servers need
+    none);
+    `output_mode`: `native` (JSON schema), `tool` (function call) or `prompted` (schema in the
+    prompt).
     """
 
     base_url: str = ""
@@ -36,25 +39,36 @@ class LlmSettings:
     max_tokens: int = 4000
 
     def key(self) -> str:
-        """The API key, or a placeholder that servers without keys ignore. Never put it into messages."""
+        """The API key, or a placeholder that servers without keys ignore. Never put it into
+        messages."""
         return os.environ.get(self.api_key_env) or "none"
 
 
 def load_settings(path: str | Path | None = None) -> LlmSettings:
-    """Settings from a YAML file, then the environment. Raises AgmpkError for unknown keys, wrong types, a key in the file."""
+    """Settings from a YAML file, then the environment. Raises AgmpkError for unknown keys, wrong
+    types, a key in the file."""
     settings = LlmSettings()
     where = str(path) if path else "environment"
     if path is not None:
         settings = _from_file(Path(path), settings)
-    overrides = {name: os.environ[variable] for name, variable in ENVIRONMENT.items() if os.environ.get(variable)}
+    overrides = {
+        name: os.environ[variable]
+        for name, variable in ENVIRONMENT.items()
+        if os.environ.get(variable)
+    }
     settings = replace(settings, **overrides)
     if not settings.base_url or not settings.model:
-        raise AgmpkError(f"{where}: no language model is configured; set base_url and model in a YAML file (--config) "
-                         f"or {ENVIRONMENT['base_url']} and {ENVIRONMENT['model']} in the environment")
+        raise AgmpkError(
+            f"{where}: no language model is configured; set base_url and model in a YAML file "
+            f"(--config) "
+            f"or {ENVIRONMENT['base_url']} and {ENVIRONMENT['model']} in the environment"
+        )
     if not settings.base_url.startswith(("http://", "https://")):
         raise AgmpkError(f"{where}: base_url must start with http:// or https://")
     if settings.output_mode not in ("native", "tool", "prompted"):
-        raise AgmpkError(f"{where}: output_mode must be native, tool or prompted, not '{settings.output_mode}'")
+        raise AgmpkError(
+            f"{where}: output_mode must be native, tool or prompted, not '{settings.output_mode}'"
+        )
     return settings
 
 
@@ -70,9 +84,17 @@ def _from_file(path: Path, settings: LlmSettings) -> LlmSettings:
     known = {f.name: type(getattr(settings, f.name)) for f in fields(settings)}
     for name, value in content.items():
         if name not in known:
-            hint = "; a key never belongs into a file, set it in the environment" if "key" in str(name) else ""
-            raise AgmpkError(f"{path}: unknown setting '{name}'{hint}; known are {', '.join(known)}")
-        if isinstance(value, bool) or not isinstance(value, (known[name], int) if known[name] is float else known[name]):
+            hint = (
+                "; a key never belongs into a file, set it in the environment"
+                if "key" in str(name)
+                else ""
+            )
+            raise AgmpkError(
+                f"{path}: unknown setting '{name}'{hint}; known are {', '.join(known)}"
+            )
+        if isinstance(value, bool) or not isinstance(
+            value, (known[name], int) if known[name] is float else known[name]
+        ):
             raise AgmpkError(f"{path}: '{name}' must be a {known[name].__name__}")
         if known[name] in (int, float) and (value < 0 or value != value):
             raise AgmpkError(f"{path}: '{name}' must not be negative")

@@ -1,7 +1,8 @@
 """Which value belongs to which parameter and which arm.
 
 Values of a frame are split into blocks, one an arm (by labels before or after them, or by the order
-`test and reference ... respectively`); inside a block they follow the parameters in order. The kinds
+`test and reference ... respectively`); inside a block they follow the parameters in order. The
+kinds
 of the units decide between the readings, so a value can only land on a parameter it can measure.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from agmpk.literature.extract.rules.arms import REFERENCE, TEST, Arm
 from agmpk.literature.extract.rules.frames import Frame
@@ -17,7 +18,10 @@ from agmpk.literature.extract.rules.parameters import Parameter
 from agmpk.literature.extract.rules.tokens import Contrast, Sentence
 from agmpk.literature.extract.rules.values import Value
 
-_TIME_LEAD = re.compile(r"(?:\b(?:at|after|within|in|by|occurr\w*|attain\w*|reach\w*|achiev\w*|observed|obtained)\b|,)\s*(?:(?:a|the|about|approximately|mean|median|average|time|of|at|after|in)\s)*$")
+_TIME_LEAD = re.compile(
+    r"(?:\b(?:at|after|within|in|by|occurr\w*|attain\w*|reach\w*|achiev\w*|observed|obtained)\b"
+    r"|,)\s*(?:(?:a|the|about|approximately|mean|median|average|time|of|at|after|in)\s)*$"
+)
 
 
 @dataclass(frozen=True)
@@ -31,12 +35,15 @@ class Assignment:
 
 @dataclass
 class State:
-    """What carries over between frames: the arm being spoken of, the order of two arms, the last names, and those of this sentence."""
+    """What carries over between frames: the arm being spoken of, the order of two arms, the last
+    names, and those of this sentence."""
 
     current: str | None = None
     order: list[str] = field(default_factory=lambda: [TEST, REFERENCE])
     names: list[Parameter] = field(default_factory=list)
     sentence_names: list[Parameter] = field(default_factory=list)
+    assumed: bool = False  # no text has said the order of the two arms
+    flipped: bool = False  # see `is_flipped`
 
 
 def _fits(value: Value, parameter: Parameter, sentence: Sentence) -> bool:
@@ -45,6 +52,16 @@ def _fits(value: Value, parameter: Parameter, sentence: Sentence) -> bool:
     if value.kind:
         return value.kind == parameter.kind
     return parameter.start in sentence.param_units or value.dispersion is not None
+
+
+def is_flipped(sentence: Sentence) -> bool:
+    """Whether the sentence opens `Compared with the reference, the test ...`: values then come in
+    the order of its second arm and its first."""
+    first = next((t.start for t in sentence.tokens if isinstance(t, Arm)), 0)
+    return (
+        re.search(r"\b(?:compared|comparison|relative)\b[\w\s]{0,12}$", sentence.text[:first], re.I)
+        is not None
+    )
 
 
 def sentence_order(sentence: Sentence) -> list[str] | None:
@@ -56,9 +73,10 @@ def sentence_order(sentence: Sentence) -> list[str] | None:
             continue
         if any(first.end <= t.start < second.start for t in others):
             continue
-        if re.search(r"[.;]", sentence.text[first.end:second.start].replace("vs.", "")):
+        if re.search(r"[.;]", sentence.text[first.end : second.start].replace("vs.", "")):
             continue
-        return [first.label, second.label]
+        pair = [first.label, second.label]
+        return pair[::-1] if is_flipped(sentence) else pair
     return None
 
 
@@ -68,9 +86,17 @@ def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
     if not names:
         return []
     repeated = [*state.sentence_names, *frame.parameters] if frame.parameters else names
-    own = [v for v in frame.values if any(_fits(v, p, sentence) for p in names if p.kind or p.name == "other")]
+    own = [
+        v
+        for v in frame.values
+        if any(_fits(v, p, sentence) for p in names if p.kind or p.name == "other")
+    ]
     if len(repeated) > len(names) and any(isinstance(t, Arm) for t in frame.items):
-        own = [v for v in frame.values if v in own or (v.kind and any(_fits(v, p, sentence) for p in repeated if p.kind))]
+        own = [
+            v
+            for v in frame.values
+            if v in own or (v.kind and any(_fits(v, p, sentence) for p in repeated if p.kind))
+        ]
     extra = _implicit_times(frame, names, sentence)
     own = [v for v in own if v not in extra]
     result: list[Assignment] = []
@@ -85,9 +111,11 @@ def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
     if extra:
         tmax = Parameter("tmax", extra[0].start, extra[0].start)
         result += _times(extra, tmax, frame, result, state, order)
+    if order and state.assumed and not any(isinstance(t, Arm) for t in frame.items):
+        return [replace(a, arm=None if a.arm == TEST else a.arm) for a in result]
     seen = list(dict.fromkeys(a.arm for a in sorted(result, key=lambda a: a.value.start) if a.arm))
     if len(seen) == 2:
-        state.order = seen
+        state.order, state.assumed = seen, False
     return result
 
 
@@ -99,25 +127,34 @@ def _implicit_times(frame: Frame, names: list[Parameter], sentence: Sentence) ->
     for value in frame.values:
         if value.kind != "time":
             continue
-        before = sentence.text[:value.start]
+        before = sentence.text[: value.start]
         if times and re.search(r"\d[^a-z]*(?:h\s)?(?:and|vs\.?|versus|,)\s$", before[-24:]):
             times.append(value)
-        elif _TIME_LEAD.search(before) and any(v.end <= value.start and v.kind != "time" for v in frame.values):
+        elif _TIME_LEAD.search(before) and any(
+            v.end <= value.start and v.kind != "time" for v in frame.values
+        ):
             times.append(value)
     return times
 
 
-def _times(extra: list[Value], tmax: Parameter, frame: Frame, known: list[Assignment],
-           state: State, order: list[str]) -> list[Assignment]:
+def _times(
+    extra: list[Value],
+    tmax: Parameter,
+    frame: Frame,
+    known: list[Assignment],
+    state: State,
+    order: list[str],
+) -> list[Assignment]:
     arms = [a.arm for a in sorted(known, key=lambda a: a.value.start)]
     distinct = list(dict.fromkeys(a for a in arms if a))
     if len(extra) == 1 and len(distinct) <= 1:
         return [Assignment(tmax, extra[0], distinct[0] if distinct else state.current)]
     result = []
-    interleaved = len(extra) == len(known) and any(
-        k.value.start > extra[0].start for k in known)
+    interleaved = len(extra) == len(known) and any(k.value.start > extra[0].start for k in known)
     if interleaved:
-        for assignment, value in zip(sorted(known, key=lambda a: a.value.start), extra, strict=True):
+        for assignment, value in zip(
+            sorted(known, key=lambda a: a.value.start), extra, strict=True
+        ):
             result.append(Assignment(tmax, value, assignment.arm))
         return result
     sequence = order or distinct or state.order
@@ -125,10 +162,12 @@ def _times(extra: list[Value], tmax: Parameter, frame: Frame, known: list[Assign
         before = [a for a in known if a.value.start < extra[0].start]
         arm = before[-1].arm if before and len(known) > len(before) else None
         return [Assignment(tmax, extra[0], arm)]
-    return [Assignment(tmax, value, sequence[i]) for i, value in enumerate(extra[:len(sequence)])]
+    return [Assignment(tmax, value, sequence[i]) for i, value in enumerate(extra[: len(sequence)])]
 
 
-def _blocks(frame: Frame, own: list[Value], state: State) -> tuple[list[tuple[str | None, list[Value]]], list[str]]:
+def _blocks(
+    frame: Frame, own: list[Value], state: State
+) -> tuple[list[tuple[str | None, list[Value]]], list[str]]:
     """Blocks of one arm each, or an order of two arms that the values cycle through."""
     items = [t for t in frame.items if not isinstance(t, Value) or t in own]
     first = next((i for i, t in enumerate(items) if isinstance(t, Value)), len(items))
@@ -139,10 +178,10 @@ def _blocks(frame: Frame, own: list[Value], state: State) -> tuple[list[tuple[st
     if len(set(lead[-2:])) == 2:
         state.current = None
         if not labels or len(set(labels)) == 2 and len(tail_arms) == 2:
-            return [], lead[-2:]
+            return [], lead[-2:][::-1] if state.flipped else lead[-2:]
         lead = lead[-1:] if isinstance(body[0], Value) and len(labels) == 1 else lead
         if len(set(lead)) == 2:
-            return [], lead[-2:]
+            return [], lead[-2:][::-1] if state.flipped else lead[-2:]
     if lead:
         state.current = lead[-1]
     if not lead and not labels and state.current is None:
@@ -152,7 +191,9 @@ def _blocks(frame: Frame, own: list[Value], state: State) -> tuple[list[tuple[st
         return [], tail_arms[:2]
     if not labels and not lead and state.current is not None:
         return [(state.current, own)], []
-    after = not lead and isinstance(body[-1], Arm) and (state.current is None or _each_labelled(body))
+    after = (
+        not lead and isinstance(body[-1], Arm) and (state.current is None or _each_labelled(body))
+    )
     return (_labelled_after(body, state) if after else _labelled_before(body, state)), []
 
 
@@ -178,7 +219,7 @@ def _labels(items) -> list[str]:
 
 def _after_last_value(items):
     last = max((i for i, t in enumerate(items) if isinstance(t, Value)), default=-1)
-    return items[last + 1:]
+    return items[last + 1 :]
 
 
 def _other(arm: str | None) -> str | None:
@@ -238,9 +279,14 @@ def _labelled_before(body, state: State) -> list[tuple[str | None, list[Value]]]
     return blocks
 
 
-def _match(values: list[Value], names: list[Parameter], sentence: Sentence) -> list[tuple[Parameter, Value]]:
-    """Values along the names in order; where counts differ, each value goes to the next name it fits."""
-    if len(values) == len(names) and all(_fits(v, p, sentence) for v, p in zip(values, names, strict=True)):
+def _match(
+    values: list[Value], names: list[Parameter], sentence: Sentence
+) -> list[tuple[Parameter, Value]]:
+    """Values along the names in order; where counts differ, each value goes to the next name it
+    fits."""
+    if len(values) == len(names) and all(
+        _fits(v, p, sentence) for v, p in zip(values, names, strict=True)
+    ):
         return list(zip(names, values, strict=True))
     if len(names) == 1:
         fitting = [v for v in values if _fits(v, names[0], sentence)]
@@ -256,13 +302,18 @@ def _match(values: list[Value], names: list[Parameter], sentence: Sentence) -> l
                 position = j + 1
                 break
     kinds = [v.kind for v in values]
-    if len(values) != len(names) and any(kinds.count(k) != sum(p.kind == k for p in names) for k in set(kinds) if k == "auc"):
+    if len(values) != len(names) and any(
+        kinds.count(k) != sum(p.kind == k for p in names) for k in set(kinds) if k == "auc"
+    ):
         result = [(p, v) for p, v in result if v.kind != "auc"]
     return result
 
 
-def _in_order(values: list[Value], names: list[Parameter], order: list[str], sentence: Sentence) -> list[Assignment]:
-    """`k` names times two arms: parameter by parameter, or arm by arm, whichever the units allow."""
+def _in_order(
+    values: list[Value], names: list[Parameter], order: list[str], sentence: Sentence
+) -> list[Assignment]:
+    """`k` names times two arms: parameter by parameter, or arm by arm, whichever the units
+    allow."""
     k = len(names)
     if len(values) == 2 * k:
         by_name = [(names[i // 2], values[i], order[i % 2]) for i in range(2 * k)]

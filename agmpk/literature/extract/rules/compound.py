@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from agmpk.literature.extract.rules.lexicon import ESTERS, NOT_DRUGS, SALTS, is_drug
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
-_METABOLITE = re.compile(r"\b(?:(?:nor|des|desmethyl|hydroxy|N-desmethyl|O-desmethyl|\d+-hydroxy|\d+-OH-?|carboxy|dehydro|monohydroxy)[-\w]{3,}|(?:[\w-]+\s)?metabolites?|\w+\s(?:acid|sulfone|sulfoxide|glucuronide|N-oxide|lactone)\b|[A-Z]{2,}-?\d{2,}\w*|M[1-9]\b|(?:S|R)-\(?[+-]?\)?-?[a-z]{5,}|MHD|MPA\b|[\w-]+ derivative)")
+_METABOLITE = re.compile(
+    r"\b(?:(?:nor|des|desmethyl|hydroxy|N-desmethyl|O-desmethyl|\d+-hydroxy|\d+-OH-?|carboxy"
+    r"|dehydro|monohydroxy)[-\w]{3,40}|(?:[\w-]{1,40}\s)?metabolites?|\w{1,40}\s(?:acid|sulfone"
+    r"|sulfoxide|glucuronide|N-oxide|lactone)\b|[A-Z]{2,}-?\d{2,}\w*|M[1-9]\b|(?:S"
+    r"|R)-\(?[+-]?\)?-?[a-z]{5,}|MHD|MPA\b|[\w-]{1,40} derivative)"
+)
+
+_ENDINGS = tuple(
+    "ly ing tion tions ness ity ment ence ance ics ogy ies ous ed ise ize".split()
+)  # of English words that are no drug names
 
 
 @dataclass(frozen=True)
@@ -43,29 +52,59 @@ def find_compound(title: str, abstract: str) -> Name | None:
         word = match.group()
         low = word.lower()
         parts = low.split("-")
-        if low in NOT_DRUGS or len(low) < 4 or low in SALTS or all(p in NOT_DRUGS or p.isdigit() for p in parts):
+        if (
+            low in NOT_DRUGS
+            or len(low) < 4
+            or low in SALTS
+            or all(p in NOT_DRUGS or p.isdigit() for p in parts)
+        ):
             continue
-        if low.endswith(("ly", "ing", "tion", "tions", "ness", "ity", "ment", "ence", "ance", "ics", "ogy", "ies", "ous", "ed", "ise", "ize")) and not is_drug(low):
+        if low.endswith(_ENDINGS) and not is_drug(low):
             continue
-        if re.search(r"(?:-dose|-release|-coated|-label|-blind|-way|-period|-center|-mg|-free|-state)$", low):
+        if re.search(
+            r"(?:-dose|-release|-coated|-label|-blind|-way|-period|-center|-mg|-free|-state)$", low
+        ):
             continue
         score = 3.0 if is_drug(low) else 0.0
         count = len(re.findall(rf"\b{re.escape(low)}", lowered))
         score += min(count, 4) * 0.6
-        before, after = title[:match.start()].lower(), title[match.end():]
-        if re.search(r"\b(?:of|for|between|to)\s(?:(?:two|generic|oral|single|new|a|the|\w+ed|\w+-release)\s)*$", before) or match.start() == 0:
+        before, after = title[: match.start()].lower(), title[match.end() :]
+        if (
+            re.search(
+                r"\b(?:of|for|between|to)\s(?:(?:two|generic|oral|single|new|a|the|\w+ed"
+                r"|\w+-release|intra\w+|subcutaneous|rectal|topical)\s)*$",
+                before,
+            )
+            or match.start() == 0
+        ):
             score += 1.0
-        if re.match(r"\s?\(?\d|\s(?:" + "|".join(SALTS) + r")\b|\s(?:tablet|capsule|oral|suspension|film|extended|syrup|sachet)", after, re.I):
+        if re.match(
+            r"\s?\(?\d|\s(?:"
+            + "|".join(SALTS)
+            + r")\b|\s(?:tablet|capsule|oral|suspension|film|extended|syrup|sachet)",
+            after,
+            re.I,
+        ):
             score += 1.0
         if re.search(r"\b(?:in|healthy|by|using)\s$", before):
             score -= 1.5
-        if word[0].isupper() and match.start() > 0 and title[:1].isupper() and not is_drug(low) and not title.istitle():
+        if (
+            word[0].isupper()
+            and match.start() > 0
+            and title[:1].isupper()
+            and not is_drug(low)
+            and not title.istitle()
+        ):
             score -= 0.5
         name, end = _extended(title, match)
         if score >= 1.0 and (best is None or score > best[0] + 0.9):
-            best = (score, match.start(), Name(name.lower() if not name.isupper() else name, match.start(), end, "title"))
+            best = (
+                score,
+                match.start(),
+                Name(name.lower() if not name.isupper() else name, match.start(), end, "title"),
+            )
     if best:
-        return best[2]
+        return _first_of_list(title, best[2])
     counts: dict[str, list[re.Match[str]]] = {}
     for match in _WORD.finditer(abstract):
         if is_drug(match.group()) and match.group().lower() not in SALTS:
@@ -77,12 +116,31 @@ def find_compound(title: str, abstract: str) -> Name | None:
     return Name(name.lower(), counts[top][0].start(), end, "abstract")
 
 
+def _first_of_list(title: str, name: Name) -> Name:
+    """The first drug of `ezetimibe/simvastatin` or `tramadol and paracetamol`."""
+    drugs = [m for m in _WORD.finditer(title) if is_drug(m.group()) and m.start() < name.start]
+    for match in reversed(drugs):
+        between = title[match.end() : name.start]
+        salt = "|".join(SALTS)
+        if not re.fullmatch(
+            rf"(?:\s(?:{salt}))?\s?(?:[\d.]+\s?(?:mg|µg|g)?\s?)?(?:/|,|\+|and|-|plus|with)\s?",
+            between,
+            re.I,
+        ):
+            break
+        text, end = _extended(title, match)
+        name = Name(text.lower(), match.start(), end, "title")
+    return name
+
+
 class AnalyteFinder:
     """Finds which analyte a stretch of text speaks about: `""` is the studied compound itself."""
 
     def __init__(self, compound: str | None, title: str) -> None:
         self.main = compound.lower().split()[0] if compound else ""
-        self.title_drugs = {m.group().lower() for m in _WORD.finditer(title) if is_drug(m.group())} - {self.main}
+        self.title_drugs = {
+            m.group().lower() for m in _WORD.finditer(title) if is_drug(m.group())
+        } - {self.main}
 
     def find(self, text: str) -> list[tuple[int, int, str]]:
         """`(start, end, analyte)` in order; the studied compound is the empty string."""
@@ -90,11 +148,26 @@ class AnalyteFinder:
         taken: list[tuple[int, int]] = []
         for match in _METABOLITE.finditer(text):
             word = match.group().lower()
-            if self.main and (word == self.main or (word.endswith(" acid") and word.split()[0] == self.main)):
+            if self.main and (
+                word == self.main or (word.endswith(" acid") and word.split()[0] == self.main)
+            ):
                 continue
-            if word.split()[-1] in ("acid",) and word.split()[0] in ("in", "of", "formic", "acetic", "phosphoric", "nucleic", "the", "and"):
+            if word.split()[-1] in ("acid",) and word.split()[0] in (
+                "in",
+                "of",
+                "formic",
+                "acetic",
+                "phosphoric",
+                "nucleic",
+                "the",
+                "and",
+            ):
                 continue
-            if re.fullmatch(r"(?:described|normal\w*|design\w*|desired|desktop|nord\w*|north\w*|normaliz\w*|normalis\w*|despite|hplc-\w+|lc-\w+|cyp\w+|c\d+|auc\d*\w*|design)", word):
+            if re.fullmatch(
+                r"(?:described|normal\w*|design\w*|desired|desktop|nord\w*|north\w*|normaliz\w*"
+                r"|normalis\w*|despite|hplc-\w+|lc-\w+|cyp\w+|c\d+|auc\d*\w*|design)",
+                word,
+            ):
                 continue
             found.append((match.start(), match.end(), word))
             taken.append(match.span())

@@ -15,7 +15,8 @@ _POSTFIX = re.compile(r"[\s,]*(?:\([^)]*\))?\s?(?:for(?: the)?(?: mean)?|in|\()\
 
 @dataclass
 class Frame:
-    """`parameters` in printed order; `items` holds values, arms and contrast words in printed order."""
+    """`parameters` in printed order; `items` holds values, arms and contrast words in printed
+    order."""
 
     parameters: list[Parameter] = field(default_factory=list)
     items: list[Value | Arm | Contrast] = field(default_factory=list)
@@ -52,7 +53,7 @@ def _is_postfix(sentence: Sentence) -> bool:
         if isinstance(token, Parameter):
             if previous is None or not token.kind:
                 return False
-            between = sentence.text[previous.end:token.start]
+            between = sentence.text[previous.end : token.start]
             return _POSTFIX.fullmatch(between) is not None and previous.kind in ("", token.kind)
         if isinstance(token, Value):
             previous = token
@@ -83,12 +84,13 @@ def _arms_of_next(frame: Frame, parameter: Parameter, text: str) -> list[Arm]:
     moved: list[Arm] = []
     for position, token in enumerate(trailing):
         if isinstance(token, Arm):
-            before = text[last.end:token.start]
-            after = text[token.end:parameter.start]
+            before = text[last.end : token.start]
+            after = text[token.end : parameter.start]
             strong = re.search(r"[;:.]|,\s(?:and|while|whereas|but|with|for|the)\b", before)
             closes = re.search(r"[;,]|\)|\band\b", after)
             directly = re.search(r"[,;:.]|\band\b", before) and re.fullmatch(
-                r"(?:'s)?\s?(?:(?:the|mean|median|average|geometric|of)\s)*", after)
+                r"(?:'s)?\s?(?:(?:the|mean|median|average|geometric|of)\s)*", after
+            )
             if directly or (strong and not closes):
                 moved = [t for t in trailing[position:] if isinstance(t, Arm)]
                 frame.items = [t for t in frame.items if t not in trailing[position:]]

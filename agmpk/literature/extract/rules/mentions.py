@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agmpk.literature.extract.rules.align import State, align, sentence_order
+from agmpk.literature.extract.rules.align import State, align, is_flipped, sentence_order
 from agmpk.literature.extract.rules.arms import ArmFinder
 from agmpk.literature.extract.rules.compound import AnalyteFinder
 from agmpk.literature.extract.rules.context import center_type, dispersion_hint, states
@@ -16,8 +16,15 @@ from agmpk.literature.extract.rules.tokens import tokenize
 from agmpk.literature.text import NormalText
 from agmpk.literature.text.units import Unit
 
-_RATIO = re.compile(r"\bratios?\b|\bconfidence (?:interval|limit)|\bpoint estimates?\b|\bGMRs?\b|\bbioequivalence (?:range|limit|criteria|interval)|\baccept(?:ance|ed) (?:range|limit)|\b9[05]\s?% CIs?\b", re.I)
-_DOSE = re.compile(r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]?(mg|µg|mcg|g)\b(?!\s?[/·*]|\s?(?:h|mL|L)\b)")
+_RATIO = re.compile(
+    r"\bratios?\b|\bconfidence (?:interval|limit)|\bpoint estimates?\b|\bGMRs?\b"
+    r"|\bbioequivalence (?:range|limit|criteria|interval)|\baccept(?:ance|ed) (?:range|limit)"
+    r"|\b9[05]\s?% CIs?\b",
+    re.I,
+)
+_DOSE = re.compile(
+    r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]?(mg|µg|mcg|g)\b(?!\s?[/·*×]|\.\w|\s?(?:h|mL|L)\b)"
+)
 
 
 @dataclass(frozen=True)
@@ -46,22 +53,33 @@ class Mention:
         return first if self.source.startswith("tables[") else normals[self.source].span(*first)
 
 
-def prose_mentions(text: str, source: str, arms: ArmFinder, analytes: AnalyteFinder, start_order: int = 0) -> list[Mention]:
+def prose_mentions(
+    text: str, source: str, arms: ArmFinder, analytes: AnalyteFinder, start_order: int = 0
+) -> list[Mention]:
     """The mentions in normalized prose, in the order of the text."""
     result: list[Mention] = []
     carried_state: str | None = None
     carried_analyte = ""
     carried_dose: str | None = None
-    order = [*State().order]
+    order, assumed = [*State().order], True
     names: list[Parameter] = []
+    names_begin = 0  # start of the sentence that `names` were found in
     for begin, stop in sentences(text):
         part = text[begin:stop]
+        # Positions are relative to the sentence: names carried over lie before its start.
+        shift = begin - names_begin
+        names = [replace(p, start=p.start - shift, end=p.end - shift) for p in names]
+        names_begin = begin
         sentence = tokenize(part, begin, arms)
         food = states(part)
         found_analytes = analytes.find(part)
         doses = [(m.start(), m.group(1) + m.group(2)) for m in _DOSE.finditer(part)]
         parts = frames(sentence)
-        state = State(order=sentence_order(sentence) or order, names=names)
+        stated = sentence_order(sentence)
+        assumed = assumed and stated is None
+        state = State(
+            order=stated or order, names=names, assumed=assumed, flipped=is_flipped(sentence)
+        )
         assigned_names: list[Parameter] = []
         for frame in parts:
             anchor = frame.parameters[0].start if frame.parameters else frame.values[0].start
@@ -73,18 +91,36 @@ def prose_mentions(text: str, source: str, arms: ArmFinder, analytes: AnalyteFin
                 if _is_ratio(part, item, sentence.param_units):
                     continue
                 where = min(anchor, item.value.start)
-                result.append(_mention(
-                    item, text, part, begin, source,
-                    state=_last(food, item.value.start, carried_state if len({f for _, f in food}) != 2 else None, food),
-                    analyte=behind if (behind := _label_behind(found_analytes, part, item.value)) is not None
-                    else _analyte(found_analytes, where, item.value.start, carried_analyte),
-                    dose=_last(doses, item.value.start, carried_dose, None),
-                    order=start_order + len(result), unit=item.value.unit or sentence.param_units.get(item.parameter.start)))
+                result.append(
+                    _mention(
+                        item,
+                        text,
+                        part,
+                        begin,
+                        source,
+                        state=_last(
+                            food,
+                            item.value.start,
+                            carried_state if len({f for _, f in food}) != 2 else None,
+                            food,
+                        ),
+                        analyte=behind
+                        if (behind := _label_behind(found_analytes, part, item.value)) is not None
+                        else _analyte(found_analytes, where, item.value.start, carried_analyte),
+                        dose=_last(doses, item.value.start, carried_dose, None),
+                        order=start_order + len(result),
+                        unit=item.value.unit or sentence.param_units.get(item.parameter.start),
+                    )
+                )
             fresh = [p for p in frame.parameters] or [a.parameter for a in assignments]
-            implied = [a.parameter for a in assignments if a.parameter.name == "tmax" and a.parameter.start == a.parameter.end]
+            implied = [
+                a.parameter
+                for a in assignments
+                if a.parameter.name == "tmax" and a.parameter.start == a.parameter.end
+            ]
             assigned_names += fresh + implied[:1]
             state.names = state.sentence_names = assigned_names
-        order = state.order
+        order, assumed = state.order, state.assumed
         if assigned_names and parts:
             names = assigned_names
         elif any(p.kind for p in sentence.tokens if isinstance(p, Parameter)):
@@ -103,7 +139,7 @@ def _last(found, position: int, carried, all_found):
     before = [value for where, value in found if where < position]
     if before:
         return before[-1]
-    if all_found and carried is None and len(all_found) == 1:
+    if all_found and len({value for _, value in all_found}) == 1:
         return all_found[0][1]
     return carried
 
@@ -111,7 +147,9 @@ def _last(found, position: int, carried, all_found):
 def _label_behind(found, part: str, value) -> str | None:
     """The analyte named right after a value: `3.0 h for metformin`."""
     for start, _, analyte in found:
-        if 0 <= start - value.end < 14 and re.fullmatch(r"\s*\(?(?:(?:for|of|with|the)\s)*", part[value.end:start]):
+        if 0 <= start - value.end < 14 and re.fullmatch(
+            r"\s*\(?(?:(?:for|of|with|the)\s)*", part[value.end : start]
+        ):
             return analyte
     return None
 
@@ -137,11 +175,13 @@ def _is_ratio(part: str, item, param_units) -> bool:
         return False
     if item.parameter.start in param_units and item.value.kind == "":
         return False
-    clause = part[max(0, part.rfind(";", 0, item.value.start)):item.value.end + 40]
+    clause = part[max(0, part.rfind(";", 0, item.value.start)) : item.value.end + 40]
     return bool(_RATIO.search(clause))
 
 
-def _mention(item, text: str, part: str, begin: int, source: str, *, state, analyte, dose, order, unit) -> Mention:
+def _mention(
+    item, text: str, part: str, begin: int, source: str, *, state, analyte, dose, order, unit
+) -> Mention:
     value, parameter = item.value, item.parameter
     spans = [(begin + value.start, begin + value.start + _digits(part, value.start))]
     if value.unit_span:
@@ -151,9 +191,21 @@ def _mention(item, text: str, part: str, begin: int, source: str, *, state, anal
     if parameter.end > parameter.start:
         spans.append((begin + parameter.start, begin + parameter.end))
     return Mention(
-        parameter.name, value.number, unit, value.dispersion, _dispersion_type(value, parameter, text, part),
-        center_type(part, value.start) or (center_type(text, begin) if text else None), item.arm, state, analyte, dose,
-        parameter.horizon, source, tuple(spans), order)
+        parameter.name,
+        value.number,
+        unit,
+        value.dispersion,
+        _dispersion_type(value, parameter, text, part),
+        center_type(part, value.start) or (center_type(text, begin) if text else None),
+        item.arm,
+        state,
+        analyte,
+        dose,
+        parameter.horizon,
+        source,
+        tuple(spans),
+        order,
+    )
 
 
 def _digits(part: str, start: int) -> int:
@@ -167,7 +219,7 @@ def _dispersion_type(value, parameter: Parameter, text: str, part: str) -> str |
     if value.dispersion_kind:
         return value.dispersion_kind
     if isinstance(value.dispersion, str):
-        near = part[max(0, part.rfind(".", 0, value.start)):value.end]
+        near = part[max(0, part.rfind(".", 0, value.start)) : value.end]
         hint = dispersion_hint(part, "brackets", value.start)
         if hint in ("95% CI", "90% CI", "IQR", "range"):
             return hint
@@ -180,4 +232,8 @@ def _dispersion_type(value, parameter: Parameter, text: str, part: str) -> str |
         return hint
     if style == "plus":
         return "SD"
-    return "SD" if re.search(r"\bSDs?\b|S\.D\.|standard deviation", text) and not re.search(r"\bCV", text) else None
+    return (
+        "SD"
+        if re.search(r"\bSDs?\b|S\.D\.|standard deviation", text) and not re.search(r"\bCV", text)
+        else None
+    )

@@ -5,20 +5,51 @@ from __future__ import annotations
 import re
 
 _ROUTES: tuple[tuple[str, re.Pattern[str]], ...] = (
-    ("intravenous", re.compile(r"\bintravenous(?:ly)?\b|\bi\.?v\.?\b(?= (?:bolus|infusion|dose|administ))|\binfus(?:ed|ion)\b", re.I)),
+    (
+        "intravenous",
+        re.compile(
+            r"\bintravenous(?:ly)?\b|\bi\.?v\.?\b(?= (?:bolus|infusion|dose|administ))"
+            r"|\binfus(?:ed|ion)\b",
+            re.I,
+        ),
+    ),
     ("subcutaneous", re.compile(r"\bsubcutaneous(?:ly)?\b|\bs\.c\.", re.I)),
     ("intramuscular", re.compile(r"\bintramuscular(?:ly)?\b|\bi\.m\.", re.I)),
     ("inhaled", re.compile(r"\binhal(?:ed|ation|er)\b|\bnebuli[sz]", re.I)),
-    ("topical", re.compile(r"\btransdermal|\btopical|\bpatch(?:es)?\b|\bcream\b|\bointment\b", re.I)),
-    ("other", re.compile(r"\brectal(?:ly)?\b|\bsuppositor|\bsublingual|\bbuccal|\b(?:intra)?nasal|\bvaginal|\bimplant", re.I)),
-    ("oral", re.compile(r"\boral(?:ly)?\b(?! contracept)|\bper os\b|\bp\.o\.|\bby mouth\b|\bswallow", re.I)),
+    (
+        "topical",
+        re.compile(r"\btransdermal|\btopical|\bpatch(?:es)?\b|\bcream\b|\bointment\b", re.I),
+    ),
+    (
+        "other",
+        re.compile(
+            r"\brectal(?:ly)?\b|\bsuppositor|\bsublingual|\bbuccal|\b(?:intra)?nasal|\bvaginal"
+            r"|\bimplant",
+            re.I,
+        ),
+    ),
+    (
+        "oral",
+        re.compile(
+            r"\boral(?:ly)?\b(?! contracept)|\bper os\b|\bp\.o\.|\bby mouth\b|\bswallow", re.I
+        ),
+    ),
 )
-_ORAL_FORM = re.compile(r"\b(?:tablets?|capsules?|caplets?|syrup|sachets?|suspension|oral(?:ly)?[- ]\w+|granules|fixed-dose combination|orodispersible|elixir|film strip|(?:sustained|delayed|prolonged|modified|controlled)-release|(?:enteric|film|sugar)-coated|extended-release)\b", re.I)
-_ORAL_HINT = re.compile(r"\b(?:took|drank|overnight fast|fasting|fasted|breakfast|mL of water|ml of water|high-fat)\b", re.I)
+_ORAL_FORM = re.compile(
+    r"\b(?:tablets?|capsules?|caplets?|syrup|sachets?|suspension|oral(?:ly)?[- ]\w+|granules"
+    r"|fixed-dose combination|orodispersible|elixir|film strip|(?:sustained|delayed|prolonged"
+    r"|modified|controlled)-release|(?:enteric|film|sugar)-coated|extended-release)\b",
+    re.I,
+)
+_ORAL_HINT = re.compile(
+    r"\b(?:took|drank|overnight fast|fasting|fasted|breakfast|mL of water|ml of water|high-fat)\b",
+    re.I,
+)
 
 
 def find_route(texts: dict[str, str]) -> tuple[str, str, tuple[int, int]] | None:
-    """`(route, source, span)`; oral dosage forms and fasting imply `oral`. None where nothing says it."""
+    """`(route, source, span)`; oral dosage forms and fasting imply `oral`. None where nothing
+    says it."""
     for source in ("title", "abstract", "body"):
         text = texts.get(source, "")
         found = []
@@ -37,7 +68,7 @@ def find_route(texts: dict[str, str]) -> tuple[str, str, tuple[int, int]] | None
         match = _ORAL_FORM.search(text)
         if match and not _injected(texts):
             return "oral", source, match.span()
-    for source in ("abstract", "body"):
+    for source in ("title", "abstract", "body"):
         match = _ORAL_HINT.search(texts.get(source, ""))
         if match and not _injected(texts):
             return "oral", source, match.span()
@@ -46,7 +77,11 @@ def find_route(texts: dict[str, str]) -> tuple[str, str, tuple[int, int]] | None
 
 def _injected(texts: dict[str, str]) -> bool:
     joined = " ".join(texts.get(s, "") for s in ("title", "abstract"))
-    return any(p.search(joined) for r, p in _ROUTES if r in ("intravenous", "subcutaneous", "intramuscular"))
+    return any(
+        p.search(joined)
+        for r, p in _ROUTES
+        if r in ("intravenous", "subcutaneous", "intramuscular")
+    )
 
 
 def supports_route(route: str, texts: dict[str, str]) -> tuple[str, tuple[int, int]] | None:

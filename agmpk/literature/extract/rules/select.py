@@ -10,25 +10,38 @@ from agmpk.literature.extract.rules.mentions import Mention
 
 
 def choose(mentions: list[Mention]) -> dict[str, Mention]:
-    """The mention taken for each of `cmax`, `tmax`, `auc0_t`, `auc0_inf`; missing where none qualifies.
+    """The mention taken for each of `cmax`, `tmax`, `auc0_t`, `auc0_inf`; missing where none
+    qualifies.
 
-    All fields come from one group (analyte, food state, dose): that of the best Cmax or AUC mention.
+    All fields come from one group (analyte, food state, dose): that of the best Cmax or AUC
+    mention.
     A mention that does not name its analyte, state or dose can join any group.
     """
     usable = [m for m in mentions if m.arm != REFERENCE]
     if not usable:
         return {}
     anchors = [m for m in usable if m.name != "tmax"] or usable
-    tested = [m for m in anchors if m.arm == TEST] or anchors
-    parents = [m for m in tested if m.analyte == ""] or tested
-    anchor = min(parents, key=lambda m: (m.rank, {FASTED: 0, FED: 2}.get(m.state or "", 1), m.order))
+    parents = [m for m in anchors if m.analyte == ""] or anchors
+    anchor = min(
+        parents,
+        key=lambda m: (m.rank, m.state == FED, m.arm != TEST, m.state != FASTED, m.order),
+    )
     chosen: dict[str, Mention] = {}
     for name in ("cmax", "tmax", "auc0_t", "auc0_inf"):
         group = [m for m in usable if m.name == name and _same_group(m, anchor)]
         if group:
-            chosen[name] = min(group, key=lambda m: (
-                m.rank, m.arm != TEST, m.state != anchor.state, m.analyte != anchor.analyte,
-                m.dose != anchor.dose, _horizon_rank(m), m.order))
+            chosen[name] = min(
+                group,
+                key=lambda m: (
+                    m.rank,
+                    m.arm != TEST,
+                    m.state != anchor.state,
+                    m.analyte != anchor.analyte,
+                    m.dose != anchor.dose,
+                    _horizon_rank(m),
+                    m.order,
+                ),
+            )
     return chosen
 
 
@@ -38,12 +51,18 @@ def _same_group(mention: Mention, anchor: Mention) -> bool:
     states = {mention.state, anchor.state}
     if states == {FASTED, FED}:
         return False
-    return not (mention.dose and anchor.dose and mention.dose != anchor.dose and mention.order > anchor.order
-                and mention.name == anchor.name)
+    return not (
+        mention.dose
+        and anchor.dose
+        and mention.dose != anchor.dose
+        and mention.order > anchor.order
+        and mention.name == anchor.name
+    )
 
 
 def _horizon_rank(mention: Mention) -> int:
-    """AUC to the last sample before AUC to a fixed time; a longer fixed time before a shorter one."""
+    """AUC to the last sample before AUC to a fixed time; a longer fixed time before a shorter
+    one."""
     if mention.name != "auc0_t":
         return 0
     digits = re.findall(r"\d+", mention.horizon.replace("0-", "", 1))

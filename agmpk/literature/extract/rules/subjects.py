@@ -8,23 +8,52 @@ from dataclasses import dataclass
 from agmpk.literature.text.numbers import WORD_NUMBER, word_number
 
 _N = rf"(?P<n>\d{{1,4}}|{WORD_NUMBER})"
-WHO = (r"(?:subjects?|volunteers?|participants?|patients?|individuals?|adults?|men|women|males?|females?|persons?|people|"
-        r"adolescents?|children|metaboli[sz]ers?|students?)")
-_ADJ = r"(?:\(?[A-Za-z][\w-]*\)?,?\s){0,6}?"
-_PEOPLE = re.compile(rf"(?<![\w.,/±-])(?<!\d )(?:a total of\s)?{_N}\s(?!of\b|h\b|hours\b|mg\b|days?\b|weeks?\b|periods?\b|to\b|mL\b|and\b|tablets?\b|capsules?\b|brands?\b)(?P<adj>{_ADJ})(?P<who>{WHO})\b", re.I)
-_LABELLED = re.compile(rf"(?:\b[nN]\s?=\s?|\b{WHO}\s?:\s?|\b{WHO}\s?\((?=\d+\)))(?P<n>\d{{1,4}})\b(?!\s?(?:%|per|years|kg|\.\d|mg|±|-))", re.I)
+WHO = (
+    r"(?:subjects?|volunteers?|participants?|patients?|individuals?|adults?|men|women|males?"
+    r"|females?|persons?|people|"
+    r"adolescents?|children|metaboli[sz]ers?|students?)"
+)
+_ADJ = r"(?:\(?[A-Za-z][\w-]{0,30}\)?,?\s){0,6}?"
+_PEOPLE = re.compile(
+    rf"(?<![\w.,/±-])(?<!\d )(?:a total of\s)?{_N}(?:\s?\(\s?(?:[nN]\s?=\s?)?\d{{1,4}}\s?\))?\s"
+    rf"(?!of\b|h\b|hours\b|mg\b|days?\b|weeks?\b"
+    rf"|periods?\b|to\b|mL\b|and\b|tablets?\b|capsules?\b"
+    rf"|brands?\b)(?P<adj>{_ADJ})(?P<who>{WHO})\b",
+    re.I,
+)
+_LABELLED = re.compile(
+    rf"(?:\b[nN]\s?=\s?|\b{WHO}\s?:\s?|\b{WHO}\s?\((?=\d+\)))(?P<n>\d{{1,4}})\b(?!\s?(?:%|per"
+    rf"|years|kg|\.\d|mg|±|-))",
+    re.I,
+)
 _BARE = re.compile(
-    rf"(?<![\w.,/±-]){_N}\s(?:others\s)?(?:(?:of\s(?:them|whom|these)\s)?(?:were\s|was\s)?(?P<verb>randomi[sz]ed|enrol\w*|includ\w*|recruit\w*|complet\w*|finish\w*|start\w*|dosed|analy[sz]ed|evaluated|screened|withdrew|dropped)"
-    rf"|(?:in|per)\s(?:the\s)?(?P<state>fast\w*|fed)\b|(?P<fast2>fasting)\b)", re.I)
-_OFWHO = re.compile(rf"\bof (?:the )?{_N}\s(?:who|{WHO})\b(?:\s(?:who\s)?(?P<verb>\w+))?", re.I)
-_SEXES = re.compile(rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER})\s(?:healthy\s)?(?P<x>men|women|males?|females?)(?:\s(?:and|plus)|,(?:\sand)?)\s(?P<b>\d{{1,3}}|{WORD_NUMBER})\s(?:healthy\s)?(?P<y>men|women|males?|females?)\b", re.I)
-_DONE = re.compile(r"complet|finish|analy|evaluat|withdr|dropped|contribut|excluded|discontinu", re.I)
-_START = re.compile(r"enrol|randomi|includ|recruit|start|entered|particip|took part|received|given|dosed|studied|swallow", re.I)
+    rf"(?<![\w.,/±-]){_N}\s(?:others\s)?(?:(?:of\s(?:them|whom|these)\s)?(?:were\s"
+    rf"|was\s)?(?P<verb>randomi[sz]ed|enrol\w*|includ\w*|recruit\w*|complet\w*|finish\w*|start\w*"
+    rf"|dosed|analy[sz]ed|evaluated|screened|withdrew|dropped)"
+    rf"|(?:in|per)\s(?:the\s)?(?P<state>fast\w*|fed)\b|(?P<fast2>fasting)\b)",
+    re.I,
+)
+_OF_THOSE = re.compile(rf"\bof (?:the )?{_N}\s(?:who|{WHO})\b(?:\s(?:who\s)?(?P<verb>\w+))?", re.I)
+_SEXES = re.compile(
+    rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER})\s(?:healthy\s)?(?P<x>men|women|males?"
+    rf"|females?)(?:\s(?:and|plus)|,(?:\sand)?)\s(?P<b>\d{{1,3}}"
+    rf"|{WORD_NUMBER})\s(?:healthy\s)?(?P<y>men|women|males?|females?)\b",
+    re.I,
+)
+_DONE = re.compile(
+    r"complet|finish|analy|evaluat|withdr|dropped|contribut|excluded|discontinu", re.I
+)
+_START = re.compile(
+    r"enrol|randomi|includ|recruit|start|entered|particip|took part|received|given|dosed|studied"
+    r"|swallow",
+    re.I,
+)
 
 
 @dataclass(frozen=True)
 class Subjects:
-    """`n` subjects, read at `spans` of `source`; `completed` where fewer are said to have finished."""
+    """`n` subjects, read at `spans` of `source`; `completed` where fewer are said to have
+    finished."""
 
     n: int
     source: str
@@ -56,11 +85,17 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
             if any(s <= match.start("n") < e for s, e in taken):
                 continue
             number = _number(match["n"])
-            around = text[match.end():match.end() + 60].split(". ")[0]
-            before = text[max(0, match.start() - 30):match.start()]
+            around = text[match.end() : match.end() + 60].split(". ")[0]
+            before = text[max(0, match.start() - 30) : match.start()]
             clause = re.split(r"[;,]|\band\b", around)[0]
-            if re.search(r"\b(?:and|or|with|to|in|were|of which|including)\b", match["adj"]) and not re.search(r"\bmen and women|male and female|male or female", match.group(), re.I):
-                if not re.search(r"\bmen and\b|\bmale and\b|\bmen or\b|\bnon-|\bmale or", match["adj"], re.I):
+            if re.search(
+                r"\b(?:and|or|with|to|in|were|of which|including)\b", match["adj"]
+            ) and not re.search(
+                r"\bmen and women|male and female|male or female", match.group(), re.I
+            ):
+                if not re.search(
+                    r"\bmen and\b|\bmale and\b|\bmen or\b|\bnon-|\bmale or", match["adj"], re.I
+                ):
                     continue
             score = base + 1.5
             if re.search(r"\bhealthy\b", match.group(), re.I):
@@ -74,17 +109,31 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
                 score += 0.7
             if re.search(r"\b(?:\d+ of|out of|in)\s(?:the\s)?$", before):
                 score -= 0.4
-            if re.search(r"^\s?(?:reported|experienced|had|showed|vomited|withdrew)|adverse", clause):
+            if re.search(
+                r"^\s?(?:reported|experienced|had|showed|vomited|withdrew)|adverse", clause
+            ):
                 score -= 1.5
-            if match["who"].lower() in ("women", "men", "female", "females") and re.search(r"\(\s?$", before):
+            if match["who"].lower() in ("women", "men", "female", "females") and re.search(
+                r"\(\s?$", before
+            ):
                 score -= 1.5
-            if re.search(r"\b(?:fast\w*)\b", text[match.start():match.end() + 40], re.I):
+            if re.search(r"\b(?:fast\w*)\b", text[match.start() : match.end() + 40], re.I):
                 score += 0.3
             offer(score, number, source, match.span("n"))
         for match in _LABELLED.finditer(text):
-            near = text[max(0, match.start() - 40):match.end() + 20]
-            own_group = re.search(r"fast\w*(?:\s\w+){0,2}\s?[(\[,]\s?$", text[max(0, match.start() - 40):match.start()], re.I)
-            score = base + (2.6 if own_group else 0.0) + 1.3 + (0.4 if re.search(r"fast", near, re.I) else 0.0) - (0.5 if re.search(r"\bfed\b|women\s?\($|per ", near) else 0.0)
+            near = text[max(0, match.start() - 40) : match.end() + 20]
+            own_group = re.search(
+                r"fast\w*(?:\s\w+){0,2}\s?[(\[,]\s?$",
+                text[max(0, match.start() - 40) : match.start()],
+                re.I,
+            )
+            score = (
+                base
+                + (2.6 if own_group else 0.0)
+                + 1.3
+                + (0.4 if re.search(r"fast", near, re.I) else 0.0)
+                - (0.5 if re.search(r"\bfed\b|women\s?\($|per ", near) else 0.0)
+            )
             offer(score, int(match["n"]), source, match.span("n"))
         for match in _BARE.finditer(text):
             number = _number(match["n"])
@@ -93,15 +142,17 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
                 if (match["state"] or match["fast2"]).lower().startswith("fast"):
                     offer(base + 2.9, number, source, match.span("n"))
             elif verb.startswith(("random", "enrol", "includ", "recruit", "start", "dosed")):
-                sentence = text[max(0, match.start() - 120):match.start()]
-                if verb.startswith(("includ", "dosed")) and not re.search(r"enrol|screen", sentence):
+                sentence = text[max(0, match.start() - 120) : match.start()]
+                if verb.startswith(("includ", "dosed")) and not re.search(
+                    r"enrol|screen", sentence
+                ):
                     offer(base + 0.9, number, source, match.span("n"))
                 else:
                     offer(base + 2.3, number, source, match.span("n"))
             elif verb.startswith(("complet", "finish", "analy", "evaluat")):
                 completed.append(number or 0)
                 offer(base + 0.4, number, source, match.span("n"))
-        for match in _OFWHO.finditer(text):
+        for match in _OF_THOSE.finditer(text):
             if match["verb"] and _START.search(match["verb"]):
                 offer(base + 2.4, _number(match["n"]), source, match.span("n"))
     if not options:

@@ -1,6 +1,7 @@
 """Values out of tables: each cell is read with the labels of its row, its column and the caption.
 
-Which of the labels name the parameter, the arm, the statistic, the food state or the analyte differs
+Which of the labels name the parameter, the arm, the statistic, the food state or the analyte
+differs
 from table to table, so every layout (parameters down or across, mean and SD in one cell or two) is
 read by the same rule: whatever a label says, it says of the cell.
 """
@@ -21,10 +22,20 @@ from agmpk.literature.text import normalize
 from agmpk.literature.text.units import Unit, scan_unit
 
 _STAT = re.compile(
-    r"(?P<cv>\bG?CV\b\s?\(?%?|coefficients? of variation)|(?P<sd>\bSD\b|\bs\.d\.|standard deviation|\bStd\.? ?Dev)|(?P<se>\bSEM?\b|standard error)|"
-    r"(?P<range>\brange\b|\bmin\w*\s?[-–,]\s?max|\bmin(?:imum)?\b|\bmax(?:imum)?\b)|(?P<median>\bmedian\b)|(?P<geo>\bgeometric\b|\bgeo\.? ?mean|\bGM\b|\bGLSM)|(?P<mean>\bmeans?\b)", re.I)
+    r"(?P<cv>\bG?CV\b\s?\(?%?|coefficients? of variation)|(?P<sd>\bSD\b|\bs\.d\."
+    r"|standard deviation|\bStd\.? ?Dev)|(?P<se>\bSEM?\b|standard error)|"
+    r"(?P<range>\brange\b|\bmin\w*\s?[-–,]\s?max"
+    r"|(?<![(\[,/·*] )(?<![(\[,/·*])\bmin(?:imum)?\b(?!\s?[)\]])|\bmaximum\b)"
+    r"|(?P<median>\bmedian\b)|(?P<geo>\bgeometric\b|\bgeo\.? ?mean|\bGM\b|\bGLSM)"
+    r"|(?P<mean>\bmeans?\b)",
+    re.I,
+)
 _SKIP = re.compile(
-    r"\bratios?\b|\bCI\b|confidence|\bp[- ]?values?\b|^\s?p\s?$|within-?subject|intra-?subject|\bpower\b|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|difference|\bANOVA\b|ISCV|test/reference|A/B\b", re.I)
+    r"\bratios?\b|\bCI\b|confidence|\bp[- ]?values?\b|^\s?p\s?$|within-?subject|intra-?subject"
+    r"|\bpower\b|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|difference|\bANOVA\b|ISCV"
+    r"|test/reference|A/B\b",
+    re.I,
+)
 _SUBJECT = re.compile(r"^\s*(?:subject|volunteer|patient|no\.?|id)\b", re.I)
 
 
@@ -36,7 +47,9 @@ class _Cell:
     labels: str
 
 
-def table_mentions(table: Table, source: str, arms: ArmFinder, analytes: AnalyteFinder, start_order: int) -> list[Mention]:
+def table_mentions(
+    table: Table, source: str, arms: ArmFinder, analytes: AnalyteFinder, start_order: int
+) -> list[Mention]:
     """The mentions of one table; positions refer to `table.text()` (not normalized)."""
     caption = normalize(f"{table.label} {table.caption}").text
     notes = normalize(" ".join(table.footnotes)).text
@@ -63,7 +76,19 @@ def table_mentions(table: Table, source: str, arms: ArmFinder, analytes: Analyte
                 continue
             top = " ; ".join(dict.fromkeys(grid[h][c] for h in range(header_rows)))
             cell = _Cell(r, c, row[c], f"{left} ;; {top} ;; {section}")
-            item = _read(cell, left, top, section, caption, notes, table, source, arms, analytes, start_order + len(result))
+            item = _read(
+                cell,
+                left,
+                top,
+                section,
+                caption,
+                notes,
+                table,
+                source,
+                arms,
+                analytes,
+                start_order + len(result),
+            )
             if item is None:
                 continue
             mention, role = item
@@ -102,8 +127,16 @@ def _label_columns(row: list[str], header: list[list[str]]) -> list[int]:
     for c in range(1, len(row) - 1):
         heading = " ".join(h[c] for h in header)
         numeric = re.match(r"\s*[<>~]?\d", row[c])
-        if c == columns[-1] + 1 and (re.search(r"\bunits?\b|statistic|formulation|product|treatment|parameter|analyte|condition", heading, re.I) and not find_parameters(heading)
-                                     and not numeric or (not numeric and row[c].strip() and row[c] == row[0])):
+        if c == columns[-1] + 1 and (
+            re.search(
+                r"\bunits?\b|statistic|formulation|product|treatment|parameter|analyte|condition",
+                heading,
+                re.I,
+            )
+            and not find_parameters(heading)
+            and not numeric
+            or (not numeric and row[c].strip() and row[c] == row[0])
+        ):
             columns.append(c)
     return columns
 
@@ -133,14 +166,36 @@ def _read(cell, left, top, section, caption, notes, table, source, arms, analyte
     begin = table.offset(cell.row, cell.column)
     raw = (*table.header, *table.rows)[cell.row][cell.column]
     normal = normalize(raw)
-    spans = [_raw(normal, begin, value.start, value.start + len(re.match(r"[\d.]+", cell.text[value.start:]).group()))]
+    spans = [
+        _raw(
+            normal,
+            begin,
+            value.start,
+            value.start + len(re.match(r"[\d.]+", cell.text[value.start :]).group()),
+        )
+    ]
     kind = None
     if value.dispersion is not None and role is None:
         kind = _dispersion_type(value, parameter, f"{left} {top}", caption, notes)
         if value.dispersion_span:
             spans.append(_raw(normal, begin, *value.dispersion_span))
-    mention = Mention(parameter.name, value.number, unit, value.dispersion if role is None else None, kind, center, arm, state,
-                      analyte, None, parameter.horizon, source, tuple(spans), order, rank=0)
+    mention = Mention(
+        parameter.name,
+        value.number,
+        unit,
+        value.dispersion if role is None else None,
+        kind,
+        center,
+        arm,
+        state,
+        analyte,
+        None,
+        parameter.horizon,
+        source,
+        tuple(spans),
+        order,
+        rank=0,
+    )
     return mention, role
 
 
@@ -150,7 +205,7 @@ def _raw(normal, begin: int, start: int, stop: int) -> tuple[int, int]:
 
 
 def _parameter(left: str, top: str) -> tuple[Parameter | None, str]:
-    for where, label in (("left", left), ("top", top)):
+    for label in (left, top):
         if re.search(r"\b(?:ln|log)\b|\bln(?=[A-Z])|\blog(?=[A-Z])", label):
             continue
         found = [p for p in find_parameters(label)]
@@ -181,8 +236,11 @@ def _arm(left: str, top: str, section: str, caption: str, arms: ArmFinder) -> st
     return None
 
 
-def _statistic(left: str, top: str, parameter_label: str, caption: str) -> tuple[str | None, str | None]:
-    """Whether the cell itself is a spread (`SD`, `CV%`, `range`) or a center, and the kind of center."""
+def _statistic(
+    left: str, top: str, parameter_label: str, caption: str
+) -> tuple[str | None, str | None]:
+    """Whether the cell itself is a spread (`SD`, `CV%`, `range`) or a center, and the kind of
+    center."""
     center = None
     for label in (left, top):
         kinds = [m.lastgroup for m in _STAT.finditer(_without_names(label))]
@@ -190,7 +248,9 @@ def _statistic(left: str, top: str, parameter_label: str, caption: str) -> tuple
             continue
         centers = [k for k in kinds if k in ("mean", "median", "geo")]
         if centers:
-            center = {"mean": "mean", "median": "median", "geo": "geometric mean"}["geo" if "geo" in centers else centers[0]]
+            center = {"mean": "mean", "median": "median", "geo": "geometric mean"}[
+                "geo" if "geo" in centers else centers[0]
+            ]
             continue
         spreads = [k for k in kinds if k in ("sd", "cv", "se", "range")]
         if spreads:
@@ -200,23 +260,35 @@ def _statistic(left: str, top: str, parameter_label: str, caption: str) -> tuple
 
 def _without_names(label: str) -> str:
     for parameter in reversed(find_parameters(label)):
-        label = label[:parameter.start] + " " * (parameter.end - parameter.start) + label[parameter.end:]
+        label = (
+            label[: parameter.start]
+            + " " * (parameter.end - parameter.start)
+            + label[parameter.end :]
+        )
     return label
 
 
-def _dispersion_type(value: Value, parameter: Parameter, label: str, caption: str, notes: str) -> str:
+def _dispersion_type(
+    value: Value, parameter: Parameter, label: str, caption: str, notes: str
+) -> str:
     if value.dispersion_kind:
         return value.dispersion_kind
     hint_text = f"{label} . {caption} . {notes}"
     if isinstance(value.dispersion, str):
-        if re.search(r"IQR|interquartile", label) or (re.search(r"IQR|interquartile", hint_text) and parameter.name == "tmax"):
+        if re.search(r"IQR|interquartile", label) or (
+            re.search(r"IQR|interquartile", hint_text) and parameter.name == "tmax"
+        ):
             return "IQR"
         return "95% CI" if re.search(r"95\s?% CI", label) else "range"
     style = "plus" if value.style == "plus" else "brackets"
     hint = dispersion_hint(label, style) or dispersion_hint(hint_text, style)
     if hint in ("SD", "CV%", "SEM"):
         return hint
-    if style == "brackets" and re.search(r"\bCVs?%?", hint_text) and not re.search(r"\bSDs?\b", hint_text):
+    if (
+        style == "brackets"
+        and re.search(r"\bCVs?%?", hint_text)
+        and not re.search(r"\bSDs?\b", hint_text)
+    ):
         return "CV%"
     return "SD"
 

@@ -8,26 +8,40 @@ from dataclasses import dataclass, replace
 from agmpk.literature.text.units import Unit, scan_unit
 
 _NUM = r"\d+(?:\.\d+)?"
-_START = re.compile(rf"(?<![\w.\-^])(?P<open>[(\[]\s?)?(?P<num>{_NUM})(?![\w]*\d)(?!\s?(?:st|nd|rd|th)\b)")
-_LABEL = (r"(?:(?:mean|arithmetic|geometric|inter-?(?:subject|individual)|between-?subject|total)\s)?(?P<label>±|"
-          r"g?CV[bw]?\s?%?|%\s?g?CV[bw]?|s\.?\s?d\.?|standard deviation|s\.?e\.?m?\.?|standard error|r\.?s\.?d\.?|"
-          r"range|min\s?[-,/]\s?max|IQR|interquartile range|(?:9[05]|99)\s?%\s?CI|CI(?:\s?9[05]%)?)\s?[,:=]?\s?(?:of\s)?")
+_START = re.compile(
+    rf"(?<![\w.\-^])(?P<open>[(\[]\s?)?(?P<num>{_NUM})(?![\w]*\d)(?!\s?(?:st|nd|rd|th)\b)"
+)
+_LABEL = (
+    r"(?:(?:mean|arithmetic|geometric|inter-?(?:subject|individual)|between-?subject"
+    r"|total)\s)?(?P<label>±|"
+    r"g?CV[bw]?\s?%?|%\s?g?CV[bw]?|s\.?\s?d\.?|standard deviation|s\.?e\.?m?\.?|standard error"
+    r"|r\.?s\.?d\.?|"
+    r"range|min\s?[-,/]\s?max|IQR|interquartile range|(?:9[05]|99)\s?%\s?CI"
+    r"|CI(?:\s?9[05]%)?)\s?[,:=]?\s?(?:of\s)?"
+)
 _PLUS = re.compile(rf"\s?[(\[]?\s?±\s?(?:(?:SD|SE|SEM)\s)?(?P<d>{_NUM})\s?(?P<pct>%)?\s?[)\]]?")
 _INSIDE = re.compile(
-    rf"\s?[(\[]\s?(?:{_LABEL})?(?P<a>{_NUM})\s?(?P<pa>%)?(?:\s?(?:-|to|,|;|/|and)\s?(?P<b>{_NUM})\s?(?P<pb>%)?)?"
-    rf"(?:\s?(?P<label2>g?CV%?|SD))?(?P<unit>[^()\[\]]{{0,14}}?)\s?[)\]]", re.I)
+    rf"\s?[(\[]\s?(?:{_LABEL})?(?P<a>{_NUM})\s?(?P<pa>%)?(?:\s?(?:-|to|,|;|/"
+    rf"|and)\s?(?P<b>{_NUM})\s?(?P<pb>%)?)?"
+    rf"(?:\s?(?P<label2>g?CV%?|SD))?(?P<unit>[^()\[\]]{{0,14}}?)\s?[)\]]",
+    re.I,
+)
 _AFTER = re.compile(
-    rf"\s?,\s?(?:{_LABEL})(?P<a>{_NUM})\s?(?P<pa>%)?(?:\s?(?:-|to)\s?(?P<b>{_NUM}))?", re.I)
+    rf"\s?,\s?(?:{_LABEL})(?P<a>{_NUM})\s?(?P<pa>%)?(?:\s?(?:-|to)\s?(?P<b>{_NUM}))?", re.I
+)
 _NOT_A_VALUE_BEFORE = re.compile(
-    r"(?:\b[pPrR]2?\s?(?:value)?\s?[<>=≤≥]\s?|[<>≤≥]\s?|\b[nN]\s?=\s?|(?:CV|CI|SD)s?\s?(?:of|=|:|were|was)?\s?|"
-    r"\b(?:tables?|figs?\.?|day|phase|cyp)\s?)$")
+    r"(?:\b[pPrR]2?\s?(?:value)?\s?[<>=≤≥]\s?|[<>≤≥]\s?|\b[nN]\s?=\s?|(?:CV|CI|SD)s?\s?(?:of|=|:"
+    r"|were|was)?\s?|"
+    r"\b(?:tables?|figs?\.?|day|phase|cyp)\s?)$"
+)
 
 
 @dataclass(frozen=True)
 class Value:
     """A printed value at `start:end`; `unit` is None where it stands elsewhere in the sentence.
 
-    `dispersion` is a number, or `low-high` as text; `dispersion_kind` is empty where only the context
+    `dispersion` is a number, or `low-high` as text; `dispersion_kind` is empty where only the
+    context
     can tell (a bare number in brackets).
     """
 
@@ -68,7 +82,7 @@ def label_kind(label: str | None) -> str:
 def _unit_at(text: str, position: int) -> tuple[int, Unit, tuple[int, int]] | None:
     gap = re.compile(r"\s?").match(text, position)
     begin = gap.end() if gap else position
-    if text[begin:begin + 1] in ("(", "["):
+    if text[begin : begin + 1] in ("(", "["):
         inner = scan_unit(text, begin)
         if inner and inner[1].kind != "percent":
             end = inner[0]
@@ -82,7 +96,9 @@ def _unit_at(text: str, position: int) -> tuple[int, Unit, tuple[int, int]] | No
     return found[0], found[1], (begin, found[0])
 
 
-def _dispersion(text: str, position: int) -> tuple[int, float | str, str, tuple[int, int], str] | None:
+def _dispersion(
+    text: str, position: int
+) -> tuple[int, float | str, str, tuple[int, int], str] | None:
     match = _PLUS.match(text, position)
     if match:
         kind = "CV%" if match["pct"] else ""
@@ -100,7 +116,11 @@ def _dispersion(text: str, position: int) -> tuple[int, float | str, str, tuple[
         rest = match["unit"].strip()
         if rest and scan_unit(rest) is None and not re.fullmatch(r"[a-z*†‡]", rest):
             return None
-        if rest and scan_unit(rest) is not None and scan_unit(rest)[1].kind in ("mass", "mass/weight"):
+        if (
+            rest
+            and scan_unit(rest) is not None
+            and scan_unit(rest)[1].kind in ("mass", "mass/weight")
+        ):
             return None
     if match["b"]:
         if match["pa"] or match["pb"]:
@@ -125,7 +145,9 @@ def find_values(text: str, blocked: list[tuple[int, int]]) -> list[Value]:
         if inside is not None:
             position = max(position, inside)
             continue
-        if _NOT_A_VALUE_BEFORE.search(text[max(0, match.start() - 24):match.start()].rstrip("(") or ""):
+        if _NOT_A_VALUE_BEFORE.search(
+            text[max(0, match.start() - 24) : match.start()].rstrip("(") or ""
+        ):
             continue
         if re.compile(r"\s?-\s?[A-Za-z]|\s?(?:of|out of)\s\d").match(text, match.end()):
             continue  # 10-mg, 24-h; 5 of 24 subjects
@@ -151,8 +173,14 @@ def _read(text: str, match: re.Match[str]) -> Value:
         if value.dispersion is None:
             spread = _dispersion(text, cursor)
             if spread:
-                value = replace(value, dispersion=spread[1], dispersion_kind=spread[2],
-                                dispersion_span=spread[3], end=spread[0], style=spread[4])
+                value = replace(
+                    value,
+                    dispersion=spread[1],
+                    dispersion_kind=spread[2],
+                    dispersion_span=spread[3],
+                    end=spread[0],
+                    style=spread[4],
+                )
                 cursor = spread[0]
                 continue
         closing = re.compile(r"\s?[)\]]").match(text, cursor)

@@ -29,7 +29,9 @@ class Prompt:
 
     def fill(self, document: Document) -> str:
         """The user message for a document; the article cannot close its own `<article>` element."""
-        return self.user.replace("{document}", article_text(document).replace("</article>", "<\\/article>"))
+        return self.user.replace(
+            "{document}", article_text(document).replace("</article>", "<\\/article>")
+        )
 
 
 @cache
