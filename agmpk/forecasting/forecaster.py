@@ -41,8 +41,9 @@ class Forecast:
         return np.exp(np.log(self.samples).mean(0)) if self.point is None else self.point
 
     def quantiles(self, levels: Sequence[float]) -> NDArray[np.float64]:
-        """Quantiles [len(levels), T] of the samples."""
-        return np.quantile(self.samples, levels, axis=0)
+        """Quantiles [len(levels), T] of the samples, at Weibull's plotting position: a new draw
+        falls between Q05 and Q95 with probability 0.9 however few the samples are."""
+        return np.quantile(self.samples, levels, axis=0, method="weibull")
 
     def to_frame(self) -> pd.DataFrame:
         """TIME [h], PRED and the quantiles Q05 ... Q95, one row a time."""

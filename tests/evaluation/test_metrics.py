@@ -44,3 +44,8 @@ def test_coverage_of_right_narrow_wide_and_shifted_forecasts(sd, shift, low, hig
     truth = G.normal(0, 1, 2000)
     samples = shift + sd * G.normal(0, 1, (4000, 1)) + np.zeros(2000)
     assert low <= covered(samples, truth, 0.9).mean() <= high
+
+
+def test_coverage_is_exact_for_few_samples():
+    inside = covered(G.normal(0, 1, (19, 40_000)), G.normal(0, 1, 40_000), 0.9)
+    assert abs(inside.mean() - 0.9) < 5 * np.sqrt(0.09 / 40_000)

@@ -173,3 +173,16 @@ def test_the_same_article_twice_is_refused():
 def test_no_folder_no_files(result, tmp_path):
     with pytest.raises(AgmpkError, match="no such folder"):
         write_harmonized(result, tmp_path / "missing")
+
+
+def test_an_area_in_the_wrong_unit_is_impossible():
+    """2250 mg and 400 ng·h/L would be a clearance of more than five million litres an hour."""
+    row, result = one(dose=2250, pk={"AUC0_t": entry(400.0, "ng-h/L")})
+    assert pd.isna(row.auc0_t_per_mg)
+    assert "clearance" in result.corrections.reason.iloc[0]
+
+
+def test_a_tiny_spread_is_flagged_not_erased():
+    row, result = one(pk={"Cmax": entry(2000, "ng/mL", "40", "SD")})
+    assert row.cmax_cv_percent == pytest.approx(2)
+    assert list(result.corrections.action) == ["flagged"]

@@ -14,6 +14,7 @@ from agmpk.literature.extract.llm.loopback import loopback_server, user_text
 from agmpk.literature.extract.llm.prompts import load_prompt
 from agmpk.literature.extract.llm.recordings import Recordings
 from agmpk.literature.extract.llm.settings import LlmSettings, load_settings
+from agmpk.paths import data_path
 
 DOCUMENT = Document(
     "d",
@@ -210,3 +211,14 @@ def test_settings_from_the_environment(monkeypatch):
     monkeypatch.setenv("AGMPK_LLM_BASE_URL", "http://localhost:8080/v1")
     monkeypatch.setenv("AGMPK_LLM_MODEL", "local")
     assert load_settings().base_url.endswith(":8080/v1")
+
+
+@pytest.mark.parametrize("name", ["truthful", "inventing"])
+def test_the_shipped_recordings_replay_and_say_what_they_are(name, held_out):
+    recordings = Recordings(data_path("literature", "recordings", f"{name}.jsonl"))
+    lines = recordings._lines.values()
+    assert all("not a language model" in line["origin"] for line in lines)
+    engine = LlmEngine(recordings)
+    records = [extract_document(document, engine) for document, _ in held_out]
+    assert engine.cost.replayed == 2 * len(held_out) == len(recordings)
+    assert any(r.cmax is not None for r in records) is (name == "truthful")

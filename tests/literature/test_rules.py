@@ -1,5 +1,7 @@
 """The rule-based extractor on the gold set, and on the traps one by one."""
 
+import random
+
 import pytest
 
 from agmpk.literature.document import Document, Table
@@ -139,3 +141,54 @@ def test_long_and_odd_texts_end_soon():
 def test_output_has_every_field():
     record = extract("").model_dump()
     assert set(FIELDS) | {"id", "evidence", "flags"} <= set(record)
+
+
+def test_mangled_abstracts_never_crash(development, held_out):
+    """Cut, shuffled, spliced and misprinted texts: any record will do, but with true evidence."""
+    rng = random.Random(1)
+    texts = [d.abstract for d, _ in [*development, *held_out] if d.abstract]
+    for _ in range(150):
+        text, other = rng.choice(texts), rng.choice(texts)
+        words = text.split(" ")
+        rng.shuffle(words)
+        noise = "".join(rng.choice("()[]±.,;:09 ∞μ·") if rng.random() < 0.05 else c for c in text)
+        cut = rng.randrange(len(text))
+        for mangled in (text[:cut], " ".join(words), noise, text[:cut] + other[cut:]):
+            assert extract(mangled).rejected == []
+
+
+@pytest.mark.parametrize(
+    ("abstract", "cmax"),
+    [
+        (
+            "Compared with the reference, the new tablet had a lower Cmax (38.1 vs 44.0 ng/mL).",
+            38.1,
+        ),
+        ("Cmax was 6.3 and 6.0 ng/mL for reference and test, respectively.", 6.0),
+        (
+            "X and Y gave a Cmax of 5.0 and 6.0 ng/mL. X was the reference and Y the test.",
+            6.0,
+        ),
+        ("As reference (A) or test (B). Cmax: 6.3 ± 1 (A) and 6.0 ± 1 (B) ng/mL.", 6.0),
+    ],
+)
+def test_which_product_is_meant(abstract, cmax):
+    assert extract(abstract).cmax == cmax
+
+
+def test_an_assumed_order_is_flagged():
+    record = extract(
+        "Cmax was 6.3 ± 1.7 ng/mL for the Lyon tablet and 6.0 ± 1.5 for the Turin tablet."
+    )
+    assert record.cmax == 6.3
+    assert any("does not say whether this is the test product" in flag for flag in record.flags)
+
+
+def test_names_carried_from_the_sentence_before_are_evidence():
+    abstract = (
+        "Test tablets gave a Cmax of 6.0 ng/mL and an AUC0-t of 99 ng·h/mL in all. "
+        "For the reference these values were 6.3 ng/mL and 98 ng·h/mL."
+    )
+    record = extract(abstract.replace("Test", "Reference", 1).replace("the reference", "the test"))
+    assert (record.cmax, record.auc0_t) == (6.3, 98)
+    assert [s.text for s in record.evidence["auc0_t"]][-1] == "AUC0-t"

@@ -7,6 +7,7 @@ from click.testing import CliRunner
 
 from agmpk.cli.literature import literature
 from agmpk.errors import AgmpkError
+from agmpk.literature.extract.llm.loopback import loopback_server, user_text
 from agmpk.literature.extract.schema import FIELDS
 from agmpk.literature.jsonl import read_jsonl
 from agmpk.literature.score import same, score_records
@@ -137,3 +138,43 @@ def test_tables_may_be_plain_lists(tmp_path):
     (tmp_path / "in.jsonl").write_text(json.dumps(line))
     call("extract", tmp_path / "in.jsonl", "--out", tmp_path / "o.jsonl")
     assert read_jsonl(tmp_path / "o.jsonl")[0]["cmax"] == 5.0
+
+
+def test_the_command_asks_a_model_and_reports_the_cost(tmp_path, monkeypatch):
+    monkeypatch.delenv("AGMPK_LLM_BASE_URL", raising=False)
+    text = "Cmax was 6.0 ± 1.5 ng/mL for the test and 6.3 ± 1.7 ng/mL for the reference."
+    (tmp_path / "in.jsonl").write_text(
+        json.dumps({"id": "a", "title": "Bioequivalence of x", "abstract": text})
+    )
+
+    def answer(request, number):
+        if "yes or no" in user_text(request):
+            return {"single_trial": True, "reason": "one"}
+        return {"cmax": {"value": 6.0, "unit": "ng/mL", "quote": text}}
+
+    with loopback_server(answer) as url:
+        config = {"base_url": url, "model": "stand-in", "price_input": 1000.0}
+        (tmp_path / "llm.yaml").write_text(json.dumps(config))
+        output = call(
+            "extract",
+            tmp_path / "in.jsonl",
+            "--out",
+            tmp_path / "out.jsonl",
+            "--engine",
+            "llm",
+            "--config",
+            tmp_path / "llm.yaml",
+        )
+    assert "2 requests" in output and "USD" in output
+    assert read_jsonl(tmp_path / "out.jsonl")[0]["cmax"] == 6.0
+    output = call(
+        "extract",
+        tmp_path / "in.jsonl",
+        "--out",
+        tmp_path / "again.jsonl",
+        "--engine",
+        "replay",
+        "--recordings",
+        tmp_path / "out.recordings.jsonl",
+    )
+    assert "2 answers replayed" in output

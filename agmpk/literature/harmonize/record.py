@@ -14,6 +14,7 @@ from agmpk.literature.text import convert, normalize, parse_number, parse_unit
 
 NOT_ORAL = ("inhalation", "inhaler", "diskus", "transdermal", "cm^2")
 ANIMAL_ONLY = ("altrenogest", "imidocarb", "ceftiofur")  # authorised in animals only
+MAX_CLEARANCE = 1e6  # L/h, apparent oral clearance; prodrugs measured unchanged stay below 1e5
 AUC_SLACK = 1.02  # rounding of printed values, before AUC > Cmax * t_last is called impossible
 
 
@@ -51,7 +52,7 @@ def harmonize_record(record: Mapping[str, Any]) -> Result:
     tmax = found["Tmax"]
     if tmax is not None and t_last is not None and tmax.value > t_last:
         return dropped(f"impossible: Tmax {tmax.value:g} h after the last sample at {t_last:g} h")
-    _check_areas(found, t_last, notes)
+    _check_areas(found, t_last, dose, notes)
     cmax, auc = found["Cmax"], found["AUC0_t"]
     if cmax is None and auc is None:
         return dropped("incomplete: neither Cmax nor AUC0-t with a usable value and unit")
@@ -118,8 +119,21 @@ def _t_last(record: Mapping[str, Any], notes: Notes) -> float | None:
     return convert(value, unit.text, "h")
 
 
-def _check_areas(found: dict[str, Quantity | None], t_last: float | None, notes: Notes) -> None:
-    """No curve can hold more area than Cmax times its length; AUC0-inf cannot be below AUC0-t."""
+def _check_areas(
+    found: dict[str, Quantity | None], t_last: float | None, dose: float, notes: Notes
+) -> None:
+    """No curve can hold more area than Cmax times its length; AUC0-inf cannot be below AUC0-t;
+    dose / AUC (mg per ng·h/mL is 1000 L/h) cannot be a clearance beyond `MAX_CLEARANCE`."""
+    for name in ("AUC0_t", "AUC0_inf"):
+        area = found[name]
+        if area and 1000.0 * dose / area.value > MAX_CLEARANCE:
+            notes.erased(
+                name,
+                f"{area.value:g} ng·h/mL",
+                f"impossible: dose / AUC is a clearance above {MAX_CLEARANCE:g} L/h, "
+                "so the unit must be wrong",
+            )
+            found[name] = None
     cmax, auc, total = found["Cmax"], found["AUC0_t"], found["AUC0_inf"]
     if cmax and auc and t_last and auc.value > AUC_SLACK * cmax.value * t_last:
         notes.erased(

@@ -6,6 +6,7 @@ import math
 
 from agmpk.literature.harmonize.notes import Notes
 
+SMALL_CV = 5.0  # percent; below, an SD is more likely a standard error: flagged
 MAX_CV = 300.0  # percent; larger values in this literature are misread columns, not variability
 IQR_IN_SD = 1.349  # width of the interquartile range of a normal distribution, in SD
 _KINDS = {
@@ -70,4 +71,6 @@ def cv_percent(
     if cv == 0:
         notes.erased(name, "0", "no spread at all stands for a missing value")
         return None
+    if known == "SD" and cv < SMALL_CV:
+        notes.flagged(name, f"{cv:.1f}%", "so small that the SD may be a standard error")
     return cv

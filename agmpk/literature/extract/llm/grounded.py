@@ -8,13 +8,12 @@ import re
 
 from agmpk.literature.document import Document
 from agmpk.literature.extract.llm.answers import Amount, Count, ExtractionAnswer, Quantity, Text
-from agmpk.literature.extract.rules.arms import REFERENCE, ArmFinder
+from agmpk.literature.extract.llm.fault import quantity_fault
+from agmpk.literature.extract.rules.arms import ArmFinder
 from agmpk.literature.extract.rules.compound import AnalyteFinder, find_compound
 from agmpk.literature.extract.rules.engine import all_mentions
-from agmpk.literature.extract.rules.parameters import find_parameters
 from agmpk.literature.extract.rules.route import supports_route
 from agmpk.literature.extract.rules.subjects import WHO
-from agmpk.literature.extract.rules.values import find_values
 from agmpk.literature.extract.schema import QUANTITIES, Extraction, Rejection, Span
 from agmpk.literature.ground.locate import Passage, locate
 from agmpk.literature.text import normalize, parse_unit, scan_unit, word_number
@@ -226,7 +225,9 @@ class Grounder:
             return
         reasons = []
         for place in places:
-            reason = self._fault(name, unit.text, passage, place.span())
+            reason = quantity_fault(
+                name, unit.text, passage, place.span(), self.mentions, self.normals
+            )
             if not reason:
                 break
             reasons.append(reason)
@@ -239,45 +240,6 @@ class Grounder:
         setattr(record, f"{name}_type", answer.central_tendency)
         self._evidence(name, passage, place.span())
         self._dispersion(name, answer, passage, place)
-
-    def _fault(self, name: str, unit: str, passage: Passage, place: tuple[int, int]) -> str:
-        """Why the number at `place` cannot be the quantity, or an empty string."""
-        text = passage.normal.text
-        source = passage.normal.span(*place)
-        read = [
-            m
-            for m in self.mentions
-            if m.source == passage.source and m.number_span(self.normals) == source
-        ]
-        if read:
-            if all(m.name != name for m in read):
-                return f"the document gives this number for {read[0].name}"
-            same = [m for m in read if m.name == name]
-            if all(m.arm == REFERENCE for m in same):
-                return "the document gives this number for the reference product"
-            if all(m.unit is not None and m.unit.text != unit for m in same):
-                return f"the document gives this number in {same[0].unit.text}"
-            return ""
-        a, b = passage.context()
-        names = find_parameters(text[a:b])
-        wanted = {name} if name != "auc0_t" else {"auc0_t"}
-        if not any(p.name in wanted for p in names):
-            return f"the passage does not name {name}"
-        values = [
-            v
-            for v in find_values(text[a:b], [(p.start, p.end) for p in names])
-            if a + v.start <= place[0] < a + v.end
-        ]
-        if not values:
-            return "the number is part of a name or an interval"
-        value = values[0]
-        if a + value.start != place[0]:
-            return "the number is printed as a dispersion"
-        if value.unit is not None and value.unit.text != unit:
-            return f"the document gives this number in {value.unit.text}"
-        if value.unit is None and unit not in _units(text[a:b]):
-            return "the unit is not in the passage"
-        return ""
 
     def _dispersion(
         self, name: str, answer: Quantity, passage: Passage, place: re.Match[str]
@@ -308,13 +270,3 @@ class Grounder:
             answer.dispersion if isinstance(answer.dispersion, float) else text,
         )
         setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
-
-
-def _units(text: str) -> set[str]:
-    found = set()
-    for match in re.finditer(r"[a-zA-Zµ(]", text):
-        if match.start() == 0 or not text[match.start() - 1].isalnum():
-            unit = scan_unit(text, match.start())
-            if unit:
-                found.add(unit[1].text)
-    return found

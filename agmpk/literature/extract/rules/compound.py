@@ -9,7 +9,7 @@ from agmpk.literature.extract.rules.lexicon import ESTERS, NOT_DRUGS, SALTS, is_
 
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 _METABOLITE = re.compile(
-    r"\b(?:(?:nor|des|desmethyl|hydroxy|N-desmethyl|O-desmethyl|\d+-hydroxy|\d+-OH-?|carboxy"
+    r"\b(?:(?:nor|des|desmethyl|hydroxy|dihydro|deacetyl|desacetyl|N-desmethyl|O-desmethyl|\d+-hydroxy|\d+-OH-?|carboxy"
     r"|dehydro|monohydroxy)[-\w]{3,40}|(?:[\w-]{1,40}\s)?metabolites?|\w{1,40}\s(?:acid|sulfone"
     r"|sulfoxide|glucuronide|N-oxide|lactone)\b|[A-Z]{2,}-?\d{2,}\w*|M[1-9]\b|(?:S"
     r"|R)-\(?[+-]?\)?-?[a-z]{5,}|MHD|MPA\b|[\w-]{1,40} derivative)"
@@ -35,6 +35,9 @@ def _extended(text: str, match: re.Match[str]) -> tuple[str, int]:
     end = match.end()
     name = match.group()
     following = re.compile(r"\s([A-Za-z]+)").match(text, end)
+    parts = name.split("-")
+    if len(parts) > 1 and all(is_drug(part) for part in parts):
+        return parts[0], match.start() + len(parts[0])  # artesunate-mefloquine: the first
     if following and following[1].lower() in ESTERS:
         return f"{name} {following[1]}", following.end()
     return name, end
@@ -65,7 +68,8 @@ def find_compound(title: str, abstract: str) -> Name | None:
             r"(?:-dose|-release|-coated|-label|-blind|-way|-period|-center|-mg|-free|-state)$", low
         ):
             continue
-        score = 3.0 if is_drug(low) else 0.0
+        acid = low.endswith("ic") and title[match.end() :].lower().startswith(" acid")
+        score = 3.0 if is_drug(low) or acid else 0.0
         count = len(re.findall(rf"\b{re.escape(low)}", lowered))
         score += min(count, 4) * 0.6
         before, after = title[: match.start()].lower(), title[match.end() :]

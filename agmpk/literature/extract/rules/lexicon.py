@@ -96,7 +96,9 @@ NAMES = set(
     "midazolam lorazepam diazepam alprazolam clonazepam bromazepam etizolam".split()
 )
 NOT_DRUGS = set(
-    "bioequivalence bioequivalent equivalence bioavailability pharmacokinetic pharmacokinetics "
+    "sample size simulation simulations simulated highly variable designs statistical power model "
+    "modeling review meta-analysis systematic comments commentary letter bioequivalence "
+    "bioequivalent equivalence bioavailability pharmacokinetic pharmacokinetics "
     "study studies trial trials formulation formulations tablet tablets capsule capsules product "
     "products "
     "comparison comparative compared assessment evaluation investigation determination "

@@ -22,6 +22,11 @@ _RATIO = re.compile(
     r"|\b9[05]\s?% CIs?\b",
     re.I,
 )
+_CONTINUES = re.compile(
+    r"\b(?:test|reference|generic|innovator|originator|brand|values?|figures?|they|those|same"
+    r"|corresponding|respective(?:ly)?|parameters?|data|product|formulation)\b|\b[TR]\b",
+    re.I,
+)
 _DOSE = re.compile(
     r"(?<![\w.])(\d+(?:\.\d+)?)[\s-]?(mg|µg|mcg|g)\b(?!\s?[/·*×]|\.\w|\s?(?:h|mL|L)\b)"
 )
@@ -84,6 +89,8 @@ def prose_mentions(
         for frame in parts:
             anchor = frame.parameters[0].start if frame.parameters else frame.values[0].start
             assignments = align(frame, sentence, state)
+            if not frame.parameters and not _CONTINUES.search(part):
+                assignments = []  # numbers of a sentence that says nothing of products or values
             assignments = _analyte_order(assignments, part, found_analytes)
             for item in assignments:
                 if not item.parameter.kind or item.parameter.name == "auc":

@@ -33,7 +33,12 @@ _BARE = re.compile(
     rf"|(?:in|per)\s(?:the\s)?(?P<state>fast\w*|fed)\b|(?P<fast2>fasting)\b)",
     re.I,
 )
-_OF_THOSE = re.compile(rf"\bof (?:the )?{_N}\s(?:who|{WHO})\b(?:\s(?:who\s)?(?P<verb>\w+))?", re.I)
+_OF_THOSE = re.compile(
+    rf"\bof (?:the )?{_N}\s(?:{WHO}\s)?(?:who\s)?(?P<verb>enrol\w*|randomi[sz]ed|start\w*"
+    rf"|recruit\w*"
+    rf"|complet\w*|finish\w*|dropped|withdr\w*|discontinu\w*|entered|received)",
+    re.I,
+)
 _SEXES = re.compile(
     rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER})\s(?:healthy\s)?(?P<x>men|women|males?"
     rf"|females?)(?:\s(?:and|plus)|,(?:\sand)?)\s(?P<b>\d{{1,3}}"
@@ -153,8 +158,7 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
                 completed.append(number or 0)
                 offer(base + 0.4, number, source, match.span("n"))
         for match in _OF_THOSE.finditer(text):
-            if match["verb"] and _START.search(match["verb"]):
-                offer(base + 2.4, _number(match["n"]), source, match.span("n"))
+            offer(base + 2.4, _number(match["n"]), source, match.span("n"))
     if not options:
         return None
     _, _, number, source, spans = max(options, key=lambda o: (o[0], o[1]))

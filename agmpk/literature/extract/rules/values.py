@@ -32,7 +32,7 @@ _AFTER = re.compile(
 _NOT_A_VALUE_BEFORE = re.compile(
     r"(?:\b[pPrR]2?\s?(?:value)?\s?[<>=≤≥]\s?|[<>≤≥]\s?|\b[nN]\s?=\s?|(?:CV|CI|SD)s?\s?(?:of|=|:"
     r"|were|was)?\s?|"
-    r"\b(?:tables?|figs?\.?|day|phase|cyp)\s?)$"
+    r"\b(?:tables?|figs?\.?|day|phase|cyp|by|difference of)\s?)$"
 )
 
 
