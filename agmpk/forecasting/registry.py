@@ -1,4 +1,4 @@
-"""Forecasters by name: ``naive``, or any checkpoint that ships in data/checkpoints/."""
+"""Forecasters by name: ``naive``, ``nlme``, ``nlme-population``, or any checkpoint that ships in data/checkpoints/."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def model_names() -> tuple[str, ...]:
     """The names that ``load_forecaster`` knows."""
     folder = data_path("checkpoints", must_exist=False)
     found = sorted(p.parent.name for p in folder.glob("*/weights.safetensors"))
-    return ("naive", *found)
+    return ("naive", "nlme", "nlme-population", *found)
 
 
 def load_forecaster(name: str | Path) -> Forecaster:
@@ -27,6 +27,10 @@ def load_forecaster(name: str | Path) -> Forecaster:
         from agmpk.forecasting.naive import NaiveForecaster
 
         return NaiveForecaster()
+    if text in ("nlme", "nlme-population"):
+        from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
+
+        return NlmeForecaster() if text == "nlme" else NlmePopulationForecaster()
     shipped = text in model_names()
     folder = data_path("checkpoints", text) if shipped else Path(text)
     if not folder.is_dir():

@@ -57,7 +57,7 @@ class FlowModel(nn.Module):
         kind = next(self.parameters()).dtype
         known = self.network.condition(task, frame)
         predicted = self.network(x_t.to(kind)[None], t.to(kind)[None], known)[0]
-        return velocity_loss(predicted, velocity.to(kind), free)
+        return velocity_loss(predicted, velocity.to(kind), free, frame.spread.to(kind))
 
     @torch.no_grad()
     def sample(

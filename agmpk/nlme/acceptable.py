@@ -16,15 +16,22 @@ from agmpk.nlme.structural import StructuralModel
 LARGEST_OMEGA = 2.0  # SD of a random effect on the log scale: a factor 50 between 2.5 % and 97.5 %
 LARGEST_SE = 1.0  # of ln typical, about 100 % relative standard error
 LARGEST_CORRELATION = 0.995
+LEAST_ABSORBED = 0.3
 RANGES = {"CL": 30.0, "V": 300.0, "Q": 300.0, "V2": 300.0, "ka": 300.0, "tlag": 300.0}
 """The farthest factor from the value that noncompartmental analysis suggests."""
 
 
-def is_flip_flop(structure: StructuralModel, typical: NDArray[np.float64]) -> bool:
-    """Whether absorption is slower than the terminal phase of disposition."""
+def is_flip_flop(structure: StructuralModel, typical: NDArray[np.float64], tmax: float) -> bool:
+    """Whether absorption has changed places with a phase of disposition.
+
+    That is so when ka is below the terminal rate, and also when less than ``LEAST_ABSORBED`` of
+    the dose would be absorbed at Tmax [h] (in two compartments ka can hide between the rates).
+    """
     if not structure.oral:
         return False
-    return bool(typical[0] <= structure.exponentials(typical)[-1][1])
+    ka = typical[0]
+    too_slow = -np.expm1(-ka * tmax) < LEAST_ABSORBED
+    return bool(too_slow or ka <= structure.exponentials(typical)[-1][1])
 
 
 def fault(
@@ -63,6 +70,6 @@ def fault(
     off = np.abs(correlation - np.eye(int(varying.sum())))
     if off.size and off.max() > LARGEST_CORRELATION:
         return "two random effects have become one (correlation of 1)"
-    if not flip_flop and is_flip_flop(structure, population.typical):
-        return "absorption is slower than elimination (flip-flop)"
+    if not flip_flop and is_flip_flop(structure, population.typical, reference["Tmax"]):
+        return "absorption and elimination have changed places (flip-flop)"
     return None

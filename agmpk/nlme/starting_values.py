@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from agmpk.evaluation.nca import nca
-from agmpk.nlme.data import FitData
 from agmpk.nlme.acceptable import is_flip_flop
+from agmpk.nlme.data import FitData
 from agmpk.nlme.structural import StructuralModel
 
 
@@ -91,7 +91,8 @@ def starting_values(
         )
         solutions.append((solved.cost, solved.x))
     if not flip_flop:
-        usual = [s for s in solutions if not is_flip_flop(structure, np.exp(s[1]))]
+        tmax = noncompartmental(data)["Tmax"]
+        usual = [s for s in solutions if not is_flip_flop(structure, np.exp(s[1]), tmax)]
         solutions = usual or solutions
     solutions.sort(key=lambda pair: pair[0])
     kept: list[NDArray] = []

@@ -7,6 +7,7 @@ Flow time t runs from the reference (0) to the data (1).
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 SIGMA_MIN = 1e-4
@@ -17,13 +18,21 @@ def interpolate(x_0: Tensor, x_1: Tensor, t: Tensor, noise: Tensor) -> tuple[Ten
     return t * x_1 + (1 - t) * x_0 + SIGMA_MIN * noise, x_1 - x_0
 
 
-def velocity_loss(predicted: Tensor, target: Tensor, free: Tensor) -> Tensor:
-    """Mean squared error over the unseen points: first over each curve, then over the curves.
+def velocity_loss(
+    predicted: Tensor, target: Tensor, free: Tensor, spread: Tensor | float = 1.0
+) -> Tensor:
+    """Squared error over the unseen points of each curve, averaged over the curves.
 
-    Every curve weighs the same however many points it has, as in the metric (one error per
-    individual).
+    A curve's squared errors in natural-log units (coordinate times ``spread``) are averaged and
+    divided by its root mean square spread.  So every curve counts the same however many points it
+    has, and a curve of twice the spread counts twice, not four times: the metric is a mean of
+    root mean squares.  As ``spread`` is known before the curve is, it moves no optimum.
     """
     weight = free.to(predicted.dtype)
+    spread = spread * torch.ones_like(predicted)
     points = weight.sum(-1)
-    error = ((predicted - target).square() * weight).sum(-1) / points.clamp(min=1)
-    return error.sum() / (points > 0).sum().clamp(min=1)
+    error = ((predicted - target) * spread).square() * weight
+    scale = (spread.square() * weight).sum(-1)
+    root = torch.sqrt(scale / points.clamp(min=1)).clamp(min=1e-6)
+    curve = error.sum(-1) / points.clamp(min=1) / root
+    return curve.sum() / (points > 0).sum().clamp(min=1)

@@ -68,6 +68,7 @@ _TIME = {
     "mins": "min",
     "minute": "min",
     "minutes": "min",
+    "d": "day",
     "day": "day",
     "days": "day",
     "wk": "week",
@@ -162,6 +163,8 @@ def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
         name = word.group().lower()
         if name in ("mu", "u") and word.group() not in ("U", "mU"):
             break
+        if word.group() == "D":
+            break  # a label or vitamin D, never days
         cls = _CLASSES[name]
         if any(cls == known for _, known, _ in powers):
             break

@@ -1,8 +1,8 @@
 """Two compartments: V dC/dt = -CL C - Q (C - C2) and V2 dC2/dt = Q (C - C2).
 
 With k10 = CL / V, k12 = Q / V, k21 = Q / V2 the rates are the roots of
-lambda^2 - (k10 + k12 + k21) lambda + k10 k21 = 0, and the coefficients
-A_1 = (lambda_1 - k21) / (V (lambda_1 - lambda_2)), A_2 = (k21 - lambda_2) / (V (lambda_1 - lambda_2))
+lambda^2 - (k10 + k12 + k21) lambda + k10 k21 = 0, and with d = V (lambda_1 - lambda_2) the
+coefficients are A_1 = (lambda_1 - k21) / d and A_2 = (k21 - lambda_2) / d
 (Gabrielsson & Weiner 2016).
 """
 

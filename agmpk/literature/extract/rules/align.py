@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from agmpk.literature.extract.rules.arms import TEST, Arm
+from agmpk.literature.extract.rules.arms import REFERENCE, TEST, Arm
 from agmpk.literature.extract.rules.blocks import State, arm_blocks
 from agmpk.literature.extract.rules.frames import Frame
 from agmpk.literature.extract.rules.parameters import Parameter
@@ -23,6 +23,11 @@ _TIME_LEAD = re.compile(
     r"(?:\b(?:at|after|within|in|by|occurr\w*|attain\w*|reach\w*|achiev\w*|observed|obtained)\b"
     r"|,)\s*(?:(?:a|the|about|approximately|mean|median|average|time|of|at|after|in)\s)*$"
 )
+_FIRST_NAMED = re.compile(
+    r"\b(?P<arm>[Rr]eference|[Tt]est|[Ii]nnovator|[Gg]eneric)(?:\s\w+)?\s(?:is |are |was )?"
+    r"(?:given |listed |stated |shown )?first\b(?!\s(?:and|,|or|in|then))"
+)
+_ROLE = {"r": REFERENCE, "i": REFERENCE, "t": TEST, "g": TEST}
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ def is_flipped(sentence: Sentence) -> bool:
 
 def sentence_order(sentence: Sentence) -> list[str] | None:
     """`[test, reference]` or the reverse where the sentence names both arms side by side."""
+    first_named = _FIRST_NAMED.search(sentence.text)
+    if first_named:
+        label = _ROLE[first_named["arm"].lower()[:1]]
+        return [label, TEST if label == REFERENCE else REFERENCE]
     arms = [t for t in sentence.tokens if isinstance(t, Arm)]
     others = [t for t in sentence.tokens if isinstance(t, (Value, Parameter))]
     for first, second in zip(arms, arms[1:], strict=False):
@@ -88,7 +97,7 @@ def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
     extra = _implicit_times(frame, names, sentence)
     own = [v for v in own if v not in extra]
     result: list[Assignment] = []
-    blocks, order = arm_blocks(frame, own, state)
+    blocks, order = arm_blocks(frame, own, state, sentence.text)
     if order:
         result = _in_order(own, names, order, sentence)
     else:

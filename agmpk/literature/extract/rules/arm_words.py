@@ -71,6 +71,15 @@ RATIO = re.compile(
     r"|R)\b",
     re.I,
 )
+# A brand name set beside the test product, or what it was compared with: `the generic and Lasix`.
+BRAND_BESIDE = re.compile(
+    rf"(?:\b(?:[Gg]eneric|[Tt]est|[Bb]iosimilar|[Cc]andidate)(?:\s{PRODUCT})?\s(?:and|or|vs\.?"
+    r"|versus|with|to|than)"
+    r"|\b(?:compared\s(?:with|to)|against|relative to|equivalent to)(?:\sthe)?(?:\s(?:brand"
+    r"|branded|innovator|originator|reference)(?:\s(?:product|drug|formulation))?)?)"
+    r"\s\(?(?P<brand>[A-Z][a-z]{3,20})(?=\s?[®™,.;:)]|\s(?:and|was|were|in|on|IV|XR|SR|tablets?"
+    r"|capsules?|injection|patch|inhaler|\d)|$)"
+)
 TOO_GENERAL = {
     "product",
     "products",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from agmpk.literature.extract.rules.arm_words import (
     ARM_WORDS,
+    BRAND_BESIDE,
     DEFINED,
     EQUIVALENT,
     FORMS,
@@ -23,6 +24,7 @@ from agmpk.literature.extract.rules.arm_words import (
     TEST_ROLE,
     TOO_GENERAL,
 )
+from agmpk.literature.extract.rules.lexicon import NOT_DRUGS, is_drug
 
 __all__ = ["REFERENCE", "TEST", "Arm", "ArmFinder"]
 
@@ -82,6 +84,9 @@ class ArmFinder:
         ):
             self.aliases.setdefault("T", TEST)
             self.aliases.setdefault("R", REFERENCE)
+        for match in BRAND_BESIDE.finditer(text):
+            if not is_drug(match["brand"]) and match["brand"].lower() not in NOT_DRUGS:
+                self._learn(match["brand"], REFERENCE)
         self._partners(text)
         self._complement(text)
         names = [re.escape(a) for a in sorted(self.aliases, key=len, reverse=True)]

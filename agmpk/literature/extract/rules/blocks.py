@@ -6,6 +6,7 @@ An arm is named before its values, behind them, or once for a list in a fixed or
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 
 from agmpk.literature.extract.rules.arms import REFERENCE, TEST, Arm
@@ -13,6 +14,10 @@ from agmpk.literature.extract.rules.frames import Frame
 from agmpk.literature.extract.rules.parameters import Parameter
 from agmpk.literature.extract.rules.tokens import Contrast
 from agmpk.literature.extract.rules.values import Value
+
+_TIED = re.compile(r"\s?,?\s?(?:with|for|after|from|by|in|following|of|on)\s(?:the\s)?")
+_CLOSED = re.compile(r"\s?(?:[),;]|and\b|versus\b|vs\b|compared\b|while\b|whereas\b|against\b)")
+_UNKNOWN = re.compile(r"(?:\s\w+)?\s(?:and|vs\.?|versus)\s(?:the\s)?[A-Z][\w-]{2,}")
 
 
 @dataclass
@@ -29,9 +34,10 @@ class State:
 
 
 def arm_blocks(
-    frame: Frame, own: list[Value], state: State
+    frame: Frame, own: list[Value], state: State, text: str
 ) -> tuple[list[tuple[str | None, list[Value]]], list[str]]:
-    """Blocks of one arm each, or an order of two arms that the values cycle through."""
+    """Blocks of one arm each, or an order of two arms that the values cycle through; `text` is
+    the sentence."""
     items = [t for t in frame.items if not isinstance(t, Value) or t in own]
     first = next((i for i, t in enumerate(items) if isinstance(t, Value)), len(items))
     lead = _labels(items[:first])
@@ -54,10 +60,34 @@ def arm_blocks(
         return [], tail_arms[:2]
     if not labels and not lead and state.current is not None:
         return [(state.current, own)], []
-    after = (
-        not lead and isinstance(body[-1], Arm) and (state.current is None or _each_labelled(body))
+    if not lead and (order := _named_behind(body, own, text)):
+        return [], order
+    after = not lead and (
+        (isinstance(body[-1], Arm) and (state.current is None or _each_labelled(body)))
+        or _label_follows(body, text)
     )
     return (_labelled_after(body, frame, state) if after else _labelled_before(body, state)), []
+
+
+def _label_follows(body, text: str) -> bool:
+    """Whether the first arm is tied to the value before it: `7.6 µg/mL with the generic`."""
+    if len(body) < 2 or not isinstance(body[0], Value) or not isinstance(body[1], Arm):
+        return False
+    between = text[body[0].end : body[1].start]
+    behind = text[body[1].end : body[1].end + 12]
+    return _TIED.fullmatch(between) is not None and _CLOSED.match(behind) is not None
+
+
+def _named_behind(body, own: list[Value], text: str) -> list[str]:
+    """The order of two values where one product has a name nobody defined: `3.0 and 3.3 h for
+    the generic and Xyzal, respectively`."""
+    arms = [t for t in body if isinstance(t, Arm)]
+    if len(arms) != 1 or body[-1] is not arms[0] or len(own) != 2:
+        return []
+    if not _TIED.fullmatch(text[own[-1].end : arms[0].start]):
+        return []
+    other = _other(arms[0].label)
+    return [arms[0].label, other] if other and _UNKNOWN.match(text, arms[0].end) else []
 
 
 def _each_labelled(body) -> bool:

@@ -155,6 +155,14 @@ ESTERS = (
     "dinitrate",
     "alfoscerate",
     "bisulfate",
+    "undecanoate",
+    "enanthate",
+    "cypionate",
+    "decanoate",
+    "palmitate",
+    "propionate",
+    "furoate",
+    "dipropionate",
 )
 SALTS = (
     "hydrochloride",

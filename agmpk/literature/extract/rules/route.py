@@ -15,7 +15,12 @@ _ROUTES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ),
     ("subcutaneous", re.compile(r"\bsubcutaneous(?:ly)?\b|\bs\.c\.", re.I)),
     ("intramuscular", re.compile(r"\bintramuscular(?:ly)?\b|\bi\.m\.", re.I)),
-    ("inhaled", re.compile(r"\binhal(?:ed|ation|er)\b|\bnebuli[sz]", re.I)),
+    (
+        "inhaled",
+        re.compile(
+            r"\binhal(?:ed|ations?|ers?)\b|\bnebuli[sz]|\bmetered[- ]dose\b|\bdry[- ]powder\b", re.I
+        ),
+    ),
     (
         "topical",
         re.compile(r"\btransdermal|\btopical|\bpatch(?:es)?\b|\bcream\b|\bointment\b", re.I),
@@ -31,7 +36,8 @@ _ROUTES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "oral",
         re.compile(
-            r"\boral(?:ly)?\b(?! contracept)|\bper os\b|\bp\.o\.|\bby mouth\b|\bswallow", re.I
+            r"\boral(?:ly)?\b(?! (?:contracept|charcoal|temperature|cavity))|\bper os\b|\bp\.o\.|\bby mouth\b|\bswallow",
+            re.I,
         ),
     ),
 )

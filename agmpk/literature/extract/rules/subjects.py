@@ -55,6 +55,25 @@ _START = re.compile(
 )
 
 
+_PAIR = re.compile(
+    rf"(?<![\w.,/±-]){_N}\sand\s(?P<m>\d{{1,4}}|{WORD_NUMBER})\s{_ADJ}{WHO}\b"
+    r"[^.;]{0,90}?\b(?P<first>fast\w*|fed|postprandial\w*)\b",
+    re.I,
+)
+_FOOD_GROUPS = (  # sizes of fasting and fed groups; their sum confirms a printed total
+    re.compile(
+        r"\b(?:fast\w*|fed|postprandial\w*|high-fat\w*)\b(?:\s(?!and\b|\d)\w+){0,3}?\s?[(\[,:]?\s?"
+        r"(?:[nN]\s?=\s?)(?P<n>\d{1,3})\b",
+        re.I,
+    ),
+    re.compile(
+        rf"(?<![\w.,/±-])(?P<n>\d{{1,3}}|{WORD_NUMBER})(?:\s(?!and\b)[a-z]+){{0,3}}?"
+        rf"\s(?:(?:in|under|for|per|to)\s(?:the\s)?)?(?:fast\w*|fed|postprandial\w*)\b",
+        re.I,
+    ),
+)
+
+
 @dataclass(frozen=True)
 class Subjects:
     """`n` subjects, read at `spans` of `source`; `completed` where fewer are said to have
@@ -71,7 +90,8 @@ def _number(text: str) -> int | None:
 
 
 def find_subjects(texts: dict[str, str]) -> Subjects | None:
-    """Subjects enrolled, from normalized texts by source name; fasting ones where groups differ."""
+    """Subjects enrolled, from normalized texts by source name: the printed total of a fasting and
+    a fed group, or the fasting group where no total is printed."""
     options: list[tuple[float, int, int, str, tuple[tuple[int, int], ...]]] = []
     completed: list[int] = []
 
@@ -89,6 +109,10 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
         for match in _PEOPLE.finditer(text):
             if any(s <= match.start("n") < e for s, e in taken):
                 continue
+            if re.match(r"\s?\(\d+(?:\.\d+)?\s?%", text[match.end() :]) or re.search(
+                r"\d\s?(?:to|-)\s?$", text[: match.start("n")]
+            ):
+                continue  # `in 3 subjects (7.5%)`; `from 12 to 58 subjects`
             number = _number(match["n"])
             around = text[match.end() : match.end() + 60].split(". ")[0]
             before = text[max(0, match.start() - 30) : match.start()]
@@ -159,6 +183,15 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
                 offer(base + 0.4, number, source, match.span("n"))
         for match in _OF_THOSE.finditer(text):
             offer(base + 2.4, _number(match["n"]), source, match.span("n"))
+        for match in _PAIR.finditer(text):
+            name = "n" if match["first"].lower().startswith("fast") else "m"
+            offer(base + 4.0, _number(match[name]), source, match.span(name))
+        sizes = [_number(m["n"]) for p in _FOOD_GROUPS for m in p.finditer(text)]
+        totals = {a + b for i, a in enumerate(sizes) for b in sizes[i + 1 :] if a and b}
+        options = [
+            (score + 4.0 * (number in totals and where == source), order, number, where, spans)
+            for score, order, number, where, spans in options
+        ]
     if not options:
         return None
     _, _, number, source, spans = max(options, key=lambda o: (o[0], o[1]))
