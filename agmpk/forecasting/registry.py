@@ -1,4 +1,5 @@
-"""Forecasters by name: ``naive``, ``nlme``, ``nlme-population``, or any checkpoint that ships in data/checkpoints/."""
+"""Forecasters by name: ``naive``, the fitted ``nlme`` and ``nlme-population``, or any checkpoint
+that ships in data/checkpoints/."""
 
 from __future__ import annotations
 
@@ -8,12 +9,14 @@ from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.paths import data_path
 
+FITTED = ("nlme", "nlme-population")
+
 
 def model_names() -> tuple[str, ...]:
-    """The names that ``load_forecaster`` knows."""
+    """``naive`` and the checkpoints; ``load_forecaster`` knows the names of ``FITTED`` too."""
     folder = data_path("checkpoints", must_exist=False)
     found = sorted(p.parent.name for p in folder.glob("*/weights.safetensors"))
-    return ("naive", "nlme", "nlme-population", *found)
+    return ("naive", *found)
 
 
 def load_forecaster(name: str | Path) -> Forecaster:
@@ -27,7 +30,7 @@ def load_forecaster(name: str | Path) -> Forecaster:
         from agmpk.forecasting.naive import NaiveForecaster
 
         return NaiveForecaster()
-    if text in ("nlme", "nlme-population"):
+    if text in FITTED:
         from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
 
         return NlmeForecaster() if text == "nlme" else NlmePopulationForecaster()
@@ -35,7 +38,7 @@ def load_forecaster(name: str | Path) -> Forecaster:
     folder = data_path("checkpoints", text) if shipped else Path(text)
     if not folder.is_dir():
         raise AgmpkError(
-            f"There is no model {text!r}: use one of {', '.join(model_names())}, "
+            f"There is no model {text!r}: use one of {', '.join([*model_names(), *FITTED])}, "
             "or the folder of a checkpoint."
         )
     # Imported late: PyTorch takes seconds to load and the naive forecaster does not need it.

@@ -41,12 +41,14 @@ def folder() -> Path:
 
 
 def fit_all(compounds: Sequence[str] = ()) -> None:
-    """Fit every context of the benchmark that has no stored fit yet."""
+    """Fit every context that has no stored fit yet, then every study whole (for its tables)."""
     store = FitStore(folder() / "fits", keep=True)
     forecaster = NlmeForecaster(store)
-    for case in tqdm(list(_cases(compounds)), unit="context", disable=None):
+    contexts = [case.context for case in _cases(compounds)]
+    contexts += [s for name, s in benchmark_studies().items() if not compounds or name in compounds]
+    for context in tqdm(contexts, unit="context", disable=None):
         try:
-            forecaster.selection(case.context)
+            forecaster.selection(context)
         except FitFailed:
             continue  # stored as a failure, and reported by ``score_all``
 

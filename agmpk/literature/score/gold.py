@@ -1,4 +1,4 @@
-"""The gold set: documents written for this project, with their truth, in two halves."""
+"""The gold set: documents written for this project, with their truth, in two halves and probes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ HALVES = ("dev", "held_out")
 
 
 def load_gold(half: str) -> list[tuple[Document, dict[str, Any]]]:
-    """`[(document, truth)]` of the half `dev` or `held_out`; articles are parsed from their XML."""
+    """`[(document, truth)]` of the half `dev` or `held_out`, or of a probe set; articles are parsed
+    from their XML."""
     folder = data_path("literature", "gold")
     result = []
     for line in read_jsonl(folder / f"{half}.jsonl"):

@@ -59,8 +59,8 @@ _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
 # `33 120.5 ± 9 870.1 ng·h/mL`: a plain space is read as a separator only where a value clearly
 # follows.
 _SPACED_THOUSANDS = re.compile(
-    r"(?:(?<=[\s(±])|^)([1-9]\d{0,2}) (?=\d{3}(?:\.\d+)?\s?(?:±|\)?\s?(?:[npµ]g"
-    r"|h\s?[·*×]\s?[npµ]g)\b))"
+    r"(?:(?<=[\s(±])|^)([1-9]\d{0,2}) (?=\d{3}(?:\.\d+)?(?:\s?±|\s?\(\d|\s(?:and|vs\.?|versus)\s\d"
+    r"|\s?\)?\s?(?:[npµ]g|h\s?[·*×]\s?[npµ]g)\b))"
 )
 
 

@@ -21,7 +21,7 @@ _TENS = {
     for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
 }
 _WORD = "|".join(sorted([*_ONES, *_TENS, "hundred"], key=len, reverse=True))
-WORD_NUMBER = rf"\b(?:(?:{_WORD})(?:[\s-]+(?:and[\s-]+)?(?:{_WORD})){{0,4}})\b"
+WORD_NUMBER = rf"\b(?:(?:{_WORD})(?:(?:(?<=hundred)\s+and\s+|[\s-]+)(?:{_WORD})){{0,4}})\b"
 
 
 def parse_number(text: str) -> float | None:

@@ -13,76 +13,15 @@ from functools import cache
 
 import pint
 
-_MASS = {
-    "fg": "fg",
-    "pg": "pg",
-    "ng": "ng",
-    "µg": "µg",
-    "ug": "µg",
-    "mcg": "µg",
-    "microg": "µg",
-    "mug": "µg",
-    "mg": "mg",
-    "g": "g",
-    "microgram": "µg",
-    "micrograms": "µg",
-    "milligram": "mg",
-    "milligrams": "mg",
-    "gram": "g",
-    "grams": "g",
-    "nanogram": "ng",
-    "nanograms": "ng",
-    "pmol": "pmol",
-    "nmol": "nmol",
-    "µmol": "µmol",
-    "umol": "µmol",
-    "mmol": "mmol",
-    "miu": "mIU",
-    "iu": "IU",
-    "µiu": "µIU",
-    "uiu": "µIU",
-    "mu": "mIU",
-    "u": "IU",
-}
-_VOLUME = {
-    "l": "L",
-    "liter": "L",
-    "litre": "L",
-    "liters": "L",
-    "litres": "L",
-    "dl": "dL",
-    "ml": "mL",
-    "milliliter": "mL",
-    "millilitre": "mL",
-    "µl": "µL",
-    "ul": "µL",
-    "cc": "mL",
-}
-_TIME = {
-    "h": "h",
-    "hr": "h",
-    "hrs": "h",
-    "hour": "h",
-    "hours": "h",
-    "min": "min",
-    "mins": "min",
-    "minute": "min",
-    "minutes": "min",
-    "d": "day",
-    "day": "day",
-    "days": "day",
-    "wk": "week",
-    "week": "week",
-    "weeks": "week",
-}
-_WEIGHT = {"kg": "kg", "m2": "m2", "cm2": "cm2"}
+from agmpk.literature.text.unit_words import MASS, TIME, VOLUME, WEIGHT
+
 _CLASSES = {
-    **dict.fromkeys(_MASS, "mass"),
-    **dict.fromkeys(_VOLUME, "volume"),
-    **dict.fromkeys(_TIME, "time"),
-    **dict.fromkeys(_WEIGHT, "weight"),
+    **dict.fromkeys(MASS, "mass"),
+    **dict.fromkeys(VOLUME, "volume"),
+    **dict.fromkeys(TIME, "time"),
+    **dict.fromkeys(WEIGHT, "weight"),
 }
-_NAMES = {**_MASS, **_VOLUME, **_TIME, **_WEIGHT}
+_NAMES = {**MASS, **VOLUME, **TIME, **WEIGHT}
 _WORDS = "|".join(sorted(_NAMES, key=len, reverse=True))
 _WORD = re.compile(rf"(?:{_WORDS})(?![A-Za-zµ])", re.I)
 _SEPARATOR = re.compile(

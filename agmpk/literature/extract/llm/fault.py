@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from agmpk.literature.extract.rules.arms import REFERENCE
-from agmpk.literature.extract.rules.mentions import Mention
+from agmpk.literature.extract.rules.mention import Mention
 from agmpk.literature.extract.rules.parameters import find_parameters
 from agmpk.literature.extract.rules.values import find_values
 from agmpk.literature.ground.locate import Passage

@@ -13,7 +13,7 @@ from agmpk.literature.extract.rules.arms import ArmFinder
 from agmpk.literature.extract.rules.compound import AnalyteFinder, find_compound
 from agmpk.literature.extract.rules.engine import all_mentions
 from agmpk.literature.extract.rules.route import supports_route
-from agmpk.literature.extract.rules.subjects import WHO
+from agmpk.literature.extract.rules.subject_words import WHO
 from agmpk.literature.extract.schema import QUANTITIES, Extraction, Rejection, Span
 from agmpk.literature.ground.locate import Passage, locate
 from agmpk.literature.text import normalize, parse_unit, scan_unit, word_number

@@ -12,7 +12,7 @@ import math
 import re
 from dataclasses import dataclass, replace
 
-from agmpk.literature.extract.rules.arms import REFERENCE, TEST, Arm
+from agmpk.literature.extract.rules.arms import TEST, Arm
 from agmpk.literature.extract.rules.blocks import State, arm_blocks
 from agmpk.literature.extract.rules.frames import Frame
 from agmpk.literature.extract.rules.parameters import Parameter
@@ -21,13 +21,9 @@ from agmpk.literature.extract.rules.values import Value
 
 _TIME_LEAD = re.compile(
     r"(?:\b(?:at|after|within|in|by|occurr\w*|attain\w*|reach\w*|achiev\w*|observed|obtained)\b"
-    r"|,)\s*(?:(?:a|the|about|approximately|mean|median|average|time|of|at|after|in)\s)*$"
+    r"|,)\s*(?:(?:a|the|about|approximately|mean|median|average|time|of|at|after|in"
+    r"|\([a-zA-Z, -]+\))\s)*$"
 )
-_FIRST_NAMED = re.compile(
-    r"\b(?P<arm>[Rr]eference|[Tt]est|[Ii]nnovator|[Gg]eneric)(?:\s\w+)?\s(?:is |are |was )?"
-    r"(?:given |listed |stated |shown )?first\b(?!\s(?:and|,|or|in|then))"
-)
-_ROLE = {"r": REFERENCE, "i": REFERENCE, "t": TEST, "g": TEST}
 
 
 @dataclass(frozen=True)
@@ -45,36 +41,6 @@ def _fits(value: Value, parameter: Parameter, sentence: Sentence) -> bool:
     if value.kind:
         return value.kind == parameter.kind
     return parameter.start in sentence.param_units or value.dispersion is not None
-
-
-def is_flipped(sentence: Sentence) -> bool:
-    """Whether the sentence opens `Compared with the reference, the test ...`: values then come in
-    the order of its second arm and its first."""
-    first = next((t.start for t in sentence.tokens if isinstance(t, Arm)), 0)
-    return (
-        re.search(r"\b(?:compared|comparison|relative)\b[\w\s]{0,12}$", sentence.text[:first], re.I)
-        is not None
-    )
-
-
-def sentence_order(sentence: Sentence) -> list[str] | None:
-    """`[test, reference]` or the reverse where the sentence names both arms side by side."""
-    first_named = _FIRST_NAMED.search(sentence.text)
-    if first_named:
-        label = _ROLE[first_named["arm"].lower()[:1]]
-        return [label, TEST if label == REFERENCE else REFERENCE]
-    arms = [t for t in sentence.tokens if isinstance(t, Arm)]
-    others = [t for t in sentence.tokens if isinstance(t, (Value, Parameter))]
-    for first, second in zip(arms, arms[1:], strict=False):
-        if first.label == second.label or second.start - first.end > 45:
-            continue
-        if any(first.end <= t.start < second.start for t in others):
-            continue
-        if re.search(r"[.;]", sentence.text[first.end : second.start].replace("vs.", "")):
-            continue
-        pair = [first.label, second.label]
-        return pair[::-1] if is_flipped(sentence) else pair
-    return None
 
 
 def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
@@ -111,7 +77,7 @@ def align(frame: Frame, sentence: Sentence, state: State) -> list[Assignment]:
     if order and state.assumed and not any(isinstance(t, Arm) for t in frame.items):
         return [replace(a, arm=None if a.arm == TEST else a.arm) for a in result]
     seen = list(dict.fromkeys(a.arm for a in sorted(result, key=lambda a: a.value.start) if a.arm))
-    if len(seen) == 2:
+    if len(seen) in (2, 3):
         state.order, state.assumed = seen, False
     return result
 
@@ -195,12 +161,12 @@ def _match(
 def _in_order(
     values: list[Value], names: list[Parameter], order: list[str], sentence: Sentence
 ) -> list[Assignment]:
-    """`k` names times two arms: parameter by parameter, or arm by arm, whichever the units
+    """`k` names times `n` arms: parameter by parameter, or arm by arm, whichever the units
     allow."""
-    k = len(names)
-    if len(values) == 2 * k:
-        by_name = [(names[i // 2], values[i], order[i % 2]) for i in range(2 * k)]
-        by_arm = [(names[i % k], values[i], order[i // k]) for i in range(2 * k)]
+    k, n = len(names), len(order)
+    if len(values) == n * k:
+        by_name = [(names[i // n], values[i], order[i % n]) for i in range(n * k)]
+        by_arm = [(names[i % k], values[i], order[i // k]) for i in range(n * k)]
         options = [o for o in (by_name, by_arm) if all(_fits(v, p, sentence) for p, v, _ in o)]
         if options:
             best = min(options, key=_unlikeness) if len(options) == 2 else options[0]
@@ -209,7 +175,7 @@ def _in_order(
         fitting = [v for v in values if _fits(v, names[0], sentence)]
         if len(fitting) == 1:
             return [Assignment(names[0], fitting[0], None)]
-        return [Assignment(names[0], v, order[i]) for i, v in enumerate(fitting[:2])]
+        return [Assignment(names[0], v, order[i]) for i, v in enumerate(fitting[:n])]
     if len(values) == k:
         return [Assignment(p, v, None) for p, v in _match(values, names, sentence)]
     return []
@@ -222,6 +188,6 @@ def _unlikeness(option: list[tuple[Parameter, Value, str]]) -> float:
     for parameter, value, _ in option:
         by_parameter.setdefault(parameter.start, []).append(value.number)
     for numbers in by_parameter.values():
-        if len(numbers) == 2 and min(numbers) > 0:
-            total += abs(math.log(numbers[0] / numbers[1]))
+        if len(numbers) > 1 and min(numbers) > 0:
+            total += math.log(max(numbers) / min(numbers))
     return total

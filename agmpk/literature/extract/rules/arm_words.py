@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 TEST, REFERENCE = "test", "reference"
+SECOND = "second test"  # a further test product of a study with three or more arms
 PRODUCT = (
     r"(?:formulations?|products?|tablets?|capsules?|drugs?|preparations?|treatments?|brands?"
     r"|medications?|generics?|"
@@ -17,6 +18,8 @@ TEST_WORDS = (
     rf"|\b[Gg]enerics?\b(?:\s{PRODUCT})?|\b(?:[Cc]andidate|[Nn]ew|[Nn]ovel|[Ss]tudy|[Tt]rial"
     rf"|[Ll]ocal|[Dd]omestic|[Dd]eveloped|[Ii]nvestigational|[Bb]iosimilar) {PRODUCT}\b"
     r"|\bbiosimilar\b|\b[Cc]andidate\b|\bnewly developed\b"
+    r"|\b(?:[Dd]omestic|[Ll]ocal|[Hh]ome-?made|[Ss]elf-(?:made|developed))\b"
+    r"(?=,|;|\)| and (?:the )?(?:im|or|re|ma))"
 )
 REFERENCE_WORDS = (
     rf"\b[Rr]eference\b(?:\s{PRODUCT})?|\b[Ii]nnovators?\b(?:'s)?(?:\s{PRODUCT})?"
@@ -25,7 +28,7 @@ REFERENCE_WORDS = (
     rf")(?<!each )(?<!either )[Bb]rand(?:ed|[- ]name)?\b(?!s)(?! [A-Z]\b)(?:\s{PRODUCT})?"
     rf"|\b(?:[Oo]riginal|[Ss]tandard|[Mm]arketed|[Cc]onventional|[Cc]ommercial(?:ly available)?"
     rf"|[Ii]mported|[Cc]omparison|[Rr]egistered|[Pp]roprietary) {PRODUCT}\b|\b(?:original"
-    rf"|commercial|marketed)\b(?=,|;|\)| and\b)"
+    rf"|commercial|marketed|imported)\b(?=,|;|\)| and\b)"
 )
 LETTERS = {"T": TEST, "R": REFERENCE}
 FORMS = (
@@ -35,7 +38,7 @@ FORMS = (
 TEST_ROLE = r"(?:test|new|trial|generic|candidate|study|local)"
 REFERENCE_ROLE = r"(?:reference|standard|originator|innovator|brand|comparator|original|marketed)"
 DEFINED = re.compile(
-    rf"(?P<alias>[\w-]{{1,40}})\s\((?:(?:the|treatment|formulation|product"
+    rf"(?<![\w.])(?P<alias>[\w-]{{1,40}})\s\((?:(?:the|treatment|formulation|product"
     rf"|as)\s)?(?:(?P<letter>[A-Z]|I{{1,2}}|[12]),?\s)?"
     rf"(?P<role>{TEST_ROLE}|{REFERENCE_ROLE}|T|R)\b(?:[\s,][^()]{{0,40}})?\)"
 )
@@ -79,6 +82,9 @@ BRAND_BESIDE = re.compile(
     r"|branded|innovator|originator|reference)(?:\s(?:product|drug|formulation))?)?)"
     r"\s\(?(?P<brand>[A-Z][a-z]{3,20})(?=\s?[®™,.;:)]|\s(?:and|was|were|in|on|IV|XR|SR|tablets?"
     r"|capsules?|injection|patch|inhaler|\d)|$)"
+)
+LETTER_NAMED = re.compile(
+    r"\b(?:brand|formulation|product|treatment)s?\s(?P<letter>(?-i:[A-Z]))\b", re.I
 )
 TOO_GENERAL = {
     "product",

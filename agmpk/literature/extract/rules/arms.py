@@ -12,6 +12,7 @@ from agmpk.literature.extract.rules.arm_words import (
     DEFINED,
     EQUIVALENT,
     FORMS,
+    LETTER_NAMED,
     LETTERED,
     LETTERS,
     NO_ALIAS,
@@ -19,6 +20,7 @@ from agmpk.literature.extract.rules.arm_words import (
     REFERENCE,
     REFERENCE_ROLE,
     ROLE_FIRST,
+    SECOND,
     STATED,
     TEST,
     TEST_ROLE,
@@ -26,7 +28,7 @@ from agmpk.literature.extract.rules.arm_words import (
 )
 from agmpk.literature.extract.rules.lexicon import NOT_DRUGS, is_drug
 
-__all__ = ["REFERENCE", "TEST", "Arm", "ArmFinder"]
+__all__ = ["REFERENCE", "SECOND", "TEST", "Arm", "ArmFinder"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,7 @@ class ArmFinder:
         for match in BRAND_BESIDE.finditer(text):
             if not is_drug(match["brand"]) and match["brand"].lower() not in NOT_DRUGS:
                 self._learn(match["brand"], REFERENCE)
+        self._numbered(text)
         self._partners(text)
         self._complement(text)
         names = [re.escape(a) for a in sorted(self.aliases, key=len, reverse=True)]
@@ -116,6 +119,19 @@ class ArmFinder:
             self.aliases.pop(singular)  # the same word for both arms tells nothing
             return
         self.aliases[singular] = role
+
+    def _numbered(self, text: str) -> None:
+        """Several test products: `T1, T2 and R`; `brand A and brand B`, where brand C is the
+        reference."""
+        if re.search(r"\bT1\b", text) and re.search(r"\bT2\b", text):
+            self.aliases |= {"T1": TEST, "T2": SECOND, "T3": SECOND}
+            if re.search(r"\bR\b", text):
+                self.aliases.setdefault("R", REFERENCE)
+        letters = list(dict.fromkeys(m["letter"] for m in LETTER_NAMED.finditer(text)))
+        roles = {self.aliases.get(a) for a in letters}
+        if len(letters) == 3 and roles == {None, REFERENCE}:
+            unnamed = [a for a in letters if a not in self.aliases]
+            self.aliases |= dict(zip(unnamed, (TEST, SECOND), strict=False))
 
     def _partners(self, text: str) -> None:
         """`Simvas and Zocor`, where Zocor is the reference: the other brand is the test."""

@@ -16,6 +16,7 @@ from agmpk.literature.extract.rules.tokens import Contrast
 from agmpk.literature.extract.rules.values import Value
 
 _TIED = re.compile(r"\s?,?\s?(?:with|for|after|from|by|in|following|of|on)\s(?:the\s)?")
+_BRACKET = re.compile(r"\s?(?:,\s?[\d.]+\s?%\s?)?[(\[]\s?(?:the\s)?")
 _CLOSED = re.compile(r"\s?(?:[),;]|and\b|versus\b|vs\b|compared\b|while\b|whereas\b|against\b)")
 _UNKNOWN = re.compile(r"(?:\s\w+)?\s(?:and|vs\.?|versus)\s(?:the\s)?[A-Z][\w-]{2,}")
 
@@ -44,6 +45,11 @@ def arm_blocks(
     body = items[first:]
     labels = _labels(body)
     tail_arms = _labels(_after_last_value(body))
+    count = len(frame.parameters or state.names)
+    for listed in (lead, tail_arms):
+        if len(listed) == len(set(listed)) == 3 and len(own) == 3 * count:
+            state.current = None
+            return [], listed
     if len(set(lead[-2:])) == 2:
         state.current = None
         if not labels or len(set(labels)) == 2 and len(tail_arms) == 2:
@@ -75,6 +81,8 @@ def _label_follows(body, text: str) -> bool:
         return False
     between = text[body[0].end : body[1].start]
     behind = text[body[1].end : body[1].end + 12]
+    if _BRACKET.fullmatch(between) and behind.lstrip().startswith(")"):
+        return True
     return _TIED.fullmatch(between) is not None and _CLOSED.match(behind) is not None
 
 
@@ -97,7 +105,9 @@ def _each_labelled(body) -> bool:
 
 def _unlabelled(own: list[Value], frame: Frame, state: State):
     count = max(len(frame.parameters or state.names), 1)
-    if len(own) >= 2 * count or (count == 1 and len(own) == 2):
+    if len(state.order) == 3 and len(own) == 2 * count:
+        return [(None, own)], []
+    if len(own) >= len(state.order) * count:
         return [], list(state.order)
     return [(None, own)], []
 

@@ -15,6 +15,7 @@ _METABOLITE = re.compile(
     r"|R)-\(?[+-]?\)?-?[a-z]{5,}|MHD|MPA\b|[\w-]{1,40} derivative)"
 )
 
+_INSULIN = re.compile(r"\s(?:aspart|glargine|lispro|degludec|detemir|glulisine)", re.I)
 _ENDINGS = tuple(
     "ly ing tion tions ness ity ment ence ance ics ogy ies ous ed ise ize".split()
 )  # of English words that are no drug names
@@ -38,7 +39,7 @@ def _extended(text: str, match: re.Match[str]) -> tuple[str, int]:
     parts = name.split("-")
     if len(parts) > 1 and all(is_drug(part) for part in parts):
         return parts[0], match.start() + len(parts[0])  # artesunate-mefloquine: the first
-    if following and following[1].lower() in ESTERS:
+    if following and (following[1].lower() in ESTERS or _INSULIN.fullmatch(following.group())):
         return f"{name} {following[1]}", following.end()
     return name, end
 

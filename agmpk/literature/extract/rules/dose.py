@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from agmpk.literature.text.numbers import WORD_NUMBER, word_number
 
 _AMOUNT = re.compile(
-    r"(?<![\w./])(?P<n>\d+(?:\.\d+)?)(?:\s?/\s?\d+(?:\.\d+)?){0,3}[\s-]?(?P<unit>mg/kg|mg/m2"
+    r"(?<![\w./])(?P<n>\d+(?:\.\d+)?)(?:\s?/\s?\d+(?:\.\d+)?){0,3}(?:(?:,\s\d+(?:\.\d+)?)?,?\s(?:and|or)\s\d+(?:\.\d+)?)?[\s-]?(?P<unit>mg/kg|(?:IU|U)/kg|mg/m2"
     r"|µg/kg|mg|µg|mcg|ug|micrograms?|milligrams?|g|IU|U|mmol)\b"
     r"(?!\s?(?:/|·|\*|per\b|×)\s?(?:d?L\b|mL|ml|h\b|hr)|\s?(?:/|·)\s?(?:d?L|mL|ml)"
     r"|[·\s]h[·\s/])(?!\s?(?:mL|L)-)",
@@ -28,6 +28,9 @@ _SINGLE = re.compile(
     r"\b(?:dose of|doses? \(|dose:|dosed at|single(?: oral)?)\s?(?:the\s|a\s)?$", re.I
 )
 _DOSE_AFTER = re.compile(r"[\s-]*(?:single[\s-]|oral\s)*doses?\b", re.I)
+_COMPARED = re.compile(
+    r"\b(?:compared|comparison|brands?|manufacturers?|reference|bioequivalen)", re.I
+)
 _UNITS = {
     "mcg": "µg",
     "ug": "µg",
@@ -78,7 +81,8 @@ def find_dose(texts: dict[str, str], preferred: str | None = None) -> Dose | Non
             start, end = match.span()
             before, after = text[max(0, start - 70) : start], text[end : end + 45]
             if amount <= 0 or re.search(
-                r"(?:±|weigh\w*|body mass|\d\s?-|LLOQ|\bto|below|range of|between)\s?$",
+                r"(?:±|weigh\w*|body mass|\d\s?-|LLOQ|\d\s?(?:mg|µg|mcg|g)?\sto|below|range of"
+                r"|between)\s?$",
                 before[-16:],
             ):
                 continue
@@ -94,6 +98,10 @@ def find_dose(texts: dict[str, str], preferred: str | None = None) -> Dose | Non
                 r"\)", after
             ):
                 score += 2.0  # `two capsules (500 mg)`: the total
+            if re.match(r"[\s-]*strengths?\b", after):
+                score -= 2.0  # `the 150 mg strength`: what a tablet holds
+            elif re.search(r"\b(?:at|dosed at)\s$", before) and "/kg" in unit:
+                score += 2.2
             spans = [(start, end)]
             count = _COUNT.search(before)
             factor = 1
@@ -117,6 +125,12 @@ def find_dose(texts: dict[str, str], preferred: str | None = None) -> Dose | Non
                     and not _GIVEN.search(sentence[:40])
                 ):
                     factor = 1  # `bioequivalence of two 50 mg tablets` counts products
+                elif (
+                    factor == 2
+                    and not sentence[: -len(count.group())].strip()
+                    and _COMPARED.search(re.split(r"\.\s", text[end : end + 200])[0])
+                ):
+                    factor = 1  # `Two 500-mg tablets, brand A and brand B, were compared`
             if factor > 1:
                 # `1 g (four 250 mg capsules)`: the total stands before the count
                 first = start - len(before) + count.start()

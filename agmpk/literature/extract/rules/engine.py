@@ -8,12 +8,14 @@ from agmpk.literature.document import Document
 from agmpk.literature.extract.rules.arms import ArmFinder
 from agmpk.literature.extract.rules.compound import AnalyteFinder, Name, find_compound
 from agmpk.literature.extract.rules.dose import find_dose
-from agmpk.literature.extract.rules.mentions import Mention, prose_mentions
+from agmpk.literature.extract.rules.mention import Mention
+from agmpk.literature.extract.rules.mentions import prose_mentions
+from agmpk.literature.extract.rules.no_trial import reports_no_trial
 from agmpk.literature.extract.rules.route import find_route
 from agmpk.literature.extract.rules.select import choose
 from agmpk.literature.extract.rules.subjects import find_subjects
 from agmpk.literature.extract.rules.tables import table_mentions
-from agmpk.literature.extract.schema import Extraction, Span
+from agmpk.literature.extract.schema import QUANTITIES, Extraction, Span
 from agmpk.literature.text import NormalText, normalize
 
 MAX_BODY = 400_000  # characters of body text that are read
@@ -136,6 +138,16 @@ def _fill_design(
         output.evidence["compound"] = [
             _span(compound.source, (compound.start, compound.end), document, normal)
         ]
+    found_route = find_route(texts)
+    if found_route is not None:
+        output.route = found_route[0]
+        output.evidence["route"] = [
+            _span(found_route[1], found_route[2], document, normal),
+        ]
+    if not any(output.evidence.get(q) for q in QUANTITIES) and reports_no_trial(
+        texts["title"], texts["abstract"]
+    ):
+        return
     captions = {f"tables[{i}]": t for i, t in enumerate(document.tables)}
     front = {k: texts[k] for k in ("title", "abstract")}
     dose = find_dose(front, dose_taken) or find_dose({"body": texts["body"]})
@@ -152,10 +164,6 @@ def _fill_design(
         ]
         if subjects.completed:
             output.flags.append(f"n_subjects: {subjects.completed} completed")
-    route = find_route(texts)
-    if route is not None:
-        output.route = route[0]
-        output.evidence["route"] = [_span(route[1], route[2], document, normal)]
 
 
 def _table_subjects(tables):

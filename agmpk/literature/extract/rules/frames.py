@@ -10,7 +10,7 @@ from agmpk.literature.extract.rules.parameters import Parameter
 from agmpk.literature.extract.rules.tokens import Contrast, Sentence, Token
 from agmpk.literature.extract.rules.values import Value
 
-_POSTFIX = re.compile(r"[\s,]*(?:\([^)]*\))?\s?(?:for(?: the)?(?: mean)?|in|\()\s?$")
+_POSTFIX = re.compile(r"[\s,]*(?:\([^)]*\))?\s?(?:for(?: the)?(?: mean)?|in(?: terms of)?|\()\s?$")
 
 
 @dataclass
@@ -91,7 +91,8 @@ def _arms_of_next(frame: Frame, parameter: Parameter, text: str) -> list[Arm]:
             directly = re.search(r"[,;:.]|\band\b", before) and re.fullmatch(
                 r"(?:'s)?\s?(?:(?:the|mean|median|average|geometric|of)\s)*", after
             )
-            if directly or (strong and not closes):
+            clause = re.match(r"\s*;", before) and not re.match(r"\s?\)", after)
+            if directly or clause or (strong and not closes):
                 moved = [t for t in trailing[position:] if isinstance(t, Arm)]
                 frame.items = [t for t in frame.items if t not in trailing[position:]]
                 break

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _GAP = r"[\s_]?"
 _BETWEEN = r"\s?(?:-|to|→|~|,|/)+\s?"
@@ -20,6 +20,9 @@ _TMAX = re.compile(
     r"|for)(?:\sthe)?(?:\s(?:reach(?:ing)?|attain(?:ing)?|achiev(?:e|ing)|occurrence of))?"
     rf"(?:\s(?:the|mean))?\s(?:peak|maxim(?:um|al)|C{_GAP}\(?max\)?)(?:\s(?:observed"
     rf"|drug))?(?:\s{_MATRIX})?(?:\s(?:drug\s)?(?:concentrations?|levels?|exposure))?"
+    rf"|\b(?:[Pp]eak|[Mm]aximum)(?:\s{_MATRIX})? (?:concentrations?|levels?) (?:was|were) "
+    r"(?:reached|attained|achieved|seen) (?:later|earlier|faster|sooner"
+    r"|more (?:rapid|slow|quick)ly)\b"
     r"|\b[Pp]eak times?\b|\b[Pp]eaks? (?:appeared|occurred|(?:was|were) (?:reached|attained"
     r"|seen))\b"
 )
@@ -34,7 +37,7 @@ _AUC_INF = re.compile(
     rf"\bAUC{_GAP}[\[(]?(?:0|zero){_BETWEEN}{_INF}[\])]?|\bAUC{_GAP}[\[(]?(?:0)?{_INF}[\])]?"
     rf"|\b(?:extrapolated|total) AUC\b|\bAUC (?:extrapolated )?(?:from (?:time )?(?:0"
     rf"|zero) )?(?:extrapolated )?to (?:infinity|∞)"
-    rf"|\bAUC{_GAP}[\[(]?0∞[\])]?|\bAUC{_GAP}I(?=[\s,)])|\bAUCINF(?:obs|pred)?\b"
+    rf"|\bAUC{_GAP}[\[(]?0∞[\])]?|\bAUC{_GAP}I(?=[\s,)])|\bAUCINF(?:obs|pred)?\b|\bAUC{_GAP}tot(?:al)?\b"
 )
 _AUC_T = re.compile(
     rf"\bAUC{_GAP}[\[(]?(?:0|zero){_BETWEEN}{_HORIZON}[\])]?(?:\s?h\b)?(?:[,\s]{{0,2}}ss\b)?"
@@ -64,6 +67,13 @@ _OTHER = re.compile(
     r"|\bAUMC\b"
     r"|\brecovery\b|\baccuracy\b|\bprecision\b|\blinear(?:ity)?\b|\bAUEC\S*|\bcell count\b"
     r"|\bbody mass index\b|\bheight\b|\bsampl(?:es|ing)\b|\b[Ee]xtrapolated (?:fraction|portion)\b"
+)
+
+
+_LOGARITHM = re.compile(
+    r"(?:\b(?:log|ln|natural log(?:arithm)?)|\b(?:log|ln|logarithm\w*)[- ]?transformed)"
+    r"\s?(?:(?:mean|means|values?|data|the|of)\s)*[(]?$",
+    re.I,
 )
 
 
@@ -131,7 +141,11 @@ def find_parameters(text: str) -> list[Parameter]:
             add("auc", *match.span())
     for match in _OTHER.finditer(text):
         add("other", *match.span())
-    return _merged(sorted(found, key=lambda p: p.start), text)
+    plain = [
+        replace(p, name="other") if _LOGARITHM.search(text[max(0, p.start - 60) : p.start]) else p
+        for p in found
+    ]
+    return _merged(sorted(plain, key=lambda p: p.start), text)
 
 
 def _merged(found: list[Parameter], text: str) -> list[Parameter]:

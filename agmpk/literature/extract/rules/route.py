@@ -36,7 +36,8 @@ _ROUTES: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "oral",
         re.compile(
-            r"\boral(?:ly)?\b(?! (?:contracept|charcoal|temperature|cavity))|\bper os\b|\bp\.o\.|\bby mouth\b|\bswallow",
+            r"\boral(?:ly)?\b(?! (?:contracept|charcoal|temperature|cavity))|\bper os\b"
+            r"|\bp\.o\.|\bby mouth\b|\bswallow",
             re.I,
         ),
     ),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 
-from agmpk.literature.extract.rules.arms import REFERENCE, TEST
+from agmpk.literature.extract.rules.arms import TEST
 from agmpk.literature.extract.rules.context import FASTED, FED
-from agmpk.literature.extract.rules.mentions import Mention
+from agmpk.literature.extract.rules.mention import Mention
 
 
 def choose(mentions: list[Mention]) -> dict[str, Mention]:
@@ -17,7 +17,7 @@ def choose(mentions: list[Mention]) -> dict[str, Mention]:
     mention.
     A mention that does not name its analyte, state or dose can join any group.
     """
-    usable = [m for m in mentions if m.arm != REFERENCE]
+    usable = [m for m in mentions if m.arm in (TEST, None)]
     if not usable:
         return {}
     anchors = [m for m in usable if m.name != "tmax"] or usable

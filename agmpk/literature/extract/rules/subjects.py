@@ -4,74 +4,21 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import islice
 
-from agmpk.literature.text.numbers import WORD_NUMBER, word_number
-
-_N = rf"(?P<n>\d{{1,4}}|{WORD_NUMBER})"
-WHO = (
-    r"(?:subjects?|volunteers?|participants?|patients?|individuals?|adults?|men|women|males?"
-    r"|females?|persons?|people|"
-    r"adolescents?|children|metaboli[sz]ers?|students?)"
+from agmpk.literature.extract.rules.subject_words import (
+    BARE,
+    DONE,
+    FOOD_GROUPS,
+    LABELLED,
+    OF_THOSE,
+    PAIR,
+    PARALLEL,
+    PEOPLE,
+    SEXES,
+    START,
 )
-_ADJ = r"(?:\(?[A-Za-z][\w-]{0,30}\)?,?\s){0,6}?"
-_PEOPLE = re.compile(
-    rf"(?<![\w.,/±-])(?<!\d )(?:a total of\s)?{_N}(?:\s?\(\s?(?:[nN]\s?=\s?)?\d{{1,4}}\s?\))?\s"
-    rf"(?!of\b|h\b|hours\b|mg\b|days?\b|weeks?\b"
-    rf"|periods?\b|to\b|mL\b|and\b|tablets?\b|capsules?\b"
-    rf"|brands?\b)(?P<adj>{_ADJ})(?P<who>{WHO})\b",
-    re.I,
-)
-_LABELLED = re.compile(
-    rf"(?:\b[nN]\s?=\s?|\b{WHO}\s?:\s?|\b{WHO}\s?\((?=\d+\)))(?P<n>\d{{1,4}})\b(?!\s?(?:%|per"
-    rf"|years|kg|\.\d|mg|±|-))",
-    re.I,
-)
-_BARE = re.compile(
-    rf"(?<![\w.,/±-]){_N}\s(?:others\s)?(?:(?:of\s(?:them|whom|these)\s)?(?:were\s"
-    rf"|was\s)?(?P<verb>randomi[sz]ed|enrol\w*|includ\w*|recruit\w*|complet\w*|finish\w*|start\w*"
-    rf"|dosed|analy[sz]ed|evaluated|screened|withdrew|dropped)"
-    rf"|(?:in|per)\s(?:the\s)?(?P<state>fast\w*|fed)\b|(?P<fast2>fasting)\b)",
-    re.I,
-)
-_OF_THOSE = re.compile(
-    rf"\bof (?:the )?{_N}\s(?:{WHO}\s)?(?:who\s)?(?P<verb>enrol\w*|randomi[sz]ed|start\w*"
-    rf"|recruit\w*"
-    rf"|complet\w*|finish\w*|dropped|withdr\w*|discontinu\w*|entered|received)",
-    re.I,
-)
-_SEXES = re.compile(
-    rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER})\s(?:healthy\s)?(?P<x>men|women|males?"
-    rf"|females?)(?:\s(?:and|plus)|,(?:\sand)?)\s(?P<b>\d{{1,3}}"
-    rf"|{WORD_NUMBER})\s(?:healthy\s)?(?P<y>men|women|males?|females?)\b",
-    re.I,
-)
-_DONE = re.compile(
-    r"complet|finish|analy|evaluat|withdr|dropped|contribut|excluded|discontinu", re.I
-)
-_START = re.compile(
-    r"enrol|randomi|includ|recruit|start|entered|particip|took part|received|given|dosed|studied"
-    r"|swallow",
-    re.I,
-)
-
-
-_PAIR = re.compile(
-    rf"(?<![\w.,/±-]){_N}\sand\s(?P<m>\d{{1,4}}|{WORD_NUMBER})\s{_ADJ}{WHO}\b"
-    r"[^.;]{0,90}?\b(?P<first>fast\w*|fed|postprandial\w*)\b",
-    re.I,
-)
-_FOOD_GROUPS = (  # sizes of fasting and fed groups; their sum confirms a printed total
-    re.compile(
-        r"\b(?:fast\w*|fed|postprandial\w*|high-fat\w*)\b(?:\s(?!and\b|\d)\w+){0,3}?\s?[(\[,:]?\s?"
-        r"(?:[nN]\s?=\s?)(?P<n>\d{1,3})\b",
-        re.I,
-    ),
-    re.compile(
-        rf"(?<![\w.,/±-])(?P<n>\d{{1,3}}|{WORD_NUMBER})(?:\s(?!and\b)[a-z]+){{0,3}}?"
-        rf"\s(?:(?:in|under|for|per|to)\s(?:the\s)?)?(?:fast\w*|fed|postprandial\w*)\b",
-        re.I,
-    ),
-)
+from agmpk.literature.text.numbers import word_number
 
 
 @dataclass(frozen=True)
@@ -101,16 +48,18 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
 
     for source, text in texts.items():
         base = {"title": 1.2, "abstract": 1.0}.get(source, 0.0)
-        for match in _SEXES.finditer(text):
+        for match in SEXES.finditer(text):
             a, b = _number(match["a"]), _number(match["b"])
             if a and b and match["x"].lower()[0] != match["y"].lower()[0]:
                 offer(base + 2.2, a + b, source, match.span("a"), match.span("b"))
-        taken = [m.span() for m in _SEXES.finditer(text)]
-        for match in _PEOPLE.finditer(text):
+        taken = [m.span() for m in SEXES.finditer(text)]
+        for match in PEOPLE.finditer(text):
             if any(s <= match.start("n") < e for s, e in taken):
                 continue
-            if re.match(r"\s?\(\d+(?:\.\d+)?\s?%", text[match.end() :]) or re.search(
-                r"\d\s?(?:to|-)\s?$", text[: match.start("n")]
+            if re.match(
+                r"\s?\(\d+(?:\.\d+)?\s?%", text[match.end() : match.end() + 16]
+            ) or re.search(
+                r"\d\s?(?:to|-)\s?$", text[max(0, match.start("n") - 8) : match.start("n")]
             ):
                 continue  # `in 3 subjects (7.5%)`; `from 12 to 58 subjects`
             number = _number(match["n"])
@@ -131,10 +80,10 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
                 score += 0.5
             if re.search(r"screened", clause):
                 score -= 2.0
-            elif _DONE.search(clause) and not _START.search(clause):
+            elif DONE.search(clause) and not START.search(clause):
                 completed.append(number or 0)
                 score -= 1.0
-            elif _START.search(clause):
+            elif START.search(clause):
                 score += 0.7
             if re.search(r"\b(?:\d+ of|out of|in)\s(?:the\s)?$", before):
                 score -= 0.4
@@ -149,7 +98,7 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
             if re.search(r"\b(?:fast\w*)\b", text[match.start() : match.end() + 40], re.I):
                 score += 0.3
             offer(score, number, source, match.span("n"))
-        for match in _LABELLED.finditer(text):
+        for match in LABELLED.finditer(text):
             near = text[max(0, match.start() - 40) : match.end() + 20]
             own_group = re.search(
                 r"fast\w*(?:\s\w+){0,2}\s?[(\[,]\s?$",
@@ -164,7 +113,7 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
                 - (0.5 if re.search(r"\bfed\b|women\s?\($|per ", near) else 0.0)
             )
             offer(score, int(match["n"]), source, match.span("n"))
-        for match in _BARE.finditer(text):
+        for match in BARE.finditer(text):
             number = _number(match["n"])
             verb = (match["verb"] or "").lower()
             if match["state"] or match["fast2"]:
@@ -181,12 +130,16 @@ def find_subjects(texts: dict[str, str]) -> Subjects | None:
             elif verb.startswith(("complet", "finish", "analy", "evaluat")):
                 completed.append(number or 0)
                 offer(base + 0.4, number, source, match.span("n"))
-        for match in _OF_THOSE.finditer(text):
+        for match in OF_THOSE.finditer(text):
             offer(base + 2.4, _number(match["n"]), source, match.span("n"))
-        for match in _PAIR.finditer(text):
-            name = "n" if match["first"].lower().startswith("fast") else "m"
+        for match in PAIR.finditer(text):
+            first = match["first"] or match["earlier"]
+            name = "n" if first.lower().startswith("fast") else "m"
             offer(base + 4.0, _number(match[name]), source, match.span(name))
-        sizes = [_number(m["n"]) for p in _FOOD_GROUPS for m in p.finditer(text)]
+        for match in PARALLEL.finditer(text):
+            a, b = _number(match["a"]), _number(match["b"])
+            offer(base + 2.4, (a or 0) + (b or 0), source, match.span("a"), match.span("b"))
+        sizes = [_number(m["n"]) for p in FOOD_GROUPS for m in islice(p.finditer(text), 20)]
         totals = {a + b for i, a in enumerate(sizes) for b in sizes[i + 1 :] if a and b}
         options = [
             (score + 4.0 * (number in totals and where == source), order, number, where, spans)

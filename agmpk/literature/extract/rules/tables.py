@@ -24,7 +24,7 @@ from agmpk.literature.extract.rules.labels import (
     statistic_of,
     unit_of,
 )
-from agmpk.literature.extract.rules.mentions import Mention
+from agmpk.literature.extract.rules.mention import Mention
 from agmpk.literature.extract.rules.parameters import find_parameters
 from agmpk.literature.extract.rules.values import find_values
 from agmpk.literature.text import normalize

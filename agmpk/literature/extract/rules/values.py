@@ -26,6 +26,9 @@ _INSIDE = re.compile(
     rf"(?:\s?(?P<label2>g?CV%?|SD))?(?P<unit>[^()\[\]]{{0,14}}?)\s?[)\]]",
     re.I,
 )
+_BARE_CV = re.compile(
+    rf"\s?,\s?(?P<d>{_NUM})\s?%(?=\s?(?:[(\[;,)]|and\b|vs\b))"
+)  # `2811 ng/mL, 38.5%`
 _AFTER = re.compile(
     rf"\s?,\s?(?:{_LABEL})(?P<a>{_NUM})\s?(?P<pa>%)?(?:\s?(?:-|to)\s?(?P<b>{_NUM}))?", re.I
 )
@@ -97,12 +100,15 @@ def _unit_at(text: str, position: int) -> tuple[int, Unit, tuple[int, int]] | No
 
 
 def _dispersion(
-    text: str, position: int
+    text: str, position: int, value_kind: str = ""
 ) -> tuple[int, float | str, str, tuple[int, int], str] | None:
     match = _PLUS.match(text, position)
     if match:
         kind = "CV%" if match["pct"] else ""
         return match.end(), float(match["d"]), kind, match.span("d"), "plus"
+    bare = _BARE_CV.match(text, position)
+    if value_kind and bare and re.search(r"\bg?CVs?\b", text[:position]):
+        return bare.end(), float(bare["d"]), "CV%", bare.span("d"), "after"
     match = _INSIDE.match(text, position)
     style = "brackets"
     if not match:
@@ -116,12 +122,11 @@ def _dispersion(
         rest = match["unit"].strip()
         if rest and scan_unit(rest) is None and not re.fullmatch(r"[a-z*†‡]", rest):
             return None
-        if (
-            rest
-            and scan_unit(rest) is not None
-            and scan_unit(rest)[1].kind in ("mass", "mass/weight")
+        inner = scan_unit(rest)[1].kind if rest and scan_unit(rest) else ""
+        if inner in ("mass", "mass/weight") or (
+            value_kind and inner not in ("", "percent", value_kind)
         ):
-            return None
+            return None  # `52.7 ng·h/mL (49.8 ng/mL)`: the bracket holds another quantity
     if match["b"]:
         if match["pa"] or match["pb"]:
             return None
@@ -171,7 +176,7 @@ def _read(text: str, match: re.Match[str]) -> Value:
                 cursor = unit[0]
                 continue
         if value.dispersion is None:
-            spread = _dispersion(text, cursor)
+            spread = _dispersion(text, cursor, value.kind)
             if spread:
                 value = replace(
                     value,

@@ -1,0 +1,102 @@
+"""What a pharmacometrician looks at before trusting a fit: parameters, goodness of fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from agmpk.errors import AgmpkError
+from agmpk.nlme.individual import predict
+from agmpk.nlme.population import Population
+from agmpk.studies import Study, Units
+from agmpk.studies.units import conversion_factor
+
+
+def volume_unit(units: Units) -> tuple[str, float]:
+    """The unit to show volumes in, and the factor from (dose unit / concentration unit) to it.
+
+    L, or L/kg after doses per body weight; where neither fits (a molar concentration after a dose
+    in mg), the ratio of the units itself.
+    """
+    own = f"({units.dose})/({units.concentration})"
+    for unit in ("L", "L/kg"):
+        try:
+            return unit, conversion_factor(own, unit)
+        except AgmpkError:
+            continue
+    return own, 1.0
+
+
+def parameter_table(population: Population, units: Units) -> pd.DataFrame:
+    """One row a parameter, and one for each part of the residual error.
+
+    Columns: estimate, unit, ``RSE %`` (relative standard error), ``CV %`` (between individuals,
+    sqrt(exp(omega^2) - 1)), ``shrinkage %`` (of the conditional means).
+    """
+    volume, factor = volume_unit(units)
+    shown = {"ka": ("1/h", 1.0), "tlag": ("h", 1.0)}
+    shown |= {name: (volume, factor) for name in ("V", "V2")}
+    shown |= {name: (f"{volume}/h", factor) for name in ("CL", "Q")}
+    rows = []
+    variances = np.diag(population.omega)
+    for p, name in enumerate(population.structure.parameters):
+        unit, scale = shown[name]
+        varies = population.random[p]
+        rows.append(
+            {
+                "parameter": name,
+                "estimate": population.typical[p] * scale,
+                "unit": unit,
+                "RSE %": 100 * population.se[p],
+                "CV %": 100 * np.sqrt(np.expm1(variances[p])) if varies else np.nan,
+                "shrinkage %": 100 * population.shrinkage[p],
+            }
+        )
+    error = population.error
+    if error.kind == "exponential":
+        rows.append({"parameter": "a", "estimate": error.a, "unit": "1 (SD of ln y)"})
+    else:
+        if error.kind != "proportional":
+            rows.append({"parameter": "a", "estimate": error.a, "unit": units.concentration})
+        if error.kind != "additive":
+            rows.append({"parameter": "b", "estimate": error.b, "unit": "1"})
+    return pd.DataFrame(rows).set_index("parameter")
+
+
+def goodness_of_fit(population: Population, study: Study) -> pd.DataFrame:
+    """One row an observation of the study the model was fitted to.
+
+    Columns: individual, TIME [h], DV, PRED (typical individual), IPRED (at the conditional means
+    of the random effects), IWRES = (DV - IPRED) / SD, on the log scale for exponential error.
+
+    Raises:
+        AgmpkError: the study has an individual that the fit has not seen.
+    """
+    frames = []
+    for one in study.after_dose():
+        if not len(one):
+            continue
+        if one.id not in population.ids:
+            raise AgmpkError(
+                f"Individual {one.id} was not among those the model of {population.compound} was "
+                "fitted to; goodness of fit is for those."
+            )
+        eta = population.etas[population.ids.index(one.id)]
+        typical, own = predict(population, np.stack([0 * eta, eta]), one, one.times)
+        sd = population.error.sd(own)
+        residual = one.concentrations - own
+        if population.error.kind == "exponential":
+            residual = np.log(one.concentrations) - np.log(np.maximum(own, 1e-300))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "individual": one.id,
+                    "TIME": one.times,
+                    "DV": one.concentrations,
+                    "PRED": typical,
+                    "IPRED": own,
+                    "IWRES": residual / sd,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
