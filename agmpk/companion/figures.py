@@ -29,10 +29,10 @@ def figure_html(png: bytes, alt: str, caption: str = "", *, inches: float = 0.0)
     )
 
 
-def figure_png(figure: Figure) -> bytes:
+def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     """PNG of a figure; without creation date or software version, so it is the same bytes again."""
     buffer = BytesIO()
-    figure.savefig(buffer, format="png", metadata={"Software": None})
+    figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 
