@@ -18,9 +18,7 @@ from agmpk.errors import AgmpkError
 from agmpk.files import sha256
 
 
-def chapter_digest(
-    project: Project, chapter: str, parameters: Mapping[str, Any]
-) -> dict[str, str]:
+def chapter_digest(project: Project, chapter: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     """Digest of each thing the executed chapter depends on, by name.
 
     The names: the notebook (cells and metadata), every parameter of the tier, every module of the

@@ -62,9 +62,7 @@ def project(tmp_path: Path) -> Project:
         encoding="utf-8",
     )
     _notebook(project.notebook("alpha"), "if False:\n    from agmpk.one import thing", "n + 1")
-    _notebook(
-        project.notebook("beta"), "print(open('data/b.csv').read())", inputs=["data/b.csv"]
-    )
+    _notebook(project.notebook("beta"), "print(open('data/b.csv').read())", inputs=["data/b.csv"])
     for name in ("smoke", "laptop", "paper"):
         _tier(project, name)
     (tmp_path / "requirements.lock").write_text("numpy==2.4.6\n")

@@ -25,7 +25,10 @@ def test_times_come_from_the_stamps(project):
     assert list(frame.index) == ["beta"]
     row = frame.loc["beta"]
     assert (row["time"], row["date"], row["modules"], row["data files read"]) == (
-        12.5, "2026-01-02 03:04", 1, 1,
+        12.5,
+        "2026-01-02 03:04",
+        1,
+        1,
     )
     assert report.chapters(project, without="beta").empty
 
