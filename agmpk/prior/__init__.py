@@ -3,7 +3,7 @@
 from agmpk.prior.batch import SimulatedStudies
 from agmpk.prior.config import PriorConfig
 from agmpk.prior.preset import load_prior, presets
-from agmpk.prior.simulate import simulate, simulate_block, stream
+from agmpk.prior.simulate import simulate, simulate_block
 
 __all__ = [
     "PriorConfig",
@@ -12,5 +12,4 @@ __all__ = [
     "presets",
     "simulate",
     "simulate_block",
-    "stream",
 ]

@@ -9,8 +9,6 @@ Shapes: S studies, I individuals, T samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -70,14 +68,6 @@ def simulate(config: PriorConfig, studies: int, seed: int) -> SimulatedStudies:
     """The first ``studies`` studies of the stream of ``seed``, in float64."""
     blocks = -(-studies // BLOCK)
     return concatenate([simulate_block(config, seed, b) for b in range(blocks)])[:studies]
-
-
-def stream(config: PriorConfig, seed: int, start: int = 0) -> Iterator[SimulatedStudies]:
-    """Blocks without end, in float32 precision, from block ``start``: feeds training."""
-    block = start
-    while True:
-        yield simulate_block(config, seed, block, torch.float32)
-        block += 1
 
 
 def _draw_dose(

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from agmpk.prior.simulate import BLOCK
+
 TEXT = """# Model card: {model}
 
 Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `validation.csv`.
@@ -15,7 +17,7 @@ Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `valida
 | --- | --- |
 | Model | {model}: conditional flow matching, {size} |
 | Prior | preset `{prior}` (`agmpk/prior/presets/{prior}.yaml`) |
-| Training | {steps} steps of 64 studies ({studies} simulated studies), seed {seed} |
+| Training | {steps} steps of {block} studies ({studies} simulated studies), seed {seed} |
 | Cost | {hours:.2f} h on {threads} CPU thread(s), {machine}, torch {torch} |
 | Validation | log-RMSE {log_rmse:.3f} (naive {naive:.3f}), four samples shown, simulated studies |
 | Weights | half precision, safetensors; loaded as single precision |
@@ -40,7 +42,8 @@ def write_card(folder: Path) -> str:
         size=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in about["size"].items()),
         prior=training["prior"],
         steps=len(steps),
-        studies=f"{64 * len(steps):,}",
+        block=BLOCK,
+        studies=f"{BLOCK * len(steps):,}",
         seed=training["seed"],
         hours=steps.seconds.sum() / 3600,
         threads=machine["threads"],

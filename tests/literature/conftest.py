@@ -10,33 +10,18 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from agmpk.literature.document import document_from_record
-from agmpk.literature.jsonl import read_jsonl
-from agmpk.literature.parse import parse_jats_file
+from agmpk.literature.score import load_gold
 from agmpk.paths import data_path
-
-
-def gold(half):
-    """`[(Document, truth)]` of one half of the gold set."""
-    folder = data_path("literature", "gold")
-    result = []
-    for line in read_jsonl(folder / f"{half}.jsonl"):
-        if line["kind"] == "article":
-            document = parse_jats_file(folder / line["jats"], id=line["id"])
-        else:
-            document = document_from_record(line)
-        result.append((document, line["truth"]))
-    return result
 
 
 @pytest.fixture(scope="session")
 def development():
-    return gold("dev")
+    return load_gold("dev")
 
 
 @pytest.fixture(scope="session")
 def held_out():
-    return gold("held_out")
+    return load_gold("held_out")
 
 
 @pytest.fixture(scope="session")

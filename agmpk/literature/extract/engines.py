@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 from agmpk.literature.document import Document
 from agmpk.literature.extract.rules.engine import extract_rules
@@ -18,10 +18,3 @@ def extract_document(document: Document, engine: Engine = extract_rules) -> Extr
     record = verify(engine(clean), clean)
     record.flags = [*flags, *record.flags, *plausibility_flags(record)]
     return record
-
-
-def extract_documents(
-    documents: Iterable[Document], engine: Engine = extract_rules
-) -> list[Extraction]:
-    """`extract_document` for each document, in order."""
-    return [extract_document(document, engine) for document in documents]
