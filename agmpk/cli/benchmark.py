@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+import pandas as pd
+from tqdm import tqdm
 
 from agmpk.cli.options import OUT, SEED, check_out
+from agmpk.errors import AgmpkError
+
+if TYPE_CHECKING:
+    from agmpk.forecasting import Forecaster
+    from agmpk.studies import Study
 
 
 @click.command(
     epilog="""\b
 Examples:
   agmpk benchmark --models naive,flow --out results.csv
+  agmpk benchmark --models naive,flow,diffusion,aicmet,transformer,node --out results.csv
+  agmpk benchmark --models flow,mine=runs/mine/checkpoint --compounds caffeine --out results.csv
   agmpk benchmark --models naive --cohorts development --observed 2 --out results.csv
 """
 )
@@ -20,7 +31,7 @@ Examples:
     "--models",
     default="naive,flow",
     show_default=True,
-    help="Names or checkpoint folders, separated by commas.",
+    help="Names, or checkpoint folders as NAME=FOLDER, separated by commas.",
 )
 @click.option(
     "--cohorts",
@@ -29,31 +40,43 @@ Examples:
     type=click.Choice(["benchmark", "development"]),
     help="The 20 compounds, or the development cohorts.",
 )
+@click.option("--compounds", help="Only these compounds, separated by commas.")
 @click.option(
     "--observed", default=4, show_default=True, type=click.IntRange(0), help="Length of the prefix."
 )
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(2))
 @SEED
 @OUT
-def benchmark(models: str, cohorts: str, observed: int, samples: int, seed: int, out: Path) -> None:
+def benchmark(
+    models: str,
+    cohorts: str,
+    compounds: str | None,
+    observed: int,
+    samples: int,
+    seed: int,
+    out: Path,
+) -> None:
     """Score MODELS with the published protocol and print the table of compounds.
 
-    Writes model, compound, individual, n_target, log_rmse.
+    Writes model, compound, individual, n_target, log_rmse, covered_90 (share of the held-out points
+    inside the 90 % interval) and failure: why a model could not answer, where log_rmse is missing.
     """
     from agmpk.evaluation import (
         benchmark_studies,
         by_compound,
         development_studies,
-        evaluate,
         published_table,
     )
     from agmpk.files import write_csv
-    from agmpk.forecasting import load_forecaster
 
     check_out(out)
-    forecasters = [load_forecaster(name.strip()) for name in models.split(",")]
+    forecasters = load_models(models)
     studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
-    results = evaluate(forecasters, studies, observed, samples, seed).results
+    studies = choose(studies, compounds)
+    results = pd.concat(
+        [score_model(one, studies, observed, samples, seed) for one in forecasters],
+        ignore_index=True,
+    )
     write_csv(results, out)
     table = by_compound(results)
     mean, strict = table.mean(), by_compound(results, strict=True).mean()
@@ -61,8 +84,84 @@ def benchmark(models: str, cohorts: str, observed: int, samples: int, seed: int,
         table = table.join(published_table().add_prefix("published "))
     click.echo(table.round(3).to_string(na_rep="-"))
     for name in mean.index:
+        rows = results[results.model == name]
+        inside = (rows.covered_90 * rows.n_target).sum() / rows.n_target[rows.covered_90 >= 0].sum()
         click.echo(
             f"{name}: mean log-RMSE {mean[name]:.3f} over {len(table)} compounds "
-            f"(strict {strict[name]:.3f})"
+            f"(strict {strict[name]:.3f}); 90 % intervals cover {inside:.1%}"
         )
+        missing = rows[rows.failure != ""]
+        if len(missing):
+            click.echo(
+                f"agmpk: {name} has no forecast of {len(missing)} of {len(rows)} individuals "
+                f"({', '.join(dict.fromkeys(missing.compound))}); its means are over the others, "
+                f"and {out} says why.",
+                err=True,
+            )
     click.echo(f"{len(results)} rows -> {out}")
+
+
+def load_models(models: str) -> list[Forecaster]:
+    """The forecasters of ``--models``.
+
+    Raises:
+        AgmpkError: an unknown model, or two of the same name.
+    """
+    from agmpk.forecasting import load_forecaster
+
+    found: dict[str, Forecaster] = {}
+    for text in models.split(","):
+        called, _, source = text.strip().rpartition("=")
+        forecaster = load_forecaster(source, called or None)
+        if forecaster.name in found:
+            raise AgmpkError(
+                f"Two models are called {forecaster.name}: name them apart as NAME=FOLDER."
+            )
+        found[forecaster.name] = forecaster
+    return list(found.values())
+
+
+def choose(studies: Mapping[str, Study], compounds: str | None) -> dict[str, Study]:
+    """The studies of ``--compounds``, or all.
+
+    Raises:
+        AgmpkError: an unknown compound.
+    """
+    names = [name.strip() for name in compounds.split(",")] if compounds else list(studies)
+    unknown = [name for name in names if name not in studies]
+    if unknown:
+        raise AgmpkError(
+            f"There is no compound {', '.join(unknown)}: use some of {', '.join(studies)}."
+        )
+    return {name: studies[name] for name in studies if name in names}
+
+
+def score_model(
+    forecaster: Forecaster, studies: Mapping[str, Study], observed: int, samples: int, seed: int
+) -> pd.DataFrame:
+    """One row an individual; a case that the model refuses has no score, and says why.
+
+    Raises:
+        AgmpkError: the model refuses every case.
+    """
+    from agmpk.evaluation import Scored, cases, score
+    from agmpk.evaluation.metrics import covered
+
+    every = [case for name, study in studies.items() for case in cases(name, study, observed)]
+    rows, refusal = [], None
+    for case in tqdm(every, desc=forecaster.name, unit="individual", disable=None):
+        forecast, inside, failure = None, float("nan"), ""
+        if len(case.times):
+            try:
+                forecast = forecaster.forecast(
+                    case.context, case.prefix, case.times, samples, case.seed(seed)
+                )
+                inside = covered(forecast.samples, case.observed, 0.9).mean()
+            except AgmpkError as error:
+                refusal, failure = error, str(error)
+        row = score(forecaster.name, Scored(case, forecast))
+        row |= {"log_rmse": float("nan")} if failure else {}
+        rows.append(row | {"covered_90": inside, "failure": failure})
+    if refusal and not any(row["covered_90"] >= 0 for row in rows):
+        raise refusal
+    return pd.DataFrame(rows)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import click
 import pandas as pd
 
 from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out, parse_times
+from agmpk.errors import AgmpkError
+from agmpk.studies import Dose, Study
+
+ROUTES = ["oral", "iv_bolus", "iv_infusion"]
 
 
 @click.command(
@@ -15,6 +20,7 @@ from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out
 Examples:
   agmpk cohort data/benchmark/studies/caffeine.csv -n 100 --out cohort.csv
   agmpk cohort study.csv -n 500 --times 0.5:24:0.5 --model naive --seed 7 --out cohort.csv
+  agmpk cohort study.csv --dose 200 --out double.csv
 """
 )
 @STUDY
@@ -27,6 +33,11 @@ Examples:
     help="Number of virtual individuals.",
 )
 @TIMES
+@click.option("--dose", "amount", type=float, help="What if: another amount, in the study's unit.")
+@click.option("--route", type=click.Choice(ROUTES), help="What if: another route.")
+@click.option("--duration", type=float, help="What if: another duration of the infusion (h).")
+@click.option("--doses", type=click.IntRange(1), help="What if: so many doses, with --every.")
+@click.option("--every", type=float, help="What if: hours between the doses, with --doses.")
 @MODEL
 @SEED
 @ANALYTE
@@ -35,6 +46,11 @@ def cohort(
     study: Path,
     number: int,
     times: str | None,
+    amount: float | None,
+    route: str | None,
+    duration: float | None,
+    doses: int | None,
+    every: float | None,
     model: str,
     seed: int,
     analyte: str | None,
@@ -43,7 +59,8 @@ def cohort(
     """Generate virtual individuals given all individuals of STUDY, a NONMEM-style table.
 
     Writes ID, TIME (h) and DV; by default at the union of the study's sampling times, with the
-    dose of its first individual.
+    dose of its first individual. A model answers only for routes and schedules that the study
+    holds; it refuses the others.
     """
     from agmpk.files import write_csv
     from agmpk.forecasting import generate, load_forecaster
@@ -52,7 +69,8 @@ def cohort(
     wanted = parse_times(times)
     check_out(out)
     data = read_study(study, analyte=analyte)
-    virtual = generate(load_forecaster(model), data, number, wanted, seed=seed)
+    dose = what_if(data, amount, route, duration, doses, every)
+    virtual = generate(load_forecaster(model), data, number, wanted, dose, seed)
     frame = pd.concat(
         [
             pd.DataFrame({"ID": one.id, "TIME": one.times, "DV": one.concentrations})
@@ -62,3 +80,31 @@ def cohort(
     )
     write_csv(frame, out)
     click.echo(f"{number} virtual individual(s) of {data.compound} with {model} -> {out}")
+
+
+def what_if(
+    study: Study,
+    amount: float | None,
+    route: str | None,
+    duration: float | None,
+    doses: int | None,
+    every: float | None,
+) -> Dose | None:
+    """The first dose of the study's first individual with the changes asked for; None if none.
+
+    Raises:
+        AgmpkError: the study is empty, or the changes do not make a dose.
+    """
+    changes: dict[str, object] = {"amount": amount, "route": route, "duration": duration}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if (doses is None) != (every is None):
+        raise AgmpkError("--doses and --every go together: so many doses, so many hours apart.")
+    if doses is not None:
+        changes |= {"additional": doses - 1, "interval": every if doses > 1 else 0.0}
+    if not changes:
+        return None
+    if not len(study):
+        raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
+    if route is not None and route != "iv_infusion":
+        changes.setdefault("duration", 0.0)
+    return replace(study.individuals[0].doses[0], **changes)

@@ -24,21 +24,23 @@ Examples:
 @SEED
 @OUT
 def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
-    """Draw STUDIES studies and write them as one NONMEM-style table with a STUDY column."""
-    from agmpk.files import write_csv
+    """Draw STUDIES studies and write them as one NONMEM-style table with a STUDY column.
+
+    Times are in h, doses in mg, concentrations in mg/L. Rows are written block by block, so any
+    number of studies fits in memory; the file appears when it is whole.
+    """
+    from agmpk.files import atomic_path
     from agmpk.prior.preset import load_prior
     from agmpk.prior.simulate import BLOCK, simulate_block
     from agmpk.prior.table import to_table
 
     check_out(out)
     config = load_prior(preset)
-    blocks = range(-(-studies // BLOCK))
-    tables = []
-    for block in tqdm(blocks, desc="simulate", unit="block", disable=None):
-        batch = simulate_block(config, seed, block)[: studies - block * BLOCK]
-        tables.append(to_table(batch, first=1 + block * BLOCK))
-    import pandas as pd
-
-    table = pd.concat(tables, ignore_index=True)
-    write_csv(table, out)
-    click.echo(f"{studies} studies, {len(table)} rows -> {out}")
+    rows = 0
+    with atomic_path(out) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        for start in tqdm(range(0, studies, BLOCK), desc="simulate", unit="block", disable=None):
+            batch = simulate_block(config, seed, start // BLOCK)[: studies - start]
+            table = to_table(batch, first=1 + start)
+            table.to_csv(file, index=False, header=start == 0, lineterminator="\n")
+            rows += len(table)
+    click.echo(f"{studies} studies, {rows} rows -> {out}")

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecaster
+from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.studies import Dose, Individual, Study
 
 
@@ -31,14 +32,20 @@ def generate(
         study: the context, whole.
         n: number of virtual individuals.
         times: sampling times [h]; by default the union of the study's.
-        dose: their dose; by default that of the study's first individual.
+        dose: what if they were given this dose (with ``additional`` and ``interval`` for a repeated
+            one); by default they get the doses of the study's first individual.
         seed: same seed, same cohort.
 
     Raises:
-        AgmpkError: the study is empty or the model cannot generate for it.
+        AgmpkError: the study is empty, or the model cannot generate for it or for that dose.
     """
     if not len(study):
         raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
+    if dose is not None and isinstance(forecaster, NaiveForecaster):
+        raise AgmpkError(
+            "The naive forecast knows no doses, so it cannot say what another one would do: use a "
+            "trained model."
+        )
     times = sampling_times(study) if times is None else np.asarray(times, dtype=float)
     doses = study.individuals[0].doses if dose is None else (dose,)
     nobody = Individual("virtual", [], [], doses)

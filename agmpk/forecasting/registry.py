@@ -10,17 +10,23 @@ from agmpk.forecasting.forecaster import Forecaster
 from agmpk.paths import data_path
 
 FITTED = ("nlme", "nlme-population")
+ORDER = ("flow", "diffusion", "aicmet", "transformer", "node")
 
 
 def model_names() -> tuple[str, ...]:
-    """``naive`` and the checkpoints; ``load_forecaster`` knows the names of ``FITTED`` too."""
+    """``naive`` and the checkpoints, ours before the rivals; ``load_forecaster`` knows the names
+    of ``FITTED`` too."""
     folder = data_path("checkpoints", must_exist=False)
-    found = sorted(p.parent.name for p in folder.glob("*/weights.safetensors"))
-    return ("naive", *found)
+    found = {p.parent.name for p in folder.glob("*/weights.safetensors")}
+    first = [name for name in ORDER if name in found]
+    return ("naive", *first, *sorted(found.difference(first)))
 
 
-def load_forecaster(name: str | Path) -> Forecaster:
+def load_forecaster(name: str | Path, called: str | None = None) -> Forecaster:
     """A forecaster by name, or from the folder of a checkpoint.
+
+    ``called`` is the name it goes by in tables; by default that of a shipped model, or the kind of
+    the model in a folder.
 
     Raises:
         AgmpkError: no such model, or a checkpoint that is damaged or of another version.
@@ -42,7 +48,7 @@ def load_forecaster(name: str | Path) -> Forecaster:
             "or the folder of a checkpoint."
         )
     # Imported late: PyTorch takes seconds to load and the naive forecaster does not need it.
-    from agmpk.forecasting.flow import FlowForecaster
+    from agmpk.forecasting.amortized import AmortizedForecaster
     from agmpk.training.checkpoint import load_checkpoint
 
-    return FlowForecaster(load_checkpoint(folder), name=text if shipped else "flow")
+    return AmortizedForecaster(load_checkpoint(folder), called or (text if shipped else None))

@@ -29,16 +29,17 @@ class EncoderLayer(nn.Module):
 
 
 class ContextEncoder(nn.Module):
-    """[B, L, CONTEXT_CHANNELS] -> [B, L, D]."""
+    """[B, L, CONTEXT_CHANNELS] -> [B, L, D]; ``continuum`` weighs keys by the time they cover."""
 
-    def __init__(self, width: int, layers: int) -> None:
+    def __init__(self, width: int, layers: int, continuum: bool = False) -> None:
         super().__init__()
+        self.continuum = continuum
         self.embed = nn.Linear(CONTEXT_CHANNELS, width)
         self.layers = nn.ModuleList(EncoderLayer(width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: ContextTokens) -> Tensor:
-        bias = context_bias(tokens.owner, tokens.u)
+        bias = context_bias(tokens.owner, tokens.u, tokens.weight if self.continuum else None)
         x = self.embed(tokens.features)
         for layer in self.layers:
             x = layer(x, bias)

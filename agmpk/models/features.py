@@ -11,23 +11,32 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from agmpk.models.dosing import since_dose
 from agmpk.models.frame import Frame
+from agmpk.models.quadrature import log_weights
 from agmpk.models.task import Task
 
 FREQUENCIES = 4
 TIME_CHANNELS = 2 + 4 * FREQUENCIES
-CONTEXT_CHANNELS = TIME_CHANNELS + 8
-TARGET_CHANNELS = TIME_CHANNELS + 19
+DOSING_CHANNELS = 9
+CONTEXT_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 4
+TARGET_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 15
 
 
 @dataclass(frozen=True)
 class ContextTokens:
     """features [B, L, C]; owner [B, L] index of the individual, -1 for padding; u [B, L] warped
-    time (see ``warp``)."""
+    time (see ``warp``); weight [B, L] logarithm of the width of warped time it stands for."""
 
     features: Tensor
     owner: Tensor
     u: Tensor
+    weight: Tensor
+
+    def to(self, kind: torch.dtype) -> ContextTokens:
+        """The tokens in another precision."""
+        u, weight = self.u.to(kind), self.weight.to(kind)
+        return ContextTokens(self.features.to(kind), self.owner, u, weight)
 
 
 def warp(tau: Tensor) -> Tensor:
@@ -45,13 +54,34 @@ def time_features(tau: Tensor) -> Tensor:
     )
 
 
+def dosing(task: Task, frame: Frame, times: Tensor) -> Tensor:
+    """Route, infusion time, and where each of ``times`` [B, N, T] lies in the schedule of doses:
+    [B, N, T, DOSING_CHANNELS].
+
+    All zero but the route where a single bolus or oral dose was given.
+    """
+    scale = frame.time_scale[:, None, None]
+    since, number = since_dose(task, times)
+    since, repeated = since / scale, (task.additional > 0)[:, None, None]
+    duration, interval = (a[:, None, None] / scale for a in (task.duration, task.interval))
+    schedule = [
+        torch.where(repeated, since.clamp(max=2), 0.0),
+        torch.where(repeated, warp(since) / 2, 0.0),
+        number.log(),
+        repeated.to(times.dtype).expand_as(times),
+        torch.where(repeated, interval.clamp(max=2), 0.0).expand_as(times),
+        duration.expand_as(times),
+    ]
+    route = task.route[:, None, None].to(times.dtype).expand(*times.shape, 3)
+    return torch.cat([torch.stack(schedule, -1), route], -1)
+
+
 def context_tokens(task: Task, frame: Frame) -> ContextTokens:
     """Every context observation as a token, packed to the largest number in the batch."""
     B, J, K = task.context_times.shape
     scale = frame.time_scale[:, None, None]
     tau = task.context_times / scale
     dose = _relative_dose(task.context_dose, task, frame)
-    per_study = torch.cat([task.route, (task.duration / frame.time_scale)[:, None]], -1)
     features = torch.cat(
         [
             time_features(tau),
@@ -59,7 +89,7 @@ def context_tokens(task: Task, frame: Frame) -> ContextTokens:
             (frame.context_residual * 3).tanh()[..., None],
             (frame.context_curve - frame.peak[:, None, None]).clamp(min=-12)[..., None] / 3,
             dose[..., None, None].expand(B, J, K, 1),
-            per_study[:, None, None].expand(B, J, K, 4),
+            dosing(task, frame, task.context_times),
         ],
         -1,
     )
@@ -73,6 +103,7 @@ def context_tokens(task: Task, frame: Frame) -> ContextTokens:
         features=features,
         owner=torch.where(mask[:, :length].bool(), owner, -1),
         u=warp(tau).flatten(1).gather(1, order),
+        weight=log_weights(warp(tau), task.context_mask).flatten(1).gather(1, order),
     )
 
 
@@ -85,7 +116,6 @@ def target_features(task: Task, frame: Frame) -> Tensor:
     since = (tau - (frame.last_time / frame.time_scale[:, None])[..., None]).clamp(-2, 2)
     number = prefix.sum(-1).to(tau.dtype)[..., None].expand(B, R, T)
     context = frame.use.sum(-1).to(tau.dtype)[:, None, None].expand(B, R, T)
-    per_study = torch.cat([task.route, (task.duration / frame.time_scale)[:, None]], -1)
     channels = [
         seen,
         (seen / 3).tanh(),
@@ -107,7 +137,7 @@ def target_features(task: Task, frame: Frame) -> Tensor:
         [
             time_features(tau),
             torch.stack(channels, -1),
-            per_study[:, None, None].expand(B, R, T, 4),
+            dosing(task, frame, task.target_times),
         ],
         -1,
     )

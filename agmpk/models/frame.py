@@ -31,14 +31,17 @@ class Frame:
     """What ``to_frame`` computes; [B, R, T] unless said otherwise.
 
     time_scale [B] h; curve: mean log-curve at the target's times; offset [B, R]: last prefix
-    residual; spread; covered: share of context individuals sampled around that time; peak [B]:
-    the mean curve's largest value at context times; context_curve, context_residual [B, J, K].
+    residual; spread; departures [B, J, R, T]: of the context individuals from the mean log-curve,
+    pinned at the target's last prefix time; covered: share of context individuals sampled around
+    that time; peak [B]: the mean curve's largest value at context times; last_time [B, R] h of the
+    prefix; context_curve, context_residual [B, J, K]; use [B, J]: who counts.
     """
 
     time_scale: Tensor
     curve: Tensor
     offset: Tensor
     spread: Tensor
+    departures: Tensor
     covered: Tensor
     peak: Tensor
     last_time: Tensor
@@ -50,6 +53,11 @@ class Frame:
     def centre(self) -> Tensor:
         """The naive forecast ln(y / dose) at the target's times [B, R, T]."""
         return self.curve + self.offset[..., None]
+
+    @property
+    def unit(self) -> Tensor:
+        """What a step of 1 in x is worth in the loss [B, R, T]: natural-log units."""
+        return self.spread
 
     def encode(self, logs: Tensor) -> Tensor:
         """ln(y / dose) -> x."""
@@ -106,6 +114,7 @@ def to_frame(task: Task) -> Frame:
         curve=curve,
         offset=offset,
         spread=spread,
+        departures=pinned,
         covered=inside(
             task.context_times, task.context_mask, task.target_times.flatten(1), use
         ).unflatten(1, (R, T)),

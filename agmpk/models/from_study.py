@@ -11,36 +11,60 @@ from agmpk.errors import AgmpkError
 from agmpk.models.task import Task, route_one_hot
 from agmpk.studies import Dose, Individual, Study
 
+SAME = 0.01  # intervals between doses that differ relatively by less are one interval
 
-def only_dose(individual: Individual, compound: str) -> Dose:
-    """The individual's single dose.
+
+def regimen(individual: Individual, compound: str) -> Dose:
+    """The individual's schedule as one ``Dose``: its first dose with ``additional`` equal ones.
 
     Raises:
-        AgmpkError: there are several doses; the networks were trained on single-dose studies.
+        AgmpkError: the doses differ, or are not given at equal intervals.
     """
     doses = individual.single_doses()
-    if len(doses) != 1:
+    first, times = doses[0], np.array([dose.time for dose in doses])
+    alike = {(dose.amount, dose.route, dose.duration) for dose in doses}
+    gaps = np.diff(times)
+    if len(alike) > 1 or (len(gaps) and np.ptp(gaps) > SAME * gaps.mean()):
         raise AgmpkError(
-            f"Individual {individual.id} of the study of {compound} has {len(doses)} doses, and "
-            "this model was trained on single-dose studies: give one dose per individual."
+            f"Individual {individual.id} of the study of {compound} has {len(doses)} doses that "
+            "differ or are not evenly spaced, and this model knows equal doses at equal "
+            "intervals only: give such a schedule, or a single dose."
         )
-    return doses[0]
+    interval = float(gaps.mean()) if len(gaps) else 0.0
+    return Dose(first.time, first.amount, first.route, first.duration, len(gaps), interval)
+
+
+def _check_shared(one: Individual, its: Dose, target: Individual, dose: Dose) -> None:
+    if its.route != dose.route:
+        raise AgmpkError(
+            f"Individual {one.id} was dosed {its.route} and the target {target.id} "
+            f"{dose.route}: this model needs one route per study."
+        )
+    off = abs(its.interval - dose.interval) > SAME * dose.interval
+    if its.additional != dose.additional or off:
+        raise AgmpkError(
+            f"Individual {one.id} was given {_schedule(its)} and the target {target.id} "
+            f"{_schedule(dose)}: this model needs one schedule per study."
+        )
+
+
+def _schedule(dose: Dose) -> str:
+    if not dose.additional:
+        return "a single dose"
+    return f"{dose.additional + 1} doses every {dose.interval:g} h"
 
 
 def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float64]) -> Task:
-    """One task (B = R = 1), float64, times counted from each individual's dose.
+    """One task (B = R = 1), float64, times counted from each individual's first dose.
 
     Raises:
-        AgmpkError: several doses, or routes that differ between the target and its context.
+        AgmpkError: doses that are unequal or unevenly spaced, or a route or schedule that differs
+            between the target and its context.
     """
-    dose = only_dose(prefix, context.compound)
-    others = [(one, only_dose(one, context.compound)) for one in context]
+    dose = regimen(prefix, context.compound)
+    others = [(one, regimen(one, context.compound)) for one in context]
     for one, its in others:
-        if its.route != dose.route:
-            raise AgmpkError(
-                f"Individual {one.id} was dosed {its.route} and the target {prefix.id} "
-                f"{dose.route}: this model needs one route per study."
-            )
+        _check_shared(one, its, prefix, dose)
     rows = [(one.times - its.time, np.log(one.concentrations / its.amount)) for one, its in others]
     context_times, context_logs, context_mask = _pad(rows)
     seen, logs = prefix.times - dose.time, np.log(prefix.concentrations / dose.amount)
@@ -61,6 +85,8 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
         target_dose=torch.tensor([[np.log(dose.amount)]], dtype=torch.float64),
         route=route_one_hot(torch.tensor([dose.route == "oral"]), torch.tensor([dose.duration])),
         duration=torch.tensor([dose.duration], dtype=torch.float64),
+        interval=torch.tensor([dose.interval], dtype=torch.float64),
+        additional=torch.tensor([dose.additional]),
     )
 
 

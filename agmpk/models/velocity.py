@@ -1,6 +1,8 @@
-"""The velocity network: from the state of a target's curve at flow time t to its velocity.
+"""The network: from the state of a target's curve at time t of the transport to its prediction.
 
-Shapes: B studies, R targets, S samples, T target points, D width.  In training S is 1.
+For the flow the prediction is the velocity, for the diffusion ``v`` (see ``agmpk.transport``).
+
+Shapes: B studies, R targets, S samples, T target points, D width.
 """
 
 from __future__ import annotations
@@ -11,10 +13,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.attention import Attention, FeedForward, cross_bias
+from agmpk.models.attention import INVISIBLE, Attention, FeedForward, cross_bias
 from agmpk.models.context_encoder import ContextEncoder
 from agmpk.models.features import TARGET_CHANNELS, context_tokens, target_features, warp
 from agmpk.models.frame import Frame, to_frame
+from agmpk.models.quadrature import log_weights
 from agmpk.models.task import Task
 
 FLOW_TIME_CHANNELS = 32
@@ -47,25 +50,26 @@ class DecoderLayer(nn.Module):
     def forward(
         self, x: Tensor, keys: tuple[Tensor, Tensor], bias_cross: Tensor, bias_self: Tensor
     ) -> Tensor:
-        S, B, R, T, D = x.shape
-        y = self.norm_self(x).flatten(0, 2)
-        x = x + self.along(
-            y, self.along.keys(y), bias_self.expand(S, B, R, 1, 1, T).flatten(0, 2)
-        ).view_as(x)
-        # All targets and points of a study query its context together.  Samples share keys and
-        # bias: the expanded views cost no memory in the two cases that matter, S = 1 and B = 1.
-        y = self.norm_cross(x).view(S * B, R * T, D)
-        shared = [a.expand(S, *a.shape).flatten(0, 1) for a in (*keys, bias_cross)]
-        x = x + self.across(y, shared[:2], shared[2]).view_as(x)
+        B, S, R, T, D = x.shape
+        y = self.norm_self(x).view(B * S * R, T, D)
+        x = x + self.along(y, self.along.keys(y), bias_self).view_as(x)
+        # All curves of a study query its context together.
+        N = len(bias_cross)
+        y = self.norm_cross(x).view(N, -1, D)
+        shared = tuple(a.expand(N, -1, -1, -1) for a in keys)
+        x = x + self.across(y, shared, bias_cross).view_as(x)
         return x + self.feed(x)
 
 
 class VelocityNetwork(nn.Module):
     """v(x_t, t | context, prefix, dosing, times) at every point of every target."""
 
-    def __init__(self, width: int = 128, encoder_layers: int = 3, decoder_layers: int = 4) -> None:
+    def __init__(
+        self, width: int, encoder_layers: int, decoder_layers: int, continuum: bool = False
+    ) -> None:
         super().__init__()
-        self.encoder = ContextEncoder(width, encoder_layers)
+        self.continuum = continuum
+        self.encoder = ContextEncoder(width, encoder_layers, continuum)
         self.empty = nn.Parameter(torch.zeros(1, 1, width))
         self.points = nn.Linear(TARGET_CHANNELS, width)
         self.state = nn.Linear(2, width, bias=False)
@@ -80,29 +84,41 @@ class VelocityNetwork(nn.Module):
         """Encode the context and the known part of the targets."""
         frame = frame or to_frame(task)
         kind = self.empty.dtype
-        tokens = context_tokens(task, frame)
-        tokens = type(tokens)(tokens.features.to(kind), tokens.owner, tokens.u.to(kind))
+        tokens = context_tokens(task, frame).to(kind)
         encoded = self.encoder(tokens)
         encoded = torch.cat([self.empty.expand(len(encoded), -1, -1), encoded], 1)
-        u = warp(task.target_times / frame.time_scale[:, None, None]).flatten(1).to(kind)
-        invisible = torch.where(task.target_mask, 0.0, -torch.inf).to(kind)
-        # A target without any point must not turn its softmax into 0 / 0.
-        invisible = torch.where(task.target_mask.any(-1, keepdim=True), invisible, 0.0)
+        u = warp(task.target_times / frame.time_scale[:, None, None])
+        own = torch.where(task.target_mask, 0.0, INVISIBLE).to(u)
+        if self.continuum:
+            own = own + log_weights(u, task.target_mask)
         return Conditioning(
             frame=frame,
             points=self.points(target_features(task, frame).to(kind)),
             keys=[layer.across.keys(encoded) for layer in self.layers],
-            bias_cross=cross_bias(u, tokens.owner, tokens.u),
-            bias_self=invisible[:, :, None, None],
+            bias_cross=cross_bias(
+                u.flatten(1).to(kind),
+                tokens.owner,
+                tokens.u,
+                tokens.weight if self.continuum else None,
+            ),
+            bias_self=own[:, :, None, None].to(kind),
         )
 
     def forward(self, x_t: Tensor, t: Tensor, known: Conditioning) -> Tensor:
         """Velocity [S, B, R, T] of states ``x_t`` [S, B, R, T] at flow times ``t`` [S, B, R]."""
+        S, B, R, T = x_t.shape
+        x_t, t = x_t.transpose(0, 1), t.transpose(0, 1)
         squashed = torch.stack([x_t, (x_t / 3).tanh()], -1)
-        h = known.points + self.state(squashed) + self.flow_time(_fourier(t))[..., None, :]
+        h = self.state(squashed) + self.flow_time(_fourier(t))[..., None, :]
+        h = h + known.points[:, None]
+        # The draws of a study query its keys side by side, and no key is ever copied: they are a
+        # batch where there is one study, and a longer list of queries where there are several.
+        N = S if B == 1 else B
+        bias_cross = known.bias_cross.repeat(1, 1, B * S // N, 1).expand(N, -1, -1, -1)
+        bias_self = known.bias_self[:, None].expand(B, S, R, 1, 1, T).flatten(0, 2)
         for layer, keys in zip(self.layers, known.keys, strict=True):
-            h = layer(h, keys, known.bias_cross, known.bias_self)
-        return self.head(h)[..., 0]
+            h = layer(h, keys, bias_cross, bias_self)
+        return self.head(h)[..., 0].transpose(0, 1)
 
 
 def _fourier(t: Tensor) -> Tensor:

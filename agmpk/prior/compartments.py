@@ -10,17 +10,21 @@ rate R of a running infusion, which is a state so that an infusion needs no spec
     dR   = 0
 
 (AGM-PK, PAGE 34, 2026; transit chain: Savic et al. 2007.)  The system is linear, so the state
-moves over an interval by one matrix exponential, however stiff the rates are.
+moves over an interval h by exp(A h), however stiff the rates are.  The exponential acts through
+fractions (``agmpk.prior.exponential``); each asks for the solution s of (A h - z) s = x, and
+because compartments feed each other in a row that is plain substitution: no matrix is formed.
 
-Shapes: N individuals, H intervals, D states, P peripherals.
+Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex numbers).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
+
+from agmpk.prior.exponential import ORDER, poles_and_residues
 
 
 @dataclass(frozen=True)
@@ -63,9 +67,13 @@ class Rates:
     km: Tensor
     first_pass: Tensor
 
+    def to(self, device: torch.device | str) -> Rates:
+        """The rates on another device."""
+        return Rates(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+
 
 def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
-    """The matrix A [N, H, D, D] of dx/dt = A x."""
+    """The matrix A [N, H, D, D] of dx/dt = A x: the system written out, for reference solvers."""
     a = rates.ka.new_zeros((*rates.ka.shape, layout.size, layout.size))
     gut, central, metabolite = layout.gut, layout.central, layout.metabolite
     for step in range(layout.transits):
@@ -86,22 +94,80 @@ def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     return a
 
 
-def propagate(matrix: Tensor, durations: Tensor, jumps: Tensor) -> Tensor:
+def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) -> Tensor:
     """States [N, H + 1, D] at the grid points, each taken just after the jump at that point.
 
     Parameters
     ----------
-    matrix : [N, H, D, D] generator of each interval, 1/h.
+    rates : rates of each interval.
+    layout : where each amount stands in the state.
     durations : [N, H] length of each interval, h (zero is allowed).
-    jumps : [N, H + 1, D] what is added to the state at each grid point (doses).
+    jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
     """
-    moves = torch.matrix_exp(matrix * durations[..., None, None])
-    state = jumps[:, 0]
+    step = Step(rates, layout, durations)
+    jumps = jumps.permute(1, 2, 0).contiguous()
+    state = jumps[0]
     states = [state]
     for k in range(durations.shape[1]):
-        # Amounts cannot be negative; rounding of the exponential can make them -1e-9.
-        state = (moves[:, k] @ state[..., None]).squeeze(-1)
-        state[..., :-1] = state[..., :-1].clamp(min=0)
-        state = state + jumps[:, k + 1]
+        state = step(k, state, step.ke[k], step.k_form[k]) + jumps[k + 1]
         states.append(state)
-    return torch.stack(states, dim=1)
+    return torch.stack(states).permute(2, 0, 1)
+
+
+class Step:
+    """exp(A h) x for every interval h: the factors of the solutions, computed for all at once.
+
+    ke and k_form are given with each step, because saturable elimination changes them on the way.
+    """
+
+    def __init__(self, rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER) -> None:
+        poles, residues = (
+            torch.from_numpy(v).to(durations.device)[:, None] for v in poles_and_residues(order)
+        )
+        h = durations.T[:, None]
+        self.layout, self.h = layout, h
+        self.running = 1 / poles
+        self.residues = 2 * residues.T
+        # Dimensionless rate * time, [H, 1, N], and the inverses of (rate * time + z), [H, K, N].
+        self.ke, self.k_form = rates.ke.T[:, None] * h, rates.k_form.T[:, None] * h
+        self.ka = rates.ka.T[:, None] * h
+        first_pass = rates.first_pass.T[:, None]
+        self.to_central, self.to_metabolite = self.ka * (1 - first_pass), self.ka * first_pass
+        self.k_out = rates.k_out.permute(1, 2, 0)[:, :, None] * h[:, None]
+        k_in = rates.k_in.permute(1, 2, 0)[:, :, None] * h[:, None]
+        self.gut = (self.ka + poles).reciprocal()
+        self.peripheral = (k_in + poles).reciprocal()
+        self.metabolite = (rates.km.T[:, None] * h + poles).reciprocal()
+        self.back = k_in * self.peripheral
+        self.central = self.k_out.sum(1) + poles - (self.back * self.k_out).sum(1)
+
+    def __call__(self, k: int, state: Tensor, ke: Tensor, k_form: Tensor) -> Tensor:
+        """The state [D, N] after interval ``k``; ke and k_form [1, N] are multiplied by its h."""
+        at, x = self.layout, state[:, None]
+        chain, central = self._solved(k, x, ke)
+        amounts = x[at.central + 1 : at.metabolite]
+        peripherals = (self.k_out[k] * central - amounts) * self.peripheral[k]
+        formed = self.to_metabolite[k] * chain[-1] + k_form * central
+        metabolite = (formed - x[at.metabolite]) * self.metabolite[k]
+        moved = self._sum(torch.stack([*chain, central, *peripherals, metabolite]))
+        return torch.cat([moved, state[-1:]])
+
+    def central_amount(self, k: int, state: Tensor, ke: Tensor) -> Tensor:
+        """The amount [N] in the central compartment after interval ``k``, as in a call."""
+        return self._sum(self._solved(k, state[:, None], ke)[1])
+
+    def _solved(self, k: int, x: Tensor, ke: Tensor) -> tuple[list[Tensor], Tensor]:
+        """Solutions [K, N] of the chain's stages, and of the central compartment."""
+        at = self.layout
+        chain = []
+        for stage in range(at.gut + 1):
+            fed = self.ka[k] * chain[-1] - x[stage] if stage else -x[0]
+            chain.append(fed * self.gut[k])
+        inflow = self.to_central[k] * chain[-1] - x[at.central]
+        inflow = inflow - (self.h[k] * x[at.infusion]) * self.running
+        inflow = inflow - (self.back[k] * x[at.central + 1 : at.metabolite]).sum(0)
+        return chain, inflow / (ke + self.central[k])
+
+    def _sum(self, solved: Tensor) -> Tensor:
+        """2 Re sum_k c_k s_k.  Amounts cannot be negative; rounding can make them -1e-14."""
+        return (self.residues @ solved).real.squeeze(-2).clamp(min=0)

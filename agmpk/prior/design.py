@@ -10,9 +10,11 @@ import math
 import torch
 from torch import Tensor
 
-from agmpk.prior.config import Design
-from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
+from agmpk.prior.dosing import move_after_last_dose
+from agmpk.prior.groups import Design
+from agmpk.prior.laws import Law, draw_integer, draw_normal, draw_switch
 from agmpk.prior.parameters import Typical
+from agmpk.prior.streams import Streams
 
 # Nominal clock times of pharmacokinetic protocols, in hours (any textbook schedule is a subset).
 CLOCK = (
@@ -63,25 +65,48 @@ def draw_horizon(design: Design, studies: int, generator: torch.Generator) -> Te
     return choices[draw_integer(0, len(choices) - 1, (studies,), generator)]
 
 
+def draw_present(design: Design, studies: int, generator: torch.Generator) -> Tensor:
+    """Who takes part, [S, I]: the first so many individuals, I being the largest number."""
+    choices = torch.tensor(design.individuals)
+    number = choices[draw_integer(0, len(choices) - 1, (studies, 1), generator)]
+    return torch.arange(max(design.individuals)) < number
+
+
 def draw_schedule(
-    design: Design, typical: Typical, horizon: Tensor, individuals: int, generator: torch.Generator
+    design: Design,
+    typical: Typical,
+    horizon: Tensor,
+    last_dose: Tensor,
+    after_last_dose: Law,
+    streams: Streams,
 ) -> tuple[Tensor, Tensor]:
-    """Sampling times [S, I, T] in hours, increasing, and which of them exist [S, I, T]."""
-    S, T, g = len(horizon), design.observations[1], generator
+    """Sampling times [S, I, T] in hours, increasing, and which of them exist [S, I, T].
+
+    ``last_dose`` [S] is the time of the last dose; ``after_last_dose`` the law of the share of the
+    samples that are taken after it.
+    """
+    S, individuals, T = len(horizon), max(design.individuals), design.observations[1]
+    g = streams("nominal times")
     count = draw_integer(*design.observations, (S, 1), g)
     power = _power_law(horizon, count, T, g)
     clock = _clock(horizon, count, T, g)
     use_clock = draw_switch(design.clock_schedule_probability, (S, 1), g)
     times = torch.where(use_clock, clock, power)[:, None].expand(S, individuals, T)
 
+    g = streams("deviation of times")
     moved = draw_switch(design.deviation_probability, (S, 1, 1), g)
     deviation = design.time_deviation.draw((S, 1, 1), g) * draw_normal((S, individuals, T), g)
     times = times * torch.exp(torch.where(moved, deviation, 0.0))
 
-    peak = _peak_schedule(typical, horizon, individuals, T, g)
+    g = streams("peak schedule")
     use_peak = draw_switch(design.peak_schedule_probability, (S, 1, 1), g)
-    times = torch.where(use_peak, peak, times)
+    times = torch.where(use_peak, _peak_schedule(typical, horizon, individuals, T, g), times)
 
+    g = streams("after last dose")
+    share = after_last_dose.draw((S,), g)
+    times = move_after_last_dose(times, horizon, last_dose, share, g)
+
+    g = streams("missed")
     missed = torch.rand((S, individuals, T), generator=g, dtype=torch.float64) < design.missed.draw(
         (S, 1, 1), g
     )

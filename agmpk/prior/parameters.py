@@ -1,19 +1,33 @@
 """Draw the parameters of the individuals of many studies at once.
 
 Shapes: S studies, I individuals per study (all are drawn, the design says how many take part),
-P peripheral compartments.
+P peripheral compartments; N individuals that take part, all studies below each other.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
-from agmpk.prior.config import PriorConfig, Variability
+from agmpk.prior.absorption import draw_lag, draw_split, draw_transits
+from agmpk.prior.config import PriorConfig
+from agmpk.prior.dosing import STANDARD_WEIGHT
 from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
+from agmpk.prior.ou import shared_paths
+from agmpk.prior.streams import Streams
+from agmpk.prior.variability import (
+    draw_deviations,
+    draw_ou_sd,
+    draw_poor_metabolisers,
+    draw_tightness,
+)
+
+# Clearances grow with weight^0.75 and volumes with weight (Anderson & Holford 2008), so rate
+# constants, their ratios, fall with weight^-0.25.
+RATE_EXPONENT, VOLUME_EXPONENT = -0.25, 1.0
 
 
 @dataclass(frozen=True)
@@ -31,8 +45,10 @@ class Typical:
 class Parameters:
     """Parameters of every individual: log rates (ln 1/h), log V, times in h; [S, I] or [S, I, P].
 
-    ``ou_sd`` [S, 4 + 2 P] and ``ou_time_scale`` [S] describe the within-individual processes of
-    (ka, ke, V, km, k_out, k_in), in this order.
+    [S] are ``transits`` (a real number of stages), ``is_metabolite``, ``saturation`` (Km in
+    multiples of dose / V; infinite where elimination is linear) and ``ou_time_scale``; ``ou_sd``
+    is [S, 4 + 2 P]: the SDs of the processes of (ka, ke, V, km, k_out, k_in), in this order;
+    ``shared`` [S, NODES, 4 + 2 P] are paths that the study shares, up to ``shared_end`` [S] h.
     """
 
     typical: Typical
@@ -46,132 +62,112 @@ class Parameters:
     lag: Tensor
     split_fraction: Tensor
     split_delay: Tensor
-    transits: Tensor
     km: Tensor
     formed: Tensor
     first_pass: Tensor
-    is_metabolite: Tensor
     poor: Tensor
+    transits: Tensor
+    is_metabolite: Tensor
+    saturation: Tensor
     ou_sd: Tensor
     ou_time_scale: Tensor
+    shared: Tensor
+    shared_end: Tensor
+
+    def rows(self, study: Tensor, individual: Tensor) -> Parameters:
+        """The parameters of N individuals, given by number of study and individual: [N, ...]."""
+        of_study = ("transits", "is_metabolite", "saturation")
+        of_study += ("ou_sd", "ou_time_scale", "shared", "shared_end")
+        picked = {"typical": Typical(**{k: v[study] for k, v in vars(self.typical).items()})}
+        for name in (f.name for f in fields(self) if f.name != "typical"):
+            value = getattr(self, name)
+            picked[name] = value[study] if name in of_study else value[study, individual]
+        return Parameters(**picked)
 
 
 def draw_parameters(
-    config: PriorConfig, horizon: Tensor, individuals: int, generator: torch.Generator
+    config: PriorConfig, horizon: Tensor, weight: Tensor, streams: Streams
 ) -> Parameters:
-    """Parameters of ``individuals`` individuals in each study; ``horizon`` is [S] in hours."""
-    S, P = len(horizon), config.disposition.peripherals[1]
-    g = generator
-    typical = _typical(config, horizon, g)
-    deviation = _deviations(config.variability, S, individuals, P, g)
-
+    """Parameters of all individuals; ``horizon`` is [S] in hours, ``weight`` [S, I] in kg."""
+    (S, individuals), P = weight.shape, config.disposition.peripherals[1]
     v = config.variability
-    coupling = v.coupling.draw((S, 1), g) if v.coupling else horizon.new_zeros((S, 1))
-    ke = typical.ke[:, None] + deviation["ke"] - coupling * deviation["V"]
+    typical = _typical(config, horizon, streams)
+    tight = draw_tightness(v, S, streams("tight"))
+    deviation = draw_deviations(v, individuals, P, tight, streams)
+    size = torch.log(weight / STANDARD_WEIGHT)
+    slower = RATE_EXPONENT * size
+    coupling = v.coupling.draw((S, 1), streams("coupling")) if v.coupling else 0.0
+    ke = typical.ke[:, None] + deviation["ke"] - coupling * deviation["V"] + slower
 
-    carriers = draw_switch(v.polymorphism_probability, (S, 1), g)
-    poor = carriers & (
-        torch.rand((S, individuals), generator=g, dtype=torch.float64)
-        < v.poor_share.draw((S, 1), g)
-    )
-    metabolite = _metabolite(config, typical, individuals, g)
-    # Poor metabolisers lose part of the path that forms the metabolite, not of the others.
-    factor = torch.where(poor, v.poor_factor.draw((S, 1), g), 1.0)
-    formed = metabolite.pop("formed")
-    ke = ke + torch.log(1 - formed + formed * factor)
-    formed = formed * factor / (1 - formed + formed * factor)
-
-    a = config.absorption
-    has_lag = draw_switch(a.lag_probability, (S, 1), g)
-    lag = a.lag.draw((S, 1), g) * torch.exp(
-        a.sd_lag.draw((S, 1), g) * draw_normal((S, individuals), g)
-    )
-    has_split = draw_switch(a.split_probability, (S, 1), g)
-    split = a.split_fraction.draw((S, individuals), g)
-    delay = a.split_delay.draw((S, 1), g) * torch.exp(0.3 * draw_normal((S, individuals), g))
-    has_transit = draw_switch(a.transit_probability, (S,), g)
-
+    metabolite = _metabolite(config, typical, individuals, tight, streams)
+    metabolite["km"] = metabolite["km"] + slower
+    normal = ke
+    ke, metabolite["formed"], poor = draw_poor_metabolisers(v, ke, metabolite["formed"], streams)
+    gain = v.poor_gain.draw((S, 1), streams("poor gain")) if v.poor_gain else 0.0
+    ou_sd = draw_ou_sd(v, S, P, streams("ou sd"))
+    time_scale = v.ou_time_scale.draw((S,), streams("ou time scale"))
+    ratio = v.ou_shared.draw((S, 1), streams("ou shared ratio")) if v.ou_shared else 0.0
+    fraction, delay = draw_split(config.absorption, S, individuals, streams)
     low, high = config.disposition.peripherals
-    count = draw_integer(low, high, (S, 1), g)
+    count = draw_integer(low, high, (S, 1), streams("peripherals"))
     return Parameters(
         typical=typical,
         ka=typical.ka[:, None] + deviation["ka"],
         ke=ke,
-        V=typical.V[:, None] + deviation["V"],
-        k_out=typical.k_out[:, None] + deviation["k_out"],
-        k_in=typical.k_in[:, None] + deviation["k_in"],
+        V=typical.V[:, None] + deviation["V"] + VOLUME_EXPONENT * size,
+        k_out=typical.k_out[:, None] + deviation["k_out"] + slower[..., None],
+        k_in=typical.k_in[:, None] + deviation["k_in"] + slower[..., None],
         exchange=(torch.arange(P) < count)[:, None].expand(S, individuals, P),
-        F=deviation["F"],
-        lag=torch.where(has_lag, lag, 0.0),
-        split_fraction=torch.where(has_split, split, 0.0),
-        split_delay=torch.where(has_split, delay, 0.0),
-        transits=draw_integer(min(1, a.max_transits), a.max_transits, (S,), g) * has_transit,
-        formed=formed,
+        F=deviation["F"] + gain * (normal - ke),
+        lag=draw_lag(config.absorption, horizon, tight, individuals, streams),
+        split_fraction=fraction,
+        split_delay=delay,
         poor=poor,
-        ou_sd=_ou_sd(v, S, P, g),
-        ou_time_scale=v.ou_time_scale.draw((S,), g),
+        transits=draw_transits(config.absorption, S, streams),
+        saturation=_saturation(config, S, streams("saturation")),
+        ou_sd=ou_sd,
+        ou_time_scale=time_scale,
+        shared=shared_paths(horizon, ou_sd * ratio, time_scale, streams("ou shared")),
+        shared_end=horizon,
         **metabolite,
     )
 
 
-def _typical(config: PriorConfig, horizon: Tensor, g: torch.Generator) -> Typical:
+def _typical(config: PriorConfig, horizon: Tensor, streams: Streams) -> Typical:
     S, d = len(horizon), config.disposition
     P = d.peripherals[1]
-    log_ke = d.log_ke.draw((S,), g)
+    log_ke = d.log_ke.draw((S,), streams("ke"))
     if d.half_lives_in_horizon:
-        log_ke = torch.log(math.log(2) * d.half_lives_in_horizon.draw((S,), g) / horizon)
+        half_lives = d.half_lives_in_horizon.draw((S,), streams("half-lives"))
+        log_ke = torch.log(math.log(2) * half_lives / horizon)
     return Typical(
-        ka=config.absorption.log_ka.draw((S,), g),
+        ka=config.absorption.log_ka.draw((S,), streams("ka")),
         ke=log_ke,
-        V=d.log_V.draw((S,), g),
-        k_out=d.log_k_out.draw((S, P), g),
-        k_in=d.log_k_in.draw((S, P), g),
+        V=d.log_V.draw((S,), streams("V")),
+        k_out=d.log_k_out.draw((S, P), streams("k_out")),
+        k_in=d.log_k_in.draw((S, P), streams("k_in")),
     )
 
 
-def _deviations(
-    v: Variability, S: int, individuals: int, P: int, g: torch.Generator
-) -> dict[str, Tensor]:
-    """Between-individual deviations of log-parameters, correlated where a common factor is set."""
-    sizes = {"ka": 1, "ke": 1, "V": 1, "F": 1, "k_out": P, "k_in": P}
-    sds = {
-        "ka": v.sd_ka.draw((S, 1, 1), g),
-        "ke": v.sd_ke.draw((S, 1, 1), g),
-        "V": v.sd_V.draw((S, 1, 1), g),
-        "F": v.sd_F.draw((S, 1, 1), g) if v.sd_F else torch.zeros(S, 1, 1, dtype=torch.float64),
-        "k_out": v.sd_k.draw((S, 1, P), g),
-        "k_in": v.sd_k.draw((S, 1, P), g),
-    }
-    common = draw_normal((S, individuals, 1), g)
-    out = {}
-    for name, size in sizes.items():
-        z = draw_normal((S, individuals, size), g)
-        if v.common_factor:
-            load = v.common_factor.draw((S, 1, size), g)
-            z = load * common + torch.sqrt(1 - load.square()) * z
-        deviation = sds[name] * z
-        out[name] = deviation if name.startswith("k_") else deviation[..., 0]
-    return out
+def _saturation(config: PriorConfig, S: int, g: torch.Generator) -> Tensor:
+    saturable = draw_switch(config.disposition.saturable_probability, (S,), g)
+    return torch.where(saturable, config.disposition.saturation.draw((S,), g), math.inf)
 
 
 def _metabolite(
-    config: PriorConfig, typical: Typical, individuals: int, g: torch.Generator
+    config: PriorConfig, typical: Typical, individuals: int, tight: Tensor, streams: Streams
 ) -> dict[str, Tensor]:
-    m, S = config.metabolite, len(typical.ke)
+    m, S, g = config.metabolite, len(typical.ke), streams("metabolite")
     is_metabolite = draw_switch(m.probability, (S,), g)
-    sd = m.sd_rate.draw((S, 1), g)
+    sd = m.sd_rate.draw((S, 1), g) * tight
     km = (typical.ke + torch.log(m.rate_ratio.draw((S,), g)))[:, None]
     share = torch.logit(torch.rand((S, 1), generator=g, dtype=torch.float64).clamp(0.05, 0.95))
+    z = draw_normal((2, S, individuals), g)
+    g = streams("first pass")
     first = draw_switch(m.first_pass_probability, (S, 1), g) & is_metabolite[:, None]
     return {
         "is_metabolite": is_metabolite,
-        "km": km + sd * draw_normal((S, individuals), g),
-        "formed": torch.sigmoid(share + sd * draw_normal((S, individuals), g)),
+        "km": km + sd * z[0],
+        "formed": torch.sigmoid(share + sd * z[1]),
         "first_pass": torch.where(first, m.first_pass.draw((S, 1), g), 0.0).expand(S, individuals),
     }
-
-
-def _ou_sd(v: Variability, S: int, P: int, g: torch.Generator) -> Tensor:
-    rates = v.ou_rates.draw((S, 4 + 2 * P), g)
-    rates[:, 2] = v.ou_V.draw((S,), g)
-    return rates

@@ -1,6 +1,6 @@
-"""Simulated studies: parameters, design, compartments, assay, put together.
+"""Simulated studies: doses, parameters, design, compartments, assay, put together.
 
-Studies are drawn in blocks of a fixed size, each from its own generator seeded by
+Studies are drawn in blocks of a fixed size, each from its own random streams, which are set by
 (seed, block number).  So a seed gives the same studies whatever the batch size and however many
 workers share the blocks.
 
@@ -9,75 +9,68 @@ Shapes: S studies, I individuals, T samples.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from agmpk.prior.assay import observe
 from agmpk.prior.batch import SimulatedStudies, concatenate
 from agmpk.prior.config import PriorConfig
-from agmpk.prior.design import draw_horizon, draw_schedule
-from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
+from agmpk.prior.design import draw_horizon, draw_present, draw_schedule
+from agmpk.prior.dosing import draw_doses
 from agmpk.prior.parameters import draw_parameters
-from agmpk.prior.solve import solve
+from agmpk.prior.solve import Trial, solve
+from agmpk.prior.streams import Streams, block_generator
+
+__all__ = ["BLOCK", "block_generator", "simulate", "simulate_block"]
 
 BLOCK = 64
 
 
-def block_generator(seed: int, block: int) -> torch.Generator:
-    """The generator of a block: independent streams from (seed, block) by numpy's SeedSequence."""
-    state = np.random.SeedSequence([seed, block]).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
-
-
 def simulate_block(
-    config: PriorConfig, seed: int, block: int, dtype: torch.dtype = torch.float64
+    config: PriorConfig,
+    seed: int,
+    block: int,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
 ) -> SimulatedStudies:
-    """The ``block``-th ``BLOCK`` studies of the stream of ``seed``.
+    """The ``block``-th ``BLOCK`` studies of the stream of ``seed``, on the CPU.
 
-    ``dtype`` is the precision of the compartment solution (float32 is four times faster and good
-    to about 1e-4); random numbers are always drawn in float64, so it does not change the studies.
+    Random numbers are always drawn on the CPU; ``device`` is where the compartments are solved.
     """
-    g = block_generator(seed, block)
-    design, S = config.design, BLOCK
-    individuals = design.individuals[1]
-    horizon = draw_horizon(design, S, g)
-    p = draw_parameters(config, horizon, individuals, g)
-    times, exists = draw_schedule(design, p.typical, horizon, individuals, g)
-    present = torch.arange(individuals) < draw_integer(*design.individuals, (S, 1), g)
-    dose, oral, duration = _draw_dose(config, horizon, individuals, g)
-    true = solve(config, p, horizon, times, dose, oral, duration, g, dtype)
-    exists = exists & present[..., None]
-    concentration, quantified, lloq = observe(config.assay, true, exists, g)
+    streams = Streams(seed, block)
+    trial, exists = draw_trial(config, streams)
+    true = solve(config, trial, streams, device)
+    exists = exists & trial.present[..., None]
+    concentration, quantified, below, lloq = observe(config.assay, true, exists, streams)
     return SimulatedStudies(
-        times,
-        concentration,
-        true,
-        quantified,
-        present,
-        dose,
-        oral,
-        duration,
-        lloq,
-        p.is_metabolite,
-        p.poor,
+        times=trial.times,
+        concentration=concentration,
+        true=true,
+        quantified=quantified,
+        below=below,
+        present=trial.present,
+        lloq=lloq,
+        is_metabolite=trial.parameters.is_metabolite,
+        poor=trial.parameters.poor,
+        **vars(trial.doses),
     )
 
 
+def draw_trial(config: PriorConfig, streams: Streams) -> tuple[Trial, Tensor]:
+    """Everything of ``BLOCK`` studies that is drawn before a sample is taken, and which scheduled
+    samples exist [S, I, T]."""
+    design = config.design
+    horizon = draw_horizon(design, BLOCK, streams("horizon"))
+    present = draw_present(design, BLOCK, streams("individuals"))
+    doses = draw_doses(config.dosing, horizon, present.shape[1], streams)
+    p = draw_parameters(config, horizon, doses.weight, streams)
+    times, exists = draw_schedule(
+        design, p.typical, horizon, doses.last, config.dosing.after_last_dose, streams
+    )
+    return Trial(p, doses, horizon, times, present), exists
+
+
 def simulate(config: PriorConfig, studies: int, seed: int) -> SimulatedStudies:
-    """The first ``studies`` studies of the stream of ``seed``, in float64."""
+    """The first ``studies`` studies of the stream of ``seed``."""
     blocks = -(-studies // BLOCK)
     return concatenate([simulate_block(config, seed, b) for b in range(blocks)])[:studies]
-
-
-def _draw_dose(
-    config: PriorConfig, horizon: Tensor, individuals: int, g: torch.Generator
-) -> tuple[Tensor, Tensor, Tensor]:
-    d, S = config.dosing, len(horizon)
-    oral = draw_switch(d.oral_probability, (S,), g)
-    infusion = ~oral & draw_switch(d.infusion_probability, (S,), g)
-    duration = torch.where(infusion, d.infusion_duration.draw((S,), g) * horizon, 0.0)
-    spread = d.sd_log_dose.draw((S, 1), g) * draw_normal((S, individuals), g)
-    same = draw_switch(d.same_dose_probability, (S, 1), g)
-    dose = torch.exp(d.log_dose.draw((S, 1), g) + torch.where(same, 0.0, spread))
-    return dose, oral, duration

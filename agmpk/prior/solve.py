@@ -1,106 +1,85 @@
-"""True concentrations of all individuals of a block: grid, doses, rates, matrix exponentials.
+"""True concentrations of all individuals of a block.
 
-Shapes: S studies, I individuals, T samples, G grid points, D states.
+Only the individuals that take part are solved, all studies below each other.  Studies with
+repeated doses need more grid points and saturable ones a finer grid; each kind is solved by
+itself, so that the others do not pay for it.
+
+Shapes: S studies, I individuals, T samples; N individuals that take part.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
-from agmpk.prior.compartments import Layout, Rates, generator_matrix, propagate
+from agmpk.prior.compartments import Layout
 from agmpk.prior.config import PriorConfig
-from agmpk.prior.ou import ou_paths
+from agmpk.prior.dosing import Doses
+from agmpk.prior.events import dosing_events
+from agmpk.prior.laws import draw_normal
 from agmpk.prior.parameters import Parameters
+from agmpk.prior.problem import Problem, pose, where_elimination_changes
+from agmpk.prior.streams import Streams
+
+FINE = 200  # grid points added where elimination is saturable
+
+
+@dataclass(frozen=True)
+class Trial:
+    """All that fixes the true concentrations of S studies.
+
+    horizon [S] h; times [S, I, T] h, the samples; present [S, I], who takes part.
+    """
+
+    parameters: Parameters
+    doses: Doses
+    horizon: Tensor
+    times: Tensor
+    present: Tensor
 
 
 def solve(
-    config: PriorConfig,
-    p: Parameters,
-    horizon: Tensor,
-    times: Tensor,
-    dose: Tensor,
-    oral: Tensor,
-    duration: Tensor,
-    g: torch.Generator,
-    dtype: torch.dtype,
+    config: PriorConfig, trial: Trial, streams: Streams, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """True concentrations [S, I, T] at the sampling times."""
-    S, individuals, T = times.shape
-    layout = Layout(config.absorption.max_transits, config.disposition.peripherals[1])
-    oral_i = oral[:, None].expand(S, individuals)
-    first = torch.where(oral_i, p.lag, 0.0)
-    second = torch.where(oral_i, p.lag + p.split_delay, duration[:, None])
+    """True concentrations [S, I, T] at the sampling times; 0 for those who do not take part."""
+    true = torch.zeros_like(trial.times)
+    for study, individual, problem in problems(config, trial, streams):
+        metabolite = trial.parameters.is_metabolite[study]
+        true[study, individual] = problem.concentrations(problem.states(device), metabolite)
+    return true
+
+
+def problems(
+    config: PriorConfig, trial: Trial, streams: Streams
+) -> Iterator[tuple[Tensor, Tensor, Problem]]:
+    """(number of the study [N], of the individual [N], problem) of each kind that occurs."""
+    p, times = trial.parameters, trial.times
+    study, individual = trial.present.nonzero(as_tuple=True)
     refresh = max(config.solver_steps, config.ou_refresh)
-    regular = horizon[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
-    grid = torch.cat(
-        [
-            torch.zeros(S, individuals, 1, dtype=times.dtype),
-            first[..., None],
-            second[..., None],
-            times,
-            regular[:, None].expand(S, individuals, refresh),
-        ],
-        -1,
-    )
-    # Stable: at equal times a dose comes before the sample, as in a trial.
-    grid, order = grid.sort(dim=-1, stable=True)
-
-    jumps = _jumps(p, layout, dose, oral_i, duration, grid.shape[-1])
-    jumps = jumps.gather(2, order[..., None].expand_as(jumps))
-    ou = ou_paths(
-        grid,
-        p.ou_sd[:, None].expand(S, individuals, -1),
-        p.ou_time_scale[:, None].expand(S, individuals),
-        g,
-    )
-    matrix = generator_matrix(_rates(p, ou), layout)
-
-    flat = (S * individuals,)
-    states = propagate(
-        matrix.flatten(0, 1).to(dtype),
-        grid.diff(dim=-1).reshape(*flat, -1).to(dtype),
-        jumps.flatten(0, 1).to(dtype),
-    ).double()
-    states = states.unflatten(0, (S, individuals))
-    amount = torch.where(
-        p.is_metabolite[:, None, None], states[..., layout.metabolite], states[..., layout.central]
-    )
-    concentration = amount / torch.exp(p.V[..., None] + ou[..., 2])
-    back = order.argsort(dim=-1)[..., 3 : 3 + T]
-    return concentration.gather(-1, back)
-
-
-def _jumps(
-    p: Parameters, layout: Layout, dose: Tensor, oral: Tensor, duration: Tensor, points: int
-) -> Tensor:
-    """What enters the state at (time 0, first event, second event), then nothing: [S, I, G, D]."""
-    S, individuals = dose.shape
-    jumps = dose.new_zeros((S, individuals, points, layout.size))
-    amount = dose * torch.exp(p.F)
-    entry = torch.nn.functional.one_hot(layout.gut - p.transits, layout.size)[:, None]
-    by_mouth = torch.where(oral, amount, 0.0)
-    jumps[:, :, 1] = (by_mouth * (1 - p.split_fraction))[..., None] * entry
-    jumps[:, :, 2] = (by_mouth * p.split_fraction)[..., None] * entry
-    infused = (duration > 0)[:, None] & ~oral
-    rate = torch.where(infused, dose / duration.clamp(min=1e-9)[:, None], 0.0)
-    jumps[:, :, 0, layout.central] = torch.where(~oral & ~infused, dose, 0.0)
-    jumps[:, :, 0, layout.infusion] = rate
-    jumps[:, :, 2, layout.infusion] = -rate
-    return jumps
-
-
-def _rates(p: Parameters, ou: Tensor) -> Rates:
-    """Rates of each interval: the geometric mean of the values at its two ends."""
-    middle = 0.5 * (ou[..., 1:, :] + ou[..., :-1, :])
-    P = p.k_out.shape[-1]
-    ke = torch.exp(p.ke[..., None] + middle[..., 1])
-    return Rates(
-        ka=torch.exp(p.ka[..., None] + middle[..., 0]),
-        ke=ke,
-        km=torch.exp(p.km[..., None] + middle[..., 3]),
-        k_form=ke * p.formed[..., None],
-        k_out=torch.exp(p.k_out[:, :, None] + middle[..., 4 : 4 + P]) * p.exchange[:, :, None],
-        k_in=torch.exp(p.k_in[:, :, None] + middle[..., 4 + P :]),
-        first_pass=p.first_pass[..., None].expand_as(ke),
-    )
+    usual, processes = 3 + times.shape[-1] + refresh, p.ou_sd.shape[-1]
+    # Everybody's noise is drawn here, so that no study depends on which kind the others are.
+    noise = draw_normal((len(study), usual, processes), streams("ou"))
+    saturable = torch.isfinite(p.saturation)[study]
+    repeated = (trial.doses.additional > 0)[study] & ~saturable
+    kinds = {"single": ~(saturable | repeated), "repeated": repeated, "saturable": saturable}
+    for kind, chosen in kinds.items():
+        (rows,) = chosen.nonzero(as_tuple=True)
+        if not len(rows):
+            continue
+        s, i = study[rows], individual[rows]
+        of_rows, horizon = p.rows(s, i), trial.horizon[s]
+        layout = Layout(int(of_rows.transits.max().ceil()), of_rows.k_out.shape[-1])
+        events = dosing_events(of_rows, trial.doses, s, i, layout)
+        others, km = horizon[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1), None
+        if kind == "saturable":
+            typical_dose = torch.exp(trial.doses.dose.log().mean(1))[s]
+            km = of_rows.saturation * typical_dose / torch.exp(of_rows.typical.V)
+            fine = where_elimination_changes(of_rows, layout, events, horizon, km, FINE)
+            others = torch.cat([others, fine], -1)
+        extra = 1 + events.onset.shape[1] + times.shape[-1] + others.shape[1] - usual
+        more = draw_normal((len(rows), extra, processes), streams(f"ou {kind}"))
+        noise_of_rows = torch.cat([noise[rows], more], 1)
+        yield s, i, pose(of_rows, layout, events, times[s, i], others, noise_of_rows, km)

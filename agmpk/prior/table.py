@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from agmpk.prior.batch import SimulatedStudies
@@ -9,23 +10,40 @@ from agmpk.studies import Dose, Individual, Study, Units
 
 # Units of the prior: doses and volumes carry theirs, concentrations follow.
 UNITS = Units(time="h", concentration="mg/L", dose="mg")
+COLUMNS = (
+    "STUDY", "ID", "TIME", "DV", "AMT", "EVID", "MDV", "ROUTE", "DUR", "ADDL", "II", "CENS",
+    "LLOQ", "WT",
+)  # fmt: skip
 
 
 def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
-    """One ``Study`` per simulated study, named S1, S2, ... from number ``first``."""
+    """One ``Study`` per simulated study, named S1, S2, ... from number ``first``.
+
+    Samples below the LLOQ are censored observations that hold the LLOQ.
+    """
+    reported = _reported(batch)
+    kept = (batch.quantified | batch.below).numpy()
+    routes = _routes(batch)
     studies = []
     for s in range(len(batch)):
-        oral, duration = bool(batch.oral[s]), float(batch.duration[s])
-        route = "oral" if oral else "iv_infusion" if duration > 0 else "iv_bolus"
         individuals = []
         for i in batch.present[s].nonzero().flatten().tolist():
-            keep = batch.quantified[s, i]
+            keep = kept[s, i]
+            dose = Dose(
+                0.0,
+                float(batch.dose[s, i]),
+                str(routes[s]),
+                float(batch.duration[s]),
+                int(batch.additional[s]),
+                float(batch.interval[s]),
+            )
             individuals.append(
                 Individual(
                     str(i + 1),
-                    batch.times[s, i, keep].numpy(),
-                    batch.concentration[s, i, keep].numpy(),
-                    (Dose(0.0, float(batch.dose[s, i]), route, duration),),
+                    batch.times[s, i].numpy()[keep],
+                    reported[s, i, keep],
+                    (dose,),
+                    batch.below[s, i].numpy()[keep],
                 )
             )
         lloq = float(batch.lloq[s]) or None
@@ -34,10 +52,52 @@ def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
 
 
 def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
-    """All studies below each other, with a STUDY column in front."""
-    frames = []
-    for study in to_studies(batch, first):
-        frame = study.to_frame()
-        frame.insert(0, "STUDY", study.compound)
-        frames.append(frame)
-    return pd.concat(frames, ignore_index=True)
+    """All studies below each other: one row per dose or observation, in order of time.
+
+    Columns as ``Study.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
+    observation (missing where the study has none) and the body weight WT [kg] behind.
+    """
+    kept = (batch.quantified | batch.below).numpy()
+    s, i, t = np.nonzero(kept)
+    ds, di = np.nonzero(batch.present.numpy())
+    lloq = batch.lloq.numpy()
+    doses = {
+        "study": ds,
+        "person": di,
+        "TIME": 0.0,
+        "AMT": batch.dose.numpy()[ds, di],
+        "EVID": 1,
+        "ROUTE": _routes(batch)[ds],
+        "DUR": batch.duration.numpy()[ds],
+        "ADDL": batch.additional.numpy()[ds],
+        "II": batch.interval.numpy()[ds],
+    }
+    samples = {
+        "study": s,
+        "person": i,
+        "TIME": batch.times.numpy()[s, i, t],
+        "DV": _reported(batch)[s, i, t],
+        "EVID": 0,
+        "CENS": batch.below.numpy()[s, i, t].astype(np.int64),
+        "LLOQ": np.where(lloq[s] > 0, lloq[s], np.nan),
+    }
+    rows = pd.concat([pd.DataFrame(doses), pd.DataFrame(samples)], ignore_index=True)
+    rows = rows.sort_values(
+        ["study", "person", "TIME", "EVID"], ascending=[True, True, True, False], kind="stable"
+    )
+    rows["MDV"] = rows["EVID"]
+    rows["WT"] = batch.weight.numpy()[rows["study"], rows["person"]]
+    rows["STUDY"] = [f"S{first + n}" for n in rows["study"]]
+    rows["ID"] = (rows["person"] + 1).astype(str)
+    whole = dict.fromkeys(("EVID", "MDV", "ADDL", "CENS"), "Int64")
+    return rows[list(COLUMNS)].astype(whole).reset_index(drop=True)
+
+
+def _reported(batch: SimulatedStudies) -> np.ndarray:
+    """Reported concentrations [S, I, T], the LLOQ where they are below it."""
+    return np.where(batch.below, batch.lloq.numpy()[:, None, None], batch.concentration)
+
+
+def _routes(batch: SimulatedStudies) -> np.ndarray:
+    intravenous = np.where(batch.duration.numpy() > 0, "iv_infusion", "iv_bolus")
+    return np.where(batch.oral.numpy(), "oral", intravenous)

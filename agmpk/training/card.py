@@ -9,47 +9,84 @@ import pandas as pd
 
 from agmpk.prior.simulate import BLOCK
 
+METHOD = {
+    "flow": "conditional flow matching from a Gaussian-process reference (Lipman et al. 2023)",
+    "diffusion": "conditional score-based diffusion, variance-preserving (Song et al. 2021)",
+    "aicmet": "latent study and individual effects, neural-process ELBO (Ojeda Marin et al. 2025)",
+    "transformer": "transformer of the individual alone, no study level (a rival)",
+    "node": "recurrent encoder and latent ODE, no study level (Lu et al. 2021; a rival)",
+}
+ALONE = "It sees the individual alone, never the other individuals of the study. "
+
 TEXT = """# Model card: {model}
 
 Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `validation.csv`.
 
 | | |
 | --- | --- |
-| Model | {model}: conditional flow matching, {size} |
+| Model | {model}: {method} |
+| Size | {parameters:,} parameters; {size} |
 | Prior | preset `{prior}` (`agmpk/prior/presets/{prior}.yaml`) |
-| Training | {steps} steps of {block} studies ({studies} simulated studies), seed {seed} |
-| Cost | {hours:.2f} h on {threads} CPU thread(s), {machine}, torch {torch} |
-| Validation | log-RMSE {log_rmse:.3f} (naive {naive:.3f}), four samples shown, simulated studies |
+| Training | {steps} steps of {block} studies ({studies} simulated studies), peak rate {rate:g}, \
+{precision}, seed {seed} |
+| Cost | {hours:.2f} h on {hardware}, torch {torch} |
+| Validation | {validation} |
 | Weights | half precision, safetensors; loaded as single precision |
 
-**Intended use.** Forecasting an individual's concentrations from its first samples and the other
-individuals of its study; generating virtual individuals of a study. Research and teaching.
+**Intended use.** {use} Research and teaching.
 
-**Limits.** One dose per individual, one route per study, at least one other individual to generate.
-Trained on contexts of up to {context} individuals. It knows what its prior can draw: linear
-kinetics with lag, transit, double peaks, metabolites, polymorphism. Real studies were never used in
-training. It is no basis for dosing a patient.
+**Limits.** {alone}One route and one schedule of doses per study. Contexts of up to {context}
+individuals were seen in training. It knows what its prior can draw (`checkpoint.json` holds the
+whole prior). Real studies were never used in training. It is no basis for dosing a patient.
 """
+
+FORECAST = (
+    "Forecasting an individual's concentrations from its first samples and the other individuals "
+    "of its study"
+)
 
 
 def write_card(folder: Path) -> str:
     """The text of the card of the checkpoint in ``folder``."""
     about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
     steps, scores = (pd.read_csv(folder / name) for name in ("steps.csv", "validation.csv"))
-    last, training, machine = scores.iloc[-1], about["training"], about["environment"]
+    training, kind = about["training"], about["model"]
+    alone = kind in ("transformer", "node")
+    generating = "." if alone else "; generating virtual individuals of a study."
     return TEXT.format(
-        model=about["model"],
+        model=kind,
+        method=METHOD[kind],
+        parameters=about["parameters"],
         size=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in about["size"].items()),
         prior=training["prior"],
         steps=len(steps),
         block=BLOCK,
         studies=f"{BLOCK * len(steps):,}",
+        rate=training["rate"],
+        precision=training["precision"],
         seed=training["seed"],
         hours=steps.seconds.sum() / 3600,
-        threads=machine["threads"],
-        machine=machine["machine"],
-        torch=machine["torch"],
-        log_rmse=last.log_rmse,
-        naive=last.log_rmse_naive,
+        hardware=_hardware(about["environment"]),
+        torch=about["environment"]["torch"],
+        validation=_validation(scores.iloc[-1]),
+        use=FORECAST + generating,
+        alone=ALONE if alone else "",
         context=about["context"],
+    )
+
+
+def _hardware(machine: dict) -> str:
+    if machine["device"] != "cpu":
+        return f"{machine['processes']} x {machine['machine']}"
+    share = f"{machine['processes']} process(es) of " if machine["processes"] > 1 else ""
+    return f"{share}{machine['threads']} CPU thread(s), {machine['machine']}"
+
+
+def _validation(last: pd.Series) -> str:
+    shown = {"four samples": "", "one sample": "_prefix1"}
+    return "simulated studies; " + "; ".join(
+        f"{text} shown: log-RMSE {last[f'log_rmse{tail}']:.3f} "
+        f"(naive {last[f'log_rmse_naive{tail}']:.3f}), CRPS {last[f'crps{tail}']:.3f}, 90 % "
+        f"intervals cover {last[f'coverage_90{tail}']:.1%}"
+        for text, tail in shown.items()
     )

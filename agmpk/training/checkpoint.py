@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import torch
-import yaml
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 import agmpk
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
-from agmpk.models.flow import FlowConfig, FlowModel
+from agmpk.models.registry import build_model, model_config
 from agmpk.prior.preset import load_prior
 from agmpk.training.card import write_card
+from agmpk.training.folder import run_config
 
-FORMAT = 1
+FORMAT = 2
 WEIGHTS, DESCRIPTION, DIGESTS = "weights.safetensors", "checkpoint.json", "SHA256SUMS"
 
 
-def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True) -> None:
+def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True) -> None:
     """Write a finished model and the record of its run (``run`` folder) as a checkpoint.
 
     With it go the whole prior, the logs and a model card.
@@ -30,19 +32,21 @@ def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True
     ``half`` stores the weights in half precision, which halves the file and moves predictions by
     less than a thousandth.
     """
+    run, folder = Path(run), Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    kind = torch.float16 if half else torch.float32
-    weights = {k: v.detach().to(kind).contiguous() for k, v in model.state_dict().items()}
-    config = yaml.safe_load((run / "config.yaml").read_text("utf-8"))
-    settings = load_prior(config["prior"])
+    dtype = torch.float16 if half else torch.float32
+    weights = {k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items()}
+    config = run_config(run)
+    prior = load_prior(config.prior)
     description = {
         "format": FORMAT,
-        "model": "flow",
+        "model": model.kind,
         "agmpk": agmpk.__version__,
         "size": model.config.to_dict(),
-        "context": settings.design.individuals[1] - config["targets"],
-        "training": config,
-        "prior": settings.to_dict(),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "context": max(prior.design.individuals) - config.targets,
+        "training": config.to_dict(),
+        "prior": prior.to_dict(),
         "environment": json.loads((run / "environment.json").read_text("utf-8")),
     }
     with atomic_path(folder / WEIGHTS) as temporary:
@@ -59,16 +63,14 @@ def save_checkpoint(model: FlowModel, run: Path, folder: Path, half: bool = True
         Path(temporary).write_text(sums, "utf-8")
 
 
-def load_checkpoint(folder: Path) -> FlowModel:
-    """Load and verify a checkpoint.
+def describe(folder: Path) -> dict[str, Any]:
+    """Verify the files of a checkpoint and return its description.
 
     Raises
     ------
     AgmpkError
-        If a file is missing or differs from its digest, or the checkpoint is of another format or
-        of another model.
+        If a file is missing or differs from its digest, or the checkpoint is of another format.
     """
-    folder = Path(folder)
     for name in (WEIGHTS, DESCRIPTION, DIGESTS):
         if not (folder / name).is_file():
             raise AgmpkError(f"The checkpoint {folder} lacks {name}: restore it.")
@@ -78,18 +80,34 @@ def load_checkpoint(folder: Path) -> FlowModel:
             raise AgmpkError(
                 f"{folder / name} is damaged: its SHA-256 differs from {DIGESTS}; restore it."
             )
-    description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
-    if description.get("format") != FORMAT:
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        found = description.get("format")
+    except (ValueError, AttributeError):
+        raise AgmpkError(f"{folder / DESCRIPTION} is no description: restore it.") from None
+    if found != FORMAT:
         raise AgmpkError(
-            f"The checkpoint {folder} has format {description.get('format')} and this version of "
-            f"agmpk reads format {FORMAT}: use the agmpk it was made with "
-            f"({description.get('agmpk')})."
+            f"The checkpoint {folder} has format {found} and this version of agmpk reads format "
+            f"{FORMAT}: use the agmpk it was made with ({description.get('agmpk')})."
         )
-    if description.get("model") != "flow":
-        raise AgmpkError(
-            f"The checkpoint {folder} holds a {description.get('model')!r} model, not a flow."
-        )
-    model = FlowModel(FlowConfig(**description["size"]))
+    return description
+
+
+def load_checkpoint(folder: Path, kind: str | None = None) -> nn.Module:
+    """Load and verify a checkpoint; ``kind`` is the model that is wanted (None: whichever).
+
+    Raises
+    ------
+    AgmpkError
+        If a file is missing or differs from its digest, or the checkpoint is of another format or
+        of another model.
+    """
+    folder = Path(folder)
+    description = describe(folder)
+    found = description["model"]
+    if kind is not None and found != kind:
+        raise AgmpkError(f"The checkpoint {folder} holds a {found!r} model, not a {kind!r} model.")
+    model = build_model(found, model_config(found, description["size"]))
     try:
         model.load_state_dict({k: v.float() for k, v in load_file(folder / WEIGHTS).items()})
     except (RuntimeError, SafetensorError) as error:

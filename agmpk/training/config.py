@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -10,39 +10,74 @@ from typing import Any
 import yaml
 
 from agmpk.errors import AgmpkError
-from agmpk.models.flow import FlowConfig
+from agmpk.models.registry import model_classes, model_config
+from agmpk.training.optimizer import OPTIMIZERS
+
+PRECISIONS = ("fp32", "bf16")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
     """Settings of a run; one step sees one block (64 studies) of the prior's stream.
 
-    prior: preset name or YAML file.  targets: target individuals per study.  max_prefix: longest
-    prefix trained.  rate: peak learning rate, reached after ``warmup`` steps, held, and taken to
-    zero linearly over the last ``cooldown`` share of the steps.  ema: decay of the averaged
-    weights that are shipped.  microbatches: parts of a block, sorted by size to waste no padding.
+    kind: which network (``agmpk.models.registry``).  model: its configuration, or the plain values
+    of it.  prior: preset name or YAML file.  targets: target individuals per study.  max_prefix:
+    longest prefix trained.  optimizer: see ``agmpk.training.optimizer``.  rate: peak learning rate
+    (``matrix_rate`` for the matrices that Muon trains), reached after ``warmup`` steps, held, and
+    taken to zero linearly over the last ``cooldown`` share of the steps.  ema: decay of the
+    averaged weights that are shipped.  microbatches: parts of a block, sorted by size to waste no
+    padding; several processes share them out.  precision: fp32, or bf16 for the matrix products.
     """
 
+    kind: str = "flow"
     prior: str = "extended"
-    model: FlowConfig = field(default_factory=FlowConfig)
+    model: Any = None
     steps: int = 6000
     targets: int = 3
     max_prefix: int = 8
+    optimizer: str = "muon"
     rate: float = 1e-3
+    matrix_rate: float = 4e-3
     warmup: int = 200
     cooldown: float = 0.4
     weight_decay: float = 0.01
     clip: float = 0.5
     ema: float = 0.998
     microbatches: int = 4
+    precision: str = "fp32"
     seed: int = 0
     validate_every: int = 500
     validation_studies: int = 64
     save_every: int = 100
 
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise AgmpkError(f"A run has at least one step, not {self.steps}.")
+        if self.optimizer not in OPTIMIZERS:
+            raise AgmpkError(
+                f"There is no optimizer {self.optimizer!r}: use {' or '.join(OPTIMIZERS)}."
+            )
+        if self.precision not in PRECISIONS:
+            raise AgmpkError(
+                f"There is no precision {self.precision!r}: use {' or '.join(PRECISIONS)}."
+            )
+        if self.model is None or isinstance(self.model, dict):
+            object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
+        elif not isinstance(self.model, model_classes(self.kind)[0]):
+            raise AgmpkError(f"{type(self.model).__name__} does not configure a {self.kind}.")
+
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values."""
-        return asdict(self)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return values | {"model": self.model.to_dict()}
+
+    def to_yaml(self) -> str:
+        """The configuration as text, which ``from_dict`` reads back."""
+        return yaml.safe_dump(self.to_dict(), sort_keys=False)
+
+    def with_changes(self, **changes: Any) -> TrainingConfig:
+        """A copy with other values; those that are None are left as they are."""
+        return replace(self, **{k: v for k, v in changes.items() if v is not None})
 
     @classmethod
     def from_dict(
@@ -54,12 +89,10 @@ class TrainingConfig:
         unknown = set(values) - {f.name for f in fields(cls)}
         if unknown:
             raise AgmpkError(f"{where} does not know {', '.join(sorted(unknown))}.")
-        values = dict(values)
-        model = values.pop("model", {})
         try:
-            return replace(cls(**values), model=FlowConfig(**model))
-        except TypeError as error:
-            raise AgmpkError(f"{where} cannot be read: {error}.") from None
+            return cls(**values)
+        except AgmpkError as error:
+            raise AgmpkError(f"{where}: {error}") from None
 
 
 def recipes() -> tuple[str, ...]:
@@ -91,8 +124,13 @@ def load_training_config(name_or_path: str | Path) -> TrainingConfig:
     return TrainingConfig.from_dict(yaml.safe_load(source) or {}, text)
 
 
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """Warm-up, plateau, linear cool-down to zero; ``step`` counts from 0."""
+def rate_factor(config: TrainingConfig, step: int) -> float:
+    """Warm-up, plateau, linear cool-down to zero, relative to the peak; ``step`` counts from 0."""
     up = min(1.0, (step + 1) / max(1, config.warmup))
     down = min(1.0, (config.steps - step) / max(1.0, config.cooldown * config.steps))
-    return config.rate * up * down
+    return up * down
+
+
+def learning_rate(config: TrainingConfig, step: int) -> float:
+    """The rate of step ``step`` for what AdamW trains; Muon's is in the same proportion."""
+    return config.rate * rate_factor(config, step)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from agmpk.evaluation.metrics import covered, crps
-from agmpk.models.flow import FlowModel
 from agmpk.models.frame import to_frame
 from agmpk.models.task import Task
 
 
-def validate(model: FlowModel, task: Task, seed: int, samples: int = 32) -> dict[str, float]:
+def validate(model: nn.Module, task: Task, seed: int, samples: int = 32) -> dict[str, float]:
     """Mean over the target individuals of their scores on natural-log concentration."""
     generator = torch.Generator().manual_seed(seed)
     # Study by study: samples of one study share its keys without copying them.
-    parts = [
-        model.sample(task[b : b + 1], samples, generator, steps=3) for b in range(len(task.route))
-    ]
+    parts = [model.sample(task[b : b + 1], samples, generator) for b in range(len(task.route))]
     draws = torch.cat(parts, dim=1)
     truth, free = task.target_logs, task.target_mask & ~task.prefix_mask
     points = free.sum(-1)

@@ -2,13 +2,20 @@
 
     x_t = t x_1 + (1 - t) x_0 + sigma_min eps,     target velocity  v = x_1 - x_0
 
-Flow time t runs from the reference (0) to the data (1).
+The best prediction is v(x, t) = E[x_1 - x_0 | x_t = x], and dx/dt = v(x, t) moves the law of x_0 to
+that of x_1.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
+
+from agmpk.transport.heun import heun
+from agmpk.transport.reference import Reference
+from agmpk.transport.transport import Predict, normal
 
 SIGMA_MIN = 1e-4
 
@@ -18,21 +25,24 @@ def interpolate(x_0: Tensor, x_1: Tensor, t: Tensor, noise: Tensor) -> tuple[Ten
     return t * x_1 + (1 - t) * x_0 + SIGMA_MIN * noise, x_1 - x_0
 
 
-def velocity_loss(
-    predicted: Tensor, target: Tensor, free: Tensor, spread: Tensor | float = 1.0
-) -> Tensor:
-    """Squared error over the unseen points of each curve, averaged over the curves.
+@dataclass(frozen=True)
+class FlowMatching:
+    """The straight path, sampled by Heun's method."""
 
-    A curve's squared errors in natural-log units (coordinate times ``spread``) are averaged and
-    divided by its root mean square spread.  So every curve counts the same however many points it
-    has, and a curve of twice the spread counts twice, not four times: the metric is a mean of
-    root mean squares.  As ``spread`` is known before the curve is, it moves no optimum.
-    """
-    weight = free.to(predicted.dtype)
-    spread = spread * torch.ones_like(predicted)
-    points = weight.sum(-1)
-    error = ((predicted - target) * spread).square() * weight
-    scale = (spread.square() * weight).sum(-1)
-    root = torch.sqrt(scale / points.clamp(min=1)).clamp(min=1e-6)
-    curve = error.sum(-1) / points.clamp(min=1) / root
-    return curve.sum() / (points > 0).sum().clamp(min=1)
+    def pair(
+        self, reference: Reference, x_1: Tensor, t: Tensor, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """x_t and the velocity x_1 - x_0; see :class:`agmpk.transport.transport.Transport`."""
+        return interpolate(reference.draw(noise[0]), x_1, t[..., None], noise[1])
+
+    def sample(
+        self,
+        predict: Predict,
+        reference: Reference,
+        samples: int,
+        generator: torch.Generator,
+        steps: int,
+    ) -> Tensor:
+        """Follow the velocity from draws of the reference."""
+        x_0 = reference.draw(normal(samples, reference.mean, generator))
+        return heun(predict, x_0, steps)

@@ -31,6 +31,13 @@ class Reference:
         """x_0 from standard normal ``noise`` [S, ..., T]."""
         return self.mean + (self.factor @ noise[..., None]).squeeze(-1)
 
+    def precision_times(self, y: Tensor) -> Tensor:
+        """(L L')^-1 y over the unseen points, 0 at the others; ``y`` [S, ..., T]."""
+        random = self.factor.diagonal(dim1=-2, dim2=-1) > 0
+        factor = self.factor + torch.diag_embed((~random).to(self.factor.dtype))
+        y = torch.where(random, y, 0.0)[..., None]
+        return torch.cholesky_solve(y, factor.expand(*y.shape[:-2], -1, -1))[..., 0]
+
 
 def matern(u: Tensor) -> Tensor:
     """Covariance [..., T, T] at warped times ``u`` [..., T]."""
@@ -39,18 +46,31 @@ def matern(u: Tensor) -> Tensor:
     return (1 - NUGGET) * smooth + NUGGET * torch.eye(u.shape[-1], dtype=u.dtype, device=u.device)
 
 
-def gp_given_prefix(u: Tensor, x: Tensor, prefix: Tensor, free: Tensor) -> Reference:
-    """Condition on ``x`` [..., T] where ``prefix``; the law is over the points where ``free``."""
-    covariance = matern(u)
-    eye = torch.eye(u.shape[-1], dtype=u.dtype, device=u.device)
-    seen = prefix.to(u.dtype)
+def given_prefix(covariance: Tensor, x: Tensor, prefix: Tensor, free: Tensor) -> Reference:
+    """Condition N(0, covariance) on ``x`` [..., T] where ``prefix``.
+
+    The law is over the points where ``free``.
+    """
+    eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
+    seen = prefix.to(x.dtype)
     # The system of the seen points, made invertible by ones on the diagonal elsewhere.
     known = covariance * seen[..., :, None] * seen[..., None, :] + eye * (1 - seen)[..., None]
     cross = covariance * seen[..., None, :]
     gain = torch.linalg.solve(known, cross.transpose(-1, -2)).transpose(-1, -2)
     mean = (gain @ (x * seen)[..., None]).squeeze(-1)
     rest = covariance - gain @ cross.transpose(-1, -2)
-    unseen = free.to(u.dtype)
-    rest = rest * unseen[..., :, None] * unseen[..., None, :] + eye * (1 - unseen)[..., None]
-    factor = torch.linalg.cholesky(rest + 1e-6 * eye) * unseen[..., :, None]
-    return Reference(torch.where(prefix, x, mean * unseen), factor)
+    return _on_free(torch.where(prefix, x, mean * free), rest, free)
+
+
+def unconditioned(covariance: Tensor, x: Tensor, prefix: Tensor, free: Tensor) -> Reference:
+    """N(0, covariance) over the points where ``free``, whatever was seen."""
+    return _on_free(torch.where(prefix, x, 0.0), covariance, free)
+
+
+def _on_free(mean: Tensor, covariance: Tensor, free: Tensor) -> Reference:
+    eye = torch.eye(mean.shape[-1], dtype=mean.dtype, device=mean.device)
+    unseen = free.to(mean.dtype)
+    covariance = covariance * unseen[..., :, None] * unseen[..., None, :]
+    covariance = covariance + eye * (1 - unseen)[..., None]
+    factor = torch.linalg.cholesky(covariance + 1e-6 * eye) * unseen[..., :, None]
+    return Reference(mean, factor)

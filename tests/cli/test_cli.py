@@ -1,13 +1,19 @@
 """The command line as a user meets it: real files in, tables out, one sentence on bad input."""
 
+import io
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from unittest import mock
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from agmpk.cli import COMMANDS
+from agmpk.cli import COMMANDS, main
+from agmpk.cli.benchmark import score_model
+from agmpk.cli.cohort import what_if
+from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
@@ -16,8 +22,38 @@ THEOPHYLLINE = str(data_path("benchmark", "studies", "theophylline.csv"))
 
 
 def agmpk(*arguments: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-c", "from agmpk.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    """The command in this process: what it prints and its status."""
+    out, err = io.StringIO(), io.StringIO()
+    with (
+        mock.patch.object(sys, "argv", ["agmpk", *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            main()
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+def test_the_installed_command_ends_with_one_sentence(tmp_path):
+    command = [sys.executable, "-c", "from agmpk.cli import main; main()"]
+    command += ["cohort", "nowhere.csv", "--out", str(tmp_path / "x.csv")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "nowhere.csv" in done.stderr
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory):
+    """A checkpoint trained, and exported again, by the command."""
+    run = tmp_path_factory.mktemp("tiny") / "run"
+    done = agmpk("train", "--recipe", "flow-tiny", "--run", run, "--steps", "3", "--seed", "5")
+    assert done.returncode == 0, done.stderr
+    assert "steps: 3" in (run / "config.yaml").read_text()
+    done = agmpk("train", "--run", run, "--export", "--checkpoint", run / "checkpoint")
+    assert done.returncode == 0, done.stderr
+    return run / "checkpoint"
 
 
 def test_help_has_examples():
@@ -38,7 +74,7 @@ def test_forecast_of_everybody(tmp_path):
     assert np.allclose(table[table.ID == case.prefix.id].PRED, answer.pred)
 
 
-def test_forecast_of_one_at_chosen_times(tmp_path):
+def test_forecast_of_one_at_chosen_times(tiny, tmp_path):
     out = tmp_path / "forecast.csv"
     done = agmpk(
         "forecast",
@@ -51,6 +87,8 @@ def test_forecast_of_one_at_chosen_times(tmp_path):
         "2:24:2",
         "--samples",
         "16",
+        "--model",
+        tiny,
         "--out",
         out,
     )
@@ -60,12 +98,26 @@ def test_forecast_of_one_at_chosen_times(tmp_path):
     assert (table.Q05 < table.Q95).all()
 
 
-def test_cohort(tmp_path):
-    out = tmp_path / "cohort.csv"
-    done = agmpk("cohort", THEOPHYLLINE, "-n", "5", "--times", "1,2,4", "--out", out)
-    assert done.returncode == 0, done.stderr
-    table = pd.read_csv(out)
-    assert list(table) == ["ID", "TIME", "DV"] and len(table) == 15 and (table.DV > 0).all()
+def test_cohort_and_what_if(tiny, tmp_path):
+    tables = []
+    for dose in ("100", "200"):
+        out = tmp_path / f"{dose}.csv"
+        model = ["--model", tiny, "--dose", dose]
+        done = agmpk("cohort", THEOPHYLLINE, "-n", "5", "--times", "1,2,4", *model, "--out", out)
+        assert done.returncode == 0, done.stderr
+        tables.append(pd.read_csv(out))
+        assert list(tables[-1]) == ["ID", "TIME", "DV"] and len(tables[-1]) == 15
+    assert np.allclose(tables[1].DV / tables[0].DV, 2, rtol=0.05)  # hardly anything learned yet
+
+
+def test_what_if_changes_the_first_dose():
+    study = benchmark_studies()["theophylline"]
+    assert what_if(study, None, None, None, None, None) is None
+    dose = what_if(study, 50.0, "iv_infusion", 0.5, 3, 12.0)
+    assert (dose.amount, dose.route, dose.duration) == (50.0, "iv_infusion", 0.5)
+    assert [one.time for one in dose.expand()] == [0.0, 12.0, 24.0]
+    with pytest.raises(AgmpkError, match="go together"):
+        what_if(study, None, None, None, 3, None)
 
 
 def test_simulate_is_reproducible(tmp_path):
@@ -79,13 +131,53 @@ def test_simulate_is_reproducible(tmp_path):
     assert pd.read_csv(files[0]).STUDY.nunique() == 3
 
 
+COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse", "covered_90", "failure"]
+
+
 def test_benchmark_of_the_development_cohorts(tmp_path):
     out = tmp_path / "results.csv"
     done = agmpk(
         "benchmark", "--models", "naive", "--cohorts", "development", "--samples", "8", "--out", out
     )
     assert done.returncode == 0, done.stderr
-    assert list(pd.read_csv(out)) == ["model", "compound", "individual", "n_target", "log_rmse"]
+    table = pd.read_csv(out)
+    assert list(table) == COLUMNS and table.failure.isna().all()
+
+
+def test_benchmark_names_checkpoints(tiny, tmp_path):
+    out = tmp_path / "results.csv"
+    some = ["--compounds", "theophylline", "--samples", "8", "--out", out]
+    done = agmpk("benchmark", "--models", f"naive,mine={tiny}", *some)
+    assert done.returncode == 0, done.stderr
+    assert list(pd.read_csv(out).model.unique()) == ["naive", "mine"]
+    assert "mine: mean log-RMSE" in done.stdout
+    done = agmpk("benchmark", "--models", f"mine={tiny},mine={tiny}", *some)
+    assert done.returncode == 2 and "Two models are called mine" in done.stderr
+
+
+class Unwilling(NaiveForecaster):
+    """Refuses the individuals whose IDs it was told."""
+
+    name = "unwilling"
+
+    def __init__(self, *refused: str) -> None:
+        self.refused = refused
+
+    def forecast(self, context, target, times, n_samples, seed):
+        if target.id in self.refused:
+            raise AgmpkError("No acceptable fit.")
+        return super().forecast(context, target, times, n_samples, seed)
+
+
+def test_a_refused_case_is_a_missing_row_with_its_reason():
+    study = {"theophylline": benchmark_studies()["theophylline"]}
+    table = score_model(Unwilling("2", "5"), study, 4, 8, 0)
+    refused = table.individual.isin(["2", "5"])
+    assert list(table) == COLUMNS and len(table) == 12
+    assert table.log_rmse[refused].isna().all() and table.log_rmse[~refused].notna().all()
+    assert set(table.failure[refused]) == {"No acceptable fit."}
+    with pytest.raises(AgmpkError, match="No acceptable fit"):
+        score_model(Unwilling(*study["theophylline"].ids), study, 4, 8, 0)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +192,10 @@ def test_benchmark_of_the_development_cohorts(tmp_path):
         (["forecast", THEOPHYLLINE, "--leave-one-out", "--out", "no/such/x.csv"], "does not exist"),
         (["forecast", "nowhere.csv", "--leave-one-out", "--out", "x.csv"], "nowhere.csv"),
         (["cohort", THEOPHYLLINE, "--model", "nmle", "--out", "x.csv"], "no model 'nmle'"),
+        (["benchmark", "--compounds", "cafeine", "--models", "naive", "--out", "x.csv"], "cafeine"),
+        (["train", "--recipe", "flw", "--run", "run"], "no training recipe 'flw'"),
+        (["train", "--run", "run", "--export"], "--export needs --checkpoint"),
+        (["train", "--run", "run", "--export", "--checkpoint", "c"], "holds no run"),
         (["simulate", "--preset", "papr", "--out", "x.csv"], "no prior 'papr'"),
     ],
 )

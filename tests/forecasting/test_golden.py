@@ -4,9 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agmpk.forecasting import load_forecaster, model_names
+from agmpk.forecasting import generate, load_forecaster, model_names
 from agmpk.paths import data_path
-from agmpk.training.golden import FILE, golden_predictions
+from agmpk.studies import Dose
+from agmpk.training.golden import FILE, golden_predictions, golden_study
 
 CHECKPOINTS = [name for name in model_names() if name != "naive"]
 
@@ -21,3 +22,14 @@ def test_golden_predictions(name):
 
 def test_the_flow_ships():
     assert "flow" in CHECKPOINTS
+
+
+def test_twice_the_dose_is_about_twice_the_level_for_the_shipped_flow():
+    study = golden_study()
+    model = load_forecaster("flow")
+    usual = generate(model, study, 60, seed=1)
+    more = generate(model, study, 60, dose=Dose(0.0, 200.0, "oral"), seed=1)
+    ratio = np.median(
+        [b.concentrations / a.concentrations for a, b in zip(usual, more, strict=True)]
+    )
+    assert 1.6 < ratio < 2.5

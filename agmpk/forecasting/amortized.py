@@ -1,0 +1,64 @@
+"""Any pretrained network of the family, or a rival, as a forecaster."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from agmpk.errors import AgmpkError
+from agmpk.forecasting.forecaster import Forecast, check_question
+from agmpk.models.from_study import task_from_study
+from agmpk.models.task import Task
+from agmpk.studies import Individual, Study
+
+# Targets beyond this multiple of the context's last time were never seen in training.
+FARTHEST = 2.0
+
+
+class AmortizedForecaster:
+    """A trained network behind the forecaster's seam.
+
+    ``options`` go to the network's ``sample``, e.g. ``steps=8`` Heun steps of a flow.
+    """
+
+    def __init__(self, model: nn.Module, name: str | None = None, **options: Any) -> None:
+        self.model, self.name, self.options = model.eval(), name or model.kind, options
+
+    def forecast(
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
+        seed: int,
+    ) -> Forecast:
+        """As in :class:`Forecaster`; one route and one schedule of doses per study."""
+        context, prefix, times = check_question(context, target, times, n_samples)
+        if not len(prefix) and not self.model.generates:
+            raise AgmpkError(
+                f"The model {self.name} needs at least one observation of {prefix.id}: it does "
+                "not generate individuals; use a model of the AGM-PK family."
+            )
+        task = task_from_study(context, prefix, times)
+        self._check_horizon(task, context.compound, prefix.id)
+        generator = torch.Generator().manual_seed(seed)
+        logs = self.model.sample(task, n_samples, generator, **self.options)
+        rest = logs[:, 0, 0, len(prefix) :] + task.target_dose[0, 0]
+        return Forecast(times, rest.exp().numpy())
+
+    @staticmethod
+    def _check_horizon(task: Task, compound: str, name: str) -> None:
+        if not task.context_mask.any():
+            return
+        last = float(task.context_times[task.context_mask].max())
+        asked = float(task.target_times.max())
+        if asked > FARTHEST * last:
+            raise AgmpkError(
+                f"The study of {compound} was sampled until {last:g} h after the dose; a forecast "
+                f"of {name} at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask "
+                "for earlier times."
+            )

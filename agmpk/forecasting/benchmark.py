@@ -1,0 +1,138 @@
+"""How fast a model forecasts, and what accuracy fewer sampling steps cost.
+
+    python -m agmpk.forecasting.benchmark flow --out steps.csv
+
+Measured on simulated studies of the validation stream, never on the 20 compounds, so that the
+number of steps can be chosen by it.
+"""
+
+from __future__ import annotations
+
+import inspect
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from agmpk.errors import AgmpkError
+from agmpk.evaluation.metrics import covered, crps
+from agmpk.files import check_writable, write_csv
+from agmpk.forecasting.amortized import AmortizedForecaster
+from agmpk.forecasting.cohort import generate
+from agmpk.forecasting.registry import load_forecaster
+from agmpk.models.task import Task
+from agmpk.prior.preset import load_prior
+from agmpk.studies import Study
+from agmpk.training.batches import validation_task
+from agmpk.training.config import TrainingConfig
+
+STEPS = (1, 2, 4, 8, 16, 100)
+SEED = 0
+
+
+def steps_benchmark(
+    model: nn.Module,
+    prior: str = "extended",
+    studies: int = 16,
+    samples: int = 200,
+    prefix: int = 4,
+    steps: Sequence[int] = STEPS,
+) -> pd.DataFrame:
+    """One row a number of steps: steps; seconds per forecast of one individual; log_rmse, crps,
+    coverage_90 on simulated individuals; distance: root mean square over samples and points of
+    ln y against the largest number of steps from the same noise; the same for the mean forecast
+    (mean_distance); lost_rmse and lost_crps against the largest number of steps.
+
+    Raises:
+        AgmpkError: the model is not sampled in steps.
+    """
+    if "steps" not in inspect.signature(model.sample).parameters:
+        raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
+    task = validation_task(TrainingConfig(prior=prior, targets=1), load_prior(prior), 1, prefix)
+    task = task[(task.target_mask & ~task.prefix_mask).any(-1)[:, 0]][:studies]
+    draws, seconds = {}, {}
+    for number in steps:
+        draws[number], seconds[number] = _draw(model, task, samples, number)
+    best = draws[max(steps)]
+    free = (task.target_mask & ~task.prefix_mask)[:, 0].numpy()
+    rows = [
+        {"steps": number, "seconds": seconds[number]} | _scores(draws[number], best, task, free)
+        for number in steps
+    ]
+    table = pd.DataFrame(rows)
+    reference = table[table.steps == max(steps)].iloc[0]
+    table["lost_rmse"] = table.log_rmse - reference.log_rmse
+    table["lost_crps"] = table.crps - reference.crps
+    return table
+
+
+def cohort_seconds(forecaster: AmortizedForecaster, study: Study, n: int = 100) -> float:
+    """Seconds to generate ``n`` virtual individuals of a study, the better of two calls."""
+    return min(_timed(lambda: generate(forecaster, study, n))[1] for _ in range(2))
+
+
+def _draw(model: nn.Module, task: Task, samples: int, steps: int) -> tuple[np.ndarray, float]:
+    """Samples [S, B, T] of each study's target, and seconds per individual."""
+    generator = torch.Generator().manual_seed(SEED)
+
+    def draw() -> list[Tensor]:
+        return [
+            model.sample(task[b : b + 1], samples, generator, steps=steps)[:, 0, 0]
+            for b in range(len(task.route))
+        ]
+
+    parts, seconds = _timed(draw)
+    return torch.stack(parts, 1).numpy(), seconds / len(parts)
+
+
+def _scores(draws: np.ndarray, best: np.ndarray, task: Task, free: np.ndarray) -> dict[str, float]:
+    truth = task.target_logs[:, 0].numpy()
+
+    def per_individual(values: np.ndarray) -> np.ndarray:
+        return np.where(free, values, 0.0).sum(-1) / free.sum(-1)
+
+    def distance(values: np.ndarray) -> float:
+        return float(np.sqrt(np.square(values[..., free]).mean()))
+
+    return {
+        "log_rmse": float(np.sqrt(per_individual(np.square(draws.mean(0) - truth))).mean()),
+        "crps": float(per_individual(crps(draws, truth)).mean()),
+        "coverage_90": float(per_individual(covered(draws, truth, 0.9)).mean()),
+        "distance": distance(draws - best),
+        "mean_distance": distance(draws.mean(0) - best.mean(0)),
+    }
+
+
+def _timed(work):
+    began = time.perf_counter()
+    found = work()
+    return found, time.perf_counter() - began
+
+
+@click.command()
+@click.argument("model")
+@click.option("--prior", default="extended", show_default=True)
+@click.option("--studies", default=16, show_default=True, type=click.IntRange(1, 64))
+@click.option("--samples", default=200, show_default=True, type=click.IntRange(2))
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+def main(model: str, prior: str, studies: int, samples: int, out: Path) -> None:
+    """Compare numbers of sampling steps of MODEL, a shipped checkpoint or a folder."""
+    try:
+        check_writable(out)
+        forecaster = load_forecaster(model)
+        if not isinstance(forecaster, AmortizedForecaster):
+            raise AgmpkError(f"{model} is not a trained network.")
+        table = steps_benchmark(forecaster.model, prior, studies, samples)
+    except AgmpkError as error:
+        raise click.UsageError(str(error)) from error
+    write_csv(table, out)
+    click.echo(table.round(4).to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""How fast the simulator is: ``python -m agmpk.prior.benchmark``.
+
+Times are wall-clock, the fastest of some repetitions; all solvers get the same drawn parameters
+in one run on one machine.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+import torch
+
+from agmpk.prior.config import PriorConfig
+from agmpk.prior.preset import load_prior
+from agmpk.prior.problem import Problem
+from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
+from agmpk.prior.simulate import BLOCK, draw_trial, simulate_block
+from agmpk.prior.solve import problems
+from agmpk.prior.streams import Streams
+
+TOLERANCES = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+GOAL = 1e-3  # largest relative error that is allowed
+FLOOR = 1e-4  # of amounts above this fraction of the individual's largest one
+
+
+def compare_solvers(
+    config: PriorConfig, seed: int = 0, individuals: int = 40, repeats: int = 3
+) -> pd.DataFrame:
+    """Studies per second of three solvers at equal accuracy, one row a solver.
+
+    The problem is a block's single-dose studies with linear kinetics.  scipy's and torchdiffeq's
+    relative tolerance is the loosest that keeps the largest error below ``GOAL``, measured on
+    ``individuals`` individuals against LSODA at 1e-10; scipy, a loop, is timed on these alone.
+    """
+    problem = single_doses(config, seed)
+    few, layout = problem.first(individuals), problem.layout
+    exact = by_scipy(few, rtol=1e-10, atol=1e-13)
+
+    def error(states: Any) -> float:
+        return largest_relative_error(states[: len(few)], exact, layout, FLOOR)
+
+    def lsoda(tolerance: float) -> Any:
+        return by_scipy(few, "LSODA", tolerance, 1e-2 * tolerance)
+
+    def dopri5(tolerance: float) -> Any:
+        return by_torchdiffeq(problem, tolerance, 1e-2 * tolerance)
+
+    rows = [("exact steps", np.nan, len(problem), problem.states)]
+    for name, solver, number in (
+        ("scipy LSODA, a loop over individuals", lsoda, len(few)),
+        ("torchdiffeq dopri5, batched", dopri5, len(problem)),
+    ):
+        tolerance = next((t for t in TOLERANCES if error(solver(t)) < GOAL), TOLERANCES[-1])
+        rows.append((name, tolerance, number, lambda s=solver, t=tolerance: s(t)))
+    table = pd.DataFrame(
+        [
+            {
+                "solver": name,
+                "relative tolerance": tolerance,
+                "largest relative error": error(solve()),
+                "individuals per second": number / seconds(solve, repeats),
+            }
+            for name, tolerance, number, solve in rows
+        ]
+    ).set_index("solver")
+    speed = table["individuals per second"]
+    table["times slower than ours"] = speed.iloc[0] / speed
+    return table
+
+
+def growth(config: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.DataFrame:
+    """How the cost grows with batch size (individuals solved at once), individuals and horizon.
+
+    Batch size: the solver alone, milliseconds.  The others: whole blocks, studies per second.
+    """
+    rows = []
+    problem = single_doses(config, seed)
+    for n in (1, 8, 64, len(problem)):
+        taken = seconds(problem.first(n).states, repeats)
+        rows.append(("individuals solved at once", n, n / taken, np.nan))
+    for n in (1, 6, 12, 24):
+        rows.append(_block("individuals per study", n, config.replace(design={"individuals": (n,)}),
+                           seed, repeats))  # fmt: skip
+    for hours in (6.0, 24.0, 96.0):
+        rows.append(_block("horizon (h)", hours, config.replace(design={"horizons": (hours,)}),
+                           seed, repeats))  # fmt: skip
+    columns = ["varied", "value", "individuals per second", "studies per second"]
+    return pd.DataFrame(rows, columns=columns).set_index(["varied", "value"])
+
+
+def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.DataFrame:
+    """Studies per second of the whole simulator, draws and assay included, one row a prior."""
+    rows = {}
+    for config in configs:
+        plain = config.replace(
+            dosing={"repeated_probability": 0.0}, disposition={"saturable_probability": 0.0}
+        )
+        rows[config.name] = {
+            "studies per second": _block("", 0, config, seed, repeats)[-1],
+            "single doses, linear kinetics": _block("", 0, plain, seed, repeats)[-1],
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
+
+
+def single_doses(config: PriorConfig, seed: int) -> Problem:
+    """The single-dose, linear part of the first block, as an initial value problem."""
+    config = config.replace(
+        dosing={"repeated_probability": 0.0}, disposition={"saturable_probability": 0.0}
+    )
+    streams = Streams(seed, 0)
+    trial, _ = draw_trial(config, streams)
+    ((_, _, problem),) = problems(config, trial, streams)
+    return replace(problem, km_amount=None)
+
+
+def seconds(run: Callable[[], Any], repeats: int) -> float:
+    """Wall-clock time of the fastest of ``repeats`` runs, after one to warm up."""
+    run()
+    taken = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        run()
+        taken.append(time.perf_counter() - start)
+    return min(taken)
+
+
+def _block(
+    varied: str, value: float, config: PriorConfig, seed: int, repeats: int
+) -> tuple[str, float, float, float]:
+    present = np.mean([int(simulate_block(config, seed, b).present.sum()) for b in range(2)])
+
+    def two() -> None:
+        for b in range(2):
+            simulate_block(config, seed, b)
+
+    each = seconds(two, repeats) / 2
+    return varied, value, present / each, BLOCK / each
+
+
+@click.command()
+@click.option("--preset", default="extended", show_default=True)
+@click.option("--seed", default=0, show_default=True)
+@click.option("--repeats", default=3, show_default=True, type=click.IntRange(1))
+def main(preset: str, seed: int, repeats: int) -> None:
+    """Print how fast the simulator is on one thread of this machine."""
+    torch.set_num_threads(1)
+    config = load_prior(preset)
+    for title, table in (
+        ("Solvers on the same individuals, at equal accuracy",
+         compare_solvers(config, seed, repeats=repeats)),
+        ("The whole simulator",
+         whole_blocks(load_prior("paper"), config, seed=seed, repeats=repeats)),
+        ("Growth", growth(config, seed, repeats)),
+    ):  # fmt: skip
+        click.echo(f"{title}\n{table.to_string(float_format=lambda v: f'{v:.3g}')}\n")
+
+
+if __name__ == "__main__":
+    main()

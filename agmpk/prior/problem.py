@@ -1,0 +1,142 @@
+"""The initial value problems of N individuals, posed in full: grid, rates, jumps.
+
+What a solver needs and nothing else, so that any other solver can be held against ours.
+
+Shapes: N individuals, M points of interest, G grid points, D states, K processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from agmpk.prior.compartments import Layout, Rates, propagate
+from agmpk.prior.events import Events
+from agmpk.prior.ou import ou_from_noise, shared_at
+from agmpk.prior.parameters import Parameters
+from agmpk.prior.saturable import propagate_saturable
+
+PILOT = 24  # coarse points per event, to find where saturation changes
+
+
+@dataclass(frozen=True)
+class Problem:
+    """``steps`` [N, G - 1] h, ``rates`` constant in each, ``jumps`` [N, G, D] at the grid points.
+
+    ``volume`` [N, G]; ``km_amount`` [N, G - 1] where elimination is saturable, else None;
+    ``place`` [N, M] where on the grid the points of interest are.
+    """
+
+    layout: Layout
+    rates: Rates
+    steps: Tensor
+    jumps: Tensor
+    volume: Tensor
+    km_amount: Tensor | None
+    place: Tensor
+
+    def __len__(self) -> int:
+        return len(self.steps)
+
+    def first(self, individuals: int) -> Problem:
+        """The problem of the first individuals alone."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        picked = {k: v[:individuals] for k, v in values.items() if isinstance(v, Tensor)}
+        rates = Rates(**{k: v[:individuals] for k, v in vars(self.rates).items()})
+        return replace(self, rates=rates, **picked)
+
+    def states(self, device: torch.device | str = "cpu") -> Tensor:
+        """Amounts [N, G, D] just after each grid point, solved on ``device``."""
+        rates, steps, jumps = (x.to(device) for x in (self.rates, self.steps, self.jumps))
+        if self.km_amount is None:
+            return propagate(rates, self.layout, steps, jumps).cpu()
+        km = self.km_amount.to(device)
+        return propagate_saturable(rates, self.layout, steps, jumps, km).cpu()
+
+    def concentrations(self, states: Tensor, metabolite: Tensor) -> Tensor:
+        """Concentrations [N, M] of the parent, or where ``metabolite`` [N] of the metabolite."""
+        parent, formed = states[..., self.layout.central], states[..., self.layout.metabolite]
+        amount = torch.where(metabolite[:, None], formed, parent)
+        return (amount / self.volume).gather(-1, self.place)
+
+
+def pose(
+    p: Parameters,
+    layout: Layout,
+    events: Events,
+    points: Tensor,
+    others: Tensor,
+    noise: Tensor,
+    km: Tensor | None,
+) -> Problem:
+    """The problems of N individuals.
+
+    ``points`` [N, M] are the times of interest and ``others`` further grid times, in h; ``noise``
+    [N, G, K] drives the processes; ``km`` [N] is the concentration Km, None for linear kinetics.
+    """
+    grid, order, jumps = events.on_grid(torch.cat([points, others], -1))
+    ou = ou_from_noise(grid, p.ou_sd, p.ou_time_scale, noise)
+    ou = ou + shared_at(p.shared, p.shared_end, grid)
+    volume = torch.exp(p.V[:, None] + ou[..., 2])
+    middle = torch.sqrt(volume[:, 1:] * volume[:, :-1])
+    first = 1 + events.onset.shape[1]
+    return Problem(
+        layout=layout,
+        rates=rates_between(p, ou),
+        steps=grid.diff(dim=-1),
+        jumps=jumps,
+        volume=volume,
+        km_amount=None if km is None else km[:, None] * middle,
+        place=order.argsort(dim=-1)[:, first : first + points.shape[1]],
+    )
+
+
+def where_elimination_changes(
+    p: Parameters, layout: Layout, events: Events, horizon: Tensor, km: Tensor, points: int
+) -> Tensor:
+    """``points`` times per individual, dense where saturation changes, from a coarse solution."""
+    u = (torch.arange(1, PILOT + 1) / PILOT) ** 2
+    span = (horizon[:, None] - events.onset).clamp(min=0)
+    pilot = (events.onset[..., None] + span[..., None] * u).flatten(1)
+    still = horizon.new_zeros((len(horizon), 1 + events.onset.shape[1] + pilot.shape[1], 1))
+    coarse = pose(
+        p, layout, events, pilot, pilot[:, :0], still.expand(-1, -1, p.ou_sd.shape[1]), km
+    )
+    central = coarse.states()[..., layout.central]
+    change = (1 / (1 + central / (km[:, None] * coarse.volume))).diff(dim=-1).abs()
+    return _share_out(coarse.steps, coarse.rates.ke * coarse.steps * change, points)
+
+
+def _share_out(steps: Tensor, error: Tensor, points: int) -> Tensor:
+    """Times [N, points] at which second-order steps make the least error in all.
+
+    An interval's error falls with the square of the number of steps in it, so the sum is least
+    where that number follows the cube root of ``error`` [N, G - 1].  A twentieth is spread evenly.
+    """
+    weight = error ** (1 / 3)
+    weight = weight + (0.05 / weight.shape[-1]) * weight.sum(-1, keepdim=True) + 1e-12
+    total = torch.nn.functional.pad(weight.cumsum(-1), (1, 0))
+    times = torch.nn.functional.pad(steps.cumsum(-1), (1, 0))
+    wanted = total[:, -1:] * torch.arange(1, points + 1) / points
+    k = torch.searchsorted(total, wanted).clamp(1, total.shape[-1] - 1)
+    low, high = total.gather(-1, k - 1), total.gather(-1, k)
+    start, end = times.gather(-1, k - 1), times.gather(-1, k)
+    return start + (end - start) * (wanted - low) / (high - low)
+
+
+def rates_between(p: Parameters, ou: Tensor) -> Rates:
+    """Rates of each interval: the geometric mean of the values at its two ends."""
+    middle = 0.5 * (ou[:, 1:] + ou[:, :-1])
+    P = p.k_out.shape[-1]
+    ke = torch.exp(p.ke[:, None] + middle[..., 1])
+    return Rates(
+        ka=torch.exp(p.ka[:, None] + middle[..., 0]),
+        ke=ke,
+        km=torch.exp(p.km[:, None] + middle[..., 3]),
+        k_form=ke * p.formed[:, None],
+        k_out=torch.exp(p.k_out[:, None] + middle[..., 4 : 4 + P]) * p.exchange[:, None],
+        k_in=torch.exp(p.k_in[:, None] + middle[..., 4 + P :]),
+        first_pass=p.first_pass[:, None].expand_as(ke),
+    )
