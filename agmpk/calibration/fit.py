@@ -8,7 +8,7 @@ The procedure:
    pool of bioequivalence trials from that broad prior, with the hyper-parameters of each trial;
 3. weight the pool for any candidate in place of simulating it, and move one end of one range at a
    time while that lowers the objective: the sum of the Wasserstein distances of all quantities in
-   units of the literature's standard deviation, plus ``penalty`` times the share by which the
+   units of the literature's standard deviation, plus ``PENALTY`` times the share by which the
    literature inside the prior's 95 % range falls short of 95 %;
 4. an end moves inwards by no more than a quarter of its range, and some do not at all
    (:mod:`agmpk.calibration.ranges`): the prior must also serve what the literature does not show.

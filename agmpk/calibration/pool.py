@@ -9,15 +9,17 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
+import agmpk.prior
 from agmpk.calibration.ranges import put
 from agmpk.calibration.trials import trial_block
-from agmpk.files import atomic_path
+from agmpk.files import atomic_path, sha256
 from agmpk.prior import PriorConfig
 
 
@@ -33,7 +35,7 @@ def trial_pool(
 
     ``switches`` maps "group.quantity" of a probability to the chance that a block has it at 1
     (else 0); the columns of that name hold 0 or 1.  The files are named by a digest of everything
-    that made them, so a changed prior, seed or list of switches never meets an old block.
+    that made them, code included, so a changed prior or seed never meets an old block.
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
@@ -43,7 +45,7 @@ def trial_pool(
         if not path.is_file():
             trials = trial_block(put(config, chosen), seed, block).assign(**chosen)
             with atomic_path(path) as temporary:
-                trials.to_csv(temporary, index=False)
+                trials.to_csv(temporary, index=False, float_format="%.8g")
         parts.append(pd.read_csv(path))
     return pd.concat(parts, ignore_index=True)
 
@@ -55,5 +57,13 @@ def switch_settings(switches: Mapping[str, float], seed: int, block: int) -> dic
 
 
 def _digest(config: PriorConfig, chosen: Mapping[str, float], seed: int, block: int) -> str:
-    made_from = [config.to_dict(), dict(chosen), seed, block]
+    made_from = [config.to_dict(), dict(chosen), seed, block, _code()]
     return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _code() -> list[str]:
+    """Digests of the code that makes a block: the simulator and the summaries."""
+    folders = [Path(agmpk.prior.__file__).parent, Path(__file__).parent]
+    files = [folders[0].glob("*.py"), [folders[1] / f"{n}.py" for n in ("summaries", "trials")]]
+    return [sha256(path) for group in files for path in sorted(group)]

@@ -16,7 +16,7 @@ Examples:
   agmpk train --recipe flow-small --run runs/small --checkpoint runs/small/checkpoint
   agmpk train --recipe my_settings.yaml --run runs/mine --seed 3 --device cuda
   agmpk train --run runs/mine --export --checkpoint runs/mine/checkpoint
-  torchrun --standalone --nproc-per-node 4 --no-python \\
+  torchrun --standalone --nproc-per-node 4 --no-python -- \\
     agmpk train --recipe flow-paper --run runs/paper --device cuda
 """
 )

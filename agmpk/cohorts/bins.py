@@ -7,14 +7,17 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 
+CLOSEST = 0.05  # samples nearer than this, relative to their time, are of one nominal time
+
 
 def time_bins(times: NDArray[np.float64], minimum: int = 5) -> NDArray[np.int64]:
     """The bin 0, 1, ... of every observation time [N] (h, > 0), in order of time.
 
     The contract: bins follow the nominal times.  The sorted times are cut at their largest gaps
-    of ln time first, and a cut is made only where both sides keep ``minimum`` points or more.  So
-    equal times are never separated, samples a few minutes off their nominal time stay with it,
-    and no bin has fewer than ``minimum`` points (one bin where there are fewer than two such).
+    of ln time first, and a cut is made only where both sides keep ``minimum`` points or more and
+    the gap is wider than ``CLOSEST``.  So equal times are never separated, samples a few minutes
+    off their nominal time stay with it, and no bin has fewer than ``minimum`` points (one bin
+    where there are fewer than two such).
 
     Raises:
         AgmpkError: there is no time, or one that is not positive.
@@ -28,7 +31,7 @@ def time_bins(times: NDArray[np.float64], minimum: int = 5) -> NDArray[np.int64]
     for k in np.argsort(-gaps, kind="stable"):
         here = np.searchsorted(cuts, k + 1)
         inside = k + 1 - cuts[here - 1] >= minimum and cuts[here] - k - 1 >= minimum
-        if gaps[k] > 1e-9 and inside:
+        if gaps[k] > CLOSEST and inside:
             cuts.insert(here, int(k) + 1)
     bins = np.empty(len(times), dtype=np.int64)
     for number, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):

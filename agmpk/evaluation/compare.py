@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
+from agmpk.evaluation.people import people
+
 
 @dataclass(frozen=True)
 class Difference:
@@ -46,7 +48,7 @@ def paired_difference(
     rows = results[results.n_target > 0]
     wide = rows.pivot_table(index=["compound", "individual"], columns="model", values="log_rmse")
     difference = (wide[first] - wide[second]).dropna()
-    person = _person(difference.index)
+    person = people(difference.index.to_frame(index=False)).to_numpy()
     sums = difference.groupby(person).agg(["sum", "count"]).to_numpy()
     pick = np.random.default_rng(seed).integers(len(sums), size=(draws, len(sums)))
     totals = sums[pick].sum(1)
@@ -59,9 +61,3 @@ def paired_difference(
         int((difference < 0).sum()),
         len(difference),
     )
-
-
-def _person(index: pd.MultiIndex) -> pd.Index:
-    """One label per human being: cocktail subjects are shared, the other studies are their own."""
-    own = {"theophylline", "indometacin"}
-    return pd.Index([f"{c}/{i}" if c in own else f"cocktail/{i}" for c, i in index])

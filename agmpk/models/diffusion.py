@@ -25,7 +25,7 @@ class DiffusionConfig(TransportConfig):
 class DiffusionModel(TransportModel):
     """Predicts v = sigma (x_1 - m) - alpha L eps; the score follows from it."""
 
-    kind, steps = "diffusion", 6
+    kind, steps = "diffusion", 4
 
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__(config)

@@ -58,11 +58,13 @@ class TransformerModel(nn.Module):
         width = config.width
         self.embed = nn.Linear(PREFIX_CHANNELS, width)
         self.whole = nn.Parameter(torch.zeros(1, 1, width))
-        self.encoder = nn.ModuleList(SelfBlock(width) for _ in range(config.encoder_layers))
+        self.encoder_layers = nn.ModuleList(SelfBlock(width) for _ in range(config.encoder_layers))
         self.norm = nn.LayerNorm(width)
         self.query = nn.Linear(QUERY_CHANNELS, width)
-        self.across = nn.ModuleList(CrossBlock(width) for _ in range(config.decoder_layers))
-        self.feed = nn.ModuleList(FeedForward(width) for _ in range(config.decoder_layers))
+        self.decoder_layers = nn.ModuleList(
+            nn.ModuleList([CrossBlock(width), FeedForward(width)])
+            for _ in range(config.decoder_layers)
+        )
         self.head = GaussianHead(width)
 
     def loss(self, task: Task, generator: torch.Generator) -> Tensor:
@@ -91,7 +93,7 @@ class TransformerModel(nn.Module):
         h = self.embed(frame.prefix.to(kind))
         h = torch.cat([self.whole.expand(len(h), -1, -1), h], 1)
         bias = hide(frame.seen, kind)
-        for block in self.encoder:
+        for block in self.encoder_layers:
             h = block(h, bias)
         h = self.norm(h)
         # Points are independent given the prefix, so padding need not be computed: every unseen
@@ -99,7 +101,7 @@ class TransformerModel(nn.Module):
         owner = frame.free.nonzero()[:, 0]
         bias = bias[owner]
         q = self.query(frame.query[frame.free].to(kind))[:, None]
-        for across, feed in zip(self.across, self.feed, strict=True):
+        for across, feed in self.decoder_layers:
             q = across(q, tuple(a[owner] for a in across.attention.keys(h)), bias)
             q = q + feed(q)
         return self.head(q[:, 0])

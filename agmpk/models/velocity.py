@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from agmpk.models.attention import INVISIBLE, Attention, FeedForward, cross_bias
 from agmpk.models.context_encoder import ContextEncoder
 from agmpk.models.features import TARGET_CHANNELS, context_tokens, target_features, warp
-from agmpk.models.frame import Frame, to_frame
+from agmpk.models.frame import Frame
 from agmpk.models.quadrature import log_weights
 from agmpk.models.task import Task
 
@@ -31,7 +31,6 @@ class Conditioning:
     [B, H, R T, L + 1]; ``bias_self`` [B, R, 1, 1, T]; ``points`` [B, R, T, D].
     """
 
-    frame: Frame
     points: Tensor
     keys: list[tuple[Tensor, Tensor]]
     bias_cross: Tensor
@@ -62,7 +61,10 @@ class DecoderLayer(nn.Module):
 
 
 class VelocityNetwork(nn.Module):
-    """v(x_t, t | context, prefix, dosing, times) at every point of every target."""
+    """Prediction at every point of every target, given context, prefix, dosing and times.
+
+    ``continuum`` weighs keys by the time they cover (see ``agmpk.models.quadrature``).
+    """
 
     def __init__(
         self, width: int, encoder_layers: int, decoder_layers: int, continuum: bool = False
@@ -80,9 +82,8 @@ class VelocityNetwork(nn.Module):
         self.head = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 1))
         nn.init.zeros_(self.head[-1].weight)
 
-    def condition(self, task: Task, frame: Frame | None = None) -> Conditioning:
+    def condition(self, task: Task, frame: Frame) -> Conditioning:
         """Encode the context and the known part of the targets."""
-        frame = frame or to_frame(task)
         kind = self.empty.dtype
         tokens = context_tokens(task, frame).to(kind)
         encoded = self.encoder(tokens)
@@ -92,7 +93,6 @@ class VelocityNetwork(nn.Module):
         if self.continuum:
             own = own + log_weights(u, task.target_mask)
         return Conditioning(
-            frame=frame,
             points=self.points(target_features(task, frame).to(kind)),
             keys=[layer.across.keys(encoded) for layer in self.layers],
             bias_cross=cross_bias(
@@ -105,7 +105,7 @@ class VelocityNetwork(nn.Module):
         )
 
     def forward(self, x_t: Tensor, t: Tensor, known: Conditioning) -> Tensor:
-        """Velocity [S, B, R, T] of states ``x_t`` [S, B, R, T] at flow times ``t`` [S, B, R]."""
+        """Prediction [S, B, R, T] for states ``x_t`` [S, B, R, T] at times ``t`` [S, B, R]."""
         S, B, R, T = x_t.shape
         x_t, t = x_t.transpose(0, 1), t.transpose(0, 1)
         squashed = torch.stack([x_t, (x_t / 3).tanh()], -1)

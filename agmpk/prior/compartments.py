@@ -19,12 +19,16 @@ Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from agmpk.prior.exponential import ORDER, poles_and_residues
+
+# Individuals times intervals whose factors are computed at once: half a megabyte each.
+TOGETHER = 4096
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,10 @@ class Rates:
         """The rates on another device."""
         return Rates(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
 
+    def between(self, start: int, stop: int) -> Rates:
+        """The rates of the intervals ``start`` to ``stop - 1``."""
+        return Rates(**{f.name: getattr(self, f.name)[:, start:stop] for f in fields(self)})
+
 
 def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     """The matrix A [N, H, D, D] of dx/dt = A x: the system written out, for reference solvers."""
@@ -104,20 +112,32 @@ def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) ->
     durations : [N, H] length of each interval, h (zero is allowed).
     jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
     """
-    step = Step(rates, layout, durations)
     jumps = jumps.permute(1, 2, 0).contiguous()
-    state = jumps[0]
-    states = [state]
-    for k in range(durations.shape[1]):
-        state = step(k, state, step.ke[k], step.k_form[k]) + jumps[k + 1]
-        states.append(state)
+    states = [jumps[0]]
+    for (step, k), jump in zip(steps(rates, layout, durations), jumps[1:], strict=True):
+        states.append(step(k, states[-1], step.inverse[k], step.k_form[k]) + jump)
     return torch.stack(states).permute(2, 0, 1)
+
+
+def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Step, int]]:
+    """For each interval, the ``Step`` that holds it and its place there.
+
+    Several intervals share one ``Step``, as many as fit the processor's cache.
+    """
+    N, H = durations.shape
+    together = max(1, TOGETHER // max(N, 1))
+    for start in range(0, H, together):
+        stop = min(start + together, H)
+        step = Step(rates.between(start, stop), layout, durations[:, start:stop])
+        yield from ((step, k) for k in range(stop - start))
 
 
 class Step:
     """exp(A h) x for every interval h: the factors of the solutions, computed for all at once.
 
-    ke and k_form are given with each step, because saturable elimination changes them on the way.
+    A step is given 1 / (ke + ``central``) and k_form, because saturable elimination changes
+    them on the way.  Residues are multiplied in, so that the solutions only have to be added up.
+    The chain needs no fractions: its stages share one rate, so they pass on by Poisson's law.
     """
 
     def __init__(self, rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER) -> None:
@@ -126,48 +146,60 @@ class Step:
         )
         h = durations.T[:, None]
         self.layout, self.h = layout, h
-        self.running = 1 / poles
-        self.residues = 2 * residues.T
+        self.twice, self.running = 2 * residues, 2 * residues / poles
         # Dimensionless rate * time, [H, 1, N], and the inverses of (rate * time + z), [H, K, N].
         self.ke, self.k_form = rates.ke.T[:, None] * h, rates.k_form.T[:, None] * h
-        self.ka = rates.ka.T[:, None] * h
-        first_pass = rates.first_pass.T[:, None]
-        self.to_central, self.to_metabolite = self.ka * (1 - first_pass), self.ka * first_pass
+        ka, first_pass = rates.ka.T[:, None] * h, rates.first_pass.T[:, None]
+        self.to_central, self.to_metabolite = ka * (1 - first_pass), ka * first_pass
+        gut = (ka + poles).reciprocal()
+        through, reach = ka * gut, [-self.twice * gut]
+        stay = [torch.exp(-ka[:, 0])]
+        for stage in range(1, layout.gut + 1):
+            reach.append(reach[-1] * through)
+            stay.append(stay[-1] * ka[:, 0] / stage)
+        self.gut = torch.stack(reach[::-1], 1)
+        nothing = torch.zeros_like(stay[0])
+        stages = range(layout.gut + 1)
+        self.chain = torch.stack(
+            [torch.stack([stay[i - j] if i >= j else nothing for j in stages], 1) for i in stages],
+            1,
+        )
         self.k_out = rates.k_out.permute(1, 2, 0)[:, :, None] * h[:, None]
         k_in = rates.k_in.permute(1, 2, 0)[:, :, None] * h[:, None]
-        self.gut = (self.ka + poles).reciprocal()
         self.peripheral = (k_in + poles).reciprocal()
         self.metabolite = (rates.km.T[:, None] * h + poles).reciprocal()
-        self.back = k_in * self.peripheral
-        self.central = self.k_out.sum(1) + poles - (self.back * self.k_out).sum(1)
+        back = k_in * self.peripheral
+        self.central = self.k_out.sum(1) + poles - (back * self.k_out).sum(1)
+        self.inverse = (self.ke + self.central).reciprocal()
+        self.back = self.twice * back
 
-    def __call__(self, k: int, state: Tensor, ke: Tensor, k_form: Tensor) -> Tensor:
-        """The state [D, N] after interval ``k``; ke and k_form [1, N] are multiplied by its h."""
-        at, x = self.layout, state[:, None]
-        chain, central = self._solved(k, x, ke)
-        amounts = x[at.central + 1 : at.metabolite]
-        peripherals = (self.k_out[k] * central - amounts) * self.peripheral[k]
-        formed = self.to_metabolite[k] * chain[-1] + k_form * central
-        metabolite = (formed - x[at.metabolite]) * self.metabolite[k]
-        moved = self._sum(torch.stack([*chain, central, *peripherals, metabolite]))
-        return torch.cat([moved, state[-1:]])
-
-    def central_amount(self, k: int, state: Tensor, ke: Tensor) -> Tensor:
-        """The amount [N] in the central compartment after interval ``k``, as in a call."""
-        return self._sum(self._solved(k, state[:, None], ke)[1])
-
-    def _solved(self, k: int, x: Tensor, ke: Tensor) -> tuple[list[Tensor], Tensor]:
-        """Solutions [K, N] of the chain's stages, and of the central compartment."""
+    def __call__(self, k: int, state: Tensor, inverse: Tensor, k_form: Tensor) -> Tensor:
+        """The state [D, N] after interval ``k``; inverse [K, N], k_form [1, N] times h."""
         at = self.layout
-        chain = []
-        for stage in range(at.gut + 1):
-            fed = self.ka[k] * chain[-1] - x[stage] if stage else -x[0]
-            chain.append(fed * self.gut[k])
-        inflow = self.to_central[k] * chain[-1] - x[at.central]
-        inflow = inflow - (self.h[k] * x[at.infusion]) * self.running
-        inflow = inflow - (self.back[k] * x[at.central + 1 : at.metabolite]).sum(0)
-        return chain, inflow / (ke + self.central[k])
+        start = self.twice * state[at.central : at.infusion, None]
+        gut, central = self._solved(k, state, start[0], inverse)
+        peripherals = (self.k_out[k] * central - start[1:-1]) * self.peripheral[k]
+        formed = self.to_metabolite[k] * gut + k_form * central - start[-1]
+        solved = torch.cat([central[None], peripherals, (formed * self.metabolite[k])[None]])
+        chain = (self.chain[k] * state[: at.central]).sum(1)
+        return torch.cat([chain, _sum(solved), state[-1:]])
 
-    def _sum(self, solved: Tensor) -> Tensor:
-        """2 Re sum_k c_k s_k.  Amounts cannot be negative; rounding can make them -1e-14."""
-        return (self.residues @ solved).real.squeeze(-2).clamp(min=0)
+    def central_amount(self, k: int, state: Tensor, inverse: Tensor) -> Tensor:
+        """The amount [N] in the central compartment after interval ``k``, as in a call."""
+        start = self.twice * state[self.layout.central]
+        return _sum(self._solved(k, state, start, inverse)[1])
+
+    def _solved(
+        self, k: int, state: Tensor, start: Tensor, inverse: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Solutions [K, N] of the gut and of the central compartment."""
+        at = self.layout
+        gut = (self.gut[k] * state[: at.central, None]).sum(0)
+        returning = (self.back[k] * state[at.central + 1 : at.metabolite, None]).sum(0)
+        infused = self.running * (self.h[k] * state[at.infusion])
+        return gut, (self.to_central[k] * gut - start - returning - infused) * inverse
+
+
+def _sum(solved: Tensor) -> Tensor:
+    """Re sum_k s_k.  Amounts cannot be negative; rounding can make them -1e-14."""
+    return solved.real.sum(-2).clamp(min=0)

@@ -90,7 +90,7 @@ def by_torchdiffeq(problem: Problem, rtol: float = 1e-4, atol: float = 1e-6) -> 
 def largest_relative_error(
     found: Tensor | NDArray, exact: Tensor | NDArray, layout: Layout, floor: float
 ) -> float:
-    """max |found / exact - 1| over amounts above ``floor`` times the individual's largest amount."""
+    """max |found / exact - 1| over amounts above ``floor`` times the individual's largest one."""
     found, exact = (torch.as_tensor(v)[..., : layout.infusion] for v in (found, exact))
     keep = exact > floor * exact.amax((1, 2), keepdim=True).clamp(min=1e-300)
     return float((found[keep] / exact[keep] - 1).abs().max())

@@ -14,7 +14,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from agmpk.prior.compartments import Layout, Rates, Step
+from agmpk.prior.compartments import Layout, Rates, steps
 
 
 def propagate_saturable(
@@ -25,15 +25,14 @@ def propagate_saturable(
     As :func:`agmpk.prior.compartments.propagate`, with ``km_amount`` [N, H], the amount in the
     central compartment at which the elimination rate constant is halved (Km V).
     """
-    whole, half = Step(rates, layout, durations), Step(rates, layout, 0.5 * durations)
     jumps = jumps.permute(1, 2, 0).contiguous()
-    km = km_amount.T
-    state = jumps[0]
-    states = [state]
-    for k in range(durations.shape[1]):
-        free = 1 / (1 + state[layout.central] / km[k])
-        middle = half.central_amount(k, state, half.ke[k] * free)
-        free = 1 / (1 + middle / km[k])
-        state = whole(k, state, whole.ke[k] * free, whole.k_form[k] * free) + jumps[k + 1]
-        states.append(state)
+    wholes, halves = steps(rates, layout, durations), steps(rates, layout, 0.5 * durations)
+    states = [jumps[0]]
+    for (whole, k), (half, _), km, jump in zip(wholes, halves, km_amount.T, jumps[1:], strict=True):
+        state = states[-1]
+        free = 1 / (1 + state[layout.central] / km)
+        middle = half.central_amount(k, state, 1 / (half.ke[k] * free + half.central[k]))
+        free = 1 / (1 + middle / km)
+        inverse = 1 / (whole.ke[k] * free + whole.central[k])
+        states.append(whole(k, state, inverse, whole.k_form[k] * free) + jump)
     return torch.stack(states).permute(2, 0, 1)

@@ -16,9 +16,8 @@ import agmpk
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
 from agmpk.models.registry import build_model, model_config
-from agmpk.prior.preset import load_prior
 from agmpk.training.card import write_card
-from agmpk.training.folder import run_config
+from agmpk.training.folder import ENVIRONMENT, run_config, run_prior
 
 FORMAT = 2
 WEIGHTS, DESCRIPTION, DIGESTS = "weights.safetensors", "checkpoint.json", "SHA256SUMS"
@@ -36,18 +35,17 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
     folder.mkdir(parents=True, exist_ok=True)
     dtype = torch.float16 if half else torch.float32
     weights = {k: v.detach().to(dtype).contiguous() for k, v in model.state_dict().items()}
-    config = run_config(run)
-    prior = load_prior(config.prior)
+    config, prior = run_config(run), run_prior(run)
     description = {
         "format": FORMAT,
         "model": model.kind,
         "agmpk": agmpk.__version__,
         "size": model.config.to_dict(),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "context": max(prior.design.individuals) - config.targets,
+        "context": max(prior["design"]["individuals"]) - config.targets,
         "training": config.to_dict(),
-        "prior": prior.to_dict(),
-        "environment": json.loads((run / "environment.json").read_text("utf-8")),
+        "prior": prior,
+        "environment": json.loads((run / ENVIRONMENT).read_text("utf-8")),
     }
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)

@@ -1,6 +1,6 @@
 """The processes that share a run: PyTorch's own launcher starts them, this file joins them.
 
-    torchrun --standalone --nproc-per-node 4 --no-python agmpk train --recipe flow --run R
+    torchrun --standalone --nproc-per-node 4 --no-python -- agmpk train --recipe flow --run R
 
 Without a launcher there is one process and nothing to join.
 """

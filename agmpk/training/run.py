@@ -37,24 +37,24 @@ def train(
 ) -> nn.Module:
     """Run or resume the training in ``folder`` and return the model with its averaged weights.
 
-    The folder holds config.yaml, environment.json, state.safetensors, steps.csv (step, seconds,
-    loss, gradient norm) and validation.csv.  Interrupted at any moment, the same call goes on from
-    the last saved state and ends with the weights of an uninterrupted run.  ``report(step, loss)``
-    is called after every step.  Studies are simulated on the CPU whatever the ``device`` of the
-    network, by ``workers`` processes beside the training (0: in it).  Started by ``torchrun``,
-    several processes share each step.
+    The folder holds config.yaml, prior.yaml, environment.json, state.safetensors, steps.csv (step,
+    seconds, loss, gradient norm) and validation.csv.  Interrupted at any moment, the same call goes
+    on from the last saved state and ends with the weights of an uninterrupted run.
+    ``report(step, loss)`` is called after every step.  Studies are simulated on the CPU whatever
+    the ``device`` of the network, by ``workers`` processes beside the training (0: in it).  Started
+    by ``torchrun``, several processes share each step.
 
     Raises
     ------
     AgmpkError
-        If the folder holds a run with other settings, or there is no such device.
+        If the folder holds a run with other settings or another prior, or there is no such device.
     """
-    folder = Path(folder)
+    folder, prior = Path(folder), load_prior(config.prior)
     with joined(device) as processes:
         if processes.writes:
-            prepare(config, folder, processes)
+            prepare(config, prior, folder, processes)
         processes.wait()
-        _train(config, folder, report, workers, processes)
+        _train(config, prior, folder, report, workers, processes)
     return trained_model(config, folder)
 
 
@@ -67,12 +67,12 @@ def trained_model(config: TrainingConfig, folder: Path) -> nn.Module:
 
 def _train(
     config: TrainingConfig,
+    prior: PriorConfig,
     folder: Path,
     report: Report | None,
     workers: int,
     processes: Processes,
 ) -> None:
-    prior = load_prior(config.prior)
     torch.manual_seed(config.seed)
     model = build_model(config.kind, config.model).to(processes.device)
     average = {k: v.detach().clone() for k, v in model.state_dict().items()}

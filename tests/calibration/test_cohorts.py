@@ -86,19 +86,23 @@ def test_too_few_people_say_nothing():
     assert np.isnan(list(nobody.values())).all()
 
 
-def test_every_cohort_has_a_place_in_the_prior():
-    real = cohort_table()
+@pytest.fixture(scope="module")
+def real():
+    return cohort_table()
+
+
+def test_every_cohort_has_a_place_in_the_prior(real):
     assert len(real) == 8 and set(real["kind"]) == {"oral", "oral metabolite", "intravenous"}
-    ranks = rank_table(real, simulated_table({"calibrated": load_prior("calibrated")}, 24))
+    ranks = rank_table(real, simulated_table({"calibrated": load_prior("calibrated")}, 12))
     assert set(ranks["feature"]) == set(FEATURES) | set(DESIGN_FEATURES)
     assert ranks["rank"].between(0, 1).all() and (ranks["q5"] <= ranks["q95"]).all()
     edges = edge_table(ranks)
     assert (edges["outside"] <= edges["cohorts"]).all() and (edges["cohorts"] <= 8).all()
 
 
-def test_a_place_is_a_rank():
-    real, simulated = cohort_table().iloc[:1], cohort_table().iloc[:1]
-    simulated = simulated.loc[simulated.index.repeat(4)].assign(prior="p")
+def test_a_place_is_a_rank(real):
+    real = real.iloc[:1]
+    simulated = real.loc[real.index.repeat(4)].assign(prior="p")
     for name in ("level", "shape"):
         simulated[name] = real[name].iloc[0] + np.array([-0.1, 0.0, 0.1, 0.2])
     ranks = rank_table(real, simulated).set_index("feature")["rank"]

@@ -86,3 +86,8 @@ def test_prediction_correction_takes_the_dose_out():
         np.array([3.0, 4.0]), np.array([[1.0, 16.0]]), np.zeros(2, int), np.array([2.0, 8.0])
     )
     assert np.allclose(y, [7.5, 2.5]) and np.allclose(x, [[2.5, 10.0]])
+
+
+def test_a_nominal_time_with_enough_samples_on_both_sides_of_a_minute_is_one_bin():
+    times = np.concatenate([np.linspace(23.5, 24.5, 20), np.linspace(11.8, 12.1, 20)])
+    assert list(np.unique(time_bins(times, minimum=5))) == [0, 1]

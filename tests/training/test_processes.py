@@ -93,10 +93,18 @@ def test_two_processes_give_the_gradients_of_one(shared):
 
 
 def test_two_processes_train_the_weights_of_one(shared, tmp_path):
-    alone = train(CONFIG, tmp_path, workers=0)
+    """Adam turns the last digit of a gradient near zero into a full step, so not every weight
+    agrees to many digits; the movement as a whole does."""
+    alone = train(CONFIG, tmp_path, workers=0).state_dict()
+    torch.manual_seed(CONFIG.seed)
+    start = build_model("flow", CONFIG.model).state_dict()
     state = load_file(shared / "run" / "state.safetensors")
-    for name, value in alone.state_dict().items():
-        assert torch.allclose(state[f"average.{name}"], value, rtol=1e-3, atol=1e-5), name
+
+    def norm(one: dict, other: dict) -> float:
+        return float(sum((one[name] - other[name]).square().sum() for name in one) ** 0.5)
+
+    both = {name: state[f"average.{name}"] for name in alone}
+    assert norm(both, alone) < 0.01 * norm(start, alone)
 
 
 def test_a_step_is_the_mean_over_all_curves_of_its_block():

@@ -1,0 +1,23 @@
+"""The speed benchmark compares like with like."""
+
+import pytest
+
+from agmpk.prior import load_prior
+from agmpk.prior.benchmark import GOALS, compare_solvers, growth, whole_blocks
+
+
+@pytest.mark.slow
+def test_all_solvers_reach_the_same_accuracy():
+    table = compare_solvers(load_prior("extended"), individuals=4, repeats=1)
+    error = table["largest relative error"]
+    assert len(table) == 5 and (error[:3] < GOALS[0]).all() and (error[3:] < GOALS[1]).all()
+    assert error.iloc[0] < GOALS[1]
+    # Ours is the fastest by far; the factor itself depends on the machine.
+    assert (table["times slower than ours"].iloc[1:] > 2).all()
+
+
+@pytest.mark.slow
+def test_tables_of_speed():
+    config = load_prior("extended")
+    assert (whole_blocks(config, repeats=1) > 0).all(axis=None)
+    assert growth(config, 0, 1, (1, 3), (24.0,))["individuals per second"].gt(0).all()

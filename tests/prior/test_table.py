@@ -1,0 +1,61 @@
+"""The table and the data model say the same, and the command writes it piece by piece."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from agmpk.cli.simulate import simulate as command
+from agmpk.prior import load_prior, simulate
+from agmpk.prior.simulate import BLOCK
+from agmpk.prior.table import to_studies, to_table
+from agmpk.studies import read_studies
+
+MIXED = load_prior("extended").replace(
+    dosing={"repeated_probability": 0.5, "per_kg_probability": 0.5}, design={"horizons": (24.0,)}
+)
+
+
+def test_the_table_holds_what_the_studies_hold():
+    batch = simulate(MIXED, 12, seed=9)
+    frames = [s.to_frame().assign(STUDY=s.compound) for s in to_studies(batch, first=5)]
+    expected, table = pd.concat(frames, ignore_index=True), to_table(batch, first=5)
+    pd.testing.assert_frame_equal(
+        table[expected.columns], expected, check_dtype=False, check_exact=True
+    )
+    assert (table["CENS"] == 1).any() and (table["ADDL"] > 0).any()
+    weights = table.groupby(["STUDY", "ID"])["WT"].nunique()
+    assert (weights == 1).all() and (table["WT"] != 70).any()
+
+
+def test_the_table_reads_back(tmp_path):
+    batch = simulate(MIXED, 8, seed=9)
+    file = tmp_path / "sim.csv"
+    to_table(batch).to_csv(file, index=False)
+    found = read_studies(file)
+    for mine, read in zip(to_studies(batch), found.values(), strict=True):
+        assert mine.ids == read.ids and (mine.lloq or 0) == pytest.approx(read.lloq or 0)
+        for a, b in zip(mine, read, strict=True):
+            assert np.array_equal(a.times, b.times) and np.array_equal(a.censored, b.censored)
+            assert np.array_equal(a.concentrations, b.concentrations)
+            assert a.doses == b.doses
+
+
+def test_the_command_streams_the_same_table(tmp_path):
+    out = tmp_path / "sim.csv"
+    result = CliRunner().invoke(
+        command, ["--preset", "paper", "--studies", str(BLOCK + 3), "--seed", "4", "--out", out]
+    )
+    assert result.exit_code == 0, result.output
+    expected = to_table(simulate(load_prior("paper"), BLOCK + 3, seed=4))
+    expected.to_csv(tmp_path / "whole.csv", index=False, lineterminator="\n")
+    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+
+
+def test_a_failed_command_leaves_nothing(tmp_path, monkeypatch):
+    def fail(*_, **__):
+        raise RuntimeError("stopped")
+
+    monkeypatch.setattr("agmpk.prior.table.to_table", fail)
+    CliRunner().invoke(command, ["--studies", "1", "--out", tmp_path / "sim.csv"])
+    assert not list(tmp_path.iterdir())
