@@ -11,7 +11,6 @@ from dataclasses import fields
 from typing import Any
 
 import pandas as pd
-import torch
 
 from agmpk.calibration.recorded import recorded, study_draws
 from agmpk.calibration.summaries import summarize
@@ -58,7 +57,7 @@ def trial_block(config: PriorConfig, seed: int, block: int) -> pd.DataFrame:
     Columns: the quantities of :func:`summarize` and "group.quantity" names.
     """
     watched = recorded(config)
-    studies = simulate_block(watched, seed, block, torch.float32)
+    studies = simulate_block(watched, seed, block)
     columns = {**summarize(studies), **study_draws(watched, len(studies))}
     return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
 

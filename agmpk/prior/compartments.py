@@ -25,7 +25,7 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from agmpk.prior.exponential import ORDER, poles_and_residues
+from agmpk.prior.step import Step
 
 # Individuals times intervals whose factors are computed at once: half a megabyte each.
 TOGETHER = 4096
@@ -130,76 +130,3 @@ def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Ste
         stop = min(start + together, H)
         step = Step(rates.between(start, stop), layout, durations[:, start:stop])
         yield from ((step, k) for k in range(stop - start))
-
-
-class Step:
-    """exp(A h) x for every interval h: the factors of the solutions, computed for all at once.
-
-    A step is given 1 / (ke + ``central``) and k_form, because saturable elimination changes
-    them on the way.  Residues are multiplied in, so that the solutions only have to be added up.
-    The chain needs no fractions: its stages share one rate, so they pass on by Poisson's law.
-    """
-
-    def __init__(self, rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER) -> None:
-        poles, residues = (
-            torch.from_numpy(v).to(durations.device)[:, None] for v in poles_and_residues(order)
-        )
-        h = durations.T[:, None]
-        self.layout, self.h = layout, h
-        self.twice, self.running = 2 * residues, 2 * residues / poles
-        # Dimensionless rate * time, [H, 1, N], and the inverses of (rate * time + z), [H, K, N].
-        self.ke, self.k_form = rates.ke.T[:, None] * h, rates.k_form.T[:, None] * h
-        ka, first_pass = rates.ka.T[:, None] * h, rates.first_pass.T[:, None]
-        self.to_central, self.to_metabolite = ka * (1 - first_pass), ka * first_pass
-        gut = (ka + poles).reciprocal()
-        through, reach = ka * gut, [-self.twice * gut]
-        stay = [torch.exp(-ka[:, 0])]
-        for stage in range(1, layout.gut + 1):
-            reach.append(reach[-1] * through)
-            stay.append(stay[-1] * ka[:, 0] / stage)
-        self.gut = torch.stack(reach[::-1], 1)
-        nothing = torch.zeros_like(stay[0])
-        stages = range(layout.gut + 1)
-        self.chain = torch.stack(
-            [torch.stack([stay[i - j] if i >= j else nothing for j in stages], 1) for i in stages],
-            1,
-        )
-        self.k_out = rates.k_out.permute(1, 2, 0)[:, :, None] * h[:, None]
-        k_in = rates.k_in.permute(1, 2, 0)[:, :, None] * h[:, None]
-        self.peripheral = (k_in + poles).reciprocal()
-        self.metabolite = (rates.km.T[:, None] * h + poles).reciprocal()
-        back = k_in * self.peripheral
-        self.central = self.k_out.sum(1) + poles - (back * self.k_out).sum(1)
-        self.inverse = (self.ke + self.central).reciprocal()
-        self.back = self.twice * back
-
-    def __call__(self, k: int, state: Tensor, inverse: Tensor, k_form: Tensor) -> Tensor:
-        """The state [D, N] after interval ``k``; inverse [K, N], k_form [1, N] times h."""
-        at = self.layout
-        start = self.twice * state[at.central : at.infusion, None]
-        gut, central = self._solved(k, state, start[0], inverse)
-        peripherals = (self.k_out[k] * central - start[1:-1]) * self.peripheral[k]
-        formed = self.to_metabolite[k] * gut + k_form * central - start[-1]
-        solved = torch.cat([central[None], peripherals, (formed * self.metabolite[k])[None]])
-        chain = (self.chain[k] * state[: at.central]).sum(1)
-        return torch.cat([chain, _sum(solved), state[-1:]])
-
-    def central_amount(self, k: int, state: Tensor, inverse: Tensor) -> Tensor:
-        """The amount [N] in the central compartment after interval ``k``, as in a call."""
-        start = self.twice * state[self.layout.central]
-        return _sum(self._solved(k, state, start, inverse)[1])
-
-    def _solved(
-        self, k: int, state: Tensor, start: Tensor, inverse: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Solutions [K, N] of the gut and of the central compartment."""
-        at = self.layout
-        gut = (self.gut[k] * state[: at.central, None]).sum(0)
-        returning = (self.back[k] * state[at.central + 1 : at.metabolite, None]).sum(0)
-        infused = self.running * (self.h[k] * state[at.infusion])
-        return gut, (self.to_central[k] * gut - start - returning - infused) * inverse
-
-
-def _sum(solved: Tensor) -> Tensor:
-    """Re sum_k s_k.  Amounts cannot be negative; rounding can make them -1e-14."""
-    return solved.real.sum(-2).clamp(min=0)

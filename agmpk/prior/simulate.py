@@ -30,7 +30,6 @@ def simulate_block(
     config: PriorConfig,
     seed: int,
     block: int,
-    dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> SimulatedStudies:
     """The ``block``-th ``BLOCK`` studies of the stream of ``seed``, on the CPU.

@@ -31,9 +31,9 @@ def part_generator(seed: int, step: int, part: int) -> torch.Generator:
 
 
 def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
-    """The parts of step ``step``, studies of similar size together; solved in float32."""
+    """The parts of step ``step``, studies of similar size together."""
     with _one_thread():
-        studies = simulate_block(prior, config.seed, step, torch.float32)
+        studies = simulate_block(prior, config.seed, step)
         task = tasks_from_simulation(
             studies, config.targets, config.max_prefix, step_generator(config.seed, step)
         )

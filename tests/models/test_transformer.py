@@ -20,7 +20,7 @@ def tiny() -> TransformerModel:
 
 @pytest.fixture(scope="module")
 def task() -> Task:
-    studies = simulate_block(load_prior("extended"), 5, 0, torch.float32)
+    studies = simulate_block(load_prior("extended"), 5, 0)
     task = tasks_from_simulation(studies, 3, 8, torch.Generator().manual_seed(2))
     enough = (task.target_mask.sum(-1) > 6).all(-1)
     task = task[torch.where(enough)[0][:4]]
