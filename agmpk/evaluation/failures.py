@@ -17,6 +17,7 @@ from agmpk.studies import Individual
 
 FAR = 1.5  # a quantity is far outside the context beyond this multiple of its extremes
 LATER = 1.05  # nominal sampling times differ by a few minutes between individuals
+LITTLE = 0.2  # of its peak: absorption has hardly begun
 NEAR_LIMIT = 3.0  # multiples of the smallest reported concentration
 
 REMEDIES = {
@@ -48,7 +49,9 @@ class Reading:
 def readings(case: Case) -> list[Reading]:
     """All rules that apply to a left-out individual, most telling first; never empty.
 
-    * delayed absorption: its Tmax is later than that of anybody in the context.
+    * delayed absorption: its Tmax is later than that of anybody in the context; or what was shown
+      of it reaches less than ``LITTLE`` of its peak, at a time by which half of the others had
+      reached half of theirs.
     * slow elimination (as in a poor metaboliser): its terminal half-life is ``FAR`` times the
       context's longest, or its level ``FAR`` times the context's highest.
     * low exposure (as in a fast metaboliser, or poor formation of a metabolite): its level is
@@ -64,21 +67,36 @@ def readings(case: Case) -> list[Reading]:
     others = [one for one in case.context.after_dose() if len(one) >= 2]
     if not others or len(times) < 2:
         return [Reading("unexplained", "too few samples to compare")]
-    rules = (_late(times, values, others), _level(case, times, values, others))
+    rules = (_late(case, times, values, others), _level(case, times, values, others))
     found = [one for one in (*rules, _limit(case, others)) if one is not None]
     return found or [
         Reading("unexplained", "peak, level, half-life and distance from the assay limit are usual")
     ]
 
 
-def _late(times: NDArray, values: NDArray, others: list[Individual]) -> Reading | None:
+def _late(case: Case, times: NDArray, values: NDArray, others: list[Individual]) -> Reading | None:
     own = nca(times, values)["Tmax"]
     latest = max(nca(one.times, one.concentrations)["Tmax"] for one in others)
-    if own <= LATER * latest:
+    if own > LATER * latest:
+        return Reading(
+            "delayed absorption", f"peak at {own:.3g} h, the others' latest at {latest:.3g} h"
+        )
+    if not len(case.prefix):
+        return None
+    end = case.prefix.times[-1]
+    reached = _reached(times, values, end)
+    half = float(np.median([_reached(one.times, one.concentrations, end) for one in others]))
+    if reached >= LITTLE or half < 0.5:
         return None
     return Reading(
-        "delayed absorption", f"peak at {own:.3g} h, the others' latest at {latest:.3g} h"
+        "delayed absorption",
+        f"{reached:.0%} of its peak reached after {end:.3g} h, half of the others {half:.0%}",
     )
+
+
+def _reached(times: NDArray, values: NDArray, end: float) -> float:
+    """Share of its peak that a curve has reached by ``end`` h."""
+    return float(values[times <= end].max(initial=0.0) / values.max())
 
 
 def _level(case: Case, times: NDArray, values: NDArray, others: list[Individual]) -> Reading | None:

@@ -49,6 +49,18 @@ def test_a_larger_dose_is_not_a_higher_level():
     assert kinds(scale=2.5, amount=25.0) == ["unexplained"]
 
 
+def test_a_prefix_before_the_rise_is_a_delay_though_somebody_else_peaked_later():
+    spread = np.linspace(0.8, 1.25, 8)
+    curves = [curve(scale=s) for s in spread] + [curve(lag=4.5), curve(lag=2.95)]
+    people = [
+        Individual(str(k), TIMES, y, (Dose(0.0, 10.0, "oral"),)) for k, y in enumerate(curves)
+    ]
+    first, *_, odd = cases("drug", Study("drug", tuple(people)), 4)
+    (late, *_) = readings(odd)
+    assert late.kind == "delayed absorption" and "of its peak" in late.evidence
+    assert readings(first)[0].kind == "unexplained"
+
+
 def test_two_things_are_both_read():
     assert {"delayed absorption", "low exposure"} <= set(kinds(lag=4.0, scale=0.2))
 
