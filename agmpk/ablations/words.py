@@ -1,4 +1,4 @@
-"""Results as sentences: one paragraph an ablation, every number and verdict read from the table."""
+"""Results as sentences: every number and every verdict is read from the table."""
 
 from __future__ import annotations
 
@@ -27,23 +27,23 @@ def groups(table: pd.DataFrame) -> list[str]:
 
 
 def paragraph(table: pd.DataFrame, group: str) -> str:
-    """Markdown: the question, a sentence a variant, and what the answers mean.
+    """Markdown: the question, a line a variant, and what the answers mean.
 
-    ``table`` as :func:`agmpk.ablations.results.results_table` makes it.
+    ``table`` as :func:`agmpk.ablations.results.results_table` makes it.  The meaning goes by the
+    log-RMSE on the development cohorts, which are real.
     """
     mine = table[table.group == group]
     known = meanings()[group]
-    parts = [known["asks"]]
-    parts += [_sentence(rows) for _, rows in mine.groupby("variant", sort=False)]
+    lines = "\n".join(f"- {_sentence(rows)}" for _, rows in mine.groupby("variant", sort=False))
     on = mine[(mine.studies == DEVELOPMENT) & (mine.measure == "log_rmse")]
-    verdicts = on.verdict.unique()
+    meant = []
     for said in (BETTER, WORSE, SAME):
-        which = on.text[on.verdict == said]
-        if len(which):
+        which = list(on.text[on.verdict == said])
+        if which:
             # Where all variants agree their names need not be repeated.
-            whose = f"*For {_list(list(which))}:* " if len(verdicts) > 1 else ""
-            parts.append(whose + known[KEYS[said]])
-    return " ".join(parts)
+            whose = f"*{_capital(_list(which))}:* " if on.verdict.nunique() > 1 else ""
+            meant.append(whose + known[KEYS[said]])
+    return "\n\n".join([known["asks"], lines, " ".join(meant)])
 
 
 def _sentence(rows: pd.DataFrame) -> str:
