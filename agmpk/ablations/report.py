@@ -12,8 +12,8 @@ from agmpk.files import atomic_path, write_csv
 
 TEXT = """# Ablations of the small recipe
 
-Made by `python -m agmpk.ablations run` (resumable; `--only NAME` for one, `--optional` for all)
-and `python -m agmpk.ablations list` says what is current. Nothing here is edited by hand.
+Made by `python -m agmpk.ablations run` (resumable; `--only NAME` for one, `--optional` for all);
+`python -m agmpk.ablations list` says what is current. Nothing here is edited by hand.
 
 | file | what it is |
 |---|---|
