@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 
 import pandas as pd
@@ -15,6 +16,7 @@ PLACES = {DEVELOPMENT: "development cohorts", DEFAULT_PRIOR: "simulated studies"
 KEYS = {BETTER: "better", WORSE: "worse", SAME: "same"}
 
 
+@functools.cache
 def meanings() -> dict[str, dict[str, str]]:
     """By group: what it asks, and what each verdict means."""
     text = (resources.files("agmpk.ablations") / "meanings.yaml").read_text("utf-8")
@@ -30,20 +32,27 @@ def paragraph(table: pd.DataFrame, group: str) -> str:
     """Markdown: the question, a line a variant, and what the answers mean.
 
     ``table`` as :func:`agmpk.ablations.results.results_table` makes it.  The meaning goes by the
-    log-RMSE on the development cohorts, which are real.
+    development cohorts, which are real: by log-RMSE, or by CRPS where only that tells a difference.
     """
     mine = table[table.group == group]
-    known = meanings()[group]
-    lines = "\n".join(f"- {_sentence(rows)}" for _, rows in mine.groupby("variant", sort=False))
-    on = mine[(mine.studies == DEVELOPMENT) & (mine.measure == "log_rmse")]
-    meant = []
-    for said in (BETTER, WORSE, SAME):
-        which = list(on.text[on.verdict == said])
-        if which:
-            # Where all variants agree their names need not be repeated.
-            whose = f"*{_capital(_list(which))}:* " if on.verdict.nunique() > 1 else ""
-            meant.append(whose + known[KEYS[said]])
-    return "\n\n".join([known["asks"], lines, " ".join(meant)])
+    lines, meant = [], {}
+    for name, rows in mine.groupby("variant", sort=False):
+        lines.append(f"- {_sentence(rows)}")
+        meaning = (meanings().get(name) or meanings()[group]).get(_overall(rows))
+        if meaning:
+            meant.setdefault(meaning, []).append(rows.text.iloc[0])
+    # Where all variants mean the same their names need not be repeated.
+    said = [
+        meaning if len(meant) == 1 else f"*{_capital(_list(names))}:* {meaning}"
+        for meaning, names in meant.items()
+    ]
+    return "\n\n".join([meanings()[group]["asks"], "\n".join(lines), " ".join(said)])
+
+
+def _overall(rows: pd.DataFrame) -> str:
+    """Which meaning holds; empty where the seeds are too few to tell."""
+    verdicts = [_row(rows, DEVELOPMENT, measure).verdict for measure in ("log_rmse", "crps")]
+    return KEYS.get(next((v for v in verdicts if v in (BETTER, WORSE)), verdicts[0]), "")
 
 
 def _sentence(rows: pd.DataFrame) -> str:
