@@ -84,8 +84,9 @@ class FunctionalDecoder(nn.Module):
         super().__init__()
         self.embed = nn.Linear(channels, width)
         self.latent = nn.Sequential(nn.Linear(latent, width), nn.GELU(), nn.Linear(width, width))
-        self.across = nn.ModuleList(CrossBlock(width) for _ in range(layers))
-        self.feed = nn.ModuleList(FeedForward(width) for _ in range(layers))
+        self.layers = nn.ModuleList(
+            nn.ModuleList([CrossBlock(width), FeedForward(width)]) for _ in range(layers)
+        )
         self.head = GaussianHead(width)
 
     def forward(
@@ -101,7 +102,7 @@ class FunctionalDecoder(nn.Module):
         conditions = self.latent(z)
         index = asked.target[None, ..., None].expand(S, -1, -1, conditions.shape[-1])
         x = (x + conditions.gather(2, index)).flatten(0, 1)
-        for across, feed in zip(self.across, self.feed, strict=True):
+        for across, feed in self.layers:
             shared = [a.expand(S, *a.shape).flatten(0, 1) for a in across.attention.keys(source)]
             x = across(x, (shared[0], shared[1]), bias)
             x = x + feed(x)
