@@ -153,9 +153,7 @@ def score_model(
         forecast, inside, failure = None, float("nan"), ""
         if len(case.times):
             try:
-                forecast = forecaster.forecast(
-                    case.context, case.prefix, case.times, samples, case.seed(seed)
-                )
+                forecast = case.ask(forecaster, samples, seed)
                 inside = covered(forecast.samples, case.observed, 0.9).mean()
             except AgmpkError as error:
                 refusal, failure = error, str(error)

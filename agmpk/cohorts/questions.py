@@ -65,9 +65,7 @@ def answer(
     found, refused = [], []
     for case in questions:
         try:
-            forecast = forecaster.forecast(
-                case.context, case.prefix, case.times, n_samples, case.seed(seed)
-            )
+            forecast = case.ask(forecaster, n_samples, seed)
         except AgmpkError as error:
             refused.append(refusal(forecaster.name, case, error))
         else:

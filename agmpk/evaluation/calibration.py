@@ -63,9 +63,7 @@ def calibrate(
     found, refused = [], []
     for case in tqdm(questions, desc=forecaster.name, unit="forecast", disable=None):
         try:
-            forecast = forecaster.forecast(
-                case.context, case.prefix, case.times, n_samples, case.seed(seed)
-            )
+            forecast = case.ask(forecaster, n_samples, seed)
         except AgmpkError as error:
             refused.append(refusal(forecaster.name, case, error))
             continue

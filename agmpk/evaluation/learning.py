@@ -81,9 +81,7 @@ def learning_curves(
     for seed, case in tqdm(questions, desc=forecaster.name, unit="forecast", disable=None):
         more = {"context": len(case.context), "seed": seed}
         try:
-            forecast = forecaster.forecast(
-                case.context, case.prefix, case.times, n_samples, case.seed(seed)
-            )
+            forecast = case.ask(forecaster, n_samples, seed)
         except AgmpkError as error:
             refused.append(refusal(forecaster.name, case, error) | more)
             continue

@@ -32,6 +32,12 @@ class Case:
     times: NDArray[np.float64]
     observed: NDArray[np.float64]
 
+    def ask(self, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast:
+        """The forecaster's answer; ``seed`` is the base of the case's own."""
+        return forecaster.forecast(
+            self.context, self.prefix, self.times, n_samples, self.seed(seed)
+        )
+
     def seed(self, base: int) -> int:
         """A seed of its own for every case, the same in every run."""
         name = f"{self.compound}/{self.prefix.id}".encode()
@@ -65,11 +71,7 @@ def leave_one_out(
     """Forecast every individual of every study, one after the other."""
     for compound, study in studies.items():
         for case in cases(compound, study, observed):
-            forecast = None
-            if len(case.times):
-                forecast = forecaster.forecast(
-                    case.context, case.prefix, case.times, n_samples, case.seed(seed)
-                )
+            forecast = case.ask(forecaster, n_samples, seed) if len(case.times) else None
             yield Scored(case, forecast)
 
 

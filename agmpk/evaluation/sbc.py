@@ -70,9 +70,7 @@ def rank_truths(
         shown = min(shown, len(one) - 1)
         case = Case(study.compound, study.without(one.id), one.prefix(shown), *one.rest(shown))
         try:
-            forecast = forecaster.forecast(
-                case.context, case.prefix, case.times, n_samples, case.seed(seed)
-            )
+            forecast = case.ask(forecaster, n_samples, seed)
         except AgmpkError as error:
             refused.append(refusal(forecaster.name, case, error))
             continue

@@ -1,4 +1,4 @@
-"""Pre-normed attention blocks of the rivals: within one sequence, and from queries to keys.
+"""Pre-normed attention blocks: within one sequence, and from queries to keys.
 
 Shapes: N sequences, Q queries, K keys, D width.  A bias is additive and broadcasts to
 [N, heads, Q, K]; -inf hides a key.

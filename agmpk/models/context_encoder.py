@@ -9,23 +9,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from agmpk.models.attention import Attention, FeedForward, context_bias
+from agmpk.models.attention import context_bias
+from agmpk.models.blocks import SelfBlock
 from agmpk.models.features import CONTEXT_CHANNELS, ContextTokens
-
-
-class EncoderLayer(nn.Module):
-    """Self-attention over all tokens of the study, then a feed-forward layer."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.norm = nn.LayerNorm(width)
-        self.attention = Attention(width)
-        self.feed = FeedForward(width)
-
-    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
-        normed = self.norm(x)
-        x = x + self.attention(normed, self.attention.keys(normed), bias)
-        return x + self.feed(x)
 
 
 class ContextEncoder(nn.Module):
@@ -35,7 +21,7 @@ class ContextEncoder(nn.Module):
         super().__init__()
         self.continuum = continuum
         self.embed = nn.Linear(CONTEXT_CHANNELS, width)
-        self.layers = nn.ModuleList(EncoderLayer(width) for _ in range(layers))
+        self.layers = nn.ModuleList(SelfBlock(width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, tokens: ContextTokens) -> Tensor:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from agmpk.models.dosing import DOSING_CHANNELS, dosing_features
-from agmpk.models.features import TIME_CHANNELS, time_features, warp
+from agmpk.models.features import TIME_CHANNELS, relative_dose, time_features, warp
 from agmpk.models.frame import Frame
 from agmpk.models.gaussian import TRIM
 from agmpk.models.task import Task
@@ -74,11 +74,3 @@ def _curves(
         curve=curve[..., None].expand_as(mask)[mask],
         number=curve.numel(),
     )
-
-
-def relative_dose(dose: Tensor, task: Task, frame: Frame) -> Tensor:
-    """ln dose [B, N] from the mean ln dose of the context; 0 without a context."""
-    weight = frame.use.to(dose.dtype)
-    total = weight.sum(-1, keepdim=True)
-    mean = (task.context_dose * weight).sum(-1, keepdim=True) / total.clamp(min=1)
-    return torch.where(total > 0, dose - mean, 0.0)

@@ -81,7 +81,7 @@ def context_tokens(task: Task, frame: Frame) -> ContextTokens:
     B, J, K = task.context_times.shape
     scale = frame.time_scale[:, None, None]
     tau = task.context_times / scale
-    dose = _relative_dose(task.context_dose, task, frame)
+    dose = relative_dose(task.context_dose, task, frame)
     features = torch.cat(
         [
             time_features(tau),
@@ -131,7 +131,7 @@ def target_features(task: Task, frame: Frame) -> Tensor:
         (number == 0).to(tau.dtype),
         context / 10,
         (context == 0).to(tau.dtype),
-        _relative_dose(task.target_dose, task, frame)[..., None].expand(B, R, T),
+        relative_dose(task.target_dose, task, frame)[..., None].expand(B, R, T),
     ]
     return torch.cat(
         [
@@ -143,7 +143,8 @@ def target_features(task: Task, frame: Frame) -> Tensor:
     )
 
 
-def _relative_dose(dose: Tensor, task: Task, frame: Frame) -> Tensor:
+def relative_dose(dose: Tensor, task: Task, frame: Frame) -> Tensor:
+    """ln dose [B, N] from the mean ln dose of the context; 0 without a context."""
     weight = frame.use.to(dose.dtype)
     total = weight.sum(-1, keepdim=True)
     mean = (task.context_dose * weight).sum(-1, keepdim=True) / total.clamp(min=1)

@@ -16,19 +16,8 @@ from torch import Tensor, nn
 
 from agmpk.models.gaussian import GaussianHead
 from agmpk.models.latent_ode import LatentODE
-from agmpk.models.own_frame import (
-    POINT_CHANNELS,
-    PREFIX_CHANNELS,
-    OwnFrame,
-    own_frame,
-)
-from agmpk.models.own_likelihood import (
-    keep_answerable,
-    keep_trainable,
-    own_loss,
-    own_sample,
-)
-from agmpk.models.task import Task
+from agmpk.models.own_frame import POINT_CHANNELS, PREFIX_CHANNELS, OwnFrame
+from agmpk.models.own_likelihood import PrefixModel
 
 
 @dataclass(frozen=True)
@@ -44,11 +33,10 @@ class NodeConfig:
         return asdict(self)
 
 
-class NodeModel(nn.Module):
+class NodeModel(PrefixModel):
     """Learns with ``loss``, answers with ``sample``; never reads the context."""
 
     kind = "node"
-    generates = False
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__()
@@ -67,26 +55,6 @@ class NodeModel(nn.Module):
             nn.GELU(),
         )
         self.head = GaussianHead(width)
-
-    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
-        """Negative log-likelihood of the unseen points of the targets that have a prefix."""
-        keep = keep_trainable(task)
-        if not keep.any():
-            return sum(p.sum() for p in self.parameters()) * 0.0
-        return own_loss(self, own_frame(task, keep), self.config.beta)
-
-    @torch.no_grad()
-    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
-        """Draws of ln(y / dose) [S, B, R, T]; at prefix points the observed value itself.
-
-        Raises
-        ------
-        AgmpkError
-            If no target has a prefix.
-        """
-        return own_sample(
-            self, own_frame(task, keep_answerable(task, self.kind)), samples, generator
-        )
 
     def forward(self, frame: OwnFrame) -> tuple[Tensor, Tensor]:
         """Mean and SD of x at the F unseen points, in order of ``frame.free``."""

@@ -7,13 +7,14 @@ A network here maps an ``OwnFrame`` to mean and SD of x at its unseen points, in
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
 from agmpk.models.gaussian import TRIM, antithetic, curve_loss
-from agmpk.models.own_frame import OwnFrame
+from agmpk.models.own_frame import OwnFrame, own_frame
 from agmpk.models.task import Task
 
 Network = Callable[[OwnFrame], tuple[Tensor, Tensor]]
@@ -71,3 +72,34 @@ def own_sample(
     out = torch.full_like(logs, torch.nan).expand(samples, *logs.shape).clone()
     out[:, frame.keep] = inner + frame.centre[:, None]
     return torch.where(frame.task.prefix_mask, logs, out)
+
+
+class PrefixModel(nn.Module):
+    """A network without a study level: what it learns with and answers with.
+
+    ``forward`` maps an ``OwnFrame`` to mean and SD of x at its unseen points; ``config.beta`` is
+    that of the likelihood (see ``curve_loss``).
+    """
+
+    kind: ClassVar[str]
+    generates = False
+
+    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
+        """Negative log-likelihood of the unseen points of the targets that have a prefix."""
+        keep = keep_trainable(task)
+        if not keep.any():
+            return sum(p.sum() for p in self.parameters()) * 0.0
+        return own_loss(self, own_frame(task, keep), self.config.beta)
+
+    @torch.no_grad()
+    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
+        """Draws of ln(y / dose) [S, B, R, T]; at prefix points the observed value itself.
+
+        Raises
+        ------
+        AgmpkError
+            If no target has a prefix.
+        """
+        return own_sample(
+            self, own_frame(task, keep_answerable(task, self.kind)), samples, generator
+        )

@@ -18,19 +18,8 @@ from torch import Tensor, nn
 from agmpk.models.attention import FeedForward
 from agmpk.models.blocks import CrossBlock, SelfBlock, hide
 from agmpk.models.gaussian import GaussianHead
-from agmpk.models.own_frame import (
-    PREFIX_CHANNELS,
-    QUERY_CHANNELS,
-    OwnFrame,
-    own_frame,
-)
-from agmpk.models.own_likelihood import (
-    keep_answerable,
-    keep_trainable,
-    own_loss,
-    own_sample,
-)
-from agmpk.models.task import Task
+from agmpk.models.own_frame import PREFIX_CHANNELS, QUERY_CHANNELS, OwnFrame
+from agmpk.models.own_likelihood import PrefixModel
 
 
 @dataclass(frozen=True)
@@ -46,11 +35,10 @@ class TransformerConfig:
         return asdict(self)
 
 
-class TransformerModel(nn.Module):
+class TransformerModel(PrefixModel):
     """Learns with ``loss``, answers with ``sample``; never reads the context."""
 
     kind = "transformer"
-    generates = False
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__()
@@ -66,26 +54,6 @@ class TransformerModel(nn.Module):
             for _ in range(config.decoder_layers)
         )
         self.head = GaussianHead(width)
-
-    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
-        """Negative log-likelihood of the unseen points of the targets that have a prefix."""
-        keep = keep_trainable(task)
-        if not keep.any():
-            return sum(p.sum() for p in self.parameters()) * 0.0
-        return own_loss(self, own_frame(task, keep), self.config.beta)
-
-    @torch.no_grad()
-    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
-        """Draws of ln(y / dose) [S, B, R, T]; at prefix points the observed value itself.
-
-        Raises
-        ------
-        AgmpkError
-            If no target has a prefix.
-        """
-        return own_sample(
-            self, own_frame(task, keep_answerable(task, self.kind)), samples, generator
-        )
 
     def forward(self, frame: OwnFrame) -> tuple[Tensor, Tensor]:
         """Mean and SD of x at the F unseen points, in order of ``frame.free``."""

@@ -1,8 +1,9 @@
 """The optimizers of a run: Muon for the matrices inside the layers, AdamW for everything else.
 
 Muon (Jordan et al. 2024; PyTorch's own) steps along the orthogonalized momentum of a weight
-matrix.  On simulated studies its loss after 100 steps is that of AdamW after 150.  Embeddings,
-heads, norms and biases are not maps within one space and stay with AdamW.
+matrix.  It was preferred to AdamW by the loss on the same simulated studies; the ablation
+``adamw`` measures the difference.  Embeddings, heads, norms and biases are not maps within one
+space and stay with AdamW.
 """
 
 from __future__ import annotations
