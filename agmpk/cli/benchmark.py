@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 import pandas as pd
-from tqdm import tqdm
 
 from agmpk.cli.options import OUT, SEED, check_out
 from agmpk.errors import AgmpkError
@@ -65,6 +64,7 @@ def benchmark(
         benchmark_studies,
         by_compound,
         development_studies,
+        evaluate,
         published_table,
     )
     from agmpk.files import write_csv
@@ -73,10 +73,8 @@ def benchmark(
     forecasters = load_models(models)
     studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
     studies = choose(studies, compounds)
-    results = pd.concat(
-        [score_model(one, studies, observed, samples, seed) for one in forecasters],
-        ignore_index=True,
-    )
+    results = evaluate(forecasters, studies, observed, samples, seed).results
+    check_answered(results)
     write_csv(results, out)
     table = by_compound(results)
     mean, strict = table.mean(), by_compound(results, strict=True).mean()
@@ -136,30 +134,12 @@ def choose(studies: Mapping[str, Study], compounds: str | None) -> dict[str, Stu
     return {name: studies[name] for name in studies if name in names}
 
 
-def score_model(
-    forecaster: Forecaster, studies: Mapping[str, Study], observed: int, samples: int, seed: int
-) -> pd.DataFrame:
-    """One row an individual; a case that the model refuses has no score, and says why.
+def check_answered(results: pd.DataFrame) -> None:
+    """Stop where there is nothing to report of a model.
 
     Raises:
-        AgmpkError: the model refuses every case.
+        AgmpkError: it refused every case that has something to predict; with its first reason.
     """
-    from agmpk.evaluation import Scored, cases, score
-    from agmpk.evaluation.metrics import covered
-
-    every = [case for name, study in studies.items() for case in cases(name, study, observed)]
-    rows, refusal = [], None
-    for case in tqdm(every, desc=forecaster.name, unit="individual", disable=None):
-        forecast, inside, failure = None, float("nan"), ""
-        if len(case.times):
-            try:
-                forecast = case.ask(forecaster, samples, seed)
-                inside = covered(forecast.samples, case.observed, 0.9).mean()
-            except AgmpkError as error:
-                refusal, failure = error, str(error)
-        row = score(forecaster.name, Scored(case, forecast))
-        row |= {"log_rmse": float("nan")} if failure else {}
-        rows.append(row | {"covered_90": inside, "failure": failure})
-    if refusal and not any(row["covered_90"] >= 0 for row in rows):
-        raise refusal
-    return pd.DataFrame(rows)
+    for _, rows in results[results.n_target > 0].groupby("model", sort=False):
+        if (rows.failure != "").all():
+            raise AgmpkError(rows.failure.iloc[0])

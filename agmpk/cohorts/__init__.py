@@ -13,7 +13,7 @@ from agmpk.cohorts.exposure import compare_exposures, exposures
 from agmpk.cohorts.features import context_frame, curve_features
 from agmpk.cohorts.measures import Settings
 from agmpk.cohorts.npde import npde, npde_tests
-from agmpk.cohorts.questions import answer, left_out, oracle, oracle_cases
+from agmpk.cohorts.questions import left_out, oracle, oracle_cases
 from agmpk.cohorts.shares import outside_table
 from agmpk.cohorts.signature import Discrepancy, paths, signature_mmd
 from agmpk.cohorts.vpc import points_outside, prediction_correct, vpc
@@ -22,7 +22,6 @@ __all__ = [
     "CohortEvaluation",
     "Discrepancy",
     "Settings",
-    "answer",
     "as_blocks",
     "classifier_auc",
     "compare_exposures",

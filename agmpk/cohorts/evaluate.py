@@ -23,10 +23,9 @@ from agmpk.cohorts.measures import (
     study_vpc,
 )
 from agmpk.cohorts.npde import npde_tests
-from agmpk.cohorts.questions import REFUSED, answer
 from agmpk.cohorts.signature import signature_mmd
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.leave_one_out import Case, Scored
+from agmpk.evaluation.leave_one_out import REFUSED, Case, Scored, answer
 from agmpk.evaluation.people import people
 from agmpk.forecasting.forecaster import Forecaster
 
@@ -78,8 +77,10 @@ def evaluate_cohorts(
     for compound, cases in tqdm(
         questions.items(), desc=forecaster.name, unit="study", disable=None
     ):
-        scored, refused = answer(forecaster, cases, settings.n_samples, seed)
-        tables.found["refused"].append(refused)
+        answered = list(answer(forecaster, cases, settings.n_samples, seed))
+        refused = [one.refused_row(forecaster.name) for one in answered if one.refusal]
+        tables.found["refused"].append(pd.DataFrame(refused, columns=REFUSED))
+        scored = [one for one in answered if one.forecast]
         if scored:
             _measure_study(tables, compound, scored, settings, seed)
             try:

@@ -6,21 +6,15 @@ unseen, and what was observed in them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
-from agmpk.errors import AgmpkError
-from agmpk.evaluation.calibration import refusal
-from agmpk.evaluation.leave_one_out import Case, Scored, cases
-from agmpk.forecasting.forecaster import Forecaster
+from agmpk.evaluation.leave_one_out import Case, cases
 from agmpk.studies import Study
 
 if TYPE_CHECKING:
     from agmpk.prior import PriorConfig
 
-REFUSED = ["model", "compound", "individual", "prefix", "reason"]
 MINIMUM = 2  # observations an individual needs to count as a curve
 
 
@@ -56,18 +50,3 @@ def oracle_cases(study: Study, n_context: int) -> list[Case]:
         for one in people[n_context:]
         if len(one) >= MINIMUM
     ]
-
-
-def answer(
-    forecaster: Forecaster, questions: Sequence[Case], n_samples: int, seed: int
-) -> tuple[list[Scored], pd.DataFrame]:
-    """Generate ``n_samples`` curves for each case; refusals come back as rows with a reason."""
-    found, refused = [], []
-    for case in questions:
-        try:
-            forecast = case.ask(forecaster, n_samples, seed)
-        except AgmpkError as error:
-            refused.append(refusal(forecaster.name, case, error))
-        else:
-            found.append(Scored(case, forecast))
-    return found, pd.DataFrame(refused, columns=REFUSED)

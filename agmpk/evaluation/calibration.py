@@ -9,8 +9,7 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
-from agmpk.evaluation.leave_one_out import Case, Scored, cases, score_points
+from agmpk.evaluation.leave_one_out import REFUSED, answer, cases, score_points
 from agmpk.evaluation.people import people
 from agmpk.evaluation.pit import pit, pit_distance
 from agmpk.evaluation.resample import cluster_mean
@@ -27,17 +26,6 @@ class Points:
 
     points: pd.DataFrame
     refused: pd.DataFrame
-
-
-def refusal(model: str, case: Case, error: AgmpkError) -> dict[str, object]:
-    """The row of a case that a model refused to answer."""
-    return {
-        "model": model,
-        "compound": case.compound,
-        "individual": case.prefix.id,
-        "prefix": len(case.prefix),
-        "reason": str(error),
-    }
 
 
 def calibrate(
@@ -61,20 +49,19 @@ def calibrate(
         if len(case.times) and len(case.prefix) == p
     ]
     found, refused = [], []
-    for case in tqdm(questions, desc=forecaster.name, unit="forecast", disable=None):
-        try:
-            forecast = case.ask(forecaster, n_samples, seed)
-        except AgmpkError as error:
-            refused.append(refusal(forecaster.name, case, error))
+    asked = tqdm(questions, desc=forecaster.name, unit="forecast", disable=None)
+    for scored in answer(forecaster, asked, n_samples, seed):
+        case, forecast = scored.case, scored.forecast
+        if forecast is None:
+            refused.append(scored.refused_row(forecaster.name))
             continue
-        rows = score_points(forecaster.name, Scored(case, forecast))
+        rows = score_points(forecaster.name, scored)
         rows["pit"] = pit(forecast.samples, case.observed, case.seed(seed + 1))
         rows["log_error"] = np.abs(np.log(rows["PRED"]) - np.log(rows["DV"]))
         rows.insert(3, "prefix", len(case.prefix))
         found.append(rows)
-    columns = ["model", "compound", "individual", "prefix", "reason"]
     points = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
-    return Points(points, pd.DataFrame(refused, columns=columns))
+    return Points(points, pd.DataFrame(refused, columns=REFUSED))
 
 
 def calibration_table(

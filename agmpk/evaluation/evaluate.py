@@ -8,15 +8,15 @@ from dataclasses import dataclass
 import pandas as pd
 from tqdm import tqdm
 
-from agmpk.evaluation.leave_one_out import Scored, leave_one_out, score, score_points
+from agmpk.evaluation.leave_one_out import COLUMNS, Scored, leave_one_out, score, score_points
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.studies import Study
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """results: model, compound, individual, n_target, log_rmse.  points: one row a held-out
-    observation (see ``score_points``).  scored: the forecasts themselves, by model."""
+    """results: one row an individual (see ``score``).  points: one row a held-out observation (see
+    ``score_points``).  scored: the forecasts themselves, by model."""
 
     results: pd.DataFrame
     points: pd.DataFrame
@@ -30,7 +30,10 @@ def evaluate(
     n_samples: int = 200,
     seed: int = 0,
 ) -> Evaluation:
-    """Leave-one-individual-out over all studies with each forecaster, with a progress bar."""
+    """Leave-one-individual-out over all studies with each forecaster, with a progress bar.
+
+    What a forecaster refuses is a row without a score that says why.
+    """
     total = sum(len(study) for study in studies.values())
     scored = {
         one.name: list(
@@ -46,4 +49,6 @@ def evaluate(
     }
     rows = [score(name, s) for name, found in scored.items() for s in found]
     points = [score_points(name, s) for name, found in scored.items() for s in found]
-    return Evaluation(pd.DataFrame(rows), pd.concat(points, ignore_index=True), scored)
+    return Evaluation(
+        pd.DataFrame(rows, columns=COLUMNS), pd.concat(points, ignore_index=True), scored
+    )

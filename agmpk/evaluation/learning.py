@@ -9,13 +9,11 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
-from agmpk.evaluation.calibration import refusal
-from agmpk.evaluation.leave_one_out import Case, cases
-from agmpk.evaluation.metrics import covered, crps, log_rmse
+from agmpk.evaluation.leave_one_out import Case, answer, cases, score
+from agmpk.evaluation.metrics import crps
 from agmpk.evaluation.people import people
 from agmpk.evaluation.resample import cluster_mean
-from agmpk.forecasting.forecaster import Forecaster
+from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.studies import Study
 
 SCORES = ("log_rmse", "crps", "in_90")
@@ -71,40 +69,39 @@ def learning_curves(
     A refused case (as prefix 0 with nobody in the context) is recorded and the others go on.
     """
     prefixes = list(prefixes)
-    questions = [
-        (seed, case)
-        for seed in seeds
-        for compound, study in studies.items()
-        for case in learning_cases(compound, study, prefixes, sizes, seed)
-    ]
     rows, refused = [], []
-    for seed, case in tqdm(questions, desc=forecaster.name, unit="forecast", disable=None):
-        more = {"context": len(case.context), "seed": seed}
-        try:
-            forecast = case.ask(forecaster, n_samples, seed)
-        except AgmpkError as error:
-            refused.append(refusal(forecaster.name, case, error) | more)
-            continue
-        rows.append(
-            {
-                "model": forecaster.name,
-                "compound": case.compound,
-                "individual": case.prefix.id,
-                "prefix": len(case.prefix),
-                **more,
-                "n_target": len(case.times),
-                "log_rmse": log_rmse(forecast.pred, case.observed),
-                "crps": crps(np.log(forecast.samples), np.log(case.observed)).mean()
-                if n_samples > 1
-                else np.nan,
-                "in_90": covered(forecast.samples, case.observed, 0.9).mean(),
-            }
-        )
+    for seed in seeds:
+        questions = [
+            case
+            for compound, study in studies.items()
+            for case in learning_cases(compound, study, prefixes, sizes, seed)
+        ]
+        asked = tqdm(questions, desc=forecaster.name, unit="forecast", disable=None)
+        for scored in answer(forecaster, asked, n_samples, seed):
+            case, forecast = scored.case, scored.forecast
+            more = {"context": len(case.context), "seed": seed}
+            if forecast is None:
+                refused.append(scored.refused_row(forecaster.name) | more)
+                continue
+            row = score(forecaster.name, scored)
+            rows.append(
+                {name: row[name] for name in ("model", "compound", "individual", "n_target")}
+                | {"prefix": len(case.prefix), "log_rmse": row["log_rmse"]}
+                | {"crps": _crps(forecast, case), "in_90": row["covered_90"]}
+                | more
+            )
     key = ["model", "compound", "individual", "prefix", "context", "seed"]
     return Learning(
         pd.DataFrame(rows, columns=[*key, "n_target", *SCORES]),
         pd.DataFrame(refused, columns=[*key, "reason"]),
     )
+
+
+def _crps(forecast: Forecast, case: Case) -> float:
+    """Mean CRPS of ln concentration; missing for a single sample."""
+    if len(forecast.samples) < 2:
+        return np.nan
+    return float(crps(np.log(forecast.samples), np.log(case.observed)).mean())
 
 
 def learning_table(
@@ -126,10 +123,10 @@ def learning_table(
             "n_individuals": len(group.drop_duplicates(["compound", "individual"])),
             "n_people": person.nunique(),
         }
-        for score, value, low, high in zip(SCORES, *found, strict=True):
+        for name, value, low, high in zip(SCORES, *found, strict=True):
             table.append(
                 dict(zip(by, key, strict=True))
-                | {"score": score, "value": value, "low": low, "high": high}
+                | {"score": name, "value": value, "low": low, "high": high}
                 | size
             )
     return pd.DataFrame(table)

@@ -8,18 +8,20 @@ the prefix, the others the target; the context is the study's other individuals,
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agmpk.errors import AgmpkError
 from agmpk.evaluation.metrics import covered, crps, log_rmse
 from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.studies import Individual, Study
 
-COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse"]
+COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse", "covered_90", "failure"]
+REFUSED = ["model", "compound", "individual", "prefix", "reason"]
 
 
 @dataclass(frozen=True)
@@ -46,10 +48,18 @@ class Case:
 
 @dataclass(frozen=True)
 class Scored:
-    """A case and its forecast; ``forecast`` is None where nothing is left to predict."""
+    """A case and its forecast; ``forecast`` is None where nothing is left to predict, and where the
+    model refused: then ``refusal`` says why."""
 
     case: Case
     forecast: Forecast | None
+    refusal: str = ""
+
+    def refused_row(self, model: str) -> dict[str, object]:
+        """The row of a refusal, ``REFUSED``."""
+        case = self.case
+        row = (model, case.compound, case.prefix.id, len(case.prefix), self.refusal)
+        return dict(zip(REFUSED, row, strict=True))
 
 
 def cases(compound: str, study: Study, observed: int = 4) -> list[Case]:
@@ -61,6 +71,20 @@ def cases(compound: str, study: Study, observed: int = 4) -> list[Case]:
     ]
 
 
+def answer(
+    forecaster: Forecaster, questions: Iterable[Case], n_samples: int, seed: int
+) -> Iterator[Scored]:
+    """Ask one case after the other; a refused one says why, and the others go on."""
+    for case in questions:
+        forecast, refusal = None, ""
+        if len(case.times):
+            try:
+                forecast = case.ask(forecaster, n_samples, seed)
+            except AgmpkError as error:
+                refusal = str(error)
+        yield Scored(case, forecast, refusal)
+
+
 def leave_one_out(
     forecaster: Forecaster,
     studies: Mapping[str, Study],
@@ -70,18 +94,22 @@ def leave_one_out(
 ) -> Iterator[Scored]:
     """Forecast every individual of every study, one after the other."""
     for compound, study in studies.items():
-        for case in cases(compound, study, observed):
-            forecast = case.ask(forecaster, n_samples, seed) if len(case.times) else None
-            yield Scored(case, forecast)
+        yield from answer(forecaster, cases(compound, study, observed), n_samples, seed)
 
 
 def score(model: str, scored: Scored) -> dict[str, object]:
-    """The row of an individual in the results table; an empty rest counts 0, as published."""
+    """The row of an individual in the results table (``COLUMNS``).
+
+    log_rmse: of an empty rest 0, as published; of a refused case missing. covered_90: share of the
+    held-out points inside the central 90 % interval. failure: the refusal, else empty.
+    """
     case, forecast = scored.case, scored.forecast
-    error = log_rmse(forecast.pred, case.observed) if forecast else 0.0
-    return dict(
-        zip(COLUMNS, (model, case.compound, case.prefix.id, len(case.times), error), strict=True)
-    )
+    error, inside = (np.nan if scored.refusal else 0.0), np.nan
+    if forecast:
+        error = log_rmse(forecast.pred, case.observed)
+        inside = covered(forecast.samples, case.observed, 0.9).mean()
+    row = (model, case.compound, case.prefix.id, len(case.times), error, inside, scored.refusal)
+    return dict(zip(COLUMNS, row, strict=True))
 
 
 def score_points(model: str, scored: Scored) -> pd.DataFrame:

@@ -6,7 +6,7 @@ Shapes: n studies, L samples.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,9 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
-from agmpk.evaluation.calibration import refusal
-from agmpk.evaluation.leave_one_out import Case
+from agmpk.evaluation.leave_one_out import REFUSED, Case, answer
 from agmpk.evaluation.nca import auc
 from agmpk.evaluation.ranks import ecdf_envelope, rank_of, rank_uniformity
 from agmpk.forecasting.forecaster import Forecaster
@@ -60,29 +58,30 @@ def rank_truths(
     """
     rng = np.random.default_rng(seed)
     rows, refused = [], []
-    for study in tqdm(studies, desc=forecaster.name, unit="study", disable=None):
-        study = study.after_dose()
-        shown = int(rng.integers(0, 9)) if prefix is None else prefix
-        known = [one for one in study if len(one) > (prefix or 0)]
-        if not known:
-            continue
-        one = known[0]
-        shown = min(shown, len(one) - 1)
-        case = Case(study.compound, study.without(one.id), one.prefix(shown), *one.rest(shown))
-        try:
-            forecast = case.ask(forecaster, n_samples, seed)
-        except AgmpkError as error:
-            refused.append(refusal(forecaster.name, case, error))
+    studies = tqdm(studies, desc=forecaster.name, unit="study", disable=None)
+    asked = (case for study in studies for case in _one_case(study.after_dose(), prefix, rng))
+    for scored in answer(forecaster, asked, n_samples, seed):
+        case, forecast = scored.case, scored.forecast
+        if forecast is None:
+            refused.append(scored.refused_row(forecaster.name))
             continue
         truth = quantities(case.times, np.log(case.observed)[None])
         for name, draws in quantities(case.times, np.log(forecast.samples)).items():
             rank = rank_of(draws[None], truth[name], case.seed(seed + 1))[0]
-            rows.append((forecaster.name, case.compound, shown, name, int(rank), n_samples))
+            rows.append(
+                (forecaster.name, case.compound, len(case.prefix), name, int(rank), n_samples)
+            )
     key = ["model", "study", "prefix", "quantity", "rank", "n_samples"]
-    return Ranks(
-        pd.DataFrame(rows, columns=key),
-        pd.DataFrame(refused, columns=["model", "compound", "individual", "prefix", "reason"]),
-    )
+    return Ranks(pd.DataFrame(rows, columns=key), pd.DataFrame(refused, columns=REFUSED))
+
+
+def _one_case(study: Study, prefix: int | None, rng: np.random.Generator) -> Iterator[Case]:
+    """The first individual with something left to predict, if there is one."""
+    shown = int(rng.integers(0, 9)) if prefix is None else prefix
+    one = next((one for one in study if len(one) > (prefix or 0)), None)
+    if one is not None:
+        shown = min(shown, len(one) - 1)
+        yield Case(study.compound, study.without(one.id), one.prefix(shown), *one.rest(shown))
 
 
 def simulation_based_calibration(

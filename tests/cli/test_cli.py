@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 
 from agmpk.cli import COMMANDS, main
-from agmpk.cli.benchmark import score_model
+from agmpk.cli.benchmark import check_answered
 from agmpk.cli.cohort import what_if
 from agmpk.errors import AgmpkError
-from agmpk.evaluation import benchmark_studies, cases
+from agmpk.evaluation import benchmark_studies, cases, evaluate
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
 
@@ -171,13 +171,13 @@ class Unwilling(NaiveForecaster):
 
 def test_a_refused_case_is_a_missing_row_with_its_reason():
     study = {"theophylline": benchmark_studies()["theophylline"]}
-    table = score_model(Unwilling("2", "5"), study, 4, 8, 0)
+    table = evaluate([Unwilling("2", "5")], study, 4, 8, 0).results
     refused = table.individual.isin(["2", "5"])
     assert list(table) == COLUMNS and len(table) == 12
     assert table.log_rmse[refused].isna().all() and table.log_rmse[~refused].notna().all()
     assert set(table.failure[refused]) == {"No acceptable fit."}
     with pytest.raises(AgmpkError, match="No acceptable fit"):
-        score_model(Unwilling(*study["theophylline"].ids), study, 4, 8, 0)
+        check_answered(evaluate([Unwilling(*study["theophylline"].ids)], study, 4, 8, 0).results)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from agmpk.cohorts import Settings, evaluate_cohorts, left_out, oracle, oracle_cases, outside_table
-from agmpk.cohorts.questions import answer
+from agmpk.evaluation.leave_one_out import answer
 from agmpk.forecasting.naive import NaiveForecaster, log_curves
 from agmpk.prior import load_prior
 
@@ -84,10 +84,10 @@ def test_refusals_are_rows_and_the_rest_goes_on(toy):
 def test_the_naive_generator_resamples_the_context(toy):
     study = toy[0](n=6)
     case = left_out({"toy": study})["toy"][0]
-    (scored,), refused = answer(NaiveForecaster(), [case], 200, 0)
+    (scored,) = answer(NaiveForecaster(), [case], 200, 0)
     curves = np.exp(log_curves(case.context, case.times))
     distance = np.abs(np.log(scored.forecast.samples[:, None] / curves)).max(2)
-    assert distance.min(1).max() < 1e-9 and refused.empty
+    assert distance.min(1).max() < 1e-9 and not scored.refusal
     assert len(set(distance.argmin(1))) == 5
     # Five distinct curves have no covariance of nine points: no npde, and the reason is recorded.
     found = evaluate_cohorts(NaiveForecaster(), left_out({"toy": study}), FAST)

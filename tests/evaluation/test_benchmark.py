@@ -16,6 +16,8 @@ from agmpk.evaluation import (
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
 
+ERRORS = ["model", "compound", "individual", "n_target", "log_rmse"]
+
 
 @pytest.fixture(scope="module")
 def naive():
@@ -70,7 +72,10 @@ def test_published_table_is_as_printed():
 def test_every_individual_is_scored_once(naive):
     studies = benchmark_studies()
     assert len(naive.results) == sum(len(s) for s in studies.values())
-    assert list(naive.results) == ["model", "compound", "individual", "n_target", "log_rmse"]
+    assert (
+        list(naive.results) == [*ERRORS, "covered_90", "failure"]
+        and (naive.results.failure == "").all()
+    )
     empty = naive.results[naive.results.n_target == 0]
     assert (empty.log_rmse == 0).all() and "hydroxy-repaglinide" in set(empty.compound)
     assert len(naive.points) == naive.results.n_target.sum()
