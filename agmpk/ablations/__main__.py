@@ -1,4 +1,5 @@
-"""``python -m agmpk.ablations run``: train and score what is missing; ``list``: what there is."""
+"""``python -m agmpk.ablations run``: train and score what is missing; ``list``: what there is;
+``seeds``: the default's training seeds on the benchmark."""
 
 from __future__ import annotations
 
@@ -12,6 +13,12 @@ from agmpk.errors import AgmpkError
 from agmpk.paths import PROJECT, data_path
 
 WORK = PROJECT / "book" / "_build" / "runs" / "ablations"
+_work = click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=WORK,
+    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
+)
 _out = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -39,12 +46,7 @@ def main() -> None:
 @click.option("--only", multiple=True, help="Only this variant (repeatable).")
 @click.option("--optional", is_flag=True, help="The optional variants too.")
 @click.option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
-@click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=WORK,
-    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
-)
+@_work
 @_out
 def run(
     only: tuple[str, ...],
@@ -80,6 +82,22 @@ def run(
         write_reports(out)
         click.echo(f"{variant.name}: done")
     write_reports(out)
+
+
+@main.command()
+@_work
+@_out
+def seeds(work: Path, out: Path | None) -> None:
+    """Score the default's training seeds on the 20 compounds, to report the spread.
+
+    Seeds whose training is not in WORK are trained first.
+    """
+    import torch
+
+    from agmpk.ablations.seeds import score_seeds
+
+    torch.set_num_threads(1)
+    score_seeds(out or data_path("ablations"), work, click.echo)
 
 
 @main.command("list")

@@ -24,6 +24,8 @@ naive forecast, processor seconds of the forecast |
 digest, size, training loss, seconds, machine, digest of the rows |
 | `results.csv` | the variants side by side: values, paired differences to the base with 95 % \
 intervals over people, margin of the training seeds, verdict |
+| `benchmark_seeds.csv` | by `python -m agmpk.ablations seeds`: errors of the default's training \
+seeds on the 20 compounds, to report their spread; no choice rests on it |
 
 Every variant differs from its base in one value; the recipe is `agmpk/ablations/recipe.yaml`:
 {steps} steps of the prior `{prior}`. A variant is made again when its settings or the contents of

@@ -52,6 +52,12 @@ def _steps(steps: int) -> Variant:
     return Variant(f"steps-{steps}", "steps", text, ("sampler", "steps"), steps)
 
 
+def _budget(steps: int) -> Variant:
+    return Variant(
+        f"budget-{steps}", "budget", f"{steps} training steps", ("training", "steps"), steps
+    )
+
+
 def _without(name: str, text: str, *path: str, off: float | None = 0.0) -> Variant:
     where, text = ("prior", *path), f"prior extended without {text}"
     return Variant(f"extended-no-{name}", "switch", text, where, off, "prior-extended", True)
@@ -72,6 +78,7 @@ VARIANTS = (
     Variant("prior-extended", "prior", "prior extended", ("training", "prior"), "extended"),
     _model("no-start", "start", "no share of the training at t = 0", "at_start", 0.0),
     Variant("adamw", "optimizer", "AdamW for all weights", ("training", "optimizer"), "adamw"),
+    *(_budget(steps) for steps in (75, 150, 600, 1200)),
     *(_steps(steps) for steps in (1, 2, 8, 16, 100)),
     _without("lag", "absorption lag", "absorption", "lag_probability"),
     _without("metabolites", "metabolites", "metabolite", "probability"),

@@ -13,12 +13,12 @@ COLUMN_WIDTH = 6.4
 DPI = 150
 
 #: The colour-blind safe palette by role, so that a role has the same colour in every chapter.
-COLOURS = dict(
-    zip(
-        ("observed", "flow", "naive", "nlme", "context", "prior", "diffusion", "published"),
-        ("#222222", *sns.color_palette("colorblind", 7).as_hex()),
-        strict=True,
-    )
+ROLES = (
+    *("flow", "naive", "nlme", "transformer", "prior", "diffusion", "published"),
+    *("aicmet", "context", "node"),
+)
+COLOURS = {"observed": "#222222"} | dict(
+    zip(ROLES, sns.color_palette("colorblind", len(ROLES)).as_hex(), strict=True)
 )
 
 

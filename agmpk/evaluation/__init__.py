@@ -1,6 +1,6 @@
 """How good a forecaster is: protocol, metrics, tables."""
 
-from agmpk.evaluation.compare import Difference, paired_difference
+from agmpk.evaluation.compare import Difference, against_each, paired_difference
 from agmpk.evaluation.evaluate import Evaluation, evaluate
 from agmpk.evaluation.leave_one_out import Case, Scored, cases, leave_one_out, score, score_points
 from agmpk.evaluation.studies import benchmark_studies, development_studies
@@ -11,6 +11,7 @@ __all__ = [
     "Difference",
     "Evaluation",
     "Scored",
+    "against_each",
     "benchmark_studies",
     "by_compound",
     "cases",

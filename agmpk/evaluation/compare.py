@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 from scipy.stats import wilcoxon
 
 from agmpk.evaluation.people import people
+from agmpk.evaluation.resample import cluster_mean
 
 
 @dataclass(frozen=True)
@@ -48,16 +48,32 @@ def paired_difference(
     rows = results[results.n_target > 0]
     wide = rows.pivot_table(index=["compound", "individual"], columns="model", values="log_rmse")
     difference = (wide[first] - wide[second]).dropna()
-    person = people(difference.index.to_frame(index=False)).to_numpy()
-    sums = difference.groupby(person).agg(["sum", "count"]).to_numpy()
-    pick = np.random.default_rng(seed).integers(len(sums), size=(draws, len(sums)))
-    totals = sums[pick].sum(1)
-    low, high = np.quantile(totals[:, 0] / totals[:, 1], [(1 - level) / 2, (1 + level) / 2])
+    person = people(difference.index.to_frame(index=False))
+    found = cluster_mean(difference.to_numpy(), person, level, draws, seed)
     return Difference(
-        float(difference.mean()),
-        float(low),
-        float(high),
+        *map(float, found),
         float(wilcoxon(difference).pvalue),
         int((difference < 0).sum()),
         len(difference),
     )
+
+
+def against_each(results: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataFrame:
+    """:func:`paired_difference` of ``first`` to every other model of the table, one row each.
+
+    The m intervals hold together with probability ``level``, and the p values are multiplied by m
+    (Bonferroni): none of them is right by having been looked for.
+    """
+    others = [name for name in dict.fromkeys(results.model) if name != first]
+    rows = {}
+    for other in others:
+        d = paired_difference(results, first, other, 1 - (1 - level) / len(others))
+        rows[other] = {
+            "mean difference": d.mean,
+            "low": d.low,
+            "high": d.high,
+            "p": min(1.0, d.p * len(others)),
+            "individuals better": d.better,
+            "of": d.n,
+        }
+    return pd.DataFrame(rows).T

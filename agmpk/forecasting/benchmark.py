@@ -24,6 +24,7 @@ from agmpk.evaluation.metrics import covered, crps
 from agmpk.files import check_writable, write_csv
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
+from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.registry import load_forecaster
 from agmpk.models.task import Task
 from agmpk.prior.preset import load_prior
@@ -71,7 +72,7 @@ def steps_benchmark(
     return table
 
 
-def cohort_seconds(forecaster: AmortizedForecaster, study: Study, n: int = 100) -> float:
+def cohort_seconds(forecaster: Forecaster, study: Study, n: int = 100) -> float:
     """Seconds to generate ``n`` virtual individuals of a study, the better of two calls."""
     return min(_timed(lambda: generate(forecaster, study, n))[1] for _ in range(2))
 

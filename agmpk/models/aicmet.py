@@ -24,9 +24,9 @@ from torch import Tensor, nn
 
 from agmpk.models.curves import context_curves, target_curves
 from agmpk.models.features import TARGET_CHANNELS, target_features, warp
-from agmpk.models.frame import Frame, to_frame
+from agmpk.models.frame import TRIM, Frame, to_frame
 from agmpk.models.functional_decoder import Asked, FunctionalDecoder, Keys, ask, lay_keys
-from agmpk.models.gaussian import TRIM, point_nll
+from agmpk.models.gaussian import point_nll
 from agmpk.models.hierarchy import CurveEncoder, StudyEncoder
 from agmpk.models.latent import LatentHead, standard
 from agmpk.models.task import Task

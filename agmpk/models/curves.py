@@ -15,8 +15,7 @@ from torch import Tensor
 
 from agmpk.models.dosing import DOSING_CHANNELS, dosing_features
 from agmpk.models.features import TIME_CHANNELS, relative_dose, time_features, warp
-from agmpk.models.frame import Frame
-from agmpk.models.gaussian import TRIM
+from agmpk.models.frame import TRIM, Frame
 from agmpk.models.task import Task
 
 CURVE_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 4

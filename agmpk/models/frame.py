@@ -25,6 +25,9 @@ from agmpk.models.task import Task
 # The spread is shrunk towards PRIOR_SPREAD as if that had been seen on PRIOR_WEIGHT individuals.
 PRIOR_SPREAD, PRIOR_WEIGHT, FLOOR = 0.35, 1.5, 0.08
 
+# Beyond this many spreads a simulated value is an artefact of the assay; it is trimmed in training.
+TRIM = 12.0
+
 
 @dataclass(frozen=True)
 class Frame:

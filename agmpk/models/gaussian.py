@@ -12,8 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 SD_FLOOR = 0.02
-# Simulated values further than this from the frame's centre are artefacts of the assay.
-TRIM = 12.0
 
 
 class GaussianHead(nn.Module):

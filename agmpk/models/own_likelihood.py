@@ -13,7 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
-from agmpk.models.gaussian import TRIM, antithetic, curve_loss
+from agmpk.models.frame import TRIM
+from agmpk.models.gaussian import antithetic, curve_loss
 from agmpk.models.own_frame import OwnFrame, own_frame
 from agmpk.models.task import Task
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
-from agmpk.models.frame import Frame, to_frame
+from agmpk.models.frame import TRIM, Frame, to_frame
 from agmpk.models.raw_frame import to_raw_frame
 from agmpk.models.references import REFERENCES, reference
 from agmpk.models.task import Task
@@ -21,8 +21,6 @@ from agmpk.transport.loss import curve_loss
 from agmpk.transport.reference import Reference
 from agmpk.transport.transport import Transport
 
-# Beyond this many spreads a simulated value is an artefact of the assay; it is trimmed in training.
-TRIM = 12.0
 FRAMES = {"log": to_frame, "raw": to_raw_frame}
 CHOICES = {
     "reference": tuple(REFERENCES),
@@ -122,8 +120,7 @@ class TransportModel(nn.Module):
         """
         given = task
         task, frame, free = self._see(task, trim=False)
-        x = torch.where(task.prefix_mask, frame.encode(task.target_logs), 0.0)
-        law = self._reference(task, frame, x, free)
+        law = self._start(task, frame, free)
         known = self.network.condition(task, frame)
         kind = next(self.parameters()).dtype
 
@@ -135,6 +132,16 @@ class TransportModel(nn.Module):
         transport = transport or self.transport
         x_1 = transport.sample(predict, law, samples, generator, steps or self.steps)
         return torch.where(given.prefix_mask, given.target_logs, frame.decode(x_1))
+
+    def start(self, task: Task) -> tuple[Frame, Reference]:
+        """The frame of the task and, in its coordinate, the law of x_0 that ``sample`` draws from
+        first; at prefix points the observed value."""
+        task, frame, free = self._see(task, trim=False)
+        return frame, self._start(task, frame, free)
+
+    def _start(self, task: Task, frame: Frame, free: Tensor) -> Reference:
+        x = torch.where(task.prefix_mask, frame.encode(task.target_logs), 0.0)
+        return self._reference(task, frame, x, free)
 
     def _see(self, task: Task, trim: bool = True) -> tuple[Task, Frame, Tensor]:
         """What the network is shown of the task, its frame, and the points to predict."""
