@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from agmpk.evaluation import (
+    against_each,
     benchmark_studies,
     by_compound,
     cases,
@@ -95,7 +96,9 @@ def test_cases_hide_the_rest_and_leave_the_individual_out():
         assert case.seed(0) == case.seed(0) != case.seed(1)
 
 
-def test_paired_difference_sees_a_shift_and_not_noise():
+@pytest.fixture
+def three_models() -> pd.DataFrame:
+    """Models x and z err alike, y by 0.05 more."""
     g = np.random.default_rng(3)
     base = pd.DataFrame(
         {
@@ -107,7 +110,20 @@ def test_paired_difference_sees_a_shift_and_not_noise():
     )
     other = base.assign(log_rmse=base.log_rmse + 0.05 + g.normal(0, 0.02, 40))
     same = base.assign(log_rmse=base.log_rmse + g.normal(0, 0.02, 40))
-    table = pd.concat([base.assign(model="x"), other.assign(model="y"), same.assign(model="z")])
+    return pd.concat([base.assign(model="x"), other.assign(model="y"), same.assign(model="z")])
+
+
+def test_paired_difference_sees_a_shift_and_not_noise(three_models):
+    table = three_models
     shifted, equal = paired_difference(table, "x", "y"), paired_difference(table, "x", "z")
     assert shifted.high < 0 and shifted.p < 1e-4 and shifted.n == 40
     assert equal.low < 0 < equal.high and equal.p > 0.01
+
+
+def test_many_comparisons_hold_together(three_models):
+    alone, together = paired_difference(three_models, "x", "y"), against_each(three_models, "x")
+    assert list(together.index) == ["y", "z"]
+    row = together.loc["y"]
+    assert row.low < alone.low < alone.high < row.high and row.p == pytest.approx(2 * alone.p)
+    assert row["mean difference"] == pytest.approx(-0.05, abs=0.01)
+    assert together.p.max() <= 1

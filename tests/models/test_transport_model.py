@@ -257,3 +257,19 @@ def test_half_precision_products_give_the_same_gradient(toy_study):
         return torch.cat([p.grad.flatten() for p in model.parameters()])
 
     assert float(torch.cosine_similarity(gradient(False), gradient(True), dim=0)) > 0.99
+
+
+def test_the_start_is_what_sampling_draws_first(toy_study):
+    """With a velocity of zero the samples are the draws of the reference themselves."""
+    still = build("flow")
+    with torch.no_grad():
+        for parameter in still.network.head.parameters():
+            parameter.zero_()
+    study = toy_study()
+    target = study["2"]
+    task = task_from_study(study.without("2"), target.prefix(4), target.times[4:])
+    frame, law = still.start(task)
+    g = torch.Generator().manual_seed(5)
+    drawn = law.draw(torch.randn((3, *law.mean.shape), generator=g, dtype=torch.float64))
+    sampled = frame.encode(still.sample(task, 3, torch.Generator().manual_seed(5)))
+    assert torch.allclose(drawn, sampled, atol=1e-9)
