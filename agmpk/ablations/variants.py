@@ -48,7 +48,7 @@ def _seed(seed: int) -> Variant:
 
 
 def _steps(steps: int) -> Variant:
-    text = f"{steps} Heun step{'s' if steps > 1 else ''} of the sampler"
+    text = f"{steps} step{'s' if steps > 1 else ''} of the sampler"
     return Variant(f"steps-{steps}", "steps", text, ("sampler", "steps"), steps)
 
 

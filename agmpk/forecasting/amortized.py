@@ -22,7 +22,7 @@ FARTHEST = 2.0
 class AmortizedForecaster:
     """A trained network behind the forecaster's seam.
 
-    ``options`` go to the network's ``sample``, e.g. ``steps=8`` Heun steps of a flow.
+    ``options`` go to the network's ``sample``, e.g. ``steps=8`` of a flow.
     """
 
     def __init__(self, model: nn.Module, name: str | None = None, **options: Any) -> None:

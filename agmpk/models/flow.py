@@ -15,7 +15,7 @@ class FlowConfig(TransportConfig):
 
 
 class FlowModel(TransportModel):
-    """Predicts the velocity x_1 - x_0; sampled by Heun's method."""
+    """Predicts the velocity x_1 - x_0; sampled by the midpoint method."""
 
     kind, steps = "flow", 4
     transport = FlowMatching()

@@ -30,7 +30,7 @@ import torch
 from torch import Tensor
 
 from agmpk.errors import AgmpkError
-from agmpk.transport.heun import heun
+from agmpk.transport.midpoint import midpoint
 from agmpk.transport.reference import Reference
 from agmpk.transport.sde import euler_maruyama, stochastic_heun
 from agmpk.transport.transport import Predict, normal
@@ -47,7 +47,7 @@ def alpha_sigma(t: Tensor) -> tuple[Tensor, Tensor]:
 class VariancePreserving:
     """The cosine path.
 
-    ``sampler``: "ode" (probability flow by Heun's method), "sde" (reverse-time SDE by Heun's
+    ``sampler``: "ode" (probability flow, midpoint method), "sde" (reverse-time SDE by Heun's
     method) or "euler" (the same SDE by Euler and Maruyama's; one evaluation a step).
     """
 
@@ -79,7 +79,7 @@ class VariancePreserving:
         """Move draws of the reference by the chosen sampler."""
         x_0 = reference.draw(normal(samples, reference.mean, generator))
         if self.sampler == "ode":
-            return heun(lambda x, t: math.pi / 2 * predict(x, t), x_0, steps)
+            return midpoint(lambda x, t: math.pi / 2 * predict(x, t), x_0, steps)
 
         def drift(x: Tensor, t: float) -> Tensor:
             v = predict(x, t)

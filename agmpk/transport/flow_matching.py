@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agmpk.transport.heun import heun
+from agmpk.transport.midpoint import midpoint
 from agmpk.transport.reference import Reference
 from agmpk.transport.transport import Predict, normal
 
@@ -27,7 +27,7 @@ def interpolate(x_0: Tensor, x_1: Tensor, t: Tensor, noise: Tensor) -> tuple[Ten
 
 @dataclass(frozen=True)
 class FlowMatching:
-    """The straight path, sampled by Heun's method."""
+    """The straight path, sampled by the midpoint method."""
 
     def pair(
         self, reference: Reference, x_1: Tensor, t: Tensor, noise: Tensor
@@ -45,4 +45,4 @@ class FlowMatching:
     ) -> Tensor:
         """Follow the velocity from draws of the reference."""
         x_0 = reference.draw(normal(samples, reference.mean, generator))
-        return heun(predict, x_0, steps)
+        return midpoint(predict, x_0, steps)

@@ -5,18 +5,19 @@ import math
 import numpy as np
 import torch
 
-from agmpk.transport.heun import heun
+from agmpk.transport.midpoint import midpoint
 from agmpk.transport.sde import euler_maruyama, stochastic_heun
 
 D = torch.float64
 
 
-def test_heun_is_of_second_order():
+def test_the_midpoint_method_is_of_second_order():
     # dx/dt = -3 x + t has the solution (x0 + 1/9) e^(-3 t) + t/3 - 1/9.
     start = torch.tensor([1.0, -2.0], dtype=D)
     exact = (start + 1 / 9) * np.exp(-3) + 1 / 3 - 1 / 9
     errors = [
-        float((heun(lambda x, t: -3 * x + t, start, n) - exact).abs().max()) for n in (20, 40, 80)
+        float((midpoint(lambda x, t: -3 * x + t, start, n) - exact).abs().max())
+        for n in (20, 40, 80)
     ]
     assert 3.7 < errors[0] / errors[1] < 4.4 and 3.7 < errors[1] / errors[2] < 4.3
 
