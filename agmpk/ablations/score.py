@@ -34,7 +34,7 @@ def score_individuals(
         row |= {
             "studies": studies,
             "crps": points["crps"].mean(),
-            "coverage_90": points["in_90"].mean(),
+            "coverage_90": row["covered_90"],
             "log_rmse_naive": plain["log_rmse"],
             "seconds": seconds,
         }

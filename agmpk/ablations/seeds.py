@@ -28,20 +28,24 @@ def seed_variants() -> list[Variant]:
     return [variant for variant in VARIANTS if variant.group == YARDSTICK]
 
 
-def training_digest(variant: Variant) -> str:
-    """Names what the variant's weights depend on."""
-    return digest(training_settings(settings(variant)))
+def made_with(variant: Variant) -> str:
+    """Digest of what the variant's rows depend on: training, sampler and question, not code."""
+    values = settings(variant)
+    asked = {"sampler": values["sampler"], "prefix": SCORING["prefix"], "samples": SAMPLES}
+    return digest(training_settings(values) | asked)
 
 
 def score_seeds(out: Path, work: Path, say: Callable[[str], None] = print) -> None:
-    """Write ``FILE`` in ``out``: the benchmark's rows of each seed, with ``trained``, a digest of
-    how it was.  Networks that are still in ``work`` are not trained again."""
+    """Write ``FILE`` in ``out``: the benchmark's rows of each seed, with ``made_with``.
+
+    Networks that are still in ``work`` are not trained again.
+    """
     parts = []
     for variant in seed_variants():
         values = settings(variant)
         model, _ = trained(values, work)
         forecaster = AmortizedForecaster(model, variant.name, **values["sampler"])
         rows = evaluate([forecaster], benchmark_studies(), SCORING["prefix"], SAMPLES).results
-        parts.append(rows.assign(trained=training_digest(variant)))
+        parts.append(rows.assign(made_with=made_with(variant)))
         say(f"{variant.name}: log-RMSE {rows.groupby('compound').log_rmse.mean().mean():.3f}")
     write_csv(pd.concat(parts, ignore_index=True), out / FILE)

@@ -78,7 +78,7 @@ VARIANTS = (
     Variant("prior-extended", "prior", "prior extended", ("training", "prior"), "extended"),
     _model("no-start", "start", "no share of the training at t = 0", "at_start", 0.0),
     Variant("adamw", "optimizer", "AdamW for all weights", ("training", "optimizer"), "adamw"),
-    *(_budget(steps) for steps in (75, 150, 600, 1200)),
+    *(_budget(steps) for steps in (150, 600, 1200)),
     *(_steps(steps) for steps in (1, 2, 8, 16, 100)),
     _without("lag", "absorption lag", "absorption", "lag_probability"),
     _without("metabolites", "metabolites", "metabolite", "probability"),

@@ -74,8 +74,8 @@ def benchmark(
     studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
     studies = choose(studies, compounds)
     results = evaluate(forecasters, studies, observed, samples, seed).results
-    check_answered(results)
     write_csv(results, out)
+    check_answered(results)
     table = by_compound(results)
     mean, strict = table.mean(), by_compound(results, strict=True).mean()
     if cohorts == "benchmark":

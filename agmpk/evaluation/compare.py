@@ -59,21 +59,17 @@ def paired_difference(
 
 
 def against_each(results: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataFrame:
-    """:func:`paired_difference` of ``first`` to every other model of the table, one row each.
+    """:func:`paired_difference` of ``first`` to every other model that has scores, a row each.
 
-    The m intervals hold together with probability ``level``, and the p values are multiplied by m
-    (Bonferroni): none of them is right by having been looked for.
+    Columns: mean difference, low, high, p, individuals better, of.  With m comparisons the
+    intervals are at level 1 - (1 - ``level``) / m and the p values multiplied by m (Bonferroni), so
+    that all rows hold together, as far as a bootstrap of so few people can say.
     """
-    others = [name for name in dict.fromkeys(results.model) if name != first]
+    scored = results.dropna(subset="log_rmse").model
+    others = [name for name in dict.fromkeys(scored) if name != first]
     rows = {}
     for other in others:
-        d = paired_difference(results, first, other, 1 - (1 - level) / len(others))
-        rows[other] = {
-            "mean difference": d.mean,
-            "low": d.low,
-            "high": d.high,
-            "p": min(1.0, d.p * len(others)),
-            "individuals better": d.better,
-            "of": d.n,
-        }
-    return pd.DataFrame(rows).T
+        d = paired_difference(results, first, other, 1 - (1 - level) / len(others), draws=20_000)
+        rows[other] = (d.mean, d.low, d.high, min(1.0, d.p * len(others)), d.better, d.n)
+    columns = ["mean difference", "low", "high", "p", "individuals better", "of"]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

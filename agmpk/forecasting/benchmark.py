@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.lineup import trained_on
 from agmpk.evaluation.metrics import covered, crps
 from agmpk.files import check_writable, write_csv
 from agmpk.forecasting.amortized import AmortizedForecaster
@@ -27,6 +28,7 @@ from agmpk.forecasting.cohort import generate
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.registry import load_forecaster
 from agmpk.models.task import Task
+from agmpk.prior import PriorConfig
 from agmpk.prior.preset import load_prior
 from agmpk.studies import Study
 from agmpk.training.batches import validation_task
@@ -38,23 +40,25 @@ SEED = 0
 
 def steps_benchmark(
     model: nn.Module,
-    prior: str = "extended",
+    prior: PriorConfig,
     studies: int = 16,
     samples: int = 200,
     prefix: int = 4,
     steps: Sequence[int] = STEPS,
 ) -> pd.DataFrame:
-    """One row a number of steps: steps; seconds per forecast of one individual; log_rmse, crps,
-    coverage_90 on simulated individuals; distance: root mean square over samples and points of
-    ln y against the largest number of steps from the same noise; the same for the mean forecast
-    (mean_distance); lost_rmse and lost_crps against the largest number of steps.
+    """On studies of ``prior``, one row a number of steps.
+
+    Columns: steps; seconds per forecast of one individual; log_rmse, crps, coverage_90; distance:
+    root mean square over samples and points of ln y against the largest number of steps from the
+    same noise; mean_distance: the same for the mean forecast; lost_rmse and lost_crps against the
+    largest number of steps.
 
     Raises:
         AgmpkError: the model is not sampled in steps.
     """
     if "steps" not in inspect.signature(model.sample).parameters:
         raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
-    task = validation_task(TrainingConfig(prior=prior, targets=1), load_prior(prior), 1, prefix)
+    task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
     task = task[(task.target_mask & ~task.prefix_mask).any(-1)[:, 0]][:studies]
     draws, seconds = {}, {}
     for number in steps:
@@ -117,18 +121,19 @@ def _timed(work):
 
 @click.command()
 @click.argument("model")
-@click.option("--prior", default="extended", show_default=True)
+@click.option("--prior", help="A preset.  [default: the one the model was trained on]")
 @click.option("--studies", default=16, show_default=True, type=click.IntRange(1, 64))
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(2))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
-def main(model: str, prior: str, studies: int, samples: int, out: Path) -> None:
+def main(model: str, prior: str | None, studies: int, samples: int, out: Path) -> None:
     """Compare numbers of sampling steps of MODEL, a shipped checkpoint or a folder."""
     try:
         check_writable(out)
         forecaster = load_forecaster(model)
         if not isinstance(forecaster, AmortizedForecaster):
             raise AgmpkError(f"{model} is not a trained network.")
-        table = steps_benchmark(forecaster.model, prior, studies, samples)
+        drawn = load_prior(prior) if prior else trained_on([model], forecaster.name)
+        table = steps_benchmark(forecaster.model, drawn, studies, samples)
     except AgmpkError as error:
         raise click.UsageError(str(error)) from error
     write_csv(table, out)

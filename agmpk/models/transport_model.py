@@ -35,8 +35,8 @@ class TransportConfig:
     """Size of the network, how it is trained, and the options that the ablations turn.
 
     draws: independent pairs (t, x_0) per target and step; they share the encoded context.
-    at_start: share of them at t = 0 exactly, where the best prediction is E[x_1] less a known
-    term: the mean forecast is made of it.
+    at_start: share of them at t = 0 exactly, where sampling starts and the best prediction is
+    E[x_1] less a known term: the conditional mean is learned there without noise on the way.
     reference: law of x_0, see ``agmpk.models.references``.
     attention: "standard", or "continuum", which weighs keys by the width of time they stand for.
     scale: "log" concentration, or "raw" (see ``agmpk.models.raw_frame``).

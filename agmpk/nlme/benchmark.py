@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
@@ -116,8 +115,7 @@ def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored
                 case.context, case.prefix, case.times, N_SAMPLES, case.seed(0)
             )
     except FitFailed as error:
-        row = score(forecaster.name, Scored(case, None))
-        return row | {"log_rmse": np.nan} | extra | {"failure": str(error)}, None
+        return score(forecaster.name, Scored(case, None, str(error))) | extra, None
     scored = Scored(case, forecast)
     extra |= {
         "selected": selection.population.name,
@@ -125,7 +123,6 @@ def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored
         "fits": len(selection.tried),
         "fit_seconds": round(selection.seconds, 2),
         "forecast_seconds": round(time.perf_counter() - began, 4),
-        "failure": "",
     }
     return score(forecaster.name, scored) | extra, scored
 

@@ -30,7 +30,7 @@ class TrainingConfig:
     """
 
     kind: str = "flow"
-    prior: str = "extended"
+    prior: str = "calibrated"
     model: Any = None
     steps: int = 6000
     targets: int = 3

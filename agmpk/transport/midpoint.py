@@ -10,8 +10,8 @@ from torch import Tensor
 def midpoint(velocity: Callable[[Tensor, float], Tensor], x: Tensor, steps: int) -> Tensor:
     """Integrate with ``steps`` equal steps, two evaluations each; global error O(steps**-2).
 
-    Unlike Heun's method it never asks at t = 1, where the law of a well-predicted point is narrow
-    and the velocity steep: of equal cost, it stays nearer to the exact path.
+    Unlike Heun's method, of the same order and cost, it never asks at t = 1, where the law of a
+    well-predicted point is narrow and the velocity steep.
     """
     h = 1.0 / steps
     for k in range(steps):

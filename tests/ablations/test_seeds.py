@@ -11,9 +11,9 @@ from agmpk.paths import data_path
 
 def test_three_or_more_seeds_are_stored_for_all_compounds_and_current():
     stored = pd.read_csv(data_path("ablations", seeds.FILE), dtype={"individual": str})
-    wanted = {v.name: seeds.training_digest(v) for v in seeds.seed_variants()}
+    wanted = {v.name: seeds.made_with(v) for v in seeds.seed_variants()}
     assert len(wanted) >= 3
-    assert dict(stored.groupby("model").trained.first()) == wanted
+    assert dict(stored.groupby("model").made_with.first()) == wanted
     individuals = sum(len(study) for study in benchmark_studies().values())
     assert (stored.groupby("model").size() == individuals).all()
 
