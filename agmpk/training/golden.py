@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from agmpk.evaluation.lineup import generative
 from agmpk.files import write_csv
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.studies import Dose, Individual, Study
@@ -36,11 +37,12 @@ def golden_study() -> Study:
 
 
 def golden_predictions(forecaster: Forecaster) -> pd.DataFrame:
-    """prefix, TIME [h], PRED, Q05, Q95 of the last individual, with 0, 1 and 4 samples shown."""
+    """prefix, TIME [h], PRED, Q05, Q95 of the last individual, with 0, 1 and 4 samples shown; not
+    with 0 where the model does not generate."""
     study = golden_study()
     target = study["7"]
     frames = []
-    for prefix in (0, 1, 4):
+    for prefix in (0, 1, 4) if generative([forecaster]) else (1, 4):
         answer = forecaster.forecast(
             study.without("7"), target.prefix(prefix), TIMES[prefix:], 64, seed=0
         )
