@@ -136,5 +136,5 @@ def test_the_page_has_a_row_a_claim_and_links():
     page = BeautifulSoup(claims_html(table, {"cohorts": "Cohorts"}, "Claims"), "html.parser")
     assert len(page.find_all("tr")) == len(claims) + 1
     links = {a["href"]: a.text for a in page.find_all("a")}
-    assert links["cohorts.html#cohort-auc"] == "Cohorts" and "forecasting.html" in links
+    assert links["cohorts.html#cohort-auc"] == "Cohorts" and "nlme.html" in links
     assert "@@" not in page.text
