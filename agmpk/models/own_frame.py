@@ -1,8 +1,9 @@
 """The frame of the models without a study level: the target's own prefix and asked times only.
 
-Values are counted from the last prefix value (natural log, dose-normalized); times are divided by
-the target's last time, seen or asked, and compared with the last prefix time on a log scale.  So
-units change nothing, and the context is never looked at.
+Values are counted from the last prefix value (natural log, dose-normalized), so units of
+concentration and dose change nothing; times are divided by the target's last time, seen or asked,
+and compared with the last prefix time on a log scale.  The context is never looked at.  Without it
+nothing but the clock tells how fast drugs are eliminated, so that last time is given in hours too.
 
 Shapes: B studies, R targets, N = targets kept out of the B R, P prefix points, T points.
 """
@@ -18,7 +19,7 @@ from agmpk.models.dosing import DOSING_CHANNELS, dosing_features
 from agmpk.models.features import TIME_CHANNELS, time_features
 from agmpk.models.task import Task
 
-POINT_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 4
+POINT_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 5
 PREFIX_CHANNELS = POINT_CHANNELS + 6
 QUERY_CHANNELS = POINT_CHANNELS + 7
 
@@ -71,7 +72,8 @@ def own_frame(task: Task, keep: Tensor) -> OwnFrame:
     point = torch.cat(
         [time_features(tau), dosing, torch.stack([ratio / 2, ratio.tanh(), ahead], -1)], -1
     )
-    point = torch.cat([point, (count / 8).to(tau)[:, None, None].expand(*tau.shape, 1)], -1)
+    whole = torch.stack([(count / 8).to(tau), horizon[keep].log() / 3], -1)
+    point = torch.cat([point, whole[:, None].expand(*tau.shape, 2)], -1)
     return OwnFrame(
         task=task,
         keep=keep,

@@ -81,6 +81,8 @@ def test_units_change_nothing_but_the_unit(model, task, prefixless):
         ),
     }
     shift = {"concentration": up, "dose": -up, "time": 0.0}
+    if not model.generates:
+        del changes["time"]  # without a study only hours tell how fast drugs are eliminated
     for name, change in changes.items():
         after = draw(model, replace(task, **change))
         expected = torch.where(task.target_mask, before + shift[name], 0.0)
