@@ -106,6 +106,7 @@ def test_a_changed_prior_is_not_mixed_into_a_run(tmp_path):
 
 def test_a_few_steps_reduce_the_loss(tmp_path):
     config = TrainingConfig(
+        prior="extended",
         model=FlowConfig(32, 1, 1),
         steps=12,
         warmup=3,
