@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from agmpk.cli.group import OneLineGroup
 from agmpk.errors import AgmpkError
 from agmpk.paths import PROJECT, data_path
 
@@ -26,18 +27,7 @@ _out = click.option(
 )
 
 
-class _Group(click.Group):
-    """Turns an :class:`AgmpkError` into one line and exit status 2."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except AgmpkError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(2)
-
-
-@click.group(cls=_Group)
+@click.group(cls=OneLineGroup)
 def main() -> None:
     """Ablations of the small recipe: one change at a time, at equal budget."""
 

@@ -7,25 +7,14 @@ from pathlib import Path
 
 import click
 
-from agmpk.errors import AgmpkError
+from agmpk.cli.group import OneLineGroup
 
 _tier = click.option("--tier", default="laptop", show_default=True, help="smoke, laptop or paper.")
 _chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
 _force = click.option("--force", is_flag=True, help="Execute even what is up to date.")
 
 
-class _Group(click.Group):
-    """Turns an :class:`AgmpkError` into one line and exit status 2."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except AgmpkError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(2)
-
-
-@click.group(cls=_Group)
+@click.group(cls=OneLineGroup)
 @click.option(
     "--root",
     type=click.Path(file_okay=False, path_type=Path),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
@@ -20,6 +22,12 @@ ROLES = (
 COLOURS = {"observed": "#222222"} | dict(
     zip(ROLES, sns.color_palette("colorblind", len(ROLES)).as_hex(), strict=True)
 )
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each model: that of its role, or one of its own where it has none."""
+    spare = iter(("C7", "C8", "C9", "C5", "C6"))
+    return {name: COLOURS.get(name) or next(spare) for name in names}
 
 
 def use_book_style() -> None:

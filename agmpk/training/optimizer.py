@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 OPTIMIZERS = ("muon", "adamw")
 
 
+def inner_matrices(model: nn.Module) -> list[nn.Parameter]:
+    """The matrices inside the layers, which Muon updates; a network may have none."""
+    return [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+
+
 class Optimizers:
     """What a run needs of its optimizers, as if they were one."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
         self._names = {parameter: name for name, parameter in model.named_parameters()}
-        inner = [p for p, name in self._names.items() if p.ndim == 2 and "layers." in name]
-        if config.optimizer == "adamw":
-            inner = []
+        inner = inner_matrices(model) if config.optimizer == "muon" else []
         rest = [p for p in self._names if not any(p is q for q in inner)]
         decay = config.weight_decay
         self.parts: list[torch.optim.Optimizer] = [
