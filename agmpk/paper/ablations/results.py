@@ -193,16 +193,17 @@ Made by `agmpk paper ablations run` (resumable; `--only NAME` for one, `--option
 | `variants/<name>.csv` | one row an individual: kind of studies, compound, individual, number of \
 unseen points, log-RMSE, CRPS of ln y, share of points inside the 90 % interval, log-RMSE of the \
 naive forecast, processor seconds of the forecast |
-| `variants/<name>.json` | how it was made: all settings with the contents of the prior, their \
-digest, size, training loss, seconds, machine, digest of the rows |
+| `variants/<name>.json` | how it was made: all settings with the contents of the prior, size, \
+training loss, seconds, machine, version of the method, digests of all that |
 | `results.csv` | the variants side by side: values, paired differences to the base with 95 % \
 intervals over people, margin of the training seeds, verdict |
-| `benchmark_seeds.csv` | by `agmpk paper ablations seeds`: errors of the default's training \
-seeds on the 20 compounds, to report their spread; no choice rests on it |
+| `benchmark_seeds.csv`, `.json` | by `agmpk paper ablations seeds`: errors of the default's \
+training seeds on the 20 compounds, to report their spread; no choice rests on it |
 
 Every variant differs from its base in one value; the recipe is `agmpk/paper/ablations/recipe.yaml`:
 {steps} steps of the prior `{prior}`. A variant is made again when its settings or the contents of
-its prior have changed, not when code has.
+its prior have changed, or the version of the method (`VERSION` in `agmpk/paper/ablations/run.py`),
+not when code was moved or reformatted.
 
 {finished} of {listed} variants are stored. Together they trained for {hours:.1f} h and were scored
 for {scoring:.1f} h (wall-clock, upper bounds where other work shared the cores), on {machine}.

@@ -1,16 +1,13 @@
 """Ask, train, score and store variants; what is stored and current is left alone.
 
 Every variant is asked about real development cohorts and held-out simulated studies, never about
-the 20 benchmark compounds: ablations are choices.  Finished variants lie on disk as
-``variants/<name>.csv`` (one row an individual) and ``<name>.json``, which holds the settings in
-full, their digest, and the digest of the CSV file; it is written last, so that a variant is
-finished when it is there.
+the 20 benchmark compounds: ablations are choices.  Finished variants are kept by ``agmpk.store``:
+``variants/<name>.json`` holds the settings in full, ``<name>.csv`` one row an individual.
 """
 
 from __future__ import annotations
 
 import csv
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -33,23 +30,25 @@ from agmpk.evaluation import (
     score,
     score_points,
 )
-from agmpk.files import atomic_path, sha256, write_csv
+from agmpk.files import atomic_path
 from agmpk.forecasting.amortized import FARTHEST, AmortizedForecaster
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paper.ablations.variants import (
+    DEFAULT,
     SCORING,
     VARIANTS,
     YARDSTICK,
     Variant,
+    as_today,
     default_prior_of,
-    digest,
     prior_of,
     settings,
     training_settings,
 )
 from agmpk.prior import PriorConfig, simulate
 from agmpk.prior.table import to_studies
+from agmpk.store import Store, digest
 from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import environment
 from agmpk.training.processes import Processes
@@ -119,44 +118,39 @@ def score_individuals(
     return pd.DataFrame(rows, columns=list(COLUMNS)).round(6)
 
 
-FOLDER = "variants"
+# Of what is stored; a change of the code that changes results raises it.
+VERSION = 1
+REMEDY = "run 'agmpk paper ablations run --only {name}'"
 
 
 @dataclass(frozen=True)
 class Record:
-    """How a variant was made: settings and their digest, size of the network, final training
-    loss, wall-clock seconds of training and of scoring, the machine, digest of the rows."""
+    """How a variant was made: its settings in full, size of the network, final training loss,
+    wall-clock seconds of training and of scoring, the machine."""
 
     name: str
     settings: dict[str, Any]
-    digest: str
     parameters: int
     loss: float
     training_seconds: float
     scoring_seconds: float
     environment: dict[str, Any]
-    rows: str
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A finished variant: its record, and one row an individual (``agmpk.paper.ablations.run``)."""
+    """A finished variant: its record, one row an individual (``COLUMNS``), and the version of the
+    method it was made with."""
 
     record: Record
     individuals: pd.DataFrame
+    version: int = VERSION
 
 
 def save(out: Path, record: Record, individuals: pd.DataFrame) -> None:
-    """Write a finished variant; ``record.rows`` is filled in here."""
-    folder = out / FOLDER
-    folder.mkdir(parents=True, exist_ok=True)
-    about, rows = _files(out, record.name)
-    # Rows without a record are an unfinished variant, which is made again.
-    about.unlink(missing_ok=True)
-    write_csv(individuals, rows)
-    values = asdict(record) | {"rows": sha256(rows)}
-    with atomic_path(about) as temporary:
-        temporary.write_text(json.dumps(values, indent=1) + "\n", "utf-8")
+    """Write a finished variant."""
+    about = asdict(record)
+    _store(out).save(record.name, about.pop("settings"), about, individuals)
 
 
 def load(out: Path, name: str) -> Stored | None:
@@ -165,33 +159,23 @@ def load(out: Path, name: str) -> Stored | None:
     Raises:
         AgmpkError: a file is damaged or was edited.
     """
-    about, rows = _files(out, name)
-    if not about.is_file():
+    found = _store(out).entries(name)
+    if not found:
         return None
-    try:
-        record = Record(**json.loads(about.read_text("utf-8")))
-        whole = record.name == name and record.digest == digest(record.settings)
-    except (ValueError, TypeError) as error:
-        raise _damaged(about, name) from error
-    if not whole:
-        raise _damaged(about, name)
-    if not rows.is_file() or sha256(rows) != record.rows:
-        raise _damaged(rows, name)
-    frame = pd.read_csv(rows, dtype={"individual": str, "compound": str, "studies": str})
-    if tuple(frame.columns) != COLUMNS:
-        raise _damaged(rows, name)
-    return Stored(record, frame)
-
-
-def _files(out: Path, name: str) -> tuple[Path, Path]:
-    return out / FOLDER / f"{name}.json", out / FOLDER / f"{name}.csv"
-
-
-def _damaged(file: Path, name: str) -> AgmpkError:
-    return AgmpkError(
-        f"{file} is damaged or was edited: delete it and run "
-        f"'agmpk paper ablations run --only {name}'."
+    (entry,) = found.values()
+    damaged = AgmpkError(
+        f"{entry.table} is not of {name}: delete it and {REMEDY}.".format(name=name)
     )
+    if entry.result["name"] != name:
+        raise damaged
+    frame = pd.read_csv(entry.table, dtype={"individual": str, "compound": str, "studies": str})
+    if tuple(frame.columns) != COLUMNS:
+        raise damaged
+    return Stored(Record(settings=as_today(entry.settings), **entry.result), frame, entry.version)
+
+
+def _store(out: Path) -> Store:
+    return Store(out / "variants", VERSION, REMEDY)
 
 
 DEVELOPMENT, DEFAULT_PRIOR, OWN_PRIOR = "development", "default prior", "own prior"
@@ -205,7 +189,8 @@ def is_current(variant: Variant, out: Path, **training: Any) -> bool:
         AgmpkError: its files are damaged.
     """
     stored = load(out, variant.name)
-    return stored is not None and stored.record.digest == digest(settings(variant, **training))
+    wanted = as_today(settings(variant, **training))
+    return stored is not None and (stored.version, stored.record.settings) == (VERSION, wanted)
 
 
 def run_variant(
@@ -224,13 +209,11 @@ def run_variant(
     record = Record(
         name=variant.name,
         settings=values,
-        digest=digest(values),
         parameters=sum(p.numel() for p in model.parameters()),
         loss=_mean(steps[-20:], "loss"),
         training_seconds=round(_mean(steps, "seconds") * len(steps), 1),
         scoring_seconds=round(time.monotonic() - began, 1),
         environment=environment(Processes()),
-        rows="",
     )
     save(out, record, individuals)
 
@@ -272,7 +255,7 @@ def _mean(rows: list[dict[str, str]], column: str) -> float:
 
 
 # How far training seeds move the benchmark is for reporting only: no choice rests on it.
-SEEDS_FILE = "benchmark_seeds.csv"
+SEEDS = "benchmark_seeds"
 SEEDS_SAMPLES = 200
 
 
@@ -281,15 +264,16 @@ def seed_variants() -> list[Variant]:
     return [variant for variant in VARIANTS if variant.group == YARDSTICK]
 
 
-def made_with(variant: Variant) -> str:
-    """Digest of what the variant's rows depend on: training, sampler and question, not code."""
-    values = settings(variant)
-    asked = {"sampler": values["sampler"], "prefix": SCORING["prefix"], "samples": SEEDS_SAMPLES}
-    return digest(training_settings(values) | asked)
+def seeds_settings() -> dict[str, Any]:
+    """What the rows of the seeds depend on: training, prior, sampler and question."""
+    values = {variant.name: settings(variant) for variant in seed_variants()}
+    shared = {key: values[DEFAULT][key] for key in ("prior", "default_prior", "sampler")}
+    asked = {"prefix": SCORING["prefix"], "samples": SEEDS_SAMPLES}
+    return shared | {"training": {n: v["training"] for n, v in values.items()}} | asked
 
 
 def score_seeds(out: Path, work: Path, say: Callable[[str], None] = print) -> None:
-    """Write ``SEEDS_FILE`` in ``out``: the benchmark's rows of each seed, with ``made_with``.
+    """Write ``benchmark_seeds.csv`` (and ``.json``) in ``out``: the benchmark's rows of each seed.
 
     Networks that are still in ``work`` are not trained again.
     """
@@ -299,6 +283,7 @@ def score_seeds(out: Path, work: Path, say: Callable[[str], None] = print) -> No
         model, _ = trained(values, work)
         forecaster = AmortizedForecaster(model, variant.name, **values["sampler"])
         rows = evaluate([forecaster], benchmark_studies(), SCORING["prefix"], SEEDS_SAMPLES).results
-        parts.append(rows.assign(made_with=made_with(variant)))
+        parts.append(rows)
         say(f"{variant.name}: log-RMSE {rows.groupby('compound').log_rmse.mean().mean():.3f}")
-    write_csv(pd.concat(parts, ignore_index=True), out / SEEDS_FILE)
+    store = Store(out, VERSION, "run 'agmpk paper ablations seeds'")
+    store.save(SEEDS, seeds_settings(), {}, pd.concat(parts, ignore_index=True))

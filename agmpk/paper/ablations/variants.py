@@ -1,17 +1,13 @@
 """The list of ablations: each variant is its base with one value replaced, by construction; and
-what a variant is in full: recipe, prior, sampler and scoring as plain values, and their digest.
+what a variant is in full: recipe, prior, sampler and scoring as plain values.
 
 ``path`` says where the value stands in the settings: under ``training`` (the recipe), ``sampler``
-(how a trained model is asked) or ``prior`` (a switch of the simulator).  The digest covers values
-only, never code: reformatting a file does not make a result stale, and a change of the code that
-matters asks for deleting what is stored and running again.
+(how a trained model is asked) or ``prior`` (a switch of the simulator).
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any
@@ -162,10 +158,11 @@ def default_prior_of(values: dict[str, Any]) -> PriorConfig:
     return PriorConfig.from_dict(copy.deepcopy(values["default_prior"]), "The default prior")
 
 
-def digest(values: dict[str, Any]) -> str:
-    """16 hexadecimal digits that name these values."""
-    text = json.dumps(values, sort_keys=True, allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+def as_today(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings with their priors read and written again: a quantity that the prior has gained
+    since they were stored stands there with its default, which means "off"."""
+    priors = {"prior": prior_of(values), "default_prior": default_prior_of(values)}
+    return values | {name: prior.to_dict() for name, prior in priors.items()}
 
 
 def _line(variant: Variant) -> list[Variant]:

@@ -6,7 +6,7 @@ import pytest
 
 from agmpk.paper.ablations import variants as setting
 from agmpk.paper.ablations.run import Record, Stored, save
-from agmpk.paper.ablations.variants import DEFAULT, digest, find, settings
+from agmpk.paper.ablations.variants import DEFAULT, find, settings
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def stored_variant(name, shift=0.0, n=30):
     )
     values = settings(find(name))
     about = {"threads": 1, "machine": "x86_64", "torch": "2"}
-    return Stored(Record(name, values, digest(values), 1, 1.0, 1.0, 1.0, about, ""), rows)
+    return Stored(Record(name, values, 1, 1.0, 1.0, 1.0, about), rows)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from agmpk.errors import AgmpkError
 from agmpk.paper.ablations import run as running
 from agmpk.paper.ablations.results import load_all, state
 from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save
-from agmpk.paper.ablations.variants import DEFAULT, digest, find
+from agmpk.paper.ablations.variants import DEFAULT, find
 
 TINY = {"steps": 2, "validate_every": 2, "validation_studies": 1}
 
@@ -66,9 +66,10 @@ def test_a_rehearsal_does_not_replace_results():
         lambda f: (f / "no-context.csv").unlink(),
         lambda f: (f / "no-context.json").write_text("{"),
         lambda f: _edit(f / "no-context.json", digest="0"),
-        lambda f: _edit(f / "no-context.json", name="prior-paper"),
-        lambda f: _edit(f / "no-context.json", rows="0"),
+        lambda f: _edit(f / "no-context.json", result={"name": "prior-paper"}),
+        lambda f: _edit(f / "no-context.json", table="0"),
         lambda f: _edit(f / "no-context.json", settings={"training": {}}),
+        lambda f: _misplaced(f),
     ],
 )
 def test_damaged_results_are_refused(folder, damage):
@@ -79,7 +80,20 @@ def test_damaged_results_are_refused(folder, damage):
 
 
 def _edit(file, **changes):
-    file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+    ((key, entry),) = json.loads(file.read_text()).items()
+    file.write_text(json.dumps({key: entry | changes}))
+
+
+def _misplaced(folder):
+    """Results of another variant, whole but in the wrong place."""
+    for suffix in (".json", ".csv"):
+        (folder / f"seed-1{suffix}").rename(folder / f"no-context{suffix}")
+
+
+def test_a_new_version_of_the_method_makes_what_is_stored_stale(folder, monkeypatch):
+    assert state(find(DEFAULT), folder) == "current"
+    monkeypatch.setattr(running, "VERSION", running.VERSION + 1)
+    assert state(find(DEFAULT), folder) == "stale"
 
 
 def test_missing_results_name_the_command(tmp_path):
@@ -92,6 +106,6 @@ def test_variants_of_another_recipe_are_not_compared(folder, made):
     one = made("scale-raw", 0.1)
     values = json.loads(json.dumps(one.record.settings))
     values["training"]["steps"] = 5
-    save(folder, replace(one.record, settings=values, digest=digest(values)), one.individuals)
+    save(folder, replace(one.record, settings=values), one.individuals)
     assert set(load_all(folder)) == {DEFAULT, "seed-1", "seed-2", "no-context"}
     assert state(find("scale-raw"), folder) == "stale"

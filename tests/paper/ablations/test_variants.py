@@ -8,13 +8,13 @@ from agmpk.paper.ablations.variants import (
     DEFAULT,
     VARIANTS,
     YARDSTICK,
-    digest,
     find,
     prior_of,
     settings,
     training_settings,
 )
 from agmpk.prior import load_prior
+from agmpk.store import digest
 from agmpk.training.config import TrainingConfig
 
 
