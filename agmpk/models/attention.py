@@ -35,16 +35,16 @@ def near_in_time(u_query: Tensor, u: Tensor, mask: Tensor, heads: int) -> Tensor
 class Attention(nn.Module):
     """softmax(q k / sqrt(d) + bias) v with separate sources of queries and keys."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, source: int | None = None) -> None:
         super().__init__()
         self.heads = width // HEAD_WIDTH
         self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.key_value = nn.Linear(source or width, 2 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.out.weight)
 
     def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:
-        """Attend from ``x`` [N, Q, D] to ``source`` [N, K, D]."""
+        """Attend from ``x`` [N, Q, D] to ``source`` [N, K, source]."""
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
         key, value = self.key_value(source).unflatten(-1, (2, self.heads, -1)).unbind(-3)
         y = attend(query, key.transpose(-2, -3), value.transpose(-2, -3), bias)
@@ -94,12 +94,12 @@ class SelfBlock(nn.Module):
 
 
 class CrossBlock(nn.Module):
-    """Queries look up encoded keys; ``feed``: then a feed-forward layer."""
+    """Queries look up encoded keys of width ``source``; ``feed``: then a feed-forward layer."""
 
-    def __init__(self, width: int, feed: bool = True) -> None:
+    def __init__(self, width: int, source: int | None = None, feed: bool = True) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(width)
-        self.attention = Attention(width)
+        self.attention = Attention(width, source)
         self.feed = FeedForward(width) if feed else None
 
     def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ that says all that is known of the concentration at that time.
 Asked times never see each other: what is said of one depends on nothing else that is asked.
 
 Shapes: B studies, J context individuals, K samples, R targets, T points, P prefix, D doses, M study
-states, W width.
+states, W width, V width of a sample (there are many, and each says little).
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ STUDY_STATES = 8
 
 @dataclass(frozen=True)
 class Encoded:
-    """study [B, M, W]; members [B, J, W] summaries of the context individuals; samples [B, J K, W]
+    """study [B, M, W]; members [B, J, W] summaries of the context individuals; samples [B, J K, V]
     with ``u`` and ``seen`` [B, J K]; own [B, R, 1 + P + D, W] the target (its summary first), its
     mask [B, R, 1 + P + D]."""
 
@@ -65,7 +65,7 @@ class IndividualEncoder(nn.Module):
     def forward(
         self, samples: Tensor, mask: Tensor, doses: Tensor | None = None, dosed: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """samples [B, N, T, C], doses [B, N, D, C] -> [B, N, 1 + T + D, W] and its mask."""
+        """samples [B, N, T, C], doses [B, N, D, C] -> [B, N, 1 + T + D, V] and its mask."""
         kind = self.whole.dtype
         B, N = mask.shape[:2]
         x = self.sample(samples.to(kind)).flatten(0, 1)
@@ -110,11 +110,11 @@ class StudyEncoder(nn.Module):
 class Decoder(nn.Module):
     """From asked times to states: no asked time sees another."""
 
-    def __init__(self, width: int, layers: int) -> None:
+    def __init__(self, width: int, sample_width: int, layers: int) -> None:
         super().__init__()
         self.query = nn.Linear(QUERY_CHANNELS, width)
         self.own_layers = nn.ModuleList(CrossBlock(width, feed=False) for _ in range(layers))
-        self.study_layers = nn.ModuleList(CrossBlock(width) for _ in range(layers))
+        self.study_layers = nn.ModuleList(CrossBlock(width, sample_width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
     def forward(self, queries: Tensor, u: Tensor, known: Encoded) -> Tensor:
@@ -144,6 +144,7 @@ class ConditioningNetwork(nn.Module):
     def __init__(
         self,
         width: int,
+        sample_width: int,
         encoder_layers: int,
         decoder_layers: int,
         dose_tokens: bool = True,
@@ -151,10 +152,11 @@ class ConditioningNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.dose_tokens, self.limit_tokens = dose_tokens, limit_tokens
-        self.individual = IndividualEncoder(width, encoder_layers)
+        self.individual = IndividualEncoder(sample_width, encoder_layers)
+        self.widen = nn.Linear(sample_width, width)
         self.study = StudyEncoder(width)
-        self.member = nn.Linear(width, width)
-        self.decoder = Decoder(width, decoder_layers)
+        self.member = nn.Linear(width, sample_width)
+        self.decoder = Decoder(width, sample_width, decoder_layers)
 
     def encode(self, task: Task, frame: Frame, points: int | None = None) -> Encoded:
         """Encode the context and the known part of the targets; ``points``: at most so many prefix
@@ -163,7 +165,7 @@ class ConditioningNetwork(nn.Module):
         seen = task.context.mask if self.limit_tokens else task.context.quantified
         tokens, _ = self.individual(context_samples(task, frame), seen)
         present = seen.any(-1)
-        study, members = self.study(tokens[:, :, 0], present)
+        study, members = self.study(self.widen(tokens[:, :, 0]), present)
         # A context sample knows its place in the study through its individual.
         samples = tokens[:, :, 1:] + self.member(members)[:, :, None]
         own, own_mask = self.encode_target(task, frame, task.prefix[..., :points])
@@ -178,7 +180,8 @@ class ConditioningNetwork(nn.Module):
             shown = shown & ~task.target.below[..., : shown.shape[-1]]
         dosed = task.target.dosed if self.dose_tokens else torch.zeros_like(task.target.dosed)
         samples = target_samples(task, frame, shown)
-        return self.individual(samples, shown, dose_features(task, frame), dosed)
+        own, mask = self.individual(samples, shown, dose_features(task, frame), dosed)
+        return self.widen(own), mask
 
     def decode(self, task: Task, frame: Frame, known: Encoded) -> Tensor:
         """States [B, R, T, W] of the targets' points."""

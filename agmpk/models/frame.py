@@ -92,8 +92,8 @@ class Frame:
     samples; context_clock, target_clock; amounts: relative doses [B, J, D] and [B, R, D];
     context_rates [B, J, 4], target_rates [B, R, 4], study_rates [B, 1, 4]: see ``kinetics``;
     context_level [B, J], target_level [B, R] less the study's typical level; level_sd [B];
-    residual_sd [B]: of context values about their own fits; own_fit [B, R, T]: the fit at prefix
-    points too (the same as ``fitted``).
+    residual_sd [B]: of context values about their own fits; departures [B, J, R, T]: of the
+    interpolated context curves from their mean, pinned at the target's last prefix sample.
     """
 
     reference: Tensor
@@ -122,6 +122,7 @@ class Frame:
     target_level: Tensor
     level_sd: Tensor
     residual_sd: Tensor
+    departures: Tensor
 
     @property
     def naive(self) -> Tensor:
@@ -137,9 +138,13 @@ class Frame:
         return self.reference[:, None, None] + self.centre + self.spread * x
 
 
-@torch.no_grad()
 def to_frame(task: Task) -> Frame:
-    """Compute the frame of a task, in the precision of the task."""
+    """Compute the frame of a task, in the precision of the task; no gradient passes through."""
+    with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
+        return _to_frame(task)
+
+
+def _to_frame(task: Task) -> Frame:
     context, target = task.context, task.target
     seen = context.quantified
     lonely = ~seen.flatten(1).any(1)
@@ -181,9 +186,7 @@ def to_frame(task: Task) -> Frame:
     curve = torch.where(plain, interpolated, superposed)
     context_curve = torch.where(same.all(-1)[:, None, None], at_context, superposed_context)
 
-    count = task.prefix.sum(-1)
     last_time = torch.where(task.prefix, target.times, 0.0).amax(-1)
-    values = shown.to(logs.dtype)
     after = (shown & (target.times >= _last_value_time(target, shown))).to(logs.dtype)
     offset = ((own - curve) * after).sum(-1) / after.sum(-1).clamp(min=1)
     pinned = departures - (departures * after[:, None]).sum(-1, keepdim=True)
@@ -196,7 +199,6 @@ def to_frame(task: Task) -> Frame:
     shared = same & rich[:, None] & ~lonely[:, None]
     at_naive = shared[..., None]
     fitted_spread = torch.sqrt(fitted_sd.square() + variance[1])
-    del values, count
     residual = torch.where(seen, logs - context_fitted, 0.0)
     total = number.sum(-1)
     residual_sd = torch.sqrt((residual.square().sum((1, 2)) + 2 * ERROR**2) / (total + 2))
@@ -231,6 +233,7 @@ def to_frame(task: Task) -> Frame:
         target_level=(posterior.weight * posterior.level).sum(-1) - study_level[:, None],
         level_sd=fit.spread,
         residual_sd=residual_sd,
+        departures=pinned,
     )
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from agmpk.models.frame import Frame
     from agmpk.studies import Individual, Study
 
+FAR_BELOW = 0.03  # of the limit: lower values below it are not told apart in training
 NO_PREFIX = 0.2  # share of simulated targets of which nothing is seen
 SILENT = 0.5  # share of simulated studies with a limit whose record only lacks what is below it
 
@@ -90,6 +93,13 @@ class Task:
     asked: Tensor
     limit: Tensor
 
+    @cached_property
+    def frame(self) -> Frame:
+        """The frame of reference of the task (see ``agmpk.models.frame``), computed once."""
+        from agmpk.models.frame import to_frame
+
+        return to_frame(self)
+
     def __len__(self) -> int:
         return len(self.limit)
 
@@ -150,13 +160,14 @@ def tasks_from_simulation(
     S, limited = len(studies.lloq), studies.lloq > 0
     silent = torch.rand(S, generator=generator, dtype=torch.float64) < SILENT
     shown_below = studies.below & (limited & ~silent)[:, None, None]
-    mask, order = (studies.quantified | shown_below).int().sort(-1, descending=True, stable=True)
+    mask, order = (studies.quantified | shown_below).int().sort(dim=-1, descending=True, stable=True)
     mask = mask.bool()
     below = shown_below.gather(-1, order) & mask
     times = torch.where(mask, studies.times.gather(-1, order), 0.0)
     value = studies.concentration.gather(-1, order)
     # What an assay would have reported below its limit; a negative reading has no logarithm.
-    value = torch.where(value > 0, value, studies.true.gather(-1, order)).clamp(min=1e-30)
+    value = torch.where(value > 0, value, studies.true.gather(-1, order))
+    value = torch.maximum(value, (FAR_BELOW * studies.lloq)[:, None, None]).clamp(min=1e-30)
     logs = torch.where(mask, value.log(), 0.0)
     lloq = torch.where(limited, studies.lloq, 1.0).log()[:, None, None].expand_as(logs)
     reported = torch.where(below, lloq, logs)

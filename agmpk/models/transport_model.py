@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
-from agmpk.models.frame import TRIM, Frame, to_frame, warp
+from agmpk.models.frame import TRIM, Frame, warp
 from agmpk.models.heads import GaussianHead, VelocityHead, curve_mean, curve_weight, point_nll
 from agmpk.models.process import Kernel, correlation, factor, negative_log_likelihood, normal
 from agmpk.models.task import Task
@@ -37,6 +37,7 @@ class TransportConfig:
     """
 
     width: int = 128
+    sample_width: int = 64
     encoder_layers: int = 2
     decoder_layers: int = 3
     draws: int = 6
@@ -66,6 +67,7 @@ class TransportModel(nn.Module):
         self.generates = config.use_context
         self.network = ConditioningNetwork(
             config.width,
+            config.sample_width,
             config.encoder_layers,
             config.decoder_layers,
             config.dose_tokens,
@@ -81,7 +83,7 @@ class TransportModel(nn.Module):
         """Squared error of the predictions, plus the likelihoods of a normal approximation and of
         the copula along the curve; randomness only from ``generator``."""
         task = self._see(task)
-        frame = to_frame(task)
+        frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
         state, kernel = self._know(task, frame)
         x_1 = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
@@ -100,6 +102,7 @@ class TransportModel(nn.Module):
         mean, sd = self.normal(state)
         loss = loss + AUXILIARY * curve_mean(point_nll(mean, sd, x_1), free, weight)
         if self.config.process == "study":
+            kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
             z = ((x_1 - mean.detach()) / sd.detach()).clamp(-4, 4)
             law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
             loss = loss + AUXILIARY * negative_log_likelihood(z, law, free)
@@ -120,7 +123,7 @@ class TransportModel(nn.Module):
         sampler than the model's own.
         """
         seen = self._see(task)
-        frame = to_frame(seen)
+        frame = seen.frame
         state, kernel = self._know(seen, frame)
         root = factor(correlation(kernel, _place(seen, frame), seen.prefix, seen.asked))
 
@@ -137,7 +140,7 @@ class TransportModel(nn.Module):
         which is evaluated at equally likely ones.  No sampling noise, and at each time the same
         whatever else is asked."""
         seen = self._see(task)
-        frame = to_frame(seen)
+        frame = seen.frame
         state, _ = self._know(seen, frame)
         level = (torch.arange(NODES, dtype=frame.spread.dtype, device=state.device) + 0.5) / NODES
         z = self.config.temperature * torch.special.ndtri(level)
