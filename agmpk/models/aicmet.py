@@ -34,7 +34,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from agmpk.models.conditioning import STUDY_STATES, ConditioningNetwork, Encoded
-from agmpk.models.frame import TRIM, Frame, to_frame
+from agmpk.models.frame import TRIM, Frame
 from agmpk.models.gaussian import antithetic
 from agmpk.models.heads import SD_FLOOR, curve_mean, curve_weight, point_nll
 from agmpk.models.process import normal
@@ -52,6 +52,7 @@ class AicmetConfig:
     """
 
     width: int = 128
+    sample_width: int = 64
     encoder_layers: int = 2
     decoder_layers: int = 3
     latent: int = 16
@@ -130,7 +131,9 @@ class AicmetModel(nn.Module):
         super().__init__()
         self.config = config
         width, latent = config.width, config.latent
-        self.network = ConditioningNetwork(width, config.encoder_layers, config.decoder_layers)
+        self.network = ConditioningNetwork(
+            width, config.sample_width, config.encoder_layers, config.decoder_layers
+        )
         self.study = nn.Linear(STUDY_STATES * width, width)
         self.study_effect = LatentHead(width, width, latent)
         self.study_posterior = LatentHead(2 * width + 1, width, latent)
@@ -143,7 +146,7 @@ class AicmetModel(nn.Module):
         Each curve counts in proportion to the root mean square spread of its frame, as in the
         flow's loss; a target with neither prefix nor context has no level and does not count.
         """
-        frame = to_frame(task)
+        frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
         kind = self.study.weight.dtype
         known = self.network.encode(task, frame)
@@ -184,7 +187,7 @@ class AicmetModel(nn.Module):
         One draw is one study effect, one individual effect, and residual error at every point.
         The effects are drawn first, so that they are the same whatever is asked.
         """
-        frame = to_frame(task)
+        frame = task.frame
         B, R, T = task.asked.shape
         shape = (B, R + 1, self.config.latent)
         effects = antithetic(samples, shape, generator, self.study.weight)
@@ -196,7 +199,7 @@ class AicmetModel(nn.Module):
     def mean(self, task: Task, samples: int = 256) -> Tensor:
         """Mean of ln y [B, R, T] over a fixed set of ``samples`` study and individual effects: no
         other random numbers, and at each time the same whatever else is asked."""
-        frame = to_frame(task)
+        frame = task.frame
         fixed = torch.Generator().manual_seed(0)
         noise = antithetic(samples, (2, self.config.latent), fixed, self.study.weight)
         effects = noise[:, None, [0] + [1] * task.asked.shape[1]]

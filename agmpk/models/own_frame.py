@@ -20,7 +20,6 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
-from agmpk.models.conditioning import prefix_points
 from agmpk.models.features import TIME_CHANNELS, time_features
 from agmpk.models.frame import TRIM, read_clock, warp
 from agmpk.models.gaussian import antithetic, beta_loss
@@ -87,7 +86,6 @@ class OwnFrame:
         return torch.cat([time_features(tau), torch.stack(channels, -1), whole], -1)
 
 
-@torch.no_grad()
 def own_frame(task: Task, scalars: bool) -> OwnFrame:
     """The frame of a task's targets, in the precision of the task.
 
@@ -96,7 +94,7 @@ def own_frame(task: Task, scalars: bool) -> OwnFrame:
     """
     target = task.target
     kind = target.times.dtype
-    P = prefix_points(task)
+    P = max(1, int(task.prefix.sum(-1).max()))
     seen, times = task.prefix[..., :P], target.times[..., :P]
     logs = torch.where(seen, target.logs[..., :P], 0.0)
     count = task.prefix.sum(-1)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
-from agmpk.models.frame import TRIM, Frame, to_frame
+from agmpk.models.frame import TRIM, Frame
 from agmpk.models.gaussian import antithetic, beta_loss
 from agmpk.models.heads import GaussianHead
 from agmpk.models.task import Task
@@ -28,6 +28,7 @@ class SetConfig:
     ``temperature``: factor on the SD in sampling."""
 
     width: int = 128
+    sample_width: int = 64
     encoder_layers: int = 2
     decoder_layers: int = 3
     beta: float = 0.5
@@ -48,7 +49,7 @@ class SetModel(nn.Module):
         super().__init__()
         self.config = config
         self.network = ConditioningNetwork(
-            config.width, config.encoder_layers, config.decoder_layers
+            config.width, config.sample_width, config.encoder_layers, config.decoder_layers
         )
         self.head = GaussianHead(config.width)
 
@@ -57,7 +58,7 @@ class SetModel(nn.Module):
 
         A target with neither prefix nor context has no level and does not count.
         """
-        frame = to_frame(task)
+        frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
         mean, sd = self._law(task, frame)
         x = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
@@ -66,7 +67,7 @@ class SetModel(nn.Module):
     @torch.no_grad()
     def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
         """Draws of ln y [S, B, R, T]; at prefix points the observed value itself."""
-        frame = to_frame(task)
+        frame = task.frame
         mean, sd = (a.to(frame.spread) for a in self._law(task, frame))
         error = antithetic(samples, tuple(mean.shape), generator, mean)
         x = mean + self.config.temperature * sd * error
@@ -75,7 +76,7 @@ class SetModel(nn.Module):
     @torch.no_grad()
     def mean(self, task: Task) -> Tensor:
         """Mean of ln y [B, R, T], at each time the same whatever else is asked."""
-        frame = to_frame(task)
+        frame = task.frame
         mean, _ = self._law(task, frame)
         return torch.where(task.prefix, task.target.logs, frame.decode(mean.to(frame.spread)))
 
