@@ -104,8 +104,10 @@ class TransportModel(nn.Module):
         if self.config.process == "study":
             kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
             z = ((x_1 - mean.detach()) / sd.detach()).clamp(-4, 4)
-            law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
-            loss = loss + AUXILIARY * negative_log_likelihood(z, law, free)
+            # In mixed precision the matrix would not stay positive definite.
+            with torch.autocast(z.device.type, enabled=False):
+                law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
+                loss = loss + AUXILIARY * negative_log_likelihood(z, law, free)
         return loss
 
     @torch.no_grad()
