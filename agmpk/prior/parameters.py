@@ -236,8 +236,11 @@ def _typical(config: PriorConfig, horizon: Tensor, streams: Streams) -> Typical:
 
 
 def _saturation(config: PriorConfig, S: int, g: torch.Generator) -> Tensor:
-    saturable = draw_switch(config.disposition.saturable_probability, (S,), g)
-    return torch.where(saturable, config.disposition.saturation.draw((S,), g), math.inf)
+    d = config.disposition
+    saturable = draw_switch(d.saturable_probability / d.saturable_blocks, (S,), g)
+    saturation = d.saturation.draw((S,), g)
+    here = draw_switch(d.saturable_blocks, (1,), g)
+    return torch.where(saturable & here, saturation, math.inf)
 
 
 def _metabolite(
