@@ -175,7 +175,9 @@ def propagate(
     return torch.stack(states).permute(2, 0, 1)
 
 
-def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Step, int]]:
+def steps(
+    rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER
+) -> Iterator[tuple[Step, int]]:
     """For each interval, the ``Step`` that holds it and its place there.
 
     Several intervals share one ``Step``, as many as fit the processor's cache.
@@ -184,5 +186,5 @@ def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Ste
     together = max(1, TOGETHER // max(N, 1) // max(1, layout.transits // 4))
     for start in range(0, H, together):
         stop = min(start + together, H)
-        step = Step(rates.between(start, stop), layout, durations[:, start:stop])
+        step = Step(rates.between(start, stop), layout, durations[:, start:stop], order)
         yield from ((step, k) for k in range(stop - start))
