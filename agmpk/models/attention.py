@@ -27,7 +27,7 @@ def near_in_time(u_query: Tensor, u: Tensor, mask: Tensor, heads: int) -> Tensor
     """Bias [N, H, Q, K] of queries at warped times [N, Q] on keys at [N, K]: some heads see
     everything in ``mask``, some mostly what is near in time."""
     distance = (u_query[:, :, None] - u[:, None, :]).abs()
-    slopes = u.new_tensor([*TIME_SLOPES, *[0.0] * (heads - len(TIME_SLOPES))])
+    slopes = u.new_tensor([*TIME_SLOPES, *[0.0] * heads][:heads])
     bias = -slopes[:, None, None] * distance[:, None]
     return bias.masked_fill(~mask[:, None, None], INVISIBLE)
 

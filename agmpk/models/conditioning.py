@@ -158,17 +158,15 @@ class ConditioningNetwork(nn.Module):
         self.member = nn.Linear(width, sample_width)
         self.decoder = Decoder(width, sample_width, decoder_layers)
 
-    def encode(self, task: Task, frame: Frame, points: int | None = None) -> Encoded:
-        """Encode the context and the known part of the targets; ``points``: at most so many prefix
-        samples (found in the task where it is not given)."""
-        points = prefix_points(task) if points is None else points
+    def encode(self, task: Task, frame: Frame) -> Encoded:
+        """Encode the context and the known part of the targets."""
         seen = task.context.mask if self.limit_tokens else task.context.quantified
         tokens, _ = self.individual(context_samples(task, frame), seen)
         present = seen.any(-1)
         study, members = self.study(self.widen(tokens[:, :, 0]), present)
         # A context sample knows its place in the study through its individual.
         samples = tokens[:, :, 1:] + self.member(members)[:, :, None]
-        own, own_mask = self.encode_target(task, frame, task.prefix[..., :points])
+        own, own_mask = self.encode_target(task, frame, task.prefix[..., : task.longest_prefix])
         u = warp(frame.context_clock.since / frame.since_scale[:, None, None])
         return Encoded(
             study, members, samples.flatten(1, 2), u.flatten(1), seen.flatten(1), own, own_mask
@@ -187,8 +185,3 @@ class ConditioningNetwork(nn.Module):
         """States [B, R, T, W] of the targets' points."""
         u = warp(frame.target_clock.since / frame.since_scale[:, None, None])
         return self.decoder(query_features(task, frame), u, known)
-
-
-def prefix_points(task: Task) -> int:
-    """The longest prefix, at least 1."""
-    return max(1, int(task.prefix.sum(-1).max()))

@@ -93,7 +93,8 @@ class Frame:
     context_rates [B, J, 4], target_rates [B, R, 4], study_rates [B, 1, 4]: see ``kinetics``;
     context_level [B, J], target_level [B, R] less the study's typical level; level_sd [B];
     residual_sd [B]: of context values about their own fits; departures [B, J, R, T]: of the
-    interpolated context curves from their mean, pinned at the target's last prefix sample.
+    interpolated context curves from their mean, pinned at the target's last prefix sample; same
+    [B, R]: the target has the doses of the whole context, up to their amounts.
     """
 
     reference: Tensor
@@ -123,6 +124,7 @@ class Frame:
     level_sd: Tensor
     residual_sd: Tensor
     departures: Tensor
+    same: Tensor
 
     @property
     def naive(self) -> Tensor:
@@ -234,6 +236,7 @@ def _to_frame(task: Task) -> Frame:
         level_sd=fit.spread,
         residual_sd=residual_sd,
         departures=pinned,
+        same=same & ~lonely[:, None],
     )
 
 

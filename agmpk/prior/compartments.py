@@ -26,6 +26,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
+from agmpk.prior.exponential import ORDER
+from agmpk.prior.modes import MOST_PERIPHERALS, transitions
 from agmpk.prior.step import Step
 
 # Individuals times intervals whose factors are computed at once: half a megabyte each.
@@ -34,10 +36,20 @@ TOGETHER = 4096
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each amount stands in the state vector."""
+    """Where each amount stands in the state vector.
+
+    ``formed``: the metabolite is followed; ``released``: something may be released into the gut.
+    """
 
     transits: int
     peripherals: int
+    formed: bool = True
+    released: bool = True
+
+    @property
+    def closed(self) -> bool:
+        """Is there a closed form?  (:mod:`agmpk.prior.modes`)"""
+        return not (self.transits or self.released or self.peripherals > MOST_PERIPHERALS)
 
     @property
     def gut(self) -> int:
@@ -121,7 +133,9 @@ def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     return a
 
 
-def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) -> Tensor:
+def propagate(
+    rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor, order: int = ORDER
+) -> Tensor:
     """States [N, H + 1, D] at the grid points, each taken just after the jump at that point.
 
     Parameters
@@ -130,11 +144,22 @@ def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) ->
     layout : where each amount stands in the state.
     durations : [N, H] length of each interval, h (zero is allowed).
     jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
+    order : of the approximation of exp (:mod:`agmpk.prior.exponential`).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
     states = [jumps[0]]
-    for (step, k), jump in zip(steps(rates, layout, durations), jumps[1:], strict=True):
-        states.append(step(k, states[-1], step.inverse[k], step.k_form[k]) + jump)
+    N, H = durations.shape
+    together = max(1, TOGETHER // max(N, 1))
+    for start in range(0, H, together):
+        part = slice(start, start + together)
+        now = rates.between(start, start + together)
+        if layout.closed:
+            matrices = transitions(now, layout, durations[:, part])
+        else:
+            matrices = Step(now, layout, durations[:, part], order).matrices()
+        # Amounts cannot be negative; rounding can make them -1e-14.
+        for matrix, jump in zip(matrices, jumps[1:][part], strict=True):
+            states.append((matrix * states[-1]).sum(1).clamp(min=0) + jump)
     return torch.stack(states).permute(2, 0, 1)
 
 

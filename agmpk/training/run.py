@@ -228,8 +228,8 @@ def _train(
     for step, parts in enumerate(batches(config, prior, one.start, workers), one.start):
         if step >= one.end:
             break
-        parts = [part.to(device) for part in parts]
         weights = part_weights(parts)
+        parts = [part.to(device) for part in parts]
         for number, learner in enumerate(learners):
             found = learner.step(parts, weights, step)
             if number == 0:
