@@ -164,8 +164,8 @@ def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> T
 
 
 def _log(f: Tensor, amount: Tensor) -> Tensor:
-    """ln f [B, N, T, G] of f [B, N, T, E, A]; the floor is proportional to the doses ``amount``, and
-    no planned dose moves it."""
+    """ln f [B, N, T, G] of f [B, N, T, E, A]; the floor is proportional to the first dose, so that
+    f is to all of ``amount``, and no planned dose moves it."""
     first = amount[..., 0][..., None, None, None]
     return torch.maximum(f, FLOOR * torch.where(first > 0, first, 1.0)).log().flatten(-2)
 
