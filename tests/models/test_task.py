@@ -7,7 +7,7 @@ import torch
 
 from agmpk.models.flow import FlowConfig, FlowModel
 from agmpk.models.task import Task, tasks_from_simulation
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import simulate_block
 
 
