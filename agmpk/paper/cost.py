@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from agmpk.models.registry import build_model
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
 from agmpk.training.batches import training_batch
 from agmpk.training.config import TrainingConfig

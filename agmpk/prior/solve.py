@@ -18,11 +18,9 @@ from torch import Tensor
 from agmpk.prior.compartments import Layout
 from agmpk.prior.config import PriorConfig
 from agmpk.prior.dosing import Doses
-from agmpk.prior.events import dosing_events
-from agmpk.prior.laws import draw_normal
+from agmpk.prior.laws import Streams, draw_normal
 from agmpk.prior.parameters import Parameters
-from agmpk.prior.problem import Problem, pose, where_elimination_changes
-from agmpk.prior.streams import Streams
+from agmpk.prior.problem import Problem, dosing_events, pose, where_elimination_changes
 
 ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
 FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
@@ -108,7 +106,7 @@ def problems(
 def _kinds(
     p: Parameters, doses: Doses, study: Tensor, individual: Tensor, given: Tensor
 ) -> dict[tuple, Tensor]:
-    """Which of N individuals [N] are solved together: alike in method, states and length of grid."""
+    """Which of N individuals [N] are solved together: alike in method, states and grid."""
     saturable = torch.isfinite(p.saturation)[study]
     oral = (doses.oral & doses.dosed).any(-1)
     chain = torch.where(oral, p.transits[study], 0.0)

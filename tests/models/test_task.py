@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from agmpk.models.task import Record, Task, concatenate, task_from_study, tasks_from_simulation
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import simulate_block
 from agmpk.studies import Dose, Individual, Study
 

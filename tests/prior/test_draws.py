@@ -8,9 +8,8 @@ import torch
 
 from agmpk.prior import PriorConfig, load_prior, simulate
 from agmpk.prior.dosing import draw_doses
-from agmpk.prior.laws import Law
+from agmpk.prior.laws import Law, Streams
 from agmpk.prior.parameters import draw_parameters
-from agmpk.prior.streams import Streams
 
 EXTENDED = load_prior("extended")
 S, PEOPLE = 3000, 8

@@ -10,10 +10,9 @@ from agmpk.errors import AgmpkError
 from agmpk.prior import load_prior, presets, simulate, simulate_block
 from agmpk.prior.batch import concatenate
 from agmpk.prior.config import PriorConfig
-from agmpk.prior.laws import Law
+from agmpk.prior.laws import Law, Streams
 from agmpk.prior.parameters import draw_parameters, fit_horizon
 from agmpk.prior.simulate import BLOCK
-from agmpk.prior.streams import Streams
 from agmpk.prior.table import to_studies
 
 

@@ -6,11 +6,9 @@ import pytest
 import torch
 
 from agmpk.prior import PriorConfig, load_prior
-from agmpk.prior.assay import observe
 from agmpk.prior.dosing import MOST
-from agmpk.prior.laws import Law
-from agmpk.prior.simulate import draw_trial
-from agmpk.prior.streams import Streams
+from agmpk.prior.laws import Law, Streams
+from agmpk.prior.simulate import draw_trial, observe
 
 # (group, quantity) -> what may change when it is switched off.
 SWITCHES = {

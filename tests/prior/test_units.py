@@ -4,7 +4,7 @@ import pint
 import pytest
 
 from agmpk.prior import load_prior
-from agmpk.prior.quantities import quantity_table
+from agmpk.prior.config import quantity_table
 
 UREG = pint.UnitRegistry()
 UREG.define("individual = []")
