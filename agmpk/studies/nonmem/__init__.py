@@ -29,8 +29,3 @@ taken from an optional line (defaults h, ng/mL, mg)::
 
     # agmpk units: time=h concentration=ng/mL dose=mg compound="omeprazole sulfone" lloq=0.5
 """
-
-from agmpk.studies.nonmem.read import read_studies, read_study
-from agmpk.studies.nonmem.write import write_study
-
-__all__ = ["read_studies", "read_study", "write_study"]
