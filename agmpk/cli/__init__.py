@@ -14,6 +14,7 @@ import agmpk
 from agmpk.errors import AgmpkError
 
 COMMANDS = {
+    "check": "agmpk.cli.check:check",
     "forecast": "agmpk.cli.forecast:forecast",
     "cohort": "agmpk.cli.cohort:cohort",
     "benchmark": "agmpk.cli.benchmark:benchmark",

@@ -50,7 +50,7 @@ def describe_reading(reading: Reading) -> str:
     if absent:
         lines[-1] += f" (assumed: {', '.join(absent)}; --units)"
     named = [
-        name if name == actual else f"{name} from {actual}"
+        name if name == actual.upper() else f"{name} from {actual}"
         for name, actual in sorted(reading.used.items(), key=lambda item: _ORDER.index(item[0]))
     ]
     lines.append(f"  columns   {', '.join(named)}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -245,7 +245,7 @@ class Individual:
     def single_doses(self) -> tuple[Dose, ...]:
         """Return all doses with schedules expanded, in order of time."""
         singles = [single for dose in self.doses for single in dose.expand()]
-        return tuple(sorted(singles, key=lambda dose: dose.time))
+        return tuple(sorted(singles, key=astuple))
 
 
 def _read_only(name: str, field: str, values: ArrayLike, dtype: type) -> NDArray:
@@ -268,7 +268,7 @@ def _checked_doses(name: str, doses: Iterable[Dose]) -> tuple[Dose, ...]:
         raise AgmpkError(f"Individual {name} has no dose; give at least one Dose.")
     if len(set(found)) < len(found):
         raise AgmpkError(f"Individual {name} has the same dose twice; add the amounts up.")
-    return tuple(sorted(found, key=lambda dose: dose.time))
+    return tuple(sorted(found, key=astuple))  # by time, then by what differs
 
 
 def _checked_person(name: str, person: str | None) -> str | None:

@@ -117,15 +117,14 @@ def read_layout(path: str | os.PathLike[str], wanted: Sequence[str] = ("ID", "TI
     full = len(header)
     while header and not header[-1]:
         header.pop()
-    if all(NUMBER.fullmatch(one) or one in (".", "", "NA") for one in header):
+    named = {one.upper() for one in header} & {"ID", "TIME", "DV", "AMT", *wanted}
+    if not named and any(NUMBER.fullmatch(one) or one == "." for one in header):
         refuse(name, [Fault(header_row, "", "the file has no header line", header_remedy())])
     table = Layout(name, header, header_row=header_row, nonmem=table_file)
     table.decimal_comma = separator in (";", "\t")
     _take_settings(table, lines)
     if _take_rows(table, lines, separator, table_file):
         _fit_rows(table, full, separator)
-    if not table.rows:
-        refuse(name, [Fault(header_row, "", "no row follows the header", "add the records")])
     if header and not table.header[0]:
         table.header[0] = "."
         table.notes.append("the first column has no name (row names?) and is not used")
@@ -262,11 +261,18 @@ def _take_settings(table: Layout, lines: list[str]) -> None:
         if table.settings_row:
             refuse(table.path, [Fault(number, "", "this is a second units line", "remove one")])
         try:
-            table.settings = parse_settings(shlex.split(line[len(UNITS_LINE) :]))
+            table.settings = parse_settings(_words(line[len(UNITS_LINE) :]))
         except ValueError as error:
             example = f"write it like {UNITS_LINE[2:]} time=h concentration=ng/mL dose=mg"
             refuse(table.path, [Fault(number, "", f"the units line {error}", example)])
         table.settings_row = number
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # an open quotation mark
+        raise ValueError("is not understood") from None
 
 
 def parse_settings(words: Iterable[str]) -> dict[str, str]:

@@ -179,7 +179,7 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
             several, f"{study} / {name}"
         )
         studies[key] = builder.build(study, label, name)
-    used = {name: reader.names[name] for name in reader.names if name in reader.names}
+    used = {name: reader.written.get(name, actual) for name, actual in reader.names.items()}
     return Reading(
         path=reader.path,
         studies=studies,

@@ -169,7 +169,11 @@ class TableReader:
             places.pop("EVID", None)
         refuse(self.path, rules.header_faults(table, places, chosen))
         size = len(table.rows)
+        if not size:
+            problem = "no row follows the header"
+            refuse(self.path, [Fault(table.header_row, "", problem, "add the records")])
         self.names = {name: table.header[place].upper() for name, place in places.items()}
+        self.written = {name: table.header[place] for name, place in places.items()}
         self.cells = {
             name: encode(table.column(place), size) for name, place in places.items()
         }
@@ -338,6 +342,7 @@ class TableReader:
             distinct = list(dict.fromkeys(texts))
             index = {text: code for code, text in enumerate(distinct)}
             codes[name] = Cells(np.array([index[one] for one in texts])[cells.codes], distinct)
+        f["clock"] = np.bool_(self.clock)
         f["id"], f["study"], f["label"] = (codes[one].codes for one in ("ID", "STUDY", "ANALYTE"))
         occasion = codes["OCC"]
         missing = np.array([text == "" for text in occasion.texts], bool)[occasion.codes]
@@ -365,7 +370,7 @@ class TableReader:
             for text in self.cells[name].texts
         ]
         commas = [text for text in texts if "," in text]
-        points = any("." in text and rules.to_number(text) % 1 for text in texts)
+        points = any("." in text and not math.isnan(rules.to_number(text)) for text in texts)
         clear = any(not re.fullmatch(r"[^,]*,\d{3}", text) for text in commas)
         if commas and clear and not points:
             self.notes.append("commas are read as decimal marks")

@@ -305,11 +305,14 @@ def _too_long(name: str) -> Callable[[Frame], NDArray]:
 
 
 _SPLIT = "give each occasion its own ID, as --occasion split does"
+_NIGHT = "add a column DATE, or write hours since the first dose"
 _LOGS = "correct it, ignore it with MDV 1, or say --log-dv if DV holds logarithms (log-transformed)"
 _LONG = f"beyond the {MAX_HOURS:g} h that are taken"
 
 ROW_RULES = [
     Rule("TIME", _too_long("TIME"), f"the time {{value}} is {_LONG}", "correct it or its unit"),
+    Rule("TIME", lambda f: f["clock"] & (f["TIME"] < 0),
+         "the time of the day {value} is earlier than that of the row before", _NIGHT),
     Rule("TIME", lambda f: f["seen"] & (f["TIME"] < 0) & (f["DV"] > 0) & (f["CENS"] != 1),
          "the time {value} is negative",
          "count hours from the first dose and leave pre-dose samples out (MDV 1) or at 0"),
@@ -396,7 +399,7 @@ def group_rules(analyte: str, clock: bool) -> list[Rule]:
         analyte: known column that tells analytes apart, '' without one.
         clock: whether TIME is the time of the day.
     """
-    later = "add a column DATE, or write hours since the first dose" if clock else (
+    later = _NIGHT if clock else (
         "sort the rows of each ID by TIME, as --occasion as-is does; if time starts again with "
         f"another occasion, {_SPLIT}"
     )  # fmt: skip
