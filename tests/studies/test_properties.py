@@ -85,21 +85,28 @@ def test_the_table_of_these_tests_is_read_alike(tmp_path):
 CELLS = ["", ".", "NA", "0", "1", "2", "3", "-1", "0.5", "7", "12", "24", "100", "1e3", "2.5E+01",
          "1D2", "x", "<1", "BLQ", "1e300", "-5", " 4", "'3'", "4:30", "2024-01-01", "#2", "@", "é",
          "1,5", "\t", "1e-320", "nan", "inf", "0x10", "1_000", "٣", "1" * 400]  # fmt: skip
+LIKELY = {"ID": "123", "TIME": ["0", "0.75", "1.5", "5", "28", "40"], "DV": ["0", "3", "0.2", "."],
+          "AMT": [".", "50", "0"], "EVID": "012.", "MDV": "01.", "RATE": [".", "0", "20"],
+          "ADDL": [".", "0", "3"], "II": [".", "8"], "CENS": "01.", "CMT": "12."}  # fmt: skip
 
 
 def test_thousands_of_mutated_tables_are_refused_or_read_as_pandas_reads_them(tmp_path):
-    """3,000 tables with one to three cells changed, rows swapped, removed or doubled: never another
+    """2,400 tables with one to three cells changed, rows swapped, removed or doubled: never another
     exception, and never other numbers than an independent reader's."""
     random, path = np.random.default_rng(0), tmp_path / "study.csv"
     answered = 0
-    for _ in range(3000):
+    for _ in range(2400):
         rows = [line.split(",") for line in BASE.splitlines()]
         for _ in range(random.integers(1, 4)):
             row = rows[random.integers(1, len(rows))]
-            what = random.integers(10)
+            what = random.integers(16)
             if what < 8:
+                place = random.integers(len(row))
+                likely = LIKELY[COLUMNS[place]]
+                row[place] = likely[random.integers(len(likely))]
+            elif what < 14:
                 row[random.integers(len(row))] = CELLS[random.integers(len(CELLS))]
-            elif what == 8:
+            elif what == 14:
                 other = random.integers(1, len(rows))
                 rows[other], rows[-1] = rows[-1], rows[other]
             elif random.integers(2) and len(rows) > 3:
@@ -112,7 +119,7 @@ def test_thousands_of_mutated_tables_are_refused_or_read_as_pandas_reads_them(tm
         except AgmpkError as error:
             assert "study.csv" in str(error)
             continue
-        if any(not cell.isascii() or cell in ("1D2", "<1") for row in rows for cell in row):
+        if any(not cell.isascii() or cell in ("1D2", "<1", "\t") for row in rows for cell in row):
             continue  # what pandas does not know
         if any(row[0].lstrip()[:1] in "#@" for row in rows):
             continue

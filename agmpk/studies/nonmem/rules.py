@@ -153,8 +153,7 @@ def encode(cells: Iterable[str], size: int) -> Cells:
     """Return a column whose equal cells are looked at once."""
     index: dict[str, int] = {}
     codes = np.fromiter((index.setdefault(one, len(index)) for one in cells), np.int64, size)
-    texts = [one.strip() for one in index]
-    return Cells(codes, [one.strip('"').strip() if '"' in one else one for one in texts])
+    return Cells(codes, [one.strip() for one in index])
 
 
 def to_number(text: str) -> float:
