@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import astuple, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -181,6 +181,29 @@ class Individual:
         ):
             object.__setattr__(self, attribute, value)
 
+    @classmethod
+    def checked(
+        cls,
+        id: str,
+        times: NDArray[np.float64],
+        concentrations: NDArray[np.float64],
+        doses: tuple[Dose, ...],
+        censored: NDArray[np.bool_],
+        person: str | None,
+    ) -> Individual:
+        """Return an individual of read-only arrays that have been checked for all individuals of a
+        table at once: what the constructor would return, in a tenth of the time."""
+        one = object.__new__(cls)
+        one.__dict__.update(
+            id=id,
+            times=times,
+            concentrations=concentrations,
+            doses=_checked_doses(id, doses),
+            censored=censored,
+            person=None if person == id else person,
+        )
+        return one
+
     def __len__(self) -> int:
         """Return T, the number of observations."""
         return len(self.times)
@@ -245,7 +268,12 @@ class Individual:
     def single_doses(self) -> tuple[Dose, ...]:
         """Return all doses with schedules expanded, in order of time."""
         singles = [single for dose in self.doses for single in dose.expand()]
-        return tuple(sorted(singles, key=astuple))
+        return tuple(sorted(singles, key=_in_order))
+
+
+def _in_order(dose: Dose) -> tuple:
+    """By time, then by what differs, so that the order of a table's rows does not matter."""
+    return dose.time, dose.amount, dose.route, dose.duration, dose.additional, dose.interval
 
 
 def _read_only(name: str, field: str, values: ArrayLike, dtype: type) -> NDArray:
@@ -268,7 +296,7 @@ def _checked_doses(name: str, doses: Iterable[Dose]) -> tuple[Dose, ...]:
         raise AgmpkError(f"Individual {name} has no dose; give at least one Dose.")
     if len(set(found)) < len(found):
         raise AgmpkError(f"Individual {name} has the same dose twice; add the amounts up.")
-    return tuple(sorted(found, key=astuple))  # by time, then by what differs
+    return found if len(found) == 1 else tuple(sorted(found, key=_in_order))
 
 
 def _checked_person(name: str, person: str | None) -> str | None:

@@ -305,8 +305,18 @@ def _take_rows(table: Layout, lines: list[str], separator: str | None, table_fil
     first_name = repeated[0] if repeated else ""
     marked = left_out = 0
     block, blocks, uneven = 1, [], False
+    # Lines that begin with anything else, hold no quotes and fit are records without further ado.
+    special = {"#", "@", *"CcTt\"' \t", first_name[:1].lower(), first_name[:1]}
     for number in range(table.header_row + 1, len(lines) + 1):
         line = lines[number - 1]
+        if line and line[0] not in special and '"' not in line:
+            fields = line.split(separator)
+            if len(fields) == width and fields[0]:
+                rows.append(fields)
+                numbers.append(number)
+                if table_file:
+                    blocks.append(block)
+                continue
         if not line or line.isspace():
             continue
         start = line[0] if not line[0].isspace() else line.lstrip()[0]

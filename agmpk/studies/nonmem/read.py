@@ -18,7 +18,8 @@ import numpy as np
 from agmpk.errors import AgmpkError, TableError
 from agmpk.studies.nonmem.layout import refuse
 from agmpk.studies.nonmem.records import Options, Records, TableReader
-from agmpk.studies.study import MAX_DOSES, Dose, Individual, Study
+from agmpk.studies.nonmem.rules import combined
+from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS, Dose, Individual, Study
 
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
@@ -199,6 +200,9 @@ class _Builder:
     def __init__(self, reader: TableReader, records: Records, skipped: dict[str, str]) -> None:
         self.reader, self.records, self.skipped = reader, records, skipped
         self.notes: list[str] = []
+        f = records.f
+        names = ("AMT", "way", "length", "ADDL", "II", "SS")
+        self._columns = tuple(f[name].tolist() for name in names)
 
     def parts(self) -> list[tuple[str, str]]:
         """Return the (study, analyte) pairs of the table in the order of their first
@@ -221,40 +225,46 @@ class _Builder:
         f, hours = self.records.f, self.reader.hours
         code = self.records.labels.index(label) if label else -1
         mine = np.flatnonzero(f["study"] == self.records.studies.index(study))
-        order = mine[np.argsort(f["id"][mine], kind="stable")]
-        ids = f["id"][order]
-        bounds = np.flatnonzero(np.diff(ids)) + 1
-        groups = np.split(order, bounds)
-        groups.sort(key=lambda group: group[0])
+        order = mine[np.argsort(f["id"][mine], kind="stable")]  # by individual, in order of rows
         own = f["seen"] & (f["label"] == code)
-        dosed = f["dose"] & (f["unlabelled"] | (f["label"] == code))
-        censored = f["CENS"] == 1
-        values = np.where(censored, np.where(f["LLOQ"] > 0, f["LLOQ"], f["DV"]), f["DV"])
+        seen, given = order[own[order]], order[f["dose"][order]]
+        labelled = f["unlabelled"] | (f["label"] == code)
         times = f["TIME"] * hours
-        individuals, ties = [], 0
-        for group in groups:
-            seen = group[own[group]]
-            if not len(seen) and f["seen"][group].any():
+        censored = f["CENS"] == 1
+        values = np.where(censored & (f["LLOQ"] > 0), f["LLOQ"], f["DV"])
+        samples = times[seen], values[seen], censored[seen]
+        for array in samples:
+            array.flags.writeable = False
+        sound = self._sound(f["id"][seen], *samples)
+        ids = np.unique(f["id"][mine], return_index=True)
+        anybody = np.isin(ids[0], f["id"][mine][f["seen"][mine]])
+        bounds = [
+            [np.searchsorted(f["id"][rows], ids[0], side) for side in ("left", "right")]
+            for rows in (seen, given)
+        ]
+        individuals = []
+        for k in np.argsort(ids[1]).tolist():
+            (lo, hi), (start, end) = ((int(low[k]), int(high[k])) for low, high in bounds)
+            if lo == hi and anybody[k]:
                 continue
-            given = group[dosed[group]]
-            if not len(given):
-                given = group[f["dose"][group]]
-            who = int(f["id"][group[0]])
+            rows = given[start:end]
+            if end - start > 1 or not labelled[rows].all():
+                rows = rows[labelled[rows]] if labelled[rows].any() else rows
+            who = int(ids[0][k])
             try:
-                doses = self._doses(given, float(times[seen[0]]) if len(seen) else math.inf, times)
+                doses = self._doses(rows, float(samples[0][lo]) if hi > lo else math.inf, times)
+                make = Individual.checked if sound else Individual
+                arrays = [array[lo:hi] for array in samples]
                 individuals.append(
-                    Individual(
-                        self.records.ids[who], times[seen], values[seen], doses, censored[seen],
-                        self.records.persons[who],
-                    )
+                    make(self.records.ids[who], arrays[0], arrays[1], doses, arrays[2],
+                         self.records.persons[who])
                 )  # fmt: skip
             except AgmpkError as error:
                 if not self.reader.options.skip_unusable:
                     raise
                 self.skipped[self.records.ids[who]] = str(error)
-                continue
-            if len(given) > 1:
-                ties += int(np.isin(times[seen], times[given][1:]).sum())
+        at_dose = combined(f["id"], times)
+        ties = int(np.isin(at_dose[seen], at_dose[given][~self._first(given)]).sum())
         if ties:
             self.notes.append(f"{ties} sample(s) at the very time of a dose count as before it")
         limits = np.unique(f["LLOQ"][mine][own[mine] & ~np.isnan(f["LLOQ"][mine])])
@@ -266,11 +276,26 @@ class _Builder:
             lloq=self.reader.lloq or (float(limits[0]) if len(limits) == 1 else None),
         )
 
+    def _first(self, given: np.ndarray) -> np.ndarray:
+        """Which of the doses, sorted by individual, is the first of its individual."""
+        ids = self.records.f["id"][given]
+        return np.concatenate([[True], ids[1:] != ids[:-1]])[: len(ids)]
+
+    @staticmethod
+    def _sound(ids: np.ndarray, times: np.ndarray, values: np.ndarray, below: np.ndarray) -> bool:
+        """Whether all samples are what the constructor of an individual asks for."""
+        steps = np.diff(times)[ids[1:] == ids[:-1]]
+        return bool(
+            np.all(np.isfinite(times)) and np.all(times >= 0) and np.all(times <= MAX_HOURS)
+            and np.all(steps > 0) and np.all(np.isfinite(values)) and np.all(values >= 0)
+            and np.all(values <= MAX_CONCENTRATION) and np.all(values[below] > 0)
+        )  # fmt: skip
+
     def _doses(self, rows: np.ndarray, first: float, times: np.ndarray) -> tuple[Dose, ...]:
         """The doses of some rows, steady states written out; ``first`` is the time of the first
         observation [h]."""
-        f, hours = self.records.f, self.reader.hours
-        columns = (f["AMT"], f["way"], f["length"], f["ADDL"], f["II"], f["SS"])
+        hours = self.reader.hours
+        columns = self._columns
         doses, count, before = [], 0, -math.inf
         for n in rows.tolist():
             amount, way, length, more, interval, steady = (column[n] for column in columns)
@@ -286,9 +311,9 @@ class _Builder:
                     f"a steady state (SS) is written out as the doses of up to "
                     f"{STEADY_STATE_HOURS:g} h before (10 to 50 of them)"
                 )
-            dose = Dose(time, float(amount), str(way), float(length) * hours, additional,
-                        interval if additional else interval * bool(more > 0))  # fmt: skip
-            doses.append(dose)
+            doses.append(
+                Dose(time, amount, way, length * hours, additional, interval if additional else 0.0)
+            )
             before = max(before, float(times[n]))
             count += additional + 1
         if count > MAX_DOSES:

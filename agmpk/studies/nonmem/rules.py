@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 import textwrap
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -149,18 +149,18 @@ class Cells(NamedTuple):
         return Cells(self.codes[mask], self.texts)
 
 
-def encode(cells: Iterable[str], size: int) -> Cells:
+def encode(cells: Sequence[str], size: int) -> Cells:
     """Return a column whose equal cells are looked at once."""
-    index: dict[str, int] = {}
-    codes = np.fromiter((index.setdefault(one, len(index)) for one in cells), np.int64, size)
+    index = {one: code for code, one in enumerate(dict.fromkeys(cells))}
+    codes = np.fromiter(map(index.__getitem__, cells), np.int64, size)
     return Cells(codes, [one.strip() for one in index])
 
 
 def to_number(text: str) -> float:
     """Return the number a cell holds (NaN unless it is written as one)."""
-    if NUMBER.fullmatch(text):
-        return float(text.upper().replace("D", "E"))
-    return math.nan
+    if not NUMBER.fullmatch(text):
+        return math.nan
+    return float(text.upper().replace("D", "E") if "D" in text or "d" in text else text)
 
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?", re.ASCII)
@@ -187,15 +187,14 @@ def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
     values = np.full(len(cells.texts), np.nan)
     limits = np.full(len(cells.texts), np.nan)
     faults: dict[int, tuple[str, str]] = {}
+    matches = NUMBER.fullmatch
     for code, text in enumerate(cells.texts):
-        if is_missing(text):
-            continue
         if comma and _DECIMAL_COMMA.fullmatch(text):
             text = text.replace(",", ".")
-        if NUMBER.fullmatch(text):
-            values[code] = value = to_number(text)
-            if fault := _out_of_bounds(name, value):
-                faults[code] = fault
+        if matches(text):
+            values[code] = to_number(text)
+        elif is_missing(text):
+            continue
         elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
             values[code] = _FLAGS[text.upper()]
         elif name == "DV" and _BELOW.fullmatch(text):
@@ -211,20 +210,18 @@ def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
                 faults[code] = ("{value} is text, not a number", remedy)
         else:
             faults[code] = _no_number(text)
+    least, most = _BOUNDS.get(name, (0.0, math.inf))
+    size = np.abs(values)
+    for code in np.flatnonzero((size > most) | (size < least) & (size > 0) | np.isinf(size)):
+        faults[int(code)] = _out_of_bounds(float(values[code]), least, most)
     return values[cells.codes], limits[cells.codes], faults
 
 
-def _out_of_bounds(name: str, value: float) -> tuple[str, str] | None:
+def _out_of_bounds(value: float, least: float, most: float) -> tuple[str, str]:
     if not math.isfinite(value):
         return "{value} is not a finite number", "write . where the value is missing"
-    if name in _BOUNDS and value != 0:
-        least, most = _BOUNDS[name]
-        if abs(value) > most or abs(value) < least:
-            return (
-                f"{{value}} is outside {least:g} to {most:g}, the range that is taken",
-                "correct it or its unit",
-            )
-    return None
+    problem = f"{{value}} is outside {least:g} to {most:g}, the range that is taken"
+    return problem, "correct it or its unit"
 
 
 def _no_number(text: str) -> tuple[str, str]:
