@@ -317,6 +317,14 @@ def test_the_route_is_given_by_the_caller(write):
         read_study(path, route="nasal")
 
 
+def test_kinds_of_administration_need_a_route(write):
+    path = write("ID,TIME,DV,AMT,ADM\n1,0,.,100,1\n1,1,5,.,.\n1,24,.,50,2\n1,25,4,.,.\n")
+    with pytest.raises(TableError, match=r"several kinds of administration \(1, 2\); .*--route"):
+        read_study(path)
+    assert len(read_study(path, route="iv")["1"].doses) == 2
+    assert len(read_study(path, columns={"ADM": ""})["1"].doses) == 2
+
+
 def test_a_steady_state_is_written_out(write):
     rows = "1,0,.,100,1,12\n1,3,5,.,.,.\n1,12,.,100,.,.\n1,15,6,.,.,.\n"
     one = read_study(write("ID,TIME,DV,AMT,SS,II\n" + rows))["1"]

@@ -584,12 +584,27 @@ class TableReader:
                 placed = plain & ~missing[cells.codes]
                 way[placed] = np.array(ways, dtype=object)[cells.codes][placed]
                 plain = plain & missing[cells.codes]
+            elif "ADM" in self.cells:
+                self._one_administration(plain & f["dose"])
             way[plain] = np.where(infused, "iv", "oral")[plain]
             if (plain & f["dose"] & ~infused).any():
                 self.notes.append("no column tells the route, so doses are taken as oral (--route)")
         bare = way == "iv"
         way[bare] = np.where(infused, "iv_infusion", "iv_bolus")[bare]
         return way, routed
+
+    def _one_administration(self, doses: NDArray[np.bool_]) -> None:
+        """Refuse several kinds of administration (Monolix's ADM) whose routes nothing tells."""
+        cells = self.cells["ADM"]
+        kinds = [cells.texts[code] for code in np.unique(cells.codes[doses])]
+        kinds = [kind for kind in kinds if not is_missing(kind)]
+        if len(kinds) > 1:
+            refuse(self.path, [Fault(
+                self.table.header_row, self.names["ADM"],
+                f"doses have several kinds of administration ({_listed(kinds)})",
+                "name their routes in a column ROUTE, say --route for all of them, or --columns "
+                "ADM= if they are all one route",
+            )])  # fmt: skip
 
     def _compartment(self, text: str, observed: set[str]) -> str:
         number = rules.to_number(text)

@@ -25,7 +25,7 @@ Frame = Mapping[str, NDArray]
 
 REQUIRED = ("ID", "TIME", "DV", "AMT")
 NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS", "LLOQ")
-LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "PERSON")
+LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "ADM", "PERSON")
 KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
 
 # Other names in use that mean just this; taken, and told in the summary.
