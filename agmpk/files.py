@@ -68,6 +68,7 @@ def check_writable(path: str | os.PathLike[str], *inputs: str | os.PathLike[str]
     """
     target = Path(path)
     try:
+        folder = Path(os.path.realpath(target)).parent
         if target.is_dir():
             raise AgmpkError(f"{target} is a folder; name a file to write.")
         if target.exists() and not target.is_file():
@@ -79,7 +80,6 @@ def check_writable(path: str | os.PathLike[str], *inputs: str | os.PathLike[str]
         raise
     except (OSError, ValueError) as error:
         raise AgmpkError(f"{str(target)!r} cannot be written ({error}); check the path.") from None
-    folder = Path(os.path.realpath(target)).parent
     if not folder.is_dir():
         raise AgmpkError(
             f"{target} cannot be written because the folder {folder} does not exist; "
