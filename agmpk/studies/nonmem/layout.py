@@ -341,9 +341,10 @@ def _take_rows(table: Layout, lines: list[str], separator: str | None, table_fil
             uneven = uneven or len(fields) != width
         elif not fields[0].strip() and not any(one.strip() for one in fields):
             continue
-        elif fields[0].strip(' "').upper() == first_name and [
-            _unquoted(one).upper() for one in fields
-        ] == repeated:
+        elif (
+            fields[0].strip(' "').upper() == first_name
+            and [_unquoted(one).upper() for one in fields] == repeated
+        ):
             left_out += 1
             continue
         rows.append(fields)

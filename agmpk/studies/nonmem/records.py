@@ -79,9 +79,7 @@ class Options:
             pairs = words if words is not None else [f"{k}={v}" for k, v in units.items()]
             settings = parse_settings(word for word in pairs if word)
         except ValueError as error:
-            raise AgmpkError(
-                f"units {error}; write time=h,concentration=ng/mL,dose=mg."
-            ) from None
+            raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
         for name, value, allowed in (
             ("occasion", self.occasion, (None, "split", "as-is")),
             ("repeats", self.repeats, (None, "combine")),
@@ -174,9 +172,7 @@ class TableReader:
             refuse(self.path, [Fault(table.header_row, "", problem, "add the records")])
         self.names = {name: table.header[place].upper() for name, place in places.items()}
         self.written = {name: table.header[place] for name, place in places.items()}
-        self.cells = {
-            name: encode(table.column(place), size) for name, place in places.items()
-        }
+        self.cells = {name: encode(table.column(place), size) for name, place in places.items()}
         self.rows = np.array(table.lines, np.int64)
         upper = [name.upper() for name in table.header]
         self._same_meaning(upper)

@@ -387,7 +387,6 @@ ROW_RULES = [
 # ------------------------------------------------------------------------------------ individuals
 
 
-
 def group_rules(analyte: str, clock: bool) -> list[Rule]:
     """Return the rules for doses and observations that are each sound.
 
