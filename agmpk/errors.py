@@ -10,20 +10,31 @@ class AgmpkError(ValueError):
 
 
 class TableError(AgmpkError):
-    """Faults of one table, one sentence each.
+    """Faults of one table, one sentence each; the message shows the first ``SHOWN``, one a line.
 
-    ``faults`` holds all of them; the message shows the first ``SHOWN``, one a line.
+    Attributes:
+        faults: all sentences.
+        places: (row, column, problem, remedy) of each fault, where known.
+        listed_in: the file that lists all of them, '' when none was written.
     """
 
-    SHOWN = 10
+    SHOWN = 3
 
-    def __init__(self, faults: Sequence[str]) -> None:
+    def __init__(
+        self,
+        faults: Sequence[str],
+        places: Sequence[tuple[int, str, str, str]] = (),
+        listed_in: str = "",
+    ) -> None:
         self.faults: tuple[str, ...] = tuple(faults)
+        self.places = tuple(places)
+        self.listed_in = listed_in
         lines = list(self.faults[: self.SHOWN])
         hidden = len(self.faults) - len(lines)
         if hidden:
-            lines.append(f"... and {hidden} more")
+            lines.append(f"... and {hidden} more" + (f" (all in {listed_in})" if listed_in else ""))
         super().__init__("\n".join(lines))
 
     def __reduce__(self) -> tuple:
-        return TableError, (self.faults,)  # so that it survives the way back from a worker
+        # so that it survives the way back from a worker
+        return TableError, (self.faults, self.places, self.listed_in)

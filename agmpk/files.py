@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,46 +22,81 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
+# What a place says that cannot take the file; other errors are faults of the program.
+_NO_ROOM = {
+    getattr(errno, name)
+    for name in ("ENOSPC", "EDQUOT", "EFBIG", "EACCES", "EPERM", "EROFS", "EIO", "ENAMETOOLONG")
+    if hasattr(errno, name)
+}
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place when the block succeeds.
 
     The temporary name keeps the suffix, because many writers choose their format by it. When the
-    block raises, the temporary file is removed and an existing ``path`` stays as it was.
+    block raises, the temporary file is removed and an existing ``path`` stays as it was. A link
+    stays a link (the file that it names is replaced), and a file keeps its permissions.
 
     Raises:
-        AgmpkError: the folder does not exist, ``path`` is a folder, or it cannot be written.
+        AgmpkError: the folder does not exist, ``path`` is a folder or a device, it cannot be
+            written, or the disk is full.
     """
     check_writable(path)
-    target = Path(path)
-    temporary = target.with_name(f".{target.stem}-{secrets.token_hex(6)}{target.suffix}")
+    target = Path(os.path.realpath(path))
+    temporary = target.with_name(f".{target.stem[:80]}-{secrets.token_hex(6)}{target.suffix}")
     try:
         yield temporary
+        if target.exists():
+            shutil.copymode(target, temporary)
         os.replace(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        raise AgmpkError(
+            f"{path} cannot be written ({error.strerror}); make room or choose another place."
+        ) from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def check_writable(path: str | os.PathLike[str]) -> None:
+def check_writable(path: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
     """Fail before long work starts if its result could not be written to ``path``.
 
+    Args:
+        path: the file to write.
+        inputs: files that are read for it and must not be written over.
+
     Raises:
-        AgmpkError: the folder does not exist, ``path`` is a folder, or it cannot be written.
+        AgmpkError: the folder does not exist, ``path`` is a folder, a device or one of the inputs,
+            or it cannot be written.
     """
     target = Path(path)
-    if target.is_dir():
-        raise AgmpkError(f"{target} is a folder; name a file to write.")
-    if not target.parent.is_dir():
+    try:
+        folder = Path(os.path.realpath(target)).parent
+        if target.is_dir():
+            raise AgmpkError(f"{target} is a folder; name a file to write.")
+        if target.exists() and not target.is_file():
+            raise AgmpkError(f"{target} is a device or a pipe; name a file to write.")
+        for one in inputs:
+            if target.exists() and os.path.exists(one) and os.path.samefile(target, one):
+                raise AgmpkError(f"{target} is what is read; name another file to write.")
+    except AgmpkError:
+        raise
+    except (OSError, ValueError) as error:
+        raise AgmpkError(f"{str(target)!r} cannot be written ({error}); check the path.") from None
+    if not folder.is_dir():
         raise AgmpkError(
-            f"{target} cannot be written because the folder {target.parent} does not exist; "
+            f"{target} cannot be written because the folder {folder} does not exist; "
             "create it first."
         )
-    if not os.access(target.parent, os.W_OK):
+    if not os.access(folder, os.W_OK):
         raise AgmpkError(
-            f"{target} cannot be written because the folder {target.parent} is read-only; "
+            f"{target} cannot be written because the folder {folder} is read-only; "
             "choose another folder."
         )
+    if target.exists() and not os.access(target, os.W_OK):
+        raise AgmpkError(f"{target} is read-only; choose another file, or allow writing it.")
 
 
 def sha256(path: str | os.PathLike[str]) -> str:
@@ -68,13 +105,14 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
+def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str], missing: str = "") -> None:
     """Write a frame as UTF-8 CSV without its index, whole or not at all.
 
-    Numbers are written with as many digits as reading them back exactly needs.
+    Numbers are written with as many digits as reading them back exactly needs; ``missing`` stands
+    where there is no value.
     """
     with atomic_path(path) as temporary:
-        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+        frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8", na_rep=missing)
 
 
 @contextmanager

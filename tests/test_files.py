@@ -1,5 +1,7 @@
 """Files are written whole or not at all."""
 
+import errno
+import os
 import pickle
 
 import pandas as pd
@@ -58,3 +60,38 @@ def test_data_path(monkeypatch, tmp_path):
 def test_a_table_error_survives_pickling():
     error = pickle.loads(pickle.dumps(errors.TableError(["one.", "two."])))
     assert error.faults == ("one.", "two.") and str(error) == "one.\ntwo."
+
+
+def test_a_link_stays_a_link_and_a_file_keeps_its_permissions(tmp_path):
+    target, link = tmp_path / "out.csv", tmp_path / "link.csv"
+    target.write_text("old")
+    target.chmod(0o640)
+    link.symlink_to(target)
+    with files.atomic_path(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink() and target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o640
+
+
+def test_inputs_and_devices_are_never_written_over(tmp_path):
+    study, pipe, link = tmp_path / "study.csv", tmp_path / "pipe", tmp_path / "link"
+    study.write_text("ID")
+    link.symlink_to(study)
+    os.mkfifo(pipe)
+    for target in (study, link, tmp_path / "." / "study.csv"):
+        with pytest.raises(errors.AgmpkError, match="is what is read"):
+            files.check_writable(target, study)
+    files.check_writable(study)  # an output of before may be replaced
+    for target in (pipe, "/dev/null"):
+        with pytest.raises(errors.AgmpkError, match="device or a pipe"), files.atomic_path(target):
+            pass
+    with pytest.raises(errors.AgmpkError, match="cannot be written"):
+        files.check_writable("a\0b")
+
+
+def test_a_full_disk_is_one_sentence(tmp_path):
+    with pytest.raises(errors.AgmpkError, match="make room"), files.atomic_path(tmp_path / "a.csv"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(OSError, match="else"), files.atomic_path(tmp_path / "a.csv"):
+        raise OSError(errno.ECHILD, "something else")

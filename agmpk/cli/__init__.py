@@ -15,6 +15,7 @@ from agmpk.errors import AgmpkError
 
 SECTIONS = {
     "Commands": {
+        "check": "How a study table is read: people, samples, limits, doses, units.",
         "forecast": "The rest of an individual's curve from its first samples and its study.",
         "cohort": "Virtual individuals of a study.",
         "benchmark": "Leave-one-individual-out errors of models on the 20 compounds.",
@@ -32,7 +33,9 @@ COMMANDS = tuple(name for commands in SECTIONS.values() for name in commands)
 
 def _load(name: str) -> click.Command:
     """The command of that name, imported now."""
-    if name == "forecast":
+    if name == "check":
+        from agmpk.cli.check import check as command
+    elif name == "forecast":
         from agmpk.cli.forecast import forecast as command
     elif name == "cohort":
         from agmpk.cli.cohort import cohort as command

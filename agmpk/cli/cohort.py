@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
-from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out, parse_times
+from agmpk.cli.options import (
+    FORMAT,
+    MODEL,
+    OUT,
+    SEED,
+    STUDY,
+    TIMES,
+    check_out,
+    parse_times,
+    read,
+    reading_options,
+)
 from agmpk.errors import AgmpkError
 from agmpk.studies import Dose, Study
 
@@ -34,27 +46,29 @@ Examples:
 )
 @TIMES
 @click.option("--dose", "amount", type=float, help="What if: another amount, in the study's unit.")
-@click.option("--route", type=click.Choice(ROUTES), help="What if: another route.")
+@click.option("--dose-route", type=click.Choice(ROUTES), help="What if: another route.")
 @click.option("--duration", type=float, help="What if: another duration of the infusion (h).")
 @click.option("--doses", type=click.IntRange(1), help="What if: so many doses, with --every.")
 @click.option("--every", type=float, help="What if: hours between the doses, with --doses.")
 @MODEL
 @SEED
-@ANALYTE
 @OUT
+@FORMAT
+@reading_options
 def cohort(
     study: Path,
     number: int,
     times: str | None,
     amount: float | None,
-    route: str | None,
+    dose_route: str | None,
     duration: float | None,
     doses: int | None,
     every: float | None,
     model: str,
     seed: int,
-    analyte: str | None,
     out: Path,
+    form: str,
+    how: dict[str, Any],
 ) -> None:
     """Generate virtual individuals given all individuals of STUDY, a NONMEM-style table.
 
@@ -62,15 +76,19 @@ def cohort(
     dose of its first individual. A model answers only for routes and schedules that the study
     holds; it refuses the others.
     """
+    from agmpk.cli.tables import virtual_rows, write_nonmem
     from agmpk.files import write_csv
     from agmpk.forecasting import generate, load_forecaster
-    from agmpk.studies import read_study
 
     wanted = parse_times(times)
-    check_out(out)
-    data = read_study(study, analyte=analyte)
-    dose = what_if(data, amount, route, duration, doses, every)
+    check_out(out, study)
+    data = read(study, how).only()
+    dose = what_if(data, amount, dose_route, duration, doses, every)
     virtual = generate(load_forecaster(model), data, number, wanted, dose, seed)
+    if form == "nonmem":
+        write_nonmem([virtual_rows(virtual)], data.units, out)
+        click.echo(f"{number} virtual individual(s) of {data.compound} with {model} -> {out}")
+        return
     frame = pd.concat(
         [
             pd.DataFrame({"ID": one.id, "TIME": one.times, "DV": one.concentrations})

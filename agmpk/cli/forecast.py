@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
@@ -11,7 +11,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out, parse_times
+from agmpk.cli.options import (
+    FORMAT,
+    MODEL,
+    OUT,
+    SEED,
+    STUDY,
+    TIMES,
+    check_out,
+    parse_times,
+    read,
+    reading_options,
+)
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
@@ -23,6 +34,7 @@ if TYPE_CHECKING:
 Examples:
   agmpk forecast data/benchmark/studies/theophylline.csv --leave-one-out --out forecast.csv
   agmpk forecast study.csv --target 7 --observed 3 --times 4:24:1 --out forecast.csv
+  agmpk forecast study.csv --leave-one-out --exclude 6 --format nonmem --out forecast.csv
 """
 )
 @STUDY
@@ -50,8 +62,9 @@ Examples:
     help="Number of sampled curves.",
 )
 @SEED
-@ANALYTE
 @OUT
+@FORMAT
+@reading_options
 def forecast(
     study: Path,
     target: str | None,
@@ -61,33 +74,38 @@ def forecast(
     model: str,
     samples: int,
     seed: int,
-    analyte: str | None,
     out: Path,
+    form: str,
+    how: dict[str, Any],
 ) -> None:
     """Forecast individuals of STUDY, a NONMEM-style table.
 
     Writes ID, TIME (h), DV (where observed), PRED (exp of the mean of the log samples) and the
     quantiles Q05, Q25, Q50, Q75, Q95. By default the times are those of the samples that the
-    model was not shown.
+    model was not shown. The same content gives the same numbers, whatever the file is called.
     """
+    from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows, write_nonmem
     from agmpk.evaluation.leave_one_out import cases
+    from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
-    from agmpk.studies import read_study
 
     if (target is None) == (not everybody):
         raise AgmpkError("Say whom to forecast: either --target ID or --leave-one-out.")
     wanted = parse_times(times)
-    check_out(out)
-    data = read_study(study, analyte=analyte)
+    check_out(out, study)
+    reading = read(study, how)
+    data = reading.only()
     if target is not None:
         data[target]  # names the IDs there are, where this is none of them
     forecaster = load_forecaster(model)
     chosen = [
         case
-        for case in cases(data.compound, data, observed)
+        # The seed of a case hangs on the compound, which must not be the file's name.
+        for case in cases(data.compound if reading.named else "", data, observed)
         if everybody or case.prefix.id == target
     ]
-    frames = []
+    frames: list[pd.DataFrame] = []
+    done = 0
     for case in tqdm(chosen, desc="forecast", unit="individual", disable=None):
         query = _query(case, wanted)
         if not len(query):
@@ -97,19 +115,33 @@ def forecast(
                 err=True,
             )
             continue
-        answer = forecaster.forecast(case.context, case.prefix, query, samples, case.seed(seed))
+        try:
+            answer = forecaster.forecast(case.context, case.prefix, query, samples, case.seed(seed))
+        except AgmpkError as error:
+            if everybody and how["skip_unusable"]:
+                click.echo(f"agmpk: individual {case.prefix.id} is left out: {error}", err=True)
+                continue
+            raise AgmpkError(
+                f"{error} --exclude leaves individuals out of the study; --skip-unusable goes on "
+                "with the others."
+            ) from error
         frame = answer.to_frame()
         seen = data[case.prefix.id].after_dose()
         values = dict(zip(seen.times.tolist(), seen.concentrations.tolist(), strict=True))
         frame.insert(0, "ID", case.prefix.id)
         frame.insert(2, "DV", frame.TIME.map(values))
-        frames.append(frame)
+        if form == "nonmem":
+            frames += [dose_rows(case.prefix), sample_rows(case.prefix, 1), forecast_rows(frame)]
+        else:
+            frames.append(frame)
+        done += 1
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
-    from agmpk.files import write_csv
-
-    write_csv(pd.concat(frames, ignore_index=True), out)
-    click.echo(f"{len(frames)} individual(s) forecast with {forecaster.name} -> {out}")
+    if form == "nonmem":
+        write_nonmem(frames, data.units, out)
+    else:
+        write_csv(pd.concat(frames, ignore_index=True), out)
+    click.echo(f"{done} individual(s) forecast with {forecaster.name} -> {out}")
 
 
 def _query(case: Case, wanted: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from agmpk.errors import AgmpkError
-from agmpk.studies.nonmem import read_study
+from agmpk.studies.nonmem.read import read_study
 from agmpk.studies.study import Study
 
 REQUIRED = ("compound", "file", "n_individuals")

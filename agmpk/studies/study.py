@@ -1,19 +1,313 @@
-"""A study: one analyte measured in a set of individuals."""
+"""The data model: doses, individuals, and a study of one analyte measured in them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from agmpk.errors import AgmpkError
-from agmpk.studies.individual import Individual
-from agmpk.studies.names import checked_name
 from agmpk.studies.units import Units
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ROUTES = ("oral", "iv_bolus", "iv_infusion")
+
+# Bounds beyond which a number is a slip of the pen: a century in hours, a thousand tons in mg.
+MAX_HOURS = 1e6
+MAX_AMOUNT = 1e12
+MAX_CONCENTRATION = 1e15
+MAX_DOSES = 10_000
+
+MISSING = frozenset({"", ".", "NA"})
+"""Cells that mean 'no value' in a table."""
+
+
+def is_missing(text: str) -> bool:
+    """Say whether a cell means 'no value'."""
+    return text.strip().upper() in MISSING
+
+
+def checked_name(kind: str, value: object) -> str:
+    """Return ``value`` as text, or raise AgmpkError when a table could not hold it."""
+    text = str(value)
+    if is_missing(text) or text != text.strip() or not text.isprintable() or text[0] in "#@":
+        raise AgmpkError(
+            f"The {kind} {text!r} cannot be used; give printable text that is not '.', 'NA' or "
+            "empty, has no blanks around it and does not begin with # or @."
+        )
+    return text
+
+
+@dataclass(frozen=True, slots=True)
+class Dose:
+    """A dose, repeated ``additional`` times every ``interval`` hours.
+
+    Attributes:
+        time: start [h]; negative before the table's time 0 (a steady state written out).
+        amount: amount of each single dose [the study's dose unit], > 0.
+        route: one of ``ROUTES``.
+        duration: length of the infusion [h]; > 0 for ``iv_infusion``, else 0.
+        additional: number of further doses (NONMEM's ADDL), >= 0.
+        interval: time between the starts of two doses (NONMEM's II) [h]; > 0 with ``additional``.
+
+    Times are at most ``MAX_HOURS``, amounts ``MAX_AMOUNT``, and ``additional`` < ``MAX_DOSES``.
+
+    Raises:
+        AgmpkError: a value is outside these ranges.
+    """
+
+    time: float
+    amount: float
+    route: str = "oral"
+    duration: float = 0.0
+    additional: int = 0
+    interval: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("time", "amount", "duration", "interval"):
+            value = _number(name, getattr(self, name))
+            most = MAX_AMOUNT if name == "amount" else MAX_HOURS
+            if abs(value) > most:
+                raise AgmpkError(
+                    f"A dose's {name} is {value:g}; the most that is taken is {most:g}."
+                )
+            if value < 0 and name != "time":
+                raise AgmpkError(f"A dose's {name} is {value:g}; it must not be negative.")
+            object.__setattr__(self, name, value)
+        if self.amount == 0:
+            raise AgmpkError("A dose's amount is 0; it must be positive.")
+        if self.route not in ROUTES:
+            raise AgmpkError(f"A dose's route is {self.route!r}; it must be one of {ROUTES}.")
+        if (self.route == "iv_infusion") != (self.duration > 0):
+            raise AgmpkError(
+                f"A dose by {self.route} has a duration of {self.duration:g} h; an iv_infusion "
+                "needs a positive duration and the other routes need 0."
+            )
+        count = _number("additional", self.additional)
+        if count < 0 or count != int(count):
+            raise AgmpkError(f"A dose's additional is {count:g}; it must be a whole number >= 0.")
+        if count >= MAX_DOSES:
+            raise AgmpkError(
+                f"A dose's additional is {count:g}; the most that is taken is {MAX_DOSES - 1:,}."
+            )
+        object.__setattr__(self, "additional", int(count))
+        if self.additional and self.interval == 0:
+            raise AgmpkError("A dose with additional doses has no interval; give it in hours.")
+
+    def expand(self) -> tuple[Dose, ...]:
+        """Return the ``additional + 1`` single doses of the schedule, in order of time."""
+        return tuple(
+            replace(self, time=self.time + k * self.interval, additional=0, interval=0.0)
+            for k in range(self.additional + 1)
+        )
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise AgmpkError(f"A dose's {name} is {value!r}; it must be a finite number.")
+    return number
+
+
+@dataclass(frozen=True, eq=False)
+class Individual:
+    """Observations and doses of one individual. T counts the observations, T >= 0.
+
+    Attributes:
+        id: name, unique in its study.
+        times: float64[T] [h], strictly increasing, >= 0, read-only.
+        concentrations: float64[T] [the study's unit], >= 0, read-only; where ``censored``, the
+            lower limit of quantification (LLOQ) of that observation.
+        doses: at least one, kept in order of time.
+        censored: bool[T], True where the observation is below its LLOQ, read-only.
+        person: the human being, where one is several individuals of a study (occasions) or of
+            several studies; None when that is ``id``.
+
+    Arrays are copied. Two individuals are equal when all of the above is.
+
+    Raises:
+        AgmpkError: a value is outside these ranges, or the lengths differ.
+    """
+
+    id: str
+    times: NDArray[np.float64]
+    concentrations: NDArray[np.float64]
+    doses: tuple[Dose, ...]
+    censored: NDArray[np.bool_] | None = None  # None means none; always an array afterwards
+    person: str | None = None
+
+    def __post_init__(self) -> None:
+        name = checked_name("ID", self.id)
+        times = _read_only(name, "times", self.times, np.float64)
+        values = _read_only(name, "concentrations", self.concentrations, np.float64)
+        marks = np.zeros(len(times), bool) if self.censored is None else self.censored
+        marks = _read_only(name, "censored", marks, np.bool_)
+        if not len(times) == len(values) == len(marks):
+            raise AgmpkError(
+                f"Individual {name} has {len(times)} times, {len(values)} concentrations and "
+                f"{len(marks)} censoring marks; give one of each per observation."
+            )
+        if np.any(times < 0) or np.any(np.diff(times) <= 0):
+            raise AgmpkError(
+                f"Individual {name} has times that are negative or not strictly increasing; "
+                "sort them and merge repeated ones."
+            )
+        if len(times) and times[-1] > MAX_HOURS or np.any(values > MAX_CONCENTRATION):
+            raise AgmpkError(
+                f"Individual {name} has a time after {MAX_HOURS:g} h or a concentration above "
+                f"{MAX_CONCENTRATION:g}; correct it or its unit."
+            )
+        if np.any(values < 0) or np.any(values[marks] == 0):
+            raise AgmpkError(
+                f"Individual {name} has a negative concentration, or a censored one that does "
+                "not hold its (positive) LLOQ; correct or remove it."
+            )
+        for attribute, value in (
+            ("id", name),
+            ("times", times),
+            ("concentrations", values),
+            ("doses", _checked_doses(name, self.doses)),
+            ("censored", marks),
+            ("person", _checked_person(name, self.person)),
+        ):
+            object.__setattr__(self, attribute, value)
+
+    @classmethod
+    def checked(
+        cls,
+        id: str,
+        times: NDArray[np.float64],
+        concentrations: NDArray[np.float64],
+        doses: tuple[Dose, ...],
+        censored: NDArray[np.bool_],
+        person: str | None,
+    ) -> Individual:
+        """Return an individual of read-only arrays that have been checked for all individuals of a
+        table at once: what the constructor would return, in a tenth of the time."""
+        one = object.__new__(cls)
+        one.__dict__.update(
+            id=id,
+            times=times,
+            concentrations=concentrations,
+            doses=_checked_doses(id, doses),
+            censored=censored,
+            person=None if person == id else person,
+        )
+        return one
+
+    def __len__(self) -> int:
+        """Return T, the number of observations."""
+        return len(self.times)
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Individual) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    def _key(self) -> tuple:
+        values = self.concentrations.tolist(), self.censored.tolist()
+        who = self.id, self.person, self.doses
+        return (*who, tuple(self.times.tolist()), *map(tuple, values))
+
+    def __reduce__(self) -> tuple:
+        # Unpickling through the constructor keeps the arrays read-only (workers, deepcopy).
+        arrays = self.times, self.concentrations, self.doses, self.censored
+        return Individual, (self.id, *arrays, self.person)
+
+    def select(self, keep: ArrayLike) -> Individual:
+        """Return the individual with the observations that ``keep`` (mask bool[T], slice or
+        indices in increasing order) picks; the doses stay."""
+        chosen = keep if isinstance(keep, slice) else np.asarray(keep)
+        return Individual(
+            self.id,
+            self.times[chosen],
+            self.concentrations[chosen],
+            self.doses,
+            self.censored[chosen],
+            self.person,
+        )
+
+    def prefix(self, p: int) -> Individual:
+        """Return the individual with its first ``p`` observations (all if it has fewer).
+
+        Raises:
+            AgmpkError: ``p`` is negative.
+        """
+        return self.select(slice(0, _checked_prefix(p)))
+
+    def rest(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (times [h], concentrations) of the observations after the first ``p``.
+
+        Raises:
+            AgmpkError: ``p`` is negative.
+        """
+        start = _checked_prefix(p)
+        return self.times[start:], self.concentrations[start:]
+
+    def quantifiable(self) -> Individual:
+        """Return the individual with the observations whose logarithm is known: positive and not
+        censored. Pre-dose zeros go; a positive pre-dose value stays."""
+        return self.select((self.concentrations > 0) & ~self.censored)
+
+    def after_dose(self) -> Individual:
+        """Return the individual with its :meth:`quantifiable` observations after its first dose:
+        what the benchmark's protocol keeps."""
+        usable = self.quantifiable()
+        return usable.select(usable.times > self.doses[0].time)
+
+    def single_doses(self) -> tuple[Dose, ...]:
+        """Return all doses with schedules expanded, in order of time."""
+        singles = [single for dose in self.doses for single in dose.expand()]
+        return tuple(sorted(singles, key=_in_order))
+
+
+def _in_order(dose: Dose) -> tuple:
+    """By time, then by what differs, so that the order of a table's rows does not matter."""
+    return dose.time, dose.amount, dose.route, dose.duration, dose.additional, dose.interval
+
+
+def _read_only(name: str, field: str, values: ArrayLike, dtype: type) -> NDArray:
+    try:
+        array = np.array(values, dtype=dtype)
+    except (TypeError, ValueError):
+        raise AgmpkError(f"Individual {name} has {field} that are not numbers.") from None
+    if array.ndim != 1 or not np.all(np.isfinite(array)):
+        raise AgmpkError(
+            f"Individual {name} has {field} that are not one row of finite numbers; "
+            "leave missing observations out."
+        )
+    array.flags.writeable = False
+    return array
+
+
+def _checked_doses(name: str, doses: Iterable[Dose]) -> tuple[Dose, ...]:
+    found: Sequence[Dose] = tuple(doses)
+    if not found or not all(isinstance(dose, Dose) for dose in found):
+        raise AgmpkError(f"Individual {name} has no dose; give at least one Dose.")
+    if len(set(found)) < len(found):
+        raise AgmpkError(f"Individual {name} has the same dose twice; add the amounts up.")
+    return found if len(found) == 1 else tuple(sorted(found, key=_in_order))
+
+
+def _checked_person(name: str, person: str | None) -> str | None:
+    who = name if person is None else checked_name("person", person)
+    return None if who == name else who
+
+
+def _checked_prefix(p: int) -> int:
+    if p < 0:
+        raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
+    return p
 
 
 @dataclass(frozen=True)
@@ -61,6 +355,11 @@ class Study:
         """IDs in the order of the individuals."""
         return tuple(one.id for one in self.individuals)
 
+    @property
+    def people(self) -> tuple[str, ...]:
+        """The human beings, each once: fewer than the individuals where some are occasions."""
+        return tuple(dict.fromkeys(one.person or one.id for one in self.individuals))
+
     def __len__(self) -> int:
         return len(self.individuals)
 
@@ -78,9 +377,11 @@ class Study:
         )
 
     def without(self, id: str) -> Study:
-        """Return the study without one individual: the context of that individual."""
-        left_out = self[id]
-        return replace(self, individuals=[one for one in self if one is not left_out])
+        """Return the study without one person: the context of that individual. Other occasions of
+        the same person go, too."""
+        left_out = self[id].person or str(id)
+        kept = [one for one in self if one.id != str(id) and (one.person or one.id) != left_out]
+        return replace(self, individuals=kept)
 
     def only_quantifiable(self) -> Study:
         """Return the study with the observations whose logarithm is known, see

@@ -26,7 +26,7 @@ Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `valida
 | --- | --- |
 | Model | {model}: {method} |
 | Size | {parameters:,} parameters; {size} |
-| Prior | preset `{prior}` (`agmpk/prior/presets/{prior}.yaml`) |
+| Prior | preset `{prior}` (`agmpk.prior.configs/{prior}.yaml`) |
 | Training | {steps} steps of {block} studies ({studies} simulated studies), peak rate {rate:g}, \
 {precision}, seed {seed} |
 | Cost | {hours:.2f} h on {hardware}, torch {torch} |

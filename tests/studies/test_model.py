@@ -13,8 +13,10 @@ from agmpk.studies import Dose, Individual, Study, Units, conversion_factor
 ORAL = Dose(0, 100)
 
 
-def person(id="1", times=(0, 1, 2, 4), values=(0, 5, 3, 1), doses=(ORAL,), censored=None):
-    return Individual(id, times, values, doses, censored)
+def person(
+    id="1", times=(0, 1, 2, 4), values=(0, 5, 3, 1), doses=(ORAL,), censored=None, person=None
+):
+    return Individual(id, times, values, doses, censored, person)
 
 
 def test_a_schedule_expands_to_single_doses():
@@ -28,7 +30,10 @@ def test_a_schedule_expands_to_single_doses():
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"time": -1}, "time is -1"),
+        ({"time": -1e9}, "most that is taken"),
+        ({"duration": -1}, "duration is -1"),
+        ({"amount": 1e300}, "most that is taken"),
+        ({"additional": 1e9, "interval": 12}, "9,999"),
         ({"time": "noon"}, "finite number"),
         ({"amount": 0}, "amount is 0"),
         ({"amount": float("nan")}, "finite number"),
@@ -63,6 +68,8 @@ def test_a_wrong_dose_is_refused_in_one_sentence(arguments, says):
         ({"id": "."}, "ID"),
         ({"id": " 1"}, "ID"),
         ({"id": "#1"}, "ID"),
+        ({"person": "#1"}, "person"),
+        ({"times": (0, 1, 2, 4e9)}, "after 1e\\+06 h"),
     ],
 )
 def test_a_wrong_individual_is_refused(arguments, says):

@@ -26,12 +26,12 @@ def doses(draw):
     infused = draw(st.booleans())
     additional = draw(st.integers(0, 5))
     return Dose(
-        time=draw(st.floats(0, 1e4)),
+        time=draw(st.floats(-1e3, 1e4)),
         amount=draw(positive),
         route="iv_infusion" if infused else draw(st.sampled_from(["oral", "iv_bolus"])),
-        duration=draw(positive) if infused else 0,
+        duration=draw(st.floats(1e-6, 1e5)) if infused else 0,
         additional=additional,
-        interval=draw(positive) if additional else 0,
+        interval=draw(st.floats(1e-6, 1e5)) if additional else 0,
     )
 
 
@@ -41,7 +41,8 @@ def individuals(draw):
     censored = [draw(st.booleans()) for _ in times]
     values = [draw(positive if mark else positive | st.just(0.0)) for mark in censored]
     given_doses = draw(st.lists(doses(), min_size=1, max_size=3, unique=True))
-    return Individual(draw(names), times, values, given_doses, censored)
+    person = draw(st.none() | st.sampled_from(["Ann", "7"]))
+    return Individual(draw(names), times, values, given_doses, censored, person)
 
 
 studies = st.builds(

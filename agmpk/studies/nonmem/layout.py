@@ -1,167 +1,407 @@
-"""From lines to a frame of text cells: comments, header, separator, field counts."""
+"""From bytes to rows of text: encodings, comments, header, separator, field counts, faults."""
 
 from __future__ import annotations
 
 import csv
 import os
+import re
 import shlex
-from dataclasses import dataclass
+import stat
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 
-import pandas as pd
-
-from agmpk.studies.nonmem.columns import NUMBERS, REQUIRED, SYNONYMS
-from agmpk.studies.nonmem.faults import Fault, refuse
-from agmpk.studies.nonmem.text import read_lines
+from agmpk.errors import TableError
 
 UNITS_LINE = "# agmpk units:"
 SETTINGS = ("time", "concentration", "dose", "compound", "lloq")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)  # Fortran writes D, too
+
+MAX_BYTES = 500_000_000
+"""Larger files are refused: about ten million rows."""
+
+_SAVE_AS = "save it as CSV in UTF-8"
+_TABLE_LINE = re.compile(r"\s*TABLE NO\.?\s*(\d+)", re.IGNORECASE)
+_SEARCHED = 1000  # lines in which the header is looked for
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table as text.
+@dataclass(frozen=True, order=True)
+class Fault:
+    """What is wrong in one place. ``row`` is the file's line number as an editor shows it (0: the
+    file as a whole); ``problem`` and ``remedy`` are halves of one sentence."""
+
+    row: int
+    column: str
+    problem: str
+    remedy: str
+
+    def sentence(self, path: str) -> str:
+        """Return the sentence for a reader who has the file open."""
+        place = [path]
+        if self.row:
+            place.append(f"row {self.row}")
+        if self.column:
+            place.append(f"column {self.column}")
+        return printable(f"{', '.join(place)}: {self.problem}; {self.remedy}.")
+
+
+def refuse(path: str, faults: Iterable[Fault]) -> None:
+    """Raise TableError with all faults in the order of the file, if there are any."""
+    found = sorted(set(faults))
+    if found:
+        places = [(one.row, one.column, one.problem, one.remedy) for one in found]
+        raise TableError([one.sentence(path) for one in found], places)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with control characters written as \\x1b, so that no terminal obeys them."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+@dataclass
+class Layout:
+    """A table as rows of text.
 
     Attributes:
         path: as given, for messages.
-        cells: one text column per header name (upper case), stripped; the index is the file's
-            line number as an editor shows it.
+        header: names of the columns as written, without quotes; '' for one without a name.
+        rows: one list of fields a record, not yet stripped; each as long as ``header``.
+        lines: the file's line number of each row.
         header_row: line number of the header.
-        settings: of the units line, by name.
-        settings_row: line number of the units line, 0 without one.
+        blocks: number of the ``TABLE NO.`` block of each row; empty when there is none.
+        commented: (line number, fields) of comments that have as many fields as a record.
+        settings: of the units line, by name; ``settings_row`` is its line number, or 0.
+        notes: what was left out, for the reader.
+        nonmem: whether NONMEM wrote the table (a ``TABLE NO.`` line).
+        decimal_comma: whether 1,5 may mean 1.5 (the separator is not a comma).
     """
 
     path: str
-    cells: pd.DataFrame
-    header_row: int
-    settings: dict[str, str]
-    settings_row: int
+    header: list[str]
+    rows: list[list[str]] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    header_row: int = 0
+    blocks: list[int] = field(default_factory=list)
+    commented: list[tuple[int, list[str]]] = field(default_factory=list)
+    settings: dict[str, str] = field(default_factory=dict)
+    settings_row: int = 0
+    notes: list[str] = field(default_factory=list)
+    nonmem: bool = False
+    decimal_comma: bool = False
+
+    def column(self, place: int) -> list[str]:
+        """Return the cells of one column, as written."""
+        return [row[place] for row in self.rows]
 
 
-def read_table(path: str | os.PathLike[str]) -> Table:
-    """Read a delimited text file as a table of text.
+def read_layout(path: str | os.PathLike[str], wanted: Sequence[str] = ("ID", "TIME")) -> Layout:
+    """Read a delimited text file as rows of text; linear in its size.
+
+    Args:
+        path: the file.
+        wanted: names (upper case) by which the header is recognized.
 
     Raises:
-        TableError: not a text file, empty, no header, a required or repeated column, a row with
-            too many or too few fields.
+        TableError: not a text file, empty, too large, no header, or a row with too many or too few
+            fields.
     """
     name = str(path)
-    lines = {n: line for n, line in enumerate(read_lines(path), start=1) if line.strip()}
-    if not lines:
-        refuse(name, [Fault(0, "", "the file is empty", _header_remedy())])
-    header_row = _find_header(lines)
-    header_line = lines[header_row].lstrip().lstrip("#@").lstrip()
+    lines = _read_lines(path)
+    header_row, table_file = _find_header(name, lines, {one.upper() for one in wanted})
+    header_line = lines[header_row - 1].lstrip().lstrip("#@").lstrip()
     separator = _separator(header_line)
-    header = [field.strip('"').upper() for field in _fields(header_line, separator)]
+    header = [_unquoted(one) for one in _fields(header_line, separator)]
+    full = len(header)
     while header and not header[-1]:
         header.pop()
-    refuse(name, _header_faults(header, header_row))
+    named = {one.upper() for one in header} & {"ID", "TIME", "DV", "AMT", *wanted}
+    if not named and any(NUMBER.fullmatch(one) or one == "." for one in header):
+        refuse(name, [Fault(header_row, "", "the file has no header line", header_remedy())])
+    table = Layout(name, header, header_row=header_row, nonmem=table_file)
+    table.decimal_comma = separator in (";", "\t")
+    _take_settings(table, lines)
+    if _take_rows(table, lines, separator, table_file):
+        _fit_rows(table, full, separator)
+    if header and not table.header[0]:
+        table.header[0] = "."
+        table.notes.append("the first column has no name (row names?) and is not used")
+    if "" in table.header:
+        place = table.header.index("") + 1
+        refuse(
+            name,
+            [Fault(header_row, "", f"field {place} of the header is empty", "name the column")],
+        )
+    return table
 
-    settings, settings_row = _settings(name, lines, header_row)
-    rows, numbers, faults = [], [], []
-    for number, line in lines.items():
-        if number <= header_row or line.lstrip()[0] in "#@":
+
+def header_remedy() -> str:
+    """Return what to do about a file without a usable header."""
+    return "begin with a header that names at least ID, TIME, DV, AMT"
+
+
+# ------------------------------------------------------------------------------------------ lines
+
+
+def _read_lines(path: str | os.PathLike[str]) -> list[str]:
+    """Return the lines of a UTF-8 text file, without line ends and byte-order mark."""
+    name = printable(str(path))
+    try:
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise TableError([f"{name}: this is a folder; name a file in it."])
+        if not stat.S_ISREG(mode):
+            raise TableError([f"{name}: this is a device or a pipe; save the table to a file."])
+        if (size := os.stat(path).st_size) > MAX_BYTES:
+            raise TableError(
+                [f"{name}: the file has {size:,} bytes, more than {MAX_BYTES:,}; split it."]
+            )
+        content = Path(path).read_bytes()
+    except FileNotFoundError:
+        raise TableError([f"{name}: there is no such file; check the path."]) from None
+    except OSError as error:
+        raise TableError(
+            [f"{name}: the file cannot be opened ({error.strerror}); check its permissions."]
+        ) from None
+    except ValueError as error:
+        raise TableError([f"{name}: this is no path ({error}); check it."]) from None
+    refuse(name, _not_text(content))
+    text = content.decode("utf-8-sig")
+    # Only what editors count as line ends; str.splitlines knows a dozen more.
+    return text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+
+
+def _not_text(content: bytes) -> list[Fault]:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_like_utf16(content):
+        return [Fault(0, "", "the file is encoded as UTF-16", _SAVE_AS)]
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return [Fault(0, "", "this is a workbook or an archive, not a text file", _SAVE_AS)]
+    if b"\0" in content:
+        return [Fault(0, "", "this is not a text file", "export the table as CSV in UTF-8")]
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        row = len(re.findall(rb"\r\n|\n|\r", before)) + 1
+        byte = content[error.start]
+        return [Fault(row, "", f"the byte 0x{byte:02X} is not UTF-8 text", _SAVE_AS)]
+    return []
+
+
+def _looks_like_utf16(content: bytes) -> bool:
+    """Every other byte of western text in UTF-16 is zero."""
+    start = content[:400]
+    return len(start) >= 4 and (set(start[::2]) == {0} or set(start[1::2]) == {0})
+
+
+# ----------------------------------------------------------------------------------------- header
+
+
+def _find_header(name: str, lines: list[str], wanted: set[str]) -> tuple[int, bool]:
+    """The line number of the header, and whether a ``TABLE NO.`` line stands before it.
+
+    It is the first line that holds the wanted names (one that is no comment, if possible), else
+    the first that is no comment.
+    """
+    plain, comments, table_file = [], [], False
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
             continue
-        fields = _fields(line, separator)
-        if _is_commented(fields, header):
+        if _TABLE_LINE.match(line):
+            table_file = True
             continue
-        while len(fields) > len(header) and not fields[-1]:
-            fields.pop()
-        if len(fields) != len(header):
-            faults.append(_count_fault(number, fields, header, separator))
-        rows.append(fields)
-        numbers.append(number)
-    refuse(name, faults)
-    if not rows:
-        refuse(name, [Fault(header_row, "", "no row follows the header", "add the records")])
-    cells = pd.DataFrame(rows, columns=header, index=pd.Index(numbers, name="row"), dtype=object)
-    return Table(name, cells, header_row, settings, settings_row)
-
-
-def _find_header(lines: dict[int, str]) -> int:
-    """The first line that names ID and TIME (one that is no comment, if possible), else the first
-    that is no comment."""
-    plain = [n for n, line in lines.items() if line.lstrip()[0] not in "#@"]
-    comments = [n for n in lines if n not in set(plain)]
+        (comments if line.lstrip()[0] in "#@" else plain).append(number)
+        if len(plain) + len(comments) >= _SEARCHED:
+            break
+    if not plain and not comments:
+        refuse(name, [Fault(0, "", "the file is empty", header_remedy())])
     for number in plain + comments:
-        bare = lines[number].lstrip().lstrip("#@").lstrip()
-        names = {field.strip('"').upper() for field in _fields(bare, _separator(bare))}
-        if {"ID", "TIME"} <= names:
-            return number
-    return plain[0] if plain else comments[0]
+        bare = lines[number - 1].lstrip().lstrip("#@").lstrip()
+        if not NUMBER.match(bare):
+            names = {_unquoted(one).upper() for one in _fields(bare, _separator(bare))}
+            if "CID" in names:
+                names.add("ID")
+            if wanted <= names:
+                return number, table_file
+    return (plain or comments)[0], table_file
 
 
 def _separator(header: str) -> str | None:
     """The separator of the header line; None means blanks."""
     for separator in (";", ",", "\t"):
         if separator in header:
-            names = [field.strip() for field in header.rstrip().split(separator)]
-            if separator != "\t" or all(names) and not any(" " in name for name in names):
+            names = [one.strip() for one in header.rstrip().split(separator)]
+            if separator != "\t" or all(names) and not any(" " in one for one in names):
                 return separator
     return None
 
 
 def _fields(line: str, separator: str | None) -> list[str]:
-    if separator is None:
-        return line.split()
-    reader = csv.reader([line], delimiter=separator, skipinitialspace=separator != "\t")
-    return [field.strip() for field in next(reader)]
+    if '"' not in line:
+        return line.split(separator)
+    text = line if separator else " ".join(line.split())
+    reader = csv.reader([text], delimiter=separator or " ", skipinitialspace=separator != "\t")
+    try:
+        return next(reader)
+    except (csv.Error, StopIteration):  # a field beyond csv's own limit of 131,072 characters
+        return line.split(separator)
 
 
-def _is_commented(fields: list[str], header: list[str]) -> bool:
-    if header[0] == "C":
-        return fields[0] == "C"
-    if fields[0] == "C" and len(fields) == len(header) + 1:
+def _unquoted(text: str) -> str:
+    return text.strip().strip("\"'").strip()
+
+
+def _take_settings(table: Layout, lines: list[str]) -> None:
+    """Take the units line before the header, if there is one."""
+    for number, line in enumerate(lines[: table.header_row - 1], start=1):
+        if not line.lower().startswith(UNITS_LINE):
+            continue
+        if table.settings_row:
+            refuse(table.path, [Fault(number, "", "this is a second units line", "remove one")])
+        try:
+            table.settings = parse_settings(_words(line[len(UNITS_LINE) :]))
+        except ValueError as error:
+            example = f"write it like {UNITS_LINE[2:]} time=h concentration=ng/mL dose=mg"
+            refuse(table.path, [Fault(number, "", f"the units line {error}", example)])
+        table.settings_row = number
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # an open quotation mark
+        raise ValueError("is not understood") from None
+
+
+def parse_settings(words: Iterable[str]) -> dict[str, str]:
+    """Return the entries of words like ``time=h``.
+
+    Raises:
+        ValueError: a word is no pair, unknown, or there twice; the text goes on "the units line".
+    """
+    settings: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        key = key.strip().lower()
+        if not equals:
+            raise ValueError("is not understood")
+        if key not in SETTINGS:
+            raise ValueError(f"has the unknown entry {key!r}")
+        if key in settings:
+            raise ValueError(f"gives {key} twice")
+        settings[key] = value
+    return settings
+
+
+# ------------------------------------------------------------------------------------------- rows
+
+
+def _take_rows(table: Layout, lines: list[str], separator: str | None, table_file: bool) -> bool:
+    """Collect the records after the header; return whether some have another length than it."""
+    width, rows, numbers = len(table.header), table.rows, table.lines
+    repeated = [one.upper() for one in table.header]
+    first_name = repeated[0] if repeated else ""
+    marked = left_out = 0
+    block, blocks, uneven = 1, [], False
+    # Lines that begin with anything else, hold no quotes and fit are records without further ado.
+    special = {"#", "@", *"CcTt\"' \t", first_name[:1].lower(), first_name[:1]}
+    for number in range(table.header_row + 1, len(lines) + 1):
+        line = lines[number - 1]
+        if line and line[0] not in special and '"' not in line:
+            fields = line.split(separator)
+            if len(fields) == width and fields[0]:
+                rows.append(fields)
+                numbers.append(number)
+                if table_file:
+                    blocks.append(block)
+                continue
+        if not line or line.isspace():
+            continue
+        start = line[0] if not line[0].isspace() else line.lstrip()[0]
+        if start in "#@":
+            bare = _fields(line.lstrip().lstrip("#@"), separator)
+            if len(bare) == width and [_unquoted(one).upper() for one in bare] != repeated:
+                table.commented.append((number, _fields(line.lstrip(), separator)))
+            continue
+        fields = _fields(line, separator)
+        if start in "Tt" and (found := _TABLE_LINE.match(line)):
+            block, table_file = int(found[1]), True
+            continue
+        if start in "CcXx":
+            if _is_commented(fields, first_name, width):
+                marked += 1
+                continue
+        if len(fields) != width:
+            while len(fields) > width and not fields[-1].strip():
+                fields.pop()
+            if separator and not any(one.strip() for one in fields):
+                continue  # a spreadsheet's empty row
+            uneven = uneven or len(fields) != width
+        elif not fields[0].strip() and not any(one.strip() for one in fields):
+            continue
+        elif (
+            fields[0].strip(' "').upper() == first_name
+            and [_unquoted(one).upper() for one in fields] == repeated
+        ):
+            left_out += 1
+            continue
+        rows.append(fields)
+        numbers.append(number)
+        if table_file:
+            blocks.append(block)
+    if marked:
+        table.notes.append(f"{marked} row(s) marked by C are comments and not used")
+    if left_out:
+        table.notes.append(f"the header stands {left_out} more time(s) between the rows")
+    if len(set(blocks)) > 1:
+        table.blocks = blocks
+    return uneven
+
+
+def _is_commented(fields: list[str], first_name: str, width: int) -> bool:
+    first = fields[0].strip()
+    if first_name == "C":
+        return first.upper() == "C"
+    if first_name == "CID":  # NONMEM's habit of IGNORE=C: the header is skipped by its own C
+        return first[:1].upper() == "C"
+    if first == "C" and len(fields) == width + 1:
         return True
-    return fields[0].startswith("C ") and len(fields) == 1
+    return first.startswith("C ") and len(fields) == 1 or (first == "C" and len(fields) < width)
 
 
-def _header_faults(header: list[str], row: int) -> list[Fault]:
-    named = any(name in REQUIRED for name in header)
-    if not named and any(NUMBERS.fullmatch(name) or name == "." for name in header):
-        return [Fault(row, "", "the file has no header line", _header_remedy())]
-    faults = [
-        Fault(row, name or "?", f"the header names {name or 'nothing'} twice", "remove one of them")
-        for name in sorted({name for name in header if name and header.count(name) > 1})
-    ]
-    if "" in header:
-        place = header.index("") + 1
-        faults.append(Fault(row, "", f"field {place} of the header is empty", "name the column"))
-    for name in REQUIRED:
-        if name not in header:
-            found = next((other for other in SYNONYMS[name] if other in header), None)
-            remedy = f"rename {found} to {name}" if found else f"add it; {_header_remedy()}"
-            faults.append(Fault(row, name, "the required column is missing", remedy))
-    return faults
+def _fit_rows(table: Layout, full: int, separator: str | None) -> None:
+    """Bring rows of another length than the header into line, or refuse them."""
+    width = len(table.header)
+    lengths = Counter(map(len, table.rows))
+    if set(lengths) == {width + 1} and full == width:
+        firsts = [row[0].strip() for row in table.rows]
+        if len(set(firsts)) == len(firsts) and all(firsts):
+            table.rows = [row[1:] for row in table.rows]
+            table.notes.append("the rows begin with row names, which are not used")
+            return
+    faults, filled = [], False
+    for place, row in enumerate(table.rows):
+        if width < len(row) <= full:
+            filled = True
+            table.rows[place] = row[:width]
+        elif len(row) != width:
+            faults.append(_count_fault(table.lines[place], row, width, separator))
+    if filled:
+        table.notes.append(f"{full - width} column(s) without a name at the end are not used")
+    refuse(table.path, faults)
 
 
-def _header_remedy() -> str:
-    return f"begin with a header that names at least {', '.join(REQUIRED)}"
-
-
-def _count_fault(row: int, fields: list[str], header: list[str], separator: str | None) -> Fault:
-    problem = f"the row has {len(fields)} fields where the header has {len(header)}"
-    if len(fields) < len(header):
+def _count_fault(row: int, fields: list[str], width: int, separator: str | None) -> Fault:
+    problem = f"the row has {len(fields)} fields where the header has {width}"
+    if len(fields) < width:
         return Fault(row, "", problem, "write . for a missing value")
     if separator == ",":
-        remedy = "remove the extra commas; if commas are decimal marks, write points instead"
+        remedy = (
+            "remove the extra commas; if commas are decimal marks, write points instead; if the "
+            "rows begin with row names, write the table without them (R: row.names=FALSE)"
+        )
     else:
-        remedy = "remove the extra fields"
+        remedy = "remove the extra fields, or R's row names (row.names=FALSE)"
     return Fault(row, "", problem, remedy)
-
-
-def _settings(name: str, lines: dict[int, str], header_row: int) -> tuple[dict[str, str], int]:
-    for number, line in lines.items():
-        if number >= header_row or not line.lower().startswith(UNITS_LINE):
-            continue
-        example = f"write it like {UNITS_LINE[2:]} time=h concentration=ng/mL dose=mg"
-        try:
-            pairs = [word.split("=", 1) for word in shlex.split(line[len(UNITS_LINE) :])]
-            settings = {key.lower(): value for key, value in pairs}
-        except ValueError:
-            refuse(name, [Fault(number, "", "the units line is not understood", example)])
-        unknown = [key for key in settings if key not in SETTINGS]
-        if unknown:
-            problem = f"the units line has the unknown entry {unknown[0]!r}"
-            refuse(name, [Fault(number, "", problem, example)])
-        return settings, number
-    return {}, 0

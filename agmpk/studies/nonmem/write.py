@@ -9,14 +9,19 @@ import pandas as pd
 
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
-from agmpk.studies.individual import Individual
 from agmpk.studies.nonmem.layout import UNITS_LINE
-from agmpk.studies.study import Study
+from agmpk.studies.study import Individual, Study
 
 COLUMNS = (
     "ID", "TIME", "DV", "AMT", "EVID", "MDV", "ROUTE", "DUR", "ADDL", "II", "CENS"
 )  # fmt: skip
 OPTIONAL = ("DUR", "ADDL", "II", "CENS")  # left out of a file where they would be empty
+
+
+def person_columns(study: Study) -> dict[str, str]:
+    """Return the person of each individual, empty where nobody has several individuals."""
+    persons = {one.id: one.person or one.id for one in study}
+    return persons if any(one.person for one in study) else {}
 
 
 def to_frame(study: Study) -> pd.DataFrame:
@@ -32,7 +37,8 @@ def write_study(study: Study, path: str | os.PathLike[str]) -> None:
     """Write a study as a comma-separated table that ``read_study`` reads back exactly.
 
     The first line is a comment that carries the units, the compound and the LLOQ; columns that
-    no record needs (DUR, ADDL, II, CENS) are left out. The file is written whole or not at all.
+    no record needs (DUR, ADDL, II, CENS, and PERSON where everybody is one individual) are left
+    out. The file is written whole or not at all.
 
     Raises:
         AgmpkError: the study has no individual, or the file cannot be written.
@@ -41,6 +47,10 @@ def write_study(study: Study, path: str | os.PathLike[str]) -> None:
         raise AgmpkError(f"The study of {study.compound} has no individual to write to {path}.")
     frame = to_frame(study)
     empty = [name for name in OPTIONAL if not (frame[name].fillna(0) != 0).any()]
+    if study.lloq is not None and "CENS" in empty:
+        empty.remove("CENS")  # without flags, values below the limit would be read as such
+    if persons := person_columns(study):
+        frame.insert(1, "PERSON", frame["ID"].map(persons))
     text = frame.drop(columns=empty).map(_text)
     settings = {
         "time": study.units.time,
