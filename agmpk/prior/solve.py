@@ -24,7 +24,6 @@ from agmpk.prior.parameters import Parameters
 from agmpk.prior.problem import Problem, pose, where_elimination_changes
 from agmpk.prior.streams import Streams
 
-SATURABLE = 8  # the same where elimination is saturable: 2e-8, and steps of 1e-4 or so
 ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
 FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
 PER_PERIPHERAL = ("k_out", "k_in", "exchange")
@@ -54,8 +53,7 @@ def solve(
     true = torch.zeros_like(trial.times)
     for study, individual, problem in problems(config, trial, streams):
         metabolite = trial.parameters.is_metabolite[study]
-        order = ORDER if problem.km_amount is None else SATURABLE
-        found = problem.concentrations(problem.states(device, order), metabolite)
+        found = problem.concentrations(problem.states(device, ORDER), metabolite)
         true[study, individual, : found.shape[1]] = found
     return torch.where(trial.exists, true, 0.0)
 

@@ -223,7 +223,9 @@ def _train(
     }
     began = last_time = time.monotonic()
     waiting: list[Tensor] = []
-    for step, parts in enumerate(batches(config, prior, one.start, workers), one.start):
+    for step, parts in enumerate(
+        batches(config, prior, one.start, workers, device), one.start
+    ):
         if step >= one.end:
             break
         weights = part_weights(parts)
