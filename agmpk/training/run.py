@@ -116,6 +116,9 @@ class Learner:
         self.processes.add_up([p.grad for p in self.model.parameters()])
         self.processes.add_up([total])
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        if not torch.isfinite(norm):
+            # One study beyond the range of single precision must not end a run.
+            torch._foreach_zero_([p.grad for p in self.model.parameters()])
         self.optimizer.step(rate_factor(config, step, self.cool_from, self.end))
         decay = min(config.ema, (step + 1) / (step + 10))
         with torch.no_grad():
