@@ -69,14 +69,13 @@ def train(
 
     from agmpk.training.checkpoint import save_checkpoint
     from agmpk.training.config import load_training_config
-    from agmpk.training.folder import run_config
     from agmpk.training.run import train as run_training
     from agmpk.training.run import trained_model
 
     if export:
         if checkpoint is None or recipe is not None:
             raise AgmpkError("--export needs --checkpoint FOLDER, and takes no --recipe.")
-        save_checkpoint(trained_model(run_config(folder), folder), folder, checkpoint)
+        save_checkpoint(trained_model(folder), folder, checkpoint)
         click.echo(f"checkpoint -> {checkpoint}")
         return
     if recipe is None:

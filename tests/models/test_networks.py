@@ -8,12 +8,12 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from agmpk.models.from_study import task_from_study
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.models.diffusion import DiffusionConfig, DiffusionModel
 from agmpk.models.flow import FlowConfig, FlowModel
-from agmpk.models.from_study import task_from_study
 from agmpk.models.transport_model import TransportModel
 from agmpk.studies import Individual, Study
 
