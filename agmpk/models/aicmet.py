@@ -149,9 +149,9 @@ class AicmetModel(nn.Module):
         frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
         kind = self.study.weight.dtype
-        known = self.network.encode(task, frame)
-        whole = self.network.encode_target(task, frame, task.prefix | free)[0][:, :, 0]
-        state = self.network.decode(task, frame, known)
+        known = self.network.encode(task)
+        whole = self.network.encode_target(task, task.prefix | free)[0][:, :, 0]
+        state = self.network.decode(task, known)
 
         code, own = self.study(known.study.flatten(1)), known.own[:, :, 0]
         prior_s, post_s = self.study_effect(code), self._study_posterior(code, whole, free)
@@ -208,8 +208,8 @@ class AicmetModel(nn.Module):
 
     def _laws(self, task: Task, frame: Frame, noise: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and SD [S, B, R, T] of x for standard normal ``noise`` [S, B, 1 + R, Z]."""
-        known: Encoded = self.network.encode(task, frame)
-        state = self.network.decode(task, frame, known)
+        known: Encoded = self.network.encode(task)
+        state = self.network.decode(task, known)
         law = self.study_effect(self.study(known.study.flatten(1)))
         parts = []
         for part in noise.split(max(1, AT_ONCE // max(1, state.numel()))):

@@ -33,7 +33,7 @@ HALF_LIVES = tuple(0.35 * 2.0**k for k in range(11))  # h, of elimination
 INPUT_HALF_LIVES = tuple(0.12 * 2.0**k for k in range(7))  # h, of absorption; never one of above
 FRACTIONS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05)  # oral availability where both routes occur
 ERROR, LEVEL = 0.3, 0.4  # SD of ln y around a curve of the grid, and of the levels
-FLOOR = 1e-9  # of f relative to the amounts
+FLOOR = 1e-9  # of f relative to the individual's doses
 OPEN_MINDED = 0.02  # share of the typical weights that is uniform over the grid
 POOLED = 8.0  # the pooled likelihood counts as that of at most so many individuals
 
@@ -160,7 +160,13 @@ def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> T
     oral, vein = superpose(record, amount, times)
     E, A = oral.shape[-2:]
     f = oral * fraction.unflatten(-1, (E, A))[:, None, None] + vein
-    return f.clamp(min=FLOOR).log().flatten(-2)
+    return _log(f, amount)
+
+
+def _log(f: Tensor, amount: Tensor) -> Tensor:
+    """ln f [B, N, T, G] of f [B, N, T, E, A], exactly proportional to the doses ``amount``."""
+    total = amount.sum(-1)[..., None, None, None]
+    return torch.maximum(f, FLOOR * torch.where(total > 0, total, 1.0)).log().flatten(-2)
 
 
 def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]) -> Fit:
@@ -177,7 +183,7 @@ def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]
     E, A = oral.shape[-2:]
 
     def logs_at(fraction: Tensor | float) -> Tensor:
-        return (oral * fraction + vein).clamp(min=FLOOR).log().flatten(-2)
+        return _log(oral * fraction + vein, amounts[0])
 
     logs = logs_at(1.0)
     fraction = torch.ones_like(logs[:, 0, 0])

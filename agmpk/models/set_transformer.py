@@ -81,5 +81,5 @@ class SetModel(nn.Module):
         return torch.where(task.prefix, task.target.logs, frame.decode(mean.to(frame.spread)))
 
     def _law(self, task: Task, frame: Frame) -> tuple[Tensor, Tensor]:
-        known = self.network.encode(task, frame)
-        return self.head(self.network.decode(task, frame, known))
+        known = self.network.encode(task)
+        return self.head(self.network.decode(task, known))

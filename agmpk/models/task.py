@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from agmpk.models.features import Features
     from agmpk.models.frame import Frame
     from agmpk.studies import Individual, Study
 
@@ -99,6 +100,13 @@ class Task:
         from agmpk.models.frame import to_frame
 
         return to_frame(self)
+
+    @cached_property
+    def features(self) -> Features:
+        """What the networks are told of the task (see ``agmpk.models.features``), computed once."""
+        from agmpk.models.features import Features
+
+        return Features.of(self)
 
     @cached_property
     def longest_prefix(self) -> int:

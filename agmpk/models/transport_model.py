@@ -168,12 +168,12 @@ class TransportModel(nn.Module):
         return replace(task, context=replace(task.context, mask=hidden))
 
     def _know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
-        known = self.network.encode(task, frame)
+        known = self.network.encode(task)
         raw = self.kernel(known.own[:, :, 0]).to(frame.spread.dtype)
         if self.config.process != "study":
             white = raw.new_tensor([0.0, -6.0, 6.0 if self.config.process == "white" else 0.0])
             raw = raw * 0 + white * (self.config.process == "white")
-        return self.network.decode(task, frame, known), Kernel.from_raw(raw)
+        return self.network.decode(task, known), Kernel.from_raw(raw)
 
 
 def _place(task: Task, frame: Frame) -> Tensor:

@@ -21,7 +21,7 @@ Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -50,6 +50,11 @@ class Layout:
     def closed(self) -> bool:
         """Is there a closed form?  (:mod:`agmpk.prior.modes`)"""
         return not (self.transits or self.released or self.peripherals > MOST_PERIPHERALS)
+
+    @property
+    def behind(self) -> Layout:
+        """The layout without the chain: all that counts once it is empty."""
+        return replace(self, transits=0)
 
     @property
     def gut(self) -> int:
@@ -150,11 +155,18 @@ def propagate(
     states = [jumps[0]]
     N, H = durations.shape
     together = max(1, TOGETHER // max(N, 1))
+    if layout.transits:
+        together = min(together, 8)
+    nothing = 1e-13 * jumps.abs().amax((0, 1))
     for start in range(0, H, together):
         part = slice(start, start + together)
         now = rates.between(start, start + together)
-        if layout.closed:
-            matrices = transitions(now, layout, durations[:, part])
+        # What is still in the chain, and what enters it on the way.
+        chain = torch.stack([states[-1], *jumps[1:][part][:-1]])[:, : layout.transits]
+        if layout.behind.closed and bool((chain <= nothing).all()):
+            matrices = transitions(now, layout.behind, durations[:, part])
+            n = layout.transits
+            matrices = torch.nn.functional.pad(matrices, (0, 0, n, 0, n, 0))
         else:
             matrices = Step(now, layout, durations[:, part], order).matrices()
         # Amounts cannot be negative; rounding can make them -1e-14.
@@ -163,7 +175,9 @@ def propagate(
     return torch.stack(states).permute(2, 0, 1)
 
 
-def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Step, int]]:
+def steps(
+    rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER
+) -> Iterator[tuple[Step, int]]:
     """For each interval, the ``Step`` that holds it and its place there.
 
     Several intervals share one ``Step``, as many as fit the processor's cache.
@@ -172,5 +186,5 @@ def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Ste
     together = max(1, TOGETHER // max(N, 1) // max(1, layout.transits // 4))
     for start in range(0, H, together):
         stop = min(start + together, H)
-        step = Step(rates.between(start, stop), layout, durations[:, start:stop])
+        step = Step(rates.between(start, stop), layout, durations[:, start:stop], order)
         yield from ((step, k) for k in range(stop - start))

@@ -24,9 +24,11 @@ from agmpk.prior.parameters import Parameters
 from agmpk.prior.problem import Problem, pose, where_elimination_changes
 from agmpk.prior.streams import Streams
 
+SATURABLE = 8  # the same where elimination is saturable: 2e-8, and steps of 1e-4 or so
+ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
 FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
 PER_PERIPHERAL = ("k_out", "k_in", "exchange")
-NOISES = 1  # normal numbers per process and grid point
+NOISES = 2  # normal numbers per process and grid point
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ def solve(
     true = torch.zeros_like(trial.times)
     for study, individual, problem in problems(config, trial, streams):
         metabolite = trial.parameters.is_metabolite[study]
-        found = problem.concentrations(problem.states(device), metabolite)
+        order = ORDER if problem.km_amount is None else SATURABLE
+        found = problem.concentrations(problem.states(device, order), metabolite)
         true[study, individual, : found.shape[1]] = found
     return torch.where(trial.exists, true, 0.0)
 
@@ -112,7 +115,7 @@ def _kinds(
     oral = (doses.oral & doses.dosed).any(-1)
     chain = torch.where(oral, p.transits[study], 0.0)
     peripherals = p.exchange[study, individual].sum(-1)
-    found = {("saturable",): saturable}
+    found = {("saturable", n): saturable & (p.is_metabolite[study] == n) for n in (False, True)}
     chained = {"no": chain == 0, "short": (chain > 0) & (chain <= SHORT), "long": chain > SHORT}
     released = oral & p.zero_gut[study, individual]
     for length, many in (("few", given <= FEW), ("many", given > FEW)):

@@ -125,3 +125,31 @@ def weight(model: torch.nn.Module, size: float = 0.1) -> torch.nn.Module:
 def moved() -> Callable[..., torch.nn.Module]:
     """``weight``."""
     return weight
+
+
+def ask(task: Task, times: torch.Tensor) -> Task:
+    """The same targets, prefixes and context, asked at ``times`` [B, R, Q] instead."""
+    P = max(1, int(task.prefix.sum(-1).max()))
+    shown = task.prefix[..., :P]
+    new = torch.ones_like(times, dtype=torch.bool)
+
+    def join(old, more):
+        return torch.cat(
+            [torch.where(shown, old[..., :P], torch.zeros_like(old[..., :P])), more], -1
+        )
+
+    target = replace(
+        task.target,
+        times=join(task.target.times, times),
+        logs=join(task.target.logs, 0 * times),
+        mask=torch.cat([shown, new], -1),
+        below=join(task.target.below, ~new),
+    )
+    prefix, asked = torch.cat([shown, ~new], -1), torch.cat([~shown & shown, new], -1)
+    return replace(task, target=target, prefix=prefix, asked=asked)
+
+
+@pytest.fixture(scope="session")
+def asking() -> Callable[..., Task]:
+    """``ask``."""
+    return ask
