@@ -18,6 +18,7 @@ from agmpk.prior.groups import (
 )
 from agmpk.prior.plain import from_plain, to_plain
 
+
 VERSION = 2  # of the quantities; 1 is what was published, calibrated and trained on first
 
 

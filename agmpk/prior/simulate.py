@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
+from torch import Tensor
 
 from agmpk.prior.assay import observe
 from agmpk.prior.batch import SimulatedStudies, concatenate
