@@ -14,7 +14,7 @@ from agmpk.calibration.literature import literature
 from agmpk.calibration.ranges import RANGES, SWITCHES
 from agmpk.files import write_csv
 from agmpk.prior import PriorConfig, load_prior
-from agmpk.prior.quantities import describe
+from agmpk.prior.config import describe
 
 NAMES = ("paper", "extended", "calibrated")
 

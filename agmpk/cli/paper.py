@@ -36,7 +36,7 @@ def _load(name: str) -> click.Command:
     elif name == "nlme-fits":
         from agmpk.nlme.benchmark import main as command
     elif name == "speed":
-        from agmpk.prior.benchmark import main as command
+        from agmpk.paper.speed import main as command
     else:
         command = {
             "ablations": ablations,

@@ -30,7 +30,7 @@ def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
     number of studies fits in memory; the file appears when it is whole.
     """
     from agmpk.files import atomic_path
-    from agmpk.prior.preset import load_prior
+    from agmpk.prior.config import load_prior
     from agmpk.prior.simulate import BLOCK, simulate_block
     from agmpk.prior.table import to_table
 

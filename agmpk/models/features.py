@@ -175,7 +175,7 @@ def query_features(task: Task, frame: Frame) -> Tensor:
     limited = ~task.limit.isnan()[:, None, None]
     limit = torch.where(limited, task.limit[:, None, None] - frame.reference[:, None, None], 0.0)
     above = ((frame.centre - limit) / spread).clamp(-8, 8)
-    other = torch.where(frame.shared[..., None], frame.fitted, frame.naive) - frame.centre
+    other = torch.where(frame.shared, frame.fitted, frame.naive) - frame.centre
     ahead = (times - frame.last_time[..., None]).clamp(min=0)
     oral = (task.target.dosed & task.target.dose_oral).any(-1, keepdim=True).to(times.dtype)
     rates = frame.study_rates[:, :, None]
@@ -206,7 +206,7 @@ def query_features(task: Task, frame: Frame) -> Tensor:
         torch.where(limited, (above / 3).tanh(), 0.0),
         limited.to(times.dtype),
         oral,
-        frame.shared[..., None].to(times.dtype),
+        frame.shared.to(times.dtype),
         frame.residual_sd[:, None, None],
         frame.level_sd[:, None, None],
         rates[..., 0] / 2,

@@ -33,7 +33,7 @@ HALF_LIVES = tuple(0.35 * 2.0**k for k in range(11))  # h, of elimination
 INPUT_HALF_LIVES = tuple(0.12 * 2.0**k for k in range(7))  # h, of absorption; never one of above
 FRACTIONS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05)  # oral availability where both routes occur
 ERROR, LEVEL = 0.3, 0.4  # SD of ln y around a curve of the grid, and of the levels
-FLOOR = 1e-9  # of f relative to the individual's doses
+FLOOR = 1e-9  # of f relative to the individual's first dose
 OPEN_MINDED = 0.02  # share of the typical weights that is uniform over the grid
 POOLED = 8.0  # the pooled likelihood counts as that of at most so many individuals
 
@@ -164,9 +164,10 @@ def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> T
 
 
 def _log(f: Tensor, amount: Tensor) -> Tensor:
-    """ln f [B, N, T, G] of f [B, N, T, E, A], exactly proportional to the doses ``amount``."""
-    total = amount.sum(-1)[..., None, None, None]
-    return torch.maximum(f, FLOOR * torch.where(total > 0, total, 1.0)).log().flatten(-2)
+    """ln f [B, N, T, G] of f [B, N, T, E, A]; the floor is proportional to the first dose, so that
+    f is to all of ``amount``, and no planned dose moves it."""
+    first = amount[..., 0][..., None, None, None]
+    return torch.maximum(f, FLOOR * torch.where(first > 0, first, 1.0)).log().flatten(-2)
 
 
 def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]) -> Fit:

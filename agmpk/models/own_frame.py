@@ -94,7 +94,7 @@ def own_frame(task: Task, scalars: bool) -> OwnFrame:
     """
     target = task.target
     kind = target.times.dtype
-    P = max(1, int(task.prefix.sum(-1).max()))
+    P = task.longest_prefix
     seen, times = task.prefix[..., :P], target.times[..., :P]
     logs = torch.where(seen, target.logs[..., :P], 0.0)
     count = task.prefix.sum(-1)

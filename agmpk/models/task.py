@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from agmpk.models.frame import Frame
     from agmpk.studies import Individual, Study
 
-FAR_BELOW = 0.03  # of the limit: lower values below it are not told apart in training
+FAR_BELOW = 0.2  # of the limit: lower values below it are not told apart in training
 NO_PREFIX = 0.2  # share of simulated targets of which nothing is seen
 SILENT = 0.5  # share of simulated studies with a limit whose record only lacks what is below it
 

@@ -25,7 +25,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
 from agmpk.training.config import TrainingConfig
 from agmpk.training.data import part_generator, training_batch

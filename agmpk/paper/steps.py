@@ -26,7 +26,7 @@ from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.load import load_forecaster
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.studies import Study
 from agmpk.training.config import TrainingConfig
 from agmpk.training.data import validation_task

@@ -1,15 +1,23 @@
 """The simulator prior: studies drawn from compartment models with variable parameters."""
 
-from agmpk.prior.batch import SimulatedStudies
-from agmpk.prior.config import PriorConfig
-from agmpk.prior.preset import load_prior, presets
-from agmpk.prior.simulate import simulate, simulate_block
+from agmpk.prior.batch import SimulatedStudies, concatenate
+from agmpk.prior.config import PriorConfig, load_prior, presets, quantity_table
+from agmpk.prior.laws import Law, block_generator
+from agmpk.prior.simulate import BLOCK, simulate, simulate_block
+from agmpk.prior.table import to_studies, to_table
 
 __all__ = [
+    "BLOCK",
+    "Law",
     "PriorConfig",
     "SimulatedStudies",
+    "block_generator",
+    "concatenate",
     "load_prior",
     "presets",
+    "quantity_table",
     "simulate",
     "simulate_block",
+    "to_studies",
+    "to_table",
 ]

@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from agmpk.prior.groups import Absorption
-from agmpk.prior.laws import draw_normal, draw_switch
-from agmpk.prior.streams import Streams
+from agmpk.prior.laws import Streams, draw_normal, draw_switch
 
 
 def draw_lag(

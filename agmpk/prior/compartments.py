@@ -12,7 +12,7 @@ input needs no special case:
 
 (AGM-PK, PAGE 34, 2026; transit chain: Savic et al. 2007.)  The system is linear, so the state
 moves over an interval h by exp(A h), however stiff the rates are.  The exponential acts through
-fractions (``agmpk.prior.exponential``); each asks for the solution s of (A h - z) s = x, and
+fractions (``agmpk.prior.step``); each asks for the solution s of (A h - z) s = x, and
 because compartments feed each other in a row that is plain substitution: no matrix is formed.
 
 Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex numbers).
@@ -26,9 +26,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from agmpk.prior.exponential import ORDER
 from agmpk.prior.modes import MOST_PERIPHERALS, transitions
-from agmpk.prior.step import Step
+from agmpk.prior.step import ORDER, Step
 
 # Individuals times intervals whose factors are computed at once: half a megabyte each.
 TOGETHER = 4096
@@ -149,7 +148,7 @@ def propagate(
     layout : where each amount stands in the state.
     durations : [N, H] length of each interval, h (zero is allowed).
     jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
-    order : of the approximation of exp (:mod:`agmpk.prior.exponential`).
+    order : of the approximation of exp (:mod:`agmpk.prior.step`).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
     states = [jumps[0]]
@@ -188,3 +187,37 @@ def steps(
         stop = min(start + together, H)
         step = Step(rates.between(start, stop), layout, durations[:, start:stop], order)
         yield from ((step, k) for k in range(stop - start))
+
+
+def propagate_saturable(
+    rates: Rates,
+    layout: Layout,
+    durations: Tensor,
+    jumps: Tensor,
+    km_amount: Tensor,
+    order: int = ORDER,
+) -> Tensor:
+    """States [N, H + 1, D] just after the jump at each grid point, elimination being saturable.
+
+    Michaelis-Menten elimination of the parent: ke(C) = ke / (1 + C / Km).  With V_max = ke V Km
+    this is the usual V_max C / (Km + C): at low concentrations it is first-order with rate ke.  All
+    elimination saturates alike, the path that forms the metabolite included.  Each interval is one
+    exponential midpoint step (Hochbruck & Ostermann 2010, Acta Numerica 19:209-286): with ke frozen
+    at its value half-way, the rest is solved exactly, so the step is second-order, unmoved by
+    stiffness, and never negative.
+
+    As :func:`propagate`, with ``km_amount`` [N, H], the amount in the central compartment at which
+    the elimination rate constant is halved (Km V).
+    """
+    jumps = jumps.permute(1, 2, 0).contiguous()
+    wholes = steps(rates, layout, durations, order)
+    halves = steps(rates, layout, 0.5 * durations, order)
+    states = [jumps[0]]
+    for (whole, k), (half, _), km, jump in zip(wholes, halves, km_amount.T, jumps[1:], strict=True):
+        state = states[-1]
+        free = 1 / (1 + state[layout.central] / km)
+        middle = half.central_amount(k, state, 1 / (half.ke[k] * free + half.central[k]))
+        free = 1 / (1 + middle / km)
+        inverse = 1 / (whole.ke[k] * free + whole.central[k])
+        states.append(whole(k, state, inverse, whole.k_form[k] * free) + jump)
+    return torch.stack(states).permute(2, 0, 1)

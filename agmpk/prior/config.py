@@ -1,10 +1,18 @@
-"""The configuration of the simulator prior: frozen, validated, and equal to its YAML form."""
+"""The configuration of the prior: frozen, validated, equal to its YAML form, and its table.
+
+A field with a default may be missing in a file: the default is what it means to be without it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pandas as pd
+import yaml
 
 from agmpk.errors import AgmpkError
 from agmpk.prior.groups import (
@@ -16,7 +24,47 @@ from agmpk.prior.groups import (
     Metabolite,
     Variability,
 )
-from agmpk.prior.plain import from_plain, to_plain
+from agmpk.prior.laws import Law
+
+
+def to_plain(value: Any) -> Any:
+    if isinstance(value, Law):
+        return value.to_yaml()
+    if dataclasses.is_dataclass(value):
+        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_plain(cls: type, values: Any, where: str) -> Any:
+    if not isinstance(values, dict):
+        raise AgmpkError(f"{where} must be a mapping of names to values, not {values!r}.")
+    names = {f.name for f in fields(cls)}
+    needed = {f.name for f in fields(cls) if f.default is MISSING}
+    for problem, odd in (("does not know", set(values) - names), ("lacks", needed - set(values))):
+        if odd:
+            raise AgmpkError(f"{where} {problem} {', '.join(sorted(odd))}.")
+    hints = get_type_hints(cls)
+    return cls(
+        **{name: _read(hints[name], value, f"{where}: {name}") for name, value in values.items()}
+    )
+
+
+def _read(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind) and kind is not Law:
+        return from_plain(kind, value, where)
+    if kind is Law or kind == (Law | None):
+        return None if value is None and kind is not Law else Law.from_yaml(value, where)
+    if kind in (float, int, str):
+        if isinstance(value, bool) or not isinstance(
+            value, (int, float) if kind is float else kind
+        ):
+            raise AgmpkError(f"{where} must be of type {kind.__name__}, not {value!r}.")
+        if kind is float and "probability" in where and not 0 <= value <= 1:
+            raise AgmpkError(f"{where} must lie between 0 and 1, not {value}.")
+        return kind(value)
+    if isinstance(value, list) and value and all(isinstance(v, (int, float)) for v in value):
+        return tuple(value)
+    raise AgmpkError(f"{where} must be a list of numbers, not {value!r}.")
 
 
 VERSION = 2  # of the quantities; 1 is what was published, calibrated and trained on first
@@ -74,3 +122,57 @@ class PriorConfig:
             for name, values in groups.items()
         }
         return dataclasses.replace(self, **changes)
+
+
+def presets() -> tuple[str, ...]:
+    """Names of the presets that ship with the package."""
+    folder = resources.files("agmpk.prior") / "presets"
+    return tuple(
+        sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    )
+
+
+def load_prior(name_or_path: str | Path) -> PriorConfig:
+    """A preset by name, or any prior from its YAML file.
+
+    Raises
+    ------
+    AgmpkError
+        If there is no such preset or file, or an entry is missing, unknown or of the wrong kind.
+    """
+    text = str(name_or_path)
+    if text in presets():
+        source = (resources.files("agmpk.prior") / "presets" / f"{text}.yaml").read_text("utf-8")
+    elif Path(text).suffix in (".yaml", ".yml") and Path(text).is_file():
+        source = Path(text).read_text("utf-8")
+    else:
+        raise AgmpkError(
+            f"There is no prior {text!r}: use one of {', '.join(presets())}, or a .yaml file."
+        )
+    return PriorConfig.from_dict(yaml.safe_load(source), where=text)
+
+
+def quantity_table(*configs: PriorConfig) -> pd.DataFrame:
+    """One row a quantity: group, unit, meaning, source, and its range in every configuration."""
+    rows = []
+    for group in fields(PriorConfig):
+        part = getattr(configs[0], group.name)
+        if not is_dataclass(part):
+            continue
+        for one in fields(part):
+            ranges = {c.name: describe(getattr(getattr(c, group.name), one.name)) for c in configs}
+            rows.append({"group": group.name, "quantity": one.name, **ranges, **one.metadata})
+    return pd.DataFrame(rows)
+
+
+def describe(value: Any) -> str:
+    """A law or a plain value in words."""
+    if value is None:
+        return "off"
+    if isinstance(value, Law):
+        if value.low == value.high:
+            return f"{value.low:g}"
+        return f"{'log-uniform' if value.log else 'uniform'} {value.low:g} to {value.high:g}"
+    if isinstance(value, tuple):
+        return ", ".join(f"{v:g}" for v in dict.fromkeys(value))
+    return f"{value:g}"

@@ -12,9 +12,8 @@ from torch import Tensor
 
 from agmpk.prior.dosing import Doses
 from agmpk.prior.groups import Design
-from agmpk.prior.laws import Law, draw_integer, draw_normal, draw_switch
+from agmpk.prior.laws import Law, Streams, draw_integer, draw_normal, draw_switch
 from agmpk.prior.parameters import Typical
-from agmpk.prior.streams import Streams
 
 # Nominal clock times of pharmacokinetic protocols, in hours (any textbook schedule is a subset).
 CLOCK = (
@@ -158,7 +157,8 @@ def place_among_doses(
     late = own & ~doses.crossover[:, None, None]
     late = late & draw_switch(design.late_only_probability, (S, 1, 1), g)
     several, left = last > 0, torch.where(own, doses.after[..., None], span - last)
-    free = torch.where(doses.dosed[..., 1:2].any(-1, keepdim=True), doses.time[..., 1:2].sum(-1, keepdim=True), span)
+    # Until the second dose, which a single dose does not have.
+    free = torch.where(several, doses.time[..., 1:2].sum(-1, keepdim=True), span)
     before = torch.where(own, times * (free / span).clamp(max=1), times)
     after = last + times * (left / span).clamp(max=1)
     times = torch.where(several, torch.where(moves | late, after, before), times)
@@ -169,8 +169,9 @@ def place_among_doses(
     trough = some & (which[0] < design.troughs.draw((S, 1, 1), g))
     # A dose after the first; in late-only studies the last two.
     number = doses.number[..., None]
-    place = torch.where(late, number - 1 - torch.floor(2 * which[1]), 1 + torch.floor((number - 1) * which[1]))
-    before_dose = doses.time.gather(-1, place.long().clamp(min=0).clamp(max=doses.time.shape[-1] - 1))
+    any_later = 1 + torch.floor((number - 1) * which[1])
+    place = torch.where(late, number - 1 - torch.floor(2 * which[1]), any_later).long()
+    before_dose = doses.time.gather(-1, place.clamp(0, doses.time.shape[-1] - 1))
     early = torch.where(draw_switch(0.5, (S, 1, 1), g), 0.0, 0.5)
     early = early * torch.rand(times.shape, generator=g, dtype=torch.float64)
     return torch.where(trough & (before_dose > 1), before_dose - early, times)

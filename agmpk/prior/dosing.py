@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from agmpk.prior.groups import Dosing
-from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
-from agmpk.prior.streams import Streams
+from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch
 
 STANDARD_WEIGHT = 70.0  # kg
 MANY = 20  # individuals from which a study can be one of newborns
@@ -193,7 +192,8 @@ def _route(
     if d.short_infusion:
         g = streams("infusion")
         long = draw_switch(d.long_infusion_probability, shape, g)
-        duration = torch.where(long, d.long_infusion.draw(shape, g), d.short_infusion.draw(shape, g))
+        short, hours = d.short_infusion.draw(shape, g), d.long_infusion.draw(shape, g)
+        duration = torch.where(long, hours, short)
     return oral, torch.where(infusion, duration, 0.0)
 
 

@@ -21,15 +21,9 @@ from agmpk.prior.absorption import (
 )
 from agmpk.prior.config import PriorConfig
 from agmpk.prior.dosing import STANDARD_WEIGHT, nearest
-from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
+from agmpk.prior.groups import Variability
+from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch
 from agmpk.prior.ou import shared_waves
-from agmpk.prior.streams import Streams
-from agmpk.prior.variability import (
-    draw_deviations,
-    draw_ou_sd,
-    draw_poor_metabolisers,
-    draw_tightness,
-)
 
 # Clearances grow with weight^0.75 and volumes with weight (Anderson & Holford 2008), so rate
 # constants, their ratios, fall with weight^-0.25.
@@ -53,7 +47,7 @@ class Parameters:
     """Parameters of every individual: log rates (ln 1/h), log V, times in h; [S, I] or [S, I, P].
 
     ``ktr`` is the log rate of the transit chain; ``zero_duration`` h (0: none), ``zero_part`` and
-    ``zero_gut`` describe release at a constant rate (:func:`agmpk.prior.absorption.draw_zero_order`).
+    ``zero_gut`` describe release at a constant rate, as ``absorption.draw_zero_order`` has them.
 
     [S] are ``transits`` (a real number of stages), ``is_metabolite``, ``saturation`` (Km in
     multiples of dose / V; infinite where elimination is linear) and ``ou_time_scale``; ``ou_sd``
@@ -258,3 +252,66 @@ def _metabolite(
         "formed": torch.sigmoid(share + sd * z[1]),
         "first_pass": torch.where(first, m.first_pass.draw((S, 1), g), 0.0).expand(S, individuals),
     }
+
+
+def draw_tightness(v: Variability, S: int, g: torch.Generator) -> Tensor:
+    """Factor [S, 1] on all between-individual SDs: 1, or less in a tight study."""
+    tight = draw_switch(v.tight_probability, (S, 1), g)
+    return torch.where(tight, v.tight_factor.draw((S, 1), g), 1.0)
+
+
+def draw_deviations(
+    v: Variability, individuals: int, P: int, tightness: Tensor, streams: Streams
+) -> dict[str, Tensor]:
+    """Between-individual deviations of log-parameters, [S, I] (k_out, k_in: [S, I, P]).
+
+    Correlated where a common factor is set; ``tightness`` [S, 1] multiplies all SDs.
+    """
+    S = len(tightness)
+    laws = {"ka": v.sd_ka, "ke": v.sd_ke, "V": v.sd_V, "F": v.sd_F, "k_out": v.sd_k, "k_in": v.sd_k}
+    common = draw_normal((S, individuals, 1), streams("common factor"))
+    out = {}
+    for name, law in laws.items():
+        g, size = streams(f"deviation of {name}"), P if name.startswith("k_") else 1
+        z = draw_normal((S, individuals, size), g)
+        sd = law.draw((S, 1, size), g) * tightness[..., None] if law else 0.0
+        if v.common_factor:
+            load = v.common_factor.draw((S, 1, size), streams(f"loading of {name}"))
+            z = load * common + torch.sqrt(1 - load.square()) * z
+        out[name] = sd * z if name.startswith("k_") else (sd * z)[..., 0]
+    return out
+
+
+def draw_poor_metabolisers(
+    v: Variability, ke: Tensor, formed: Tensor, streams: Streams
+) -> tuple[Tensor, Tensor, Tensor]:
+    """ln ke, the share that forms the metabolite, and who is poor, all [S, I].
+
+    Poor metabolisers lose part of the path that forms the metabolite, not of the others.
+    """
+    (S, individuals), g = ke.shape, streams("polymorphism")
+    carriers = draw_switch(v.polymorphism_probability, (S, 1), g)
+    u = torch.rand((S, individuals), generator=g, dtype=torch.float64)
+    poor = carriers & (u < v.poor_share.draw((S, 1), g))
+    factor = torch.where(poor, v.poor_factor.draw((S, 1), g), 1.0)
+    left = 1 - formed + formed * factor
+    return ke + torch.log(left), formed * factor / left, poor
+
+
+def draw_ou_sd(v: Variability, S: int, P: int, g: torch.Generator) -> Tensor:
+    """Stationary SDs [S, 4 + 2 P] of the processes of (ka, ke, V, km, k_out, k_in)."""
+    rates = v.ou_rates.draw((S, 4 + 2 * P), g)
+    rates[:, 2] = v.ou_V.draw((S,), g)
+    return rates
+
+
+def draw_occasions(v: Variability, dosed: Tensor, streams: Streams) -> Tensor:
+    """ln F of each dose relative to the individual's own, [S, I, D]; 0 for the first one.
+
+    The first dose sets what an individual's own F is, so that a single dose is as without.
+    """
+    g, first = streams("occasions of F"), torch.arange(dosed.shape[-1]) == 0
+    if v.sd_F_occasion is None:
+        return torch.zeros(dosed.shape, dtype=torch.float64)
+    sd = v.sd_F_occasion.draw((len(dosed), 1, 1), g)
+    return torch.where(first | ~dosed, 0.0, sd * draw_normal(dosed.shape, g))

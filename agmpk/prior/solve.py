@@ -18,13 +18,10 @@ from torch import Tensor
 from agmpk.prior.compartments import Layout
 from agmpk.prior.config import PriorConfig
 from agmpk.prior.dosing import Doses
-from agmpk.prior.events import dosing_events
-from agmpk.prior.laws import draw_normal
+from agmpk.prior.laws import Streams, draw_normal
 from agmpk.prior.parameters import Parameters
-from agmpk.prior.problem import Problem, pose, where_elimination_changes
-from agmpk.prior.streams import Streams
+from agmpk.prior.problem import Problem, dosing_events, pose, where_elimination_changes
 
-SATURABLE = 8  # the same where elimination is saturable: 2e-8, and steps of 1e-4 or so
 ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
 FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
 PER_PERIPHERAL = ("k_out", "k_in", "exchange")
@@ -54,8 +51,7 @@ def solve(
     true = torch.zeros_like(trial.times)
     for study, individual, problem in problems(config, trial, streams):
         metabolite = trial.parameters.is_metabolite[study]
-        order = ORDER if problem.km_amount is None else SATURABLE
-        found = problem.concentrations(problem.states(device, order), metabolite)
+        found = problem.concentrations(problem.states(device, ORDER), metabolite)
         true[study, individual, : found.shape[1]] = found
     return torch.where(trial.exists, true, 0.0)
 
@@ -110,7 +106,7 @@ def problems(
 def _kinds(
     p: Parameters, doses: Doses, study: Tensor, individual: Tensor, given: Tensor
 ) -> dict[tuple, Tensor]:
-    """Which of N individuals [N] are solved together: alike in method, states and length of grid."""
+    """Which of N individuals [N] are solved together: alike in method, states and grid."""
     saturable = torch.isfinite(p.saturation)[study]
     oral = (doses.oral & doses.dosed).any(-1)
     chain = torch.where(oral, p.transits[study], 0.0)

@@ -99,7 +99,7 @@ class Batches(Dataset):
 
 
 def batches(
-    config: TrainingConfig, prior: PriorConfig, start: int, workers: int
+    config: TrainingConfig, prior: PriorConfig, start: int, workers: int, device: str = "cpu"
 ) -> Iterator[list[Task]]:
     """The batches from step ``start`` on, simulated ahead by ``workers`` processes (0: here).
 
@@ -107,6 +107,9 @@ def batches(
     """
     data = Batches(config, prior, start)
     ahead = {"num_workers": workers, "prefetch_factor": PREFETCH} if workers else {}
+    if workers and device != "cpu":
+        # A copy of a process that drives a GPU would share its memory maps, which slows both.
+        ahead["multiprocessing_context"] = "spawn"
     return iter(DataLoader(data, batch_size=None, collate_fn=_as_it_is, **ahead))
 
 

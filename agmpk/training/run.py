@@ -24,7 +24,7 @@ from agmpk.files import atomic_path
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.training.config import TrainingConfig, rate_factor
 from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
 from agmpk.training.folder import Table, load_state, prepare, run_config, save_state
@@ -223,7 +223,9 @@ def _train(
     }
     began = last_time = time.monotonic()
     waiting: list[Tensor] = []
-    for step, parts in enumerate(batches(config, prior, one.start, workers), one.start):
+    for step, parts in enumerate(
+        batches(config, prior, one.start, workers, device), one.start
+    ):
         if step >= one.end:
             break
         weights = part_weights(parts)

@@ -42,10 +42,10 @@ def test_the_loss_is_the_weighted_bound_less_the_free_nats(model, task):
     loss = model.loss(task, torch.Generator().manual_seed(0))
     frame, net = task.frame, model.network
     free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
-    known = net.encode(task, frame)
-    whole = net.encode_target(task, frame, task.prefix | free)[0][:, :, 0]
-    state = net.decode(task, frame, known)
-    S, (B, R, T), Z = 2, free.shape, 4
+    known = net.encode(task)
+    whole = net.encode_target(task, task.prefix | free)[0][:, :, 0]
+    state = net.decode(task, known)
+    S, (B, R), Z = 2, free.shape[:2], 4
     g = torch.Generator().manual_seed(0)
     noise = torch.randn(S, B, R + 1, Z, generator=g, dtype=torch.float64)
     code = model.study(known.study.flatten(1))
@@ -91,9 +91,9 @@ def test_the_order_of_targets_means_nothing_to_the_study(model, task):
     )  # fmt: skip
 
     def posterior(task):
-        frame, free = task.frame, task.asked
-        whole = model.network.encode_target(task, frame, task.target.mask)[0][:, :, 0]
-        code = model.study(model.network.encode(task, frame).study.flatten(1))
+        free = task.asked
+        whole = model.network.encode_target(task, task.target.mask)[0][:, :, 0]
+        code = model.study(model.network.encode(task).study.flatten(1))
         return model._study_posterior(code, whole, free)
 
     one, two = posterior(task), posterior(turned)
@@ -102,8 +102,8 @@ def test_the_order_of_targets_means_nothing_to_the_study(model, task):
 
 
 def test_both_effects_reach_the_answer(model, task):
-    known = model.network.encode(task, task.frame)
-    state = model.network.decode(task, task.frame, known)
+    known = model.network.encode(task)
+    state = model.network.decode(task, known)
     z_s = torch.zeros(1, len(task), 4, dtype=torch.float64)
     z_i = torch.zeros(1, *task.prefix.shape[:2], 4, dtype=torch.float64)
     base, _ = model._decode(state, z_s, z_i)

@@ -6,7 +6,7 @@ import torch
 
 from agmpk.prior import load_prior, simulate, simulate_block
 from agmpk.prior.batch import concatenate
-from agmpk.prior.streams import Streams
+from agmpk.prior.laws import Streams
 
 
 def test_workers_and_order_do_not_matter():

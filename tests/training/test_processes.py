@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from agmpk.models.flow import FlowConfig
 from agmpk.models.registry import build_model
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.training.batches import part_generator, training_batch
 from agmpk.training.config import TrainingConfig
 from agmpk.training.processes import Processes
@@ -35,7 +35,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from agmpk.models.registry import build_model
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.training.batches import training_batch
 from agmpk.training.config import load_training_config
 from agmpk.training.processes import joined

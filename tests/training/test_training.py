@@ -18,7 +18,7 @@ from agmpk.files import sha256
 from agmpk.forecasting import load_forecaster
 from agmpk.models.flow import FlowConfig
 from agmpk.models.registry import build_model
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import load_prior
 from agmpk.training.batches import training_batch
 from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
 from agmpk.training.config import TrainingConfig, learning_rate, load_training_config, recipes

@@ -2,8 +2,8 @@
 
 import pytest
 
+from agmpk.paper.speed import GOALS, compare_solvers, growth, whole_blocks
 from agmpk.prior import load_prior
-from agmpk.prior.benchmark import GOALS, compare_solvers, growth, whole_blocks
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""How fast the simulator is: ``python -m agmpk.prior.benchmark``.
+"""How fast the simulator is: ``python -m agmpk.paper.speed``.
 
 Times are of the processor, on one thread, so that a busy machine does not change them much; all
 solvers get the same drawn parameters in one run.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import click
@@ -16,13 +15,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from agmpk.prior.config import PriorConfig
-from agmpk.prior.preset import load_prior
+from agmpk.prior.config import PriorConfig, load_prior
+from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
 from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
 from agmpk.prior.simulate import BLOCK, draw_trial, simulate_block
 from agmpk.prior.solve import problems
-from agmpk.prior.streams import Streams
 
 TOLERANCES = tuple(10.0**-k for k in range(3, 11))
 GOALS = (1e-3, 1e-6)  # largest relative errors that are allowed
@@ -116,14 +114,14 @@ def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.D
 
 
 def single_doses(config: PriorConfig, seed: int) -> Problem:
-    """The single-dose, linear part of the first block, as an initial value problem."""
+    """The largest kind of the single-dose, linear studies of the first block, as an initial value
+    problem."""
     config = config.replace(
         dosing={"repeated_probability": 0.0}, disposition={"saturable_probability": 0.0}
     )
     streams = Streams(seed, 0)
-    trial, _ = draw_trial(config, streams)
-    ((_, _, problem),) = problems(config, trial, streams)
-    return replace(problem, km_amount=None)
+    kinds = problems(config, draw_trial(config, streams), streams)
+    return max((problem for _, _, problem in kinds), key=len)
 
 
 def seconds(run: Callable[[], Any], repeats: int) -> float:
