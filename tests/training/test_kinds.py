@@ -12,6 +12,7 @@ from agmpk.training.batches import batches, training_batch
 from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
 from agmpk.training.config import TrainingConfig, load_training_config
 from agmpk.training.run import train
+from agmpk.training.step import part_loss
 
 
 @pytest.mark.parametrize("kind", MODELS)
