@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from agmpk.cli.lazy import LazyGroup, OneLineGroup
+from agmpk.cli import LazyGroup, OneLineGroup
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 from agmpk.paths import PROJECT, data_path

@@ -18,17 +18,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
 from agmpk.models.registry import build_model
+from agmpk.models.task import Task
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
-from agmpk.training.batches import training_batch
 from agmpk.training.config import TrainingConfig
-from agmpk.training.processes import Processes
-from agmpk.training.step import gradients
+from agmpk.training.data import part_generator, training_batch
+from agmpk.training.run import part_weights
 
 # Dense bf16 tensor-core rate of one NVIDIA H100 SXM (data sheet), operations a second.
 H100 = 989e12
@@ -84,10 +85,10 @@ def expected_cost(
         seconds += time.process_time() - began
         # The plain kernel, whose matrix products the counter sees on any device.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            gradients(config, model, parts, step, Processes())
+            _gradients(config, model, parts, step)
         flops += counter.get_total_flops()
         with OperatorCounter() as called:
-            gradients(config, model, parts, step, Processes())
+            _gradients(config, model, parts, step)
         operators += called.number
     per_step = {
         "arithmetic": flops / blocks / (peak * utilisation),
@@ -103,6 +104,14 @@ def expected_cost(
     )
 
 
+def _gradients(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> None:
+    """Forward and backward over the parts of a step."""
+    for index, (part, weight) in enumerate(zip(parts, part_weights(parts), strict=True)):
+        if weight:
+            loss = model.loss(part, part_generator(config.seed, step, index))
+            (weight * loss).backward()
+
+
 def in_words(
     recipe: str,
     config: TrainingConfig,
@@ -115,7 +124,8 @@ def in_words(
     bound = max(cost.hours, key=lambda name: cost.hours[name])
     lines = [
         f"{recipe}: {cost.parameters / 1e6:.1f} M parameters, "
-        f"{BLOCK * config.steps / 1e6:.1f} M studies; a step: {cost.flops / 1e12:.2f} TFLOP, "
+        f"{BLOCK * config.blocks * config.steps / 1e6:.1f} M studies; "
+        f"a step: {cost.flops / 1e12:.2f} TFLOP, "
         f"{cost.operators:.0f} operators, {cost.simulation:.2f} s of simulation on one core",
         *(f"  {name}: {hours:.1f} h" for name, hours in cost.hours.items()),
         f"about {cost.total_hours:.1f} h, bound by {bound}, if {utilisation:.0%} of "

@@ -1,6 +1,8 @@
 """The command line as a user meets it: real files in, tables out, one sentence on bad input."""
 
+import errno
 import io
+import os
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -13,6 +15,7 @@ import pytest
 from agmpk.cli import COMMANDS, main
 from agmpk.cli.benchmark import check_answered
 from agmpk.cli.cohort import what_if
+from agmpk.cli.paper import SECTIONS as PAPER
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
 from agmpk.forecasting.naive import NaiveForecaster
@@ -60,6 +63,28 @@ def test_help_has_examples():
     for command in COMMANDS:
         shown = agmpk(command, "--help")
         assert shown.returncode == 0 and f"agmpk {command}" in shown.stdout, shown.stderr
+
+
+def test_help_shows_what_users_need_first_and_the_book_apart():
+    shown = agmpk("--help").stdout
+    users, _, makers = shown.partition("The book and its numbers:")
+    assert all(f"\n  {name} " in users for name in ("forecast", "cohort", "benchmark", "train"))
+    assert all(f"\n  {name} " in makers for name in ("book", "paper"))
+    listed = agmpk("paper", "--help").stdout
+    for name in [n for names in PAPER.values() for n in names]:
+        assert f"\n  {name} " in listed and agmpk("paper", name, "--help").returncode == 0
+    assert agmpk("paper", "nothing").returncode == 2
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.csv")
+
+    monkeypatch.setattr("agmpk.files.os.replace", full)
+    words = ["forecast", THEOPHYLLINE, "--target", "1", "--model", "naive"]
+    done = agmpk(*words, "--out", tmp_path / "out.csv")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "agmpk: out.csv: No space left on device."
 
 
 def test_forecast_of_everybody(tmp_path):

@@ -11,8 +11,6 @@ from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.models.registry import MODELS, build_model
-from agmpk.paper.steps import steps_benchmark
-from agmpk.prior import load_prior
 from agmpk.studies import Dose, Individual, Study
 from agmpk.training.config import load_training_config
 
@@ -138,18 +136,6 @@ def test_what_if_in_a_study_of_repeated_doses():
     assert len(generate(forecaster("flow"), study, 4, dose=more)) == 4
     with pytest.raises(AgmpkError, match="one schedule per study"):
         generate(forecaster("flow"), study, 4, dose=Dose(0.0, 100.0, "oral"))
-
-
-def test_the_steps_benchmark_finds_what_fewer_steps_cost():
-    table = steps_benchmark(
-        forecaster("flow").model, load_prior("calibrated"), 3, samples=20, steps=(1, 16, 64)
-    )
-    assert list(table.steps) == [1, 16, 64] and (table.seconds > 0).all()
-    first, second, last = table.distance
-    assert first > second > last == 0
-    assert table.lost_rmse.iloc[-1] == 0 and table.log_rmse.between(0.05, 3).all()
-    with pytest.raises(AgmpkError, match="sampled at once"):
-        steps_benchmark(forecaster("transformer").model, load_prior("calibrated"))
 
 
 def test_ours_stand_before_the_rivals(tmp_path, monkeypatch):
