@@ -21,7 +21,7 @@ from scipy.optimize import least_squares, minimize
 
 from agmpk.errors import AgmpkError
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel
-from agmpk.nlme.data import FitData
+from agmpk.nlme.data import FitData, dose_columns
 from agmpk.nlme.individual import (
     Population,
     Posterior,
@@ -77,7 +77,7 @@ class Effort:
     chains: int | None
 
 
-ROUNDS, DRAWS = 25, 200
+ROUNDS, DRAWS = 20, 100
 """Of the Monte-Carlo EM for limits: rounds, and draws an individual for the residual error."""
 FULL = Effort((150, 150, 100), None)
 SCREENING = Effort((100, 80, 40), 5)
@@ -186,15 +186,16 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
     random = population.random
     pattern = population.omega != 0
 
-    def expected() -> tuple[list[Posterior], NDArray[np.float64]]:
+    def expected(near: NDArray) -> tuple[list[Posterior], NDArray[np.float64]]:
         found = [
-            posterior(population, one, DRAWS, np.random.default_rng([seed, i]), uncertain=False)
+            posterior(population, one, DRAWS, np.random.default_rng([seed, i]), False, near[i])
             for i, one in enumerate(data.people)
         ]
         return found, np.stack([f.weights @ f.drawn for f in found])
 
+    shift, means = 0.0, population.etas
     for _ in range(ROUNDS):
-        found, means = expected()
+        found, means = expected(means - shift)
         squares = np.mean([(f.drawn.T * f.weights) @ f.drawn for f in found], axis=0)
         shift = means.mean(0)
         population = _error_step(population, data, [f.samples for f in found])
@@ -203,7 +204,7 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
             typical=population.typical * np.exp(np.where(random, shift, 0.0)),
             omega=np.where(pattern, squares - np.outer(shift, shift), 0.0),
         )
-    found, means = expected()
+    found, means = expected(means - shift)
     loglik = float(sum(f.log_marginal for f in found))
     error, typical, omega = population.error, population.typical, population.omega
     se = standard_errors(data, population.structure, typical, omega, population.etas, error)
@@ -225,16 +226,15 @@ def _error_step(
         typical[fixed] *= np.exp(logs[moves.sum() :])
         return replace(population, typical=typical, error=ResidualError(kind, *parts.tolist()))
 
-    def cost(logs: NDArray) -> float:
-        model = moved(logs)
-        logs = [
-            log_likelihood(model, e, one).mean()
-            for e, one in zip(samples, data.people, strict=True)
-        ]
-        return -float(np.sum(logs))
+    doses = [dose_columns(one) for one in data.people]
 
+    def cost(logs: NDArray) -> float:
+        model, drawn = moved(logs), zip(samples, data.people, doses, strict=True)
+        return -float(sum(log_likelihood(model, *one).mean() for one in drawn))
+
+    # A few steps a round are enough: the rounds go on from here.
     count = int(moves.sum() + fixed.sum())
-    options = {"maxfev": 30 * count, "xatol": 1e-3, "fatol": 1e-3}
+    options = {"maxfev": 12 * count, "xatol": 1e-3, "fatol": 1e-3}
     return moved(minimize(cost, np.zeros(count), method="Nelder-Mead", options=options).x)
 
 
