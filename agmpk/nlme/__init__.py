@@ -14,7 +14,7 @@ from agmpk.nlme.fit import Candidate, FitFailed, fit
 from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
 from agmpk.nlme.individual import Population, ResidualError, posterior, predict, simulate
 from agmpk.nlme.select import Selection, select
-from agmpk.nlme.store import FitStore, Settings
+from agmpk.nlme.store import FitStore
 
 __all__ = [
     "Candidate",
@@ -25,7 +25,6 @@ __all__ = [
     "Population",
     "ResidualError",
     "Selection",
-    "Settings",
     "StructuralModel",
     "fit",
     "posterior",

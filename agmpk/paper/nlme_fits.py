@@ -13,6 +13,7 @@ import json
 import platform
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -75,9 +76,8 @@ def development_cases() -> Iterable[Case]:
         for k in range(FOLDS):
             left_out = study.ids[k::FOLDS]
             people = tuple(one for one in study if one.id not in left_out)
-            context = Study(study.compound, people, study.units, study.lloq)
-            for case in (asked[i] for i in left_out):
-                yield Case(name, context, case.prefix, case.times, case.observed)
+            context = replace(study, individuals=people)
+            yield from (replace(asked[name], context=context) for name in left_out)
 
 
 def fit_all(compounds: Sequence[str] = ()) -> None:
@@ -162,9 +162,7 @@ def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored
         selection = forecaster.selection(case.context)
         forecast, began = None, time.process_time()
         if len(case.times):
-            forecast = forecaster.forecast(
-                case.context, case.prefix, case.times, N_SAMPLES, case.seed(0)
-            )
+            forecast = case.ask(forecaster, N_SAMPLES, 0)
     except FitFailed as error:
         return score(forecaster.name, Scored(case, None, str(error))) | extra, None
     scored = Scored(case, forecast)

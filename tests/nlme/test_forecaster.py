@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +25,8 @@ from agmpk.nlme import (
 from agmpk.nlme.closed_forms import StructuralModel
 from agmpk.nlme.data import fit_data
 from agmpk.nlme.fit import Candidate, fit, starting_values
-from agmpk.nlme.store import METHOD_VERSION, Settings, context_key
+from agmpk.nlme.store import METHOD_VERSION, context_key
+from agmpk.store import Store
 from agmpk.studies import Dose, Individual, Study, read_study
 
 # R's nlme on all six subjects of Indometh, see test_fit.py; V varies a little.
@@ -243,18 +243,13 @@ def test_store_keeps_and_finds(store, indometacin, tmp_path):
 def test_fits_by_another_method_are_not_used(store, indometacin, tmp_path, monkeypatch):
     store.get(indometacin)
     assert FitStore(tmp_path).has(indometacin)
-    file = Path(tmp_path) / "indometacin.json"
-    stored = json.loads(file.read_text())
-    file.write_text(json.dumps(stored | {"method": METHOD_VERSION + 1}))
-    assert not FitStore(tmp_path).has(indometacin)
-    file.write_text(json.dumps(stored))
     monkeypatch.setattr("agmpk.nlme.store.METHOD_VERSION", METHOD_VERSION + 1)
     assert not FitStore(tmp_path).has(indometacin)
 
 
 def test_what_a_key_depends_on(indometacin):
     """What the fit sees, and the settings: nothing of the code, nothing of the clock's start."""
-    key = context_key(indometacin, Settings())
+    key = context_key(indometacin)
     later = [
         Individual(
             one.id,
@@ -264,13 +259,14 @@ def test_what_a_key_depends_on(indometacin):
         )
         for one in indometacin
     ]
-    assert context_key(replace(indometacin, individuals=later), Settings()) == key
-    assert context_key(indometacin, Settings(starts=3)) != key
+    assert context_key(replace(indometacin, individuals=later)) == key
+    settings = FitStore().settings(indometacin)
+    assert settings["context"] == key and FitStore(starts=3).settings(indometacin) != settings
     marked = [
         Individual(one.id, one.times, one.concentrations, one.doses, one.times > 7.5)
         for one in indometacin
     ]
-    assert context_key(replace(indometacin, individuals=marked), Settings()) != key
+    assert context_key(replace(indometacin, individuals=marked)) != key
 
 
 def test_the_fits_that_ship_are_found(indometacin):
@@ -292,5 +288,11 @@ def test_failures_are_kept_and_raised(tmp_path, indometacin, monkeypatch):
 def test_a_damaged_store_is_named(tmp_path, indometacin):
     for text in ("{", "[]", '{"method": 1}', "null"):
         (tmp_path / "indometacin.json").write_text(text)
-        with pytest.raises(AgmpkError, match="is not a file of fits"):
+        with pytest.raises(AgmpkError, match="indometacin.json is damaged or was edited"):
             FitStore(tmp_path).get(indometacin)
+    # Whole, but not a fit.
+    store = FitStore(tmp_path / "other")
+    settings = store.settings(indometacin)
+    Store(tmp_path / "other", METHOD_VERSION).save("indometacin", settings, {"population": 1})
+    with pytest.raises(AgmpkError, match="A stored fit of indometacin .* cannot be read"):
+        store.get(indometacin)
