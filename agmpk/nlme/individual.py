@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 from scipy.stats import multivariate_t
 
@@ -36,6 +35,8 @@ TINY = np.finfo(float).tiny
 PROPOSALS = 1500  # from each half of the mixture
 MOST = 24000  # of them, where the weights stay uneven
 LEAST_EFFECTIVE = 100
+CLIMB = 40  # steps at most
+DAMPING = np.array([0.0, 0.1, 1.0, 10.0, 100.0, 1e4])
 FREEDOM = 5  # degrees of freedom of the Student proposal: tails heavier than the posterior's
 
 
@@ -326,8 +327,13 @@ def posterior(
         return log_likelihood(population, full(reduced), seen, doses) + prior(reduced)
 
     wide = draw_etas(population, PROPOSALS, rng, uncertain)[:, free]
-    mode = _mode(joint, wide, population.etas[:, free]) if near is None else near[free]
-    shape = np.linalg.inv(_information(population, seen, mode, full) + precision)
+
+    def curvature(eta: NDArray) -> NDArray:
+        return _information(population, seen, eta, full, doses) + precision
+
+    others = population.etas[:, free]
+    mode = _mode(joint, curvature, wide, others) if near is None else near[free]
+    shape = np.linalg.inv(curvature(mode))
     local = multivariate_t(mode, (shape + shape.T) / 2, df=FREEDOM)
     while True:
         close = local.rvs(len(wide), random_state=rng).reshape(len(wide), -1)
@@ -345,38 +351,48 @@ def posterior(
 
 
 def _mode(
-    log_posterior: Callable[[NDArray], NDArray], wide: NDArray, others: NDArray
+    joint: Callable[[NDArray], NDArray],
+    curvature: Callable[[NDArray], NDArray],
+    wide: NDArray,
+    others: NDArray,
 ) -> NDArray[np.float64]:
     """The maximum, by climbing from the three best of: the typical individual, the population's
-    draws, the context individuals."""
+    draws, the context individuals.
+
+    Each step is the best of several damped Gauss-Newton steps (Levenberg-Marquardt) and of none:
+    the objective has a kink where a lag passes an observation.
+    """
     starts = np.concatenate([np.zeros((1, wide.shape[1])), wide, others])
-    best = starts[np.argsort(-log_posterior(starts))[:3]]
-    # Nelder-Mead: the objective has a kink where a lag passes an observation.
-    climbs = [
-        minimize(
-            lambda e: -float(log_posterior(e[None])[0]),
-            start,
-            method="Nelder-Mead",
-            options={"maxfev": 400 * len(start), "xatol": 1e-4, "fatol": 1e-6},
-        )
-        for start in best
-    ]
-    return min(climbs, key=lambda climb: climb.fun).x
+    climbs = []
+    for at in starts[np.argsort(-joint(starts))[:3]]:
+        moves = 1e-4 * np.eye(len(at))
+        for _ in range(CLIMB):
+            values = joint(np.concatenate([at[None], at + moves, at - moves]))
+            slope = (values[1 : len(at) + 1] - values[len(at) + 1 :]) / 2e-4
+            bent = curvature(at)
+            bent = bent + DAMPING[:, None, None] * np.diag(np.diag(bent))
+            tried = at + np.linalg.solve(bent, np.tile(slope, (len(DAMPING), 1))[..., None])[..., 0]
+            heights = joint(tried)
+            best = int(np.argmax(heights))
+            if not heights[best] > values[0] + 1e-7:
+                break
+            at = tried[best]
+        climbs.append(at)
+    return climbs[int(np.argmax(joint(np.stack(climbs))))]
 
 
 def _information(
     population: Population,
     seen: Individual,
-    mode: NDArray[np.float64],
+    eta: NDArray[np.float64],
     full: Callable[[NDArray], NDArray],
+    doses: Sequence[DoseColumn],
 ) -> NDArray[np.float64]:
-    """sum_j (df_j/deta)(df_j/deta)' / sd_j^2 at the mode [R, R], over quantified observations."""
-    step = 1e-4 * np.eye(len(mode))
-    times = seen.times[~seen.censored]
-    f = predict(population, full(mode[None]), seen, times)[0]
-    up = predict(population, full(mode + step), seen, times)
-    down = predict(population, full(mode - step), seen, times)
-    slopes = (up - down) / 2e-4 / population.error.sd(f)
+    """sum_j (df_j/deta)(df_j/deta)' / sd_j^2 at eta [R, R], over quantified observations."""
+    step, count = 1e-4 * np.eye(len(eta)), len(eta)
+    around = full(np.concatenate([eta[None], eta + step, eta - step]))
+    f = predict(population, around, seen, seen.times[~seen.censored], doses)
+    slopes = (f[1 : count + 1] - f[count + 1 :]) / 2e-4 / population.error.sd(f[0])
     if population.error.kind == "exponential":
-        slopes = slopes / np.maximum(f, 1e-300)
+        slopes = slopes / np.maximum(f[0], 1e-300)
     return slopes @ slopes.T
