@@ -207,7 +207,7 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
     found, means = expected(means - shift)
     loglik = float(sum(f.log_marginal for f in found))
     error, typical, omega = population.error, population.typical, population.omega
-    se = standard_errors(data, population.structure, typical, omega, population.etas, error)
+    se = standard_errors(data, population.structure, typical, omega, means, error)
     return replace(population, se=se, etas=means, loglik=loglik)
 
 

@@ -395,4 +395,5 @@ def _information(
     slopes = (f[1 : count + 1] - f[count + 1 :]) / 2e-4 / population.error.sd(f[0])
     if population.error.kind == "exponential":
         slopes = slopes / np.maximum(f[0], 1e-300)
+    slopes = np.nan_to_num(slopes, posinf=0.0, neginf=0.0)
     return slopes @ slopes.T

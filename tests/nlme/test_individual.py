@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -173,13 +174,13 @@ def test_parameters_are_recovered_and_intervals_cover():
     assert 0.8 < inside(found, (0.9,)).mean() < 0.97
 
 
-def test_values_below_the_limit_count_in_the_fit():
+def test_values_below_the_limit_count_in_the_fit(monkeypatch):
     """A bolus, half of the late samples below the limit: left out, the elimination seems slower
     than it is (the truth is 4 L/h); counted as P(y < limit), it does not."""
     error = ResidualError("proportional", 0.0, 0.15)
     truth = population(StructuralModel(1, oral=False), [4.0, 30.0], [0.5, 0.2], error)
     times, limit = np.array([0.5, 2.0, 6.0, 12.0, 18.0, 24.0]), 0.4
-    complete = simulate(truth, times, (Dose(0.0, 100.0, "iv_bolus"),), 50, seed=2)
+    complete = simulate(truth, times, (Dose(0.0, 100.0, "iv_bolus"),), 40, seed=2)
     people = [
         Individual(
             one.id, times, np.maximum(one.concentrations, limit), one.doses,
@@ -192,7 +193,7 @@ def test_values_below_the_limit_count_in_the_fit():
         data = fit_data(study)
         candidate = Candidate(truth.structure, "proportional")
         estimates[name] = fit(data, candidate, starting_values(data, truth.structure)[0])
-    assert sum(one.censored.sum() for one in people) > 60
+    assert sum(one.censored.sum() for one in people) > 50
     counted = with_limits(estimates["limits"], data)
     gap = {
         name: found.typical[0] / estimates["all"].typical[0] for name, found in estimates.items()
@@ -203,6 +204,7 @@ def test_values_below_the_limit_count_in_the_fit():
     np.testing.assert_allclose(omega, 1, atol=0.12)
     assert counted.error.b == pytest.approx(estimates["all"].error.b, rel=0.12)
     # Without limits, it stays where the engine has arrived.
+    monkeypatch.setattr(sys.modules[with_limits.__module__], "ROUNDS", 4)
     data = fit_data(complete)
     same = with_limits(estimates["all"], data)
     np.testing.assert_allclose(same.typical, estimates["all"].typical, rtol=0.02)
