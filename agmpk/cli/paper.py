@@ -34,7 +34,7 @@ def _load(name: str) -> click.Command:
     if name == "prior-fit":
         from agmpk.calibration.__main__ import main as command
     elif name == "nlme-fits":
-        from agmpk.nlme.benchmark import main as command
+        from agmpk.paper.nlme_fits import main as command
     elif name == "speed":
         from agmpk.paper.speed import main as command
     else:

@@ -98,13 +98,13 @@ def check_fits() -> None:
     """Refuse stored mixed-effects fits that are stale: fitting again takes hours.
 
     Raises:
-        AgmpkError: other code or library versions made them.
+        AgmpkError: another version of the method made them.
     """
-    from agmpk.nlme.store import code_digest
+    from agmpk.nlme.store import METHOD_VERSION
 
     made_with = json.loads(data_path("nlme", "made_with.json").read_text("utf-8"))
-    if made_with["fit_code"] != code_digest():
+    if made_with.get("method") != METHOD_VERSION:
         raise AgmpkError(
-            "The stored mixed-effects fits were made by other code or library versions; renew "
-            "them with 'python -m agmpk.nlme.benchmark fit' and '... score'."
+            "The stored mixed-effects fits were made by another version of the method; renew "
+            "them with 'agmpk paper nlme-fits fit' and '... score'."
         )
