@@ -13,7 +13,7 @@ from agmpk.literature.harmonize.dataset import (
     harmonize_records,
     write_harmonized,
 )
-from agmpk.literature.harmonize.dictionary import data_dictionary
+from agmpk.literature.harmonize.dataset import data_dictionary
 
 __all__ = [
     "Harmonized",

@@ -3,6 +3,9 @@
 pint converts; this module only brings the many spellings (`ng hr mL-1`, `mcg*h/mL`, `h·ng/mL`,
 `µg/mL.h`, `ng-h/L`) into something pint understands. `ng/mL/h` for an AUC is a frequent misprint
 (its dimension is a rate, not an exposure): it is read as an AUC and marked `misprint`.
+
+
+Spellings of the units that concentrations, times and doses are printed in.
 """
 
 from __future__ import annotations
@@ -13,7 +16,71 @@ from functools import cache
 
 import pint
 
-from agmpk.literature.text.unit_words import MASS, TIME, VOLUME, WEIGHT
+
+MASS = {
+    "fg": "fg",
+    "pg": "pg",
+    "ng": "ng",
+    "µg": "µg",
+    "ug": "µg",
+    "mcg": "µg",
+    "microg": "µg",
+    "mug": "µg",
+    "mg": "mg",
+    "g": "g",
+    "microgram": "µg",
+    "micrograms": "µg",
+    "milligram": "mg",
+    "milligrams": "mg",
+    "gram": "g",
+    "grams": "g",
+    "nanogram": "ng",
+    "nanograms": "ng",
+    "pmol": "pmol",
+    "nmol": "nmol",
+    "µmol": "µmol",
+    "umol": "µmol",
+    "mmol": "mmol",
+    "miu": "mIU",
+    "iu": "IU",
+    "µiu": "µIU",
+    "uiu": "µIU",
+    "µu": "µIU",
+    "mu": "mIU",
+    "u": "IU",
+}
+VOLUME = {
+    "l": "L",
+    "liter": "L",
+    "litre": "L",
+    "liters": "L",
+    "litres": "L",
+    "dl": "dL",
+    "ml": "mL",
+    "milliliter": "mL",
+    "millilitre": "mL",
+    "µl": "µL",
+    "ul": "µL",
+    "cc": "mL",
+}
+TIME = {
+    "h": "h",
+    "hr": "h",
+    "hrs": "h",
+    "hour": "h",
+    "hours": "h",
+    "min": "min",
+    "mins": "min",
+    "minute": "min",
+    "minutes": "min",
+    "d": "day",
+    "day": "day",
+    "days": "day",
+    "wk": "week",
+    "week": "week",
+    "weeks": "week",
+}
+WEIGHT = {"kg": "kg", "m2": "m2", "cm2": "cm2"}
 
 _CLASSES = {
     **dict.fromkeys(MASS, "mass"),
