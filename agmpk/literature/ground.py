@@ -1,253 +1,136 @@
-"""Finding a quoted passage in a document, whatever spaces, dashes and dots either side uses.
+"""Grounding: a value is accepted only where it stands in the document, and the place is evidence.
 
-Plausibility rules: they flag, they do not erase.
+What a language model says is checked in three steps. Its quotation has to stand in the document
+(compared after normalization: letters, digits and signs, not spaces, dashes or dots). The number has
+to stand in the quotation, with its unit. And the label that stands *in the same clause* must not say
+something else (another parameter, the reference product, a dispersion, a limit): that is a veto.
+Where no label stands in the clause the value is kept and flagged, for the label may stand elsewhere
+and the rules' reading of longer sentences is no better than the model's.
 
-The last guard, for every engine: evidence must say what the record says.
-
-From a model's answer to a record: only what stands in the document under its own name is
-taken.
-
-Whether a number in a passage is the quantity it is said to be.
+A model only ever fills in a schema; it never acts. So the worst that a sentence written to mislead
+it (or a reader) can do is to stand in the document as a false value. Where it contradicts another
+value for the same quantity, the record says so.
 """
 
 from __future__ import annotations
-from dataclasses import dataclass
+
 import math
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from agmpk.literature.document import Document
-from agmpk.literature.extract.llm.answers import Amount, Count, ExtractionAnswer, Quantity, Text
-from agmpk.literature.extract.llm.fault import quantity_fault
-from agmpk.literature.extract.rules.arms import ArmFinder
-from agmpk.literature.extract.rules.arms import REFERENCE
-from agmpk.literature.extract.rules.compound import AnalyteFinder, find_compound
-from agmpk.literature.extract.rules.engine import all_mentions
-from agmpk.literature.extract.rules.mention import Mention
-from agmpk.literature.extract.rules.parameters import find_parameters
-from agmpk.literature.extract.rules.route import supports_route
-from agmpk.literature.extract.rules.sentences import sentences
-from agmpk.literature.extract.rules.subject_words import WHO
-from agmpk.literature.extract.rules.values import find_values
-from agmpk.literature.extract.schema import Extraction
-from agmpk.literature.extract.schema import QUANTITIES, Extraction, Rejection
-from agmpk.literature.extract.schema import QUANTITIES, Extraction, Rejection, Span
-from agmpk.literature.ground.locate import Passage
-from agmpk.literature.ground.locate import Passage, locate
-from agmpk.literature.text import NormalText, normalize
-from agmpk.literature.text import NormalText, scan_unit
-from agmpk.literature.text import convert, parse_unit
-from agmpk.literature.text import normalize, parse_unit, scan_unit, word_number
-from agmpk.literature.text import normalize, word_number
-from agmpk.literature.text.numbers import WORD_NUMBER
+from agmpk.literature.extract.design import WHO, route_evidence
+from agmpk.literature.extract.prose import Reading
+from agmpk.literature.extract.rules import Readings
+from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
+from agmpk.literature.schema import (
+    QUANTITIES,
+    AmountAnswer,
+    CountAnswer,
+    Extraction,
+    ExtractionAnswer,
+    NameAnswer,
+    QuantityAnswer,
+    Rejection,
+)
+from agmpk.literature.text import (
+    NUMBER_TEXT,
+    WORD_NUMBER,
+    NormalText,
+    normalize,
+    power_of_ten,
+    sentences,
+    word_number,
+)
+from agmpk.literature.units import convert, parse_unit, scan_unit
+
+MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
+MAX_CV = 150.0  # percent; flagged above
+CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
+NEAR = 30  # characters between a number and the label that belongs to it
 
 
-MIN_QUOTE = 3  # characters; a shorter quote stands everywhere
-
-
+# ------------------------------------------------------------------------------ finding a quote
 @dataclass(frozen=True)
 class Passage:
-    """A quote found in `source`: `normal` is the normalized source, `begin:stop` the quote in
-    it."""
+    """A quotation found in `source` at `begin:stop` of its normalized text."""
 
     source: str
     normal: NormalText
     begin: int
     stop: int
 
-    def context(self) -> tuple[int, int]:
-        """Span of what tells the meaning: the quote's sentences and the one before; a whole
-        table."""
+    def sentence(self) -> tuple[int, int]:
+        """Span of the sentences the quotation touches; in a table, of the lines it touches."""
+        text = self.normal.text
         if self.source.startswith("tables["):
-            return 0, len(self.normal.text)
-        spans = sentences(self.normal.text)
-        touched = [i for i, (a, b) in enumerate(spans) if a < self.stop and b > self.begin]
-        if not touched:
-            return self.begin, self.stop
-        return spans[max(touched[0] - 1, 0)][0], spans[touched[-1]][1]
-
-    def clause(self) -> tuple[int, int]:
-        """Span of the sentences the quote touches; in a table, the lines it touches."""
-        if self.source.startswith("tables["):
-            text = self.normal.text
-            start = text.rfind("\n", 0, self.begin) + 1
             end = text.find("\n", self.stop)
-            return start, len(text) if end < 0 else end
-        spans = [(a, b) for a, b in sentences(self.normal.text) if a < self.stop and b > self.begin]
+            return text.rfind("\n", 0, self.begin) + 1, len(text) if end < 0 else end
+        spans = [(a, b) for a, b in sentences(text) if a < self.stop and b > self.begin]
         return (spans[0][0], spans[-1][1]) if spans else (self.begin, self.stop)
 
 
-def locate(
-    quote: str, document: Document, normals: dict[str, NormalText] | None = None
-) -> Passage | None:
-    """The first place where `quote` stands in the document, or None."""
-    words = [re.escape(w) for w in re.split(r"\s+", normalize(quote).text.strip()) if w]
-    if not words or sum(map(len, words)) < MIN_QUOTE:
+def _squeezed(text: str) -> tuple[str, list[int]]:
+    """Lower-case letters, digits and the signs between digits, with their positions."""
+    kept = [
+        (c.lower(), i)
+        for i, c in enumerate(text)
+        if c.isalnum() or c in "%∞±" or (c in ".^" and text[i + 1 : i + 2].isdigit())
+    ]
+    return "".join(c for c, _ in kept), [i for _, i in kept]
+
+
+def locate(quote: str, normals: dict[str, NormalText]) -> Passage | None:
+    """The first place where `quote` stands in one of the normalized sources, or None.
+
+    A quotation with gaps (`...`) is found where its longest piece stands.
+    """
+    pieces = re.split(r"\.{3,}|…|\[\.\.\.\]", quote)
+    wanted, _ = _squeezed(normalize(max(pieces, key=len)).text)
+    if len(wanted) < MIN_QUOTE:
         return None
-    pattern = re.compile(r"\s*".join(words), re.I)
-    for source, text in document.sources().items():
-        normal = normals[source] if normals and source in normals else normalize(text)
-        match = pattern.search(normal.text)
+    for source, normal in normals.items():
+        text, places = _squeezed(normal.text)
+        # A number inside another one is no quotation of it.
+        start, end = rf"(?<!\d)(?<!\d\.)" if wanted[0].isdigit() else "", r"(?!\.?\d)" if wanted[-1].isdigit() else ""
+        match = re.search(start + re.escape(wanted) + end, text)
         if match:
-            return Passage(source, normal, match.start(), match.end())
+            return Passage(source, normal, places[match.start()], places[match.end() - 1] + 1)
     return None
 
 
-MAX_CV = 150.0  # percent
-_KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc"}
+def _numbers_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
+    """`(number, start, end)` of every printed number of normalized text, powers of ten included."""
+    for match in re.finditer(rf"(?<![\d.^]){NUMBER_TEXT}", text[:stop]):
+        if match.start() >= begin:
+            factor, end = power_of_ten(text, match.end())
+            if factor is not None:
+                yield float(match.group()) * factor, match.start(), end
 
 
-def plausibility_flags(record: Extraction) -> list[str]:
-    """Sentences on what cannot be, or hardly can be: negative values, wrong units, Tmax after
-    t_last, AUC order."""
-    flags = []
-    if record.dose is not None and record.dose <= 0:
-        flags.append("dose: not above zero")
-    if record.n_subjects is not None and record.n_subjects < 3:
-        flags.append("n_subjects: fewer than three")
-    for name, kind in _KINDS.items():
-        value, unit = getattr(record, name), parse_unit(getattr(record, f"{name}_unit"))
-        if value is None:
-            continue
-        if value <= 0:
-            flags.append(f"{name}: not above zero")
-        if unit is None or unit.kind != kind:
-            flags.append(f"{name}: the unit does not measure {kind}")
-        spread, spread_kind = (
-            getattr(record, f"{name}_dispersion"),
-            getattr(record, f"{name}_dispersion_type"),
-        )
-        if isinstance(spread, float) and spread_kind in ("CV%", "SD"):
-            cv = spread if spread_kind == "CV%" else 100 * spread / value if value > 0 else 0.0
-            if cv > MAX_CV:
-                flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
-    _compare(record, "tmax", "t_last", "tmax: later than the last sample", flags)
-    _compare(record, "auc0_t", "auc0_inf", "auc0_t: larger than auc0_inf", flags)
-    return flags
-
-
-def _compare(record: Extraction, small: str, large: str, message: str, flags: list[str]) -> None:
-    a, b = getattr(record, small), getattr(record, large)
-    unit_a, unit_b = (
-        parse_unit(getattr(record, f"{small}_unit")),
-        parse_unit(getattr(record, f"{large}_unit")),
-    )
-    if a is None or b is None or unit_a is None or unit_b is None:
-        return
-    try:
-        if convert(a, unit_a.text, unit_b.text) > b * 1.001:
-            flags.append(message)
-    except ValueError:
-        flags.append(f"{small}: its unit and that of {large} do not measure the same thing")
-
-
-_NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_RELATED = {
-    name: (name, f"{name}_unit", f"{name}_type", f"{name}_dispersion", f"{name}_dispersion_type")
-    for name in QUANTITIES
-}
-_RELATED.update(
-    {
-        "dose": ("dose", "dose_unit"),
-        "n_subjects": ("n_subjects",),
-        "compound": ("compound",),
-        "route": ("route",),
-        "t_last": ("t_last", "t_last_unit"),
-    }
-)
-
-
-def verify(record: Extraction, document: Document) -> Extraction:
-    """`record` without the values whose evidence is missing, does not stand in the document, or
-    says something else.
-
-    Each removal is put into `rejected` with its reason.
-    """
-    sources = document.sources()
-    for name, related in _RELATED.items():
-        value = getattr(record, name)
-        if value is None:
-            continue
-        reason = _fault(name, value, record, sources)
-        if reason:
-            record.rejected.append(Rejection(field=name, value=value, reason=reason))
-            for field in related:
-                setattr(record, field, None)
-            record.evidence.pop(name, None)
-    return record
-
-
-def _fault(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
-    spans = record.evidence.get(name, [])
-    if not spans:
-        return "no evidence"
-    for span in spans:
-        if sources.get(span.source, "")[span.start : span.end] != span.text or not span.text:
-            return "the evidence does not stand in the document"
-    if name in QUANTITIES or name == "t_last":
-        return (
-            ""
-            if any(_same(value, n) for s in spans for n in _numbers(s.text))
-            else "the number is not in its evidence"
-        )
-    if name in ("dose", "n_subjects"):
-        numbers = [n for s in spans for n in _numbers(s.text)]
-        fits = any(_same(value, n) for n in numbers) or (
-            len(spans) > 1 and (_same(value, math.prod(numbers)) or _same(value, sum(numbers)))
-        )
-        return "" if fits else "the number is not in its evidence"
-    if name == "compound":
-        text = normalize(" ".join(s.text for s in spans)).text.lower()
-        return "" if str(value).lower().split()[0] in text else "the name is not in its evidence"
-    return ""
-
-
-def _numbers(text: str) -> list[float]:
-    normal = normalize(text).text
-    # A span cut out of a text with decimal commas cannot show that it has them: allow both
-    # readings.
-    both = {
-        normal,
-        normal.replace(",", "."),
-        re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
-        re.sub(r"(?<=\d)[ ](?=\d{3})", "", normal),
-    }
-    found = [float(m.group()) for t in both for m in _NUMBER.finditer(t)]
-    words = [
-        n
-        for m in re.finditer(WORD_NUMBER, normal, re.I)
-        if (n := word_number(m.group())) is not None
-    ]
-    return (
-        sorted({*found, *map(float, words)})
-        if len(both) > 1
-        else [*dict.fromkeys([*found, *map(float, words)])]
-    )
+def _words_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
+    for match in re.compile(WORD_NUMBER, re.I).finditer(text, begin, stop):
+        number = word_number(match.group())
+        if number is not None:
+            yield float(number), *match.span()
 
 
 def _same(a: float, b: float) -> bool:
-    return math.isclose(float(a), b, rel_tol=1e-9)
+    return math.isclose(float(a), float(b), rel_tol=1e-9)
 
 
-_KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc"}
-_NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?")
-_REACH = re.compile(r"\b(?:reach|peak|attain|after|at)\w*\b", re.I)
-
-
+# ---------------------------------------------------------------------- a model's answer, checked
 class Grounder:
     """Checks the answers about one document; keeps evidence for what holds and a reason for what
     does not."""
 
     def __init__(self, document: Document, engine: str) -> None:
+        self.readings = Readings(document)
+        self.normals = {k: normalize(t) for k, t in document.sources().items()}
+        meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
+        self.record = Extraction(id=document.id, engine=engine, **meta)
         self.document = document
-        self.normals = {name: normalize(text) for name, text in document.sources().items()}
-        self.record = Extraction(
-            id=document.id,
-            engine=engine,
-            **{k: document.meta.get(k) for k in ("pmid", "pmcid", "year")},
-        )
-        compound = find_compound(normalize(document.title).text, normalize(document.abstract).text)
-        self.arms = ArmFinder("\n".join(n.text for n in self.normals.values()))
-        self.analytes = AnalyteFinder(compound.text if compound else None, document.title)
-        self.mentions = all_mentions(document, self.arms, self.analytes)
 
     def ground(self, answer: ExtractionAnswer) -> Extraction:
         """The record of an answer."""
@@ -258,276 +141,342 @@ class Grounder:
         if answer.n_subjects:
             self._subjects(answer.n_subjects)
         if answer.route:
-            self._route(answer.route)
+            found = route_evidence(answer.route, {k: n.text for k, n in self.normals.items()})
+            if found is None:
+                self._reject("route", answer.route, "no word of the document says this route")
+            else:
+                self.record.route = answer.route
+                passage = Passage(found.source, self.normals[found.source], *found.spans[0])
+                self._evidence("route", passage, found.spans[0])
         for name in QUANTITIES:
             quantity = getattr(answer, name)
             if quantity is not None:
                 self._quantity(name, quantity)
         return self.record
 
-    def _reject(self, field: str, value, reason: str) -> None:
+    def _reject(self, field: str, value: object, reason: str) -> None:
         self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
 
     def _evidence(self, field: str, passage: Passage, *spans: tuple[int, int]) -> None:
-        found = []
-        for span in spans:
-            start, end = passage.normal.span(*span)
-            found.append(
-                Span(
-                    source=passage.source,
-                    start=start,
-                    end=end,
-                    text=passage.normal.source[start:end],
-                )
-            )
-        self.record.evidence[field] = found
+        self.record.evidence[field] = [
+            self.readings.untouched(passage.source, passage.normal, *span) for span in spans
+        ]
 
-    def _locate(self, field: str, value, quote: str) -> Passage | None:
-        passage = locate(quote, self.document, self.normals)
+    def _locate(self, field: str, value: object, quote: str) -> Passage | None:
+        passage = locate(quote, self.normals)
         if passage is None:
             self._reject(field, value, "the quoted passage does not stand in the document")
         return passage
 
-    def _compound(self, answer: Text) -> None:
+    def _compound(self, answer: NameAnswer) -> None:
         passage = self._locate("compound", answer.value, answer.quote)
-        if passage is None:
-            return
-        head = normalize(answer.value).text.split()[0]
-        match = re.search(
-            rf"\b{re.escape(head)}", passage.normal.text[passage.begin : passage.stop], re.I
-        )
-        if not match:
-            self._reject("compound", answer.value, "the name is not in the quoted passage")
-            return
-        if (
-            head.lower()
-            not in normalize(f"{self.document.title} {self.document.abstract}").text.lower()
-        ):
-            self._reject(
-                "compound", answer.value, "the name is neither in the title nor in the abstract"
-            )
-            return
-        self.record.compound = answer.value
-        self._evidence(
-            "compound", passage, (passage.begin + match.start(), passage.begin + match.end())
-        )
-
-    def _dose(self, answer: Amount) -> None:
-        passage = self._locate("dose", answer.value, answer.quote)
-        if passage is None:
-            return
-        unit = parse_unit(normalize(answer.unit).text)
-        if unit is None or unit.kind not in ("mass", "mass/weight"):
-            self._reject("dose", f"{answer.value:g} {answer.unit}", "the unit is not one of a dose")
+        words = re.findall(r"\w[\w-]*", normalize(answer.value).text)
+        if passage is None or not words:
             return
         text = passage.normal.text
-        amounts = []
-        for match in _NUMBER.finditer(text, passage.begin, passage.stop):
-            combined = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(
-                text, match.end()
-            )  # 50/12.5 mg, 25-mg
-            found = scan_unit(text, combined.end() if combined else match.end())
-            if found and found[1].text == unit.text and found[1].kind == unit.kind:
-                amounts.append((float(match.group()), (match.start(), found[0])))
-        exact = [span for number, span in amounts if math.isclose(number, answer.value)]
-        if exact:
-            spans = exact[:1]
+        match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *passage.sentence())
+        front = normalize(f"{self.document.title} {self.document.abstract}").text.lower()
+        if not match:
+            self._reject("compound", answer.value, "the name is not in the quoted passage")
+        elif words[0].lower() not in front:
+            self._reject("compound", answer.value, "the name is not in title or abstract")
         else:
-            counts = [
-                (word_number(m.group()) or 0, m.span())
-                for m in re.finditer(WORD_NUMBER, text[passage.begin : passage.stop], re.I)
-            ]
-            counts = [(c, (a + passage.begin, b + passage.begin)) for c, (a, b) in counts]
-            counts += [
-                (float(m.group()), m.span())
-                for m in _NUMBER.finditer(text, passage.begin, passage.stop)
-            ]
+            # Salts, strengths and forms behind the name are no part of it.
+            self.record.compound = re.sub(r"\s*\d.*", "", answer.value) or answer.value
+            self._evidence("compound", passage, match.span())
+
+    def _dose(self, answer: AmountAnswer) -> None:
+        shown = f"{answer.value:g} {answer.unit}"
+        passage = self._locate("dose", shown, answer.quote)
+        unit = parse_unit(normalize(answer.unit).text)
+        if passage is None:
+            return
+        if unit is None or unit.kind not in ("mass", "mass/weight"):
+            return self._reject("dose", shown, "the unit is not one of a dose")
+        text, (a, b) = passage.normal.text, passage.sentence()
+        amounts = []
+        for number, start, end in _numbers_at(text, a, b):
+            behind = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(text, end)
+            found = scan_unit(text, behind.end() if behind else end)
+            if found and found[1] == unit:
+                amounts.append((number, (start, found[0])))
+        spans = [span for number, span in amounts if _same(number, answer.value)][:1]
+        if not spans:  # three 400 mg tablets are 1200 mg
+            counts = [*_numbers_at(text, a, b), *_words_at(text, a, b)]
             spans = next(
-                (
-                    [c[1], a[1]]
-                    for a in amounts
-                    for c in counts
-                    if 2 <= c[0] <= 12 and c[1] != a[1] and math.isclose(c[0] * a[0], answer.value)
-                ),
-                [],
+                ([(s, e), span] for number, span in amounts for k, s, e in counts
+                 if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)), [],
             )
         if not spans:
-            self._reject(
-                "dose",
-                f"{answer.value:g} {answer.unit}",
-                "this amount with this unit is not in the quoted passage",
-            )
-            return
+            return self._reject("dose", shown, "this amount with this unit is not in the quoted passage")
         self.record.dose, self.record.dose_unit = answer.value, unit.text
         self._evidence("dose", passage, *spans)
 
-    def _subjects(self, answer: Count) -> None:
+    def _subjects(self, answer: CountAnswer) -> None:
         passage = self._locate("n_subjects", answer.value, answer.quote)
         if passage is None:
             return
-        text = passage.normal.text[passage.begin : passage.stop]
-        a, b = passage.clause()
-        if not re.search(
-            rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", passage.normal.text[a:b], re.I
-        ):
-            self._reject("n_subjects", answer.value, "the passage does not speak of subjects")
-            return
-        numbers = [
-            (int(m.group()), m.span())
-            for m in re.finditer(
-                r"(?<![\d.,±-])(?<!± )\d+(?![\d.]*\d|\s?(?:mg|µg|g|h|%|years|kg|mL|ng)\b|\s?±)",
-                text,
-            )
-        ]
-        numbers += [
-            (word_number(m.group()), m.span()) for m in re.finditer(WORD_NUMBER, text, re.I)
-        ]
-        spans = [s for n, s in numbers if n == answer.value][:1]
-        if not spans:
+        text, (a, b) = passage.normal.text, passage.sentence()
+        if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
+            return self._reject("n_subjects", answer.value, "the passage does not speak of subjects")
+        not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
+        numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
+        numbers += list(_words_at(text, a, b))
+        spans = [(s, e) for n, s, e in numbers if _same(n, answer.value)][:1]
+        if not spans and re.search(r"\b(?:men|male|women|female|group|fast)", text[a:b]):
             spans = next(
-                (
-                    [x[1], y[1]]
-                    for i, x in enumerate(numbers)
-                    for y in numbers[i + 1 :]
-                    if x[0]
-                    and y[0]
-                    and x[0] + y[0] == answer.value
-                    and re.search(r"\b(?:men|male|women|female)", text)
-                ),
-                [],
+                ([x[1:], y[1:]] for i, x in enumerate(numbers) for y in numbers[i + 1 :]
+                 if _same(x[0] + y[0], answer.value)), [],
             )
         if not spans:
-            self._reject("n_subjects", answer.value, "this number is not in the quoted passage")
-            return
+            return self._reject("n_subjects", answer.value, "this number is not in the quoted passage")
         self.record.n_subjects = answer.value
-        self._evidence(
-            "n_subjects", passage, *[(passage.begin + s, passage.begin + e) for s, e in spans]
-        )
+        self._evidence("n_subjects", passage, *spans)
 
-    def _route(self, route: str) -> None:
-        found = supports_route(route, {k: n.text for k, n in self.normals.items()})
-        if found is None:
-            self._reject("route", route, "no word of the document says this route")
-            return
-        self.record.route = route  # type: ignore[assignment]
-        source, span = found
-        self._evidence("route", Passage(source, self.normals[source], *span), span)
-
-    def _quantity(self, name: str, answer: Quantity) -> None:
+    def _quantity(self, name: str, answer: QuantityAnswer) -> None:
         shown = f"{answer.value:g} {answer.unit}"
         unit = parse_unit(normalize(answer.unit).text)
-        if unit is None or unit.kind != _KINDS[name]:
-            self._reject(name, shown, f"the unit does not measure {_KINDS[name]}")
-            return
+        if unit is None or unit.kind != KINDS[name]:
+            return self._reject(name, shown, f"the unit does not measure {KINDS[name]}")
         passage = self._locate(name, shown, answer.quote)
         if passage is None:
             return
         text = passage.normal.text
-        places = [
-            m
-            for m in _NUMBER.finditer(text, passage.begin, passage.stop)
-            if math.isclose(float(m.group()), answer.value, rel_tol=1e-9)
-        ]
+        places = [p for p in _numbers_at(text, passage.begin, passage.stop) if _same(p[0], answer.value)]
         if not places:
-            self._reject(name, shown, "the number is not in the quoted passage")
-            return
-        reasons = []
-        for place in places:
-            reason = quantity_fault(
-                name, unit.text, passage, place.span(), self.mentions, self.normals
-            )
-            if not reason:
-                break
-            reasons.append(reason)
-        else:
-            self._reject(name, shown, reasons[0])
-            return
+            return self._reject(name, shown, "the number is not in the quoted passage")
+        verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
+        good = [(flags, p) for (veto, flags), p in verdicts if not veto]
+        if not good:
+            return self._reject(name, shown, verdicts[0][0][0])
+        flags, (_, start, end) = min(good, key=lambda g: len(g[0]))
         record = self.record
+        record.flags += [f"{name}: {flag}" for flag in flags]
         setattr(record, name, answer.value)
         setattr(record, f"{name}_unit", unit.text)
         setattr(record, f"{name}_type", answer.central_tendency)
-        self._evidence(name, passage, place.span())
-        self._dispersion(name, answer, passage, place)
+        self._evidence(name, passage, (start, end))
+        self._dispersion(name, answer, passage, start, end)
+        record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
 
-    def _dispersion(
-        self, name: str, answer: Quantity, passage: Passage, place: re.Match[str]
-    ) -> None:
+    def _fault(self, name: str, unit: str, passage: Passage, start: int, end: int) -> tuple[str, list[str]]:
+        """`(veto, flags)` of taking the number at `start:end` for a quantity."""
+        if passage.source.startswith("tables["):
+            return self._table_fault(name, passage, start)
+        text = passage.normal.text
+        a, b = next(((x, y) for x, y in sentences(text) if x <= start < y), (0, len(text)))
+        sentence, at = text[a:b], start - a
+        names = find_names(sentence)
+        values = find_values(sentence, names)
+        value = next((v for v in values if v.start <= at < v.end), None)
+        if value is None or (value.void and value.start == at and value.kind != "percent"):
+            return "the number is part of a name, a limit or an interval", []
+        if value.start != at:
+            return "the number is printed as a dispersion", []
+        if value.unit is not None and value.unit.text != unit:
+            return f"the document gives this number in {value.unit.text}", []
+        if value.unit is None and not any(v.unit and v.unit.text == unit for v in values) and unit not in _units(sentence):
+            return "the unit is not in the passage", []
+        # The clause: up to the semicolons around the number.
+        left = sentence.rfind(";", 0, at) + 1
+        right = sentence.find(";", at)
+        right = len(sentence) if right < 0 else right
+        inside = [n for n in names if left <= n.start < right]
+        before = [n for n in inside if n.end <= at]
+        nearest = before[-1] if before else None
+        alone = nearest is not None and not any(nearest.end <= v.start < at for v in values) and (
+            len(before) < 2 or any(before[-2].end <= v.start < nearest.start for v in values)
+        )
+        wanted = {name, "auc"} if name.startswith("auc") else {name}
+        if alone and nearest.name not in wanted and not self._reached(name, sentence, at):
+            return f"the clause gives this number for {_plain(nearest.name)}", []
+        flags = []
+        if not any(n.name in wanted for n in inside) and not self._reached(name, sentence, at):
+            near = find_names(text[max(0, a - 400) : b])
+            if inside and all(n.name not in wanted for n in near):
+                return f"the clause gives this number for {_plain(inside[-1].name)}", []
+            if not any(n.name in wanted for n in near):
+                return f"the passage does not name {name}", []
+            flags.append("its name does not stand in the same clause")
+        arm, direct = self._arm(sentence, left, right, value, values)
+        place = (passage.source, start)
+        read = [r for r in self.readings.all() if (r.source, r.start) == place]
+        if arm == REFERENCE and direct or any(r.arm == REFERENCE and r.how == "order" for r in read if left == 0):
+            return "the clause gives this number for the reference product", []
+        if any(r.name != name and r.name in QUANTITIES for r in read):
+            flags.append(f"the rules read this number as {read[0].name}")
+        if any(r.arm == REFERENCE for r in read) or arm == REFERENCE:
+            flags.append("it may be the value of the reference product")
+        elif arm != TEST and not any(r.arm == TEST for r in read):
+            flags.append("the text does not say in this clause whether this is the test product")
+        return "", flags
+
+    @staticmethod
+    def _reached(name: str, sentence: str, at: int) -> bool:
+        """`reached 512 ng/mL at 2.0 h`: a peak and its time without their names."""
+        lead = sentence[max(0, at - 60) : at]
+        return bool(name == "tmax" and re.search(r"\b(?:at|after|in|occur\w*|peak\w*)\b", lead)) or bool(
+            name == "cmax" and re.search(r"\b(?:reach\w*|peak\w*|attain\w*)\b", lead)
+        )
+
+    def _arm(self, sentence, left, right, value, values) -> tuple[str | None, bool]:
+        """The product whose label is nearest to the value with no other value between; whether it
+        stands directly beside it."""
+        marks = [m for m in self.readings.products.find(sentence) if left <= m.start < right and len(m.arms) == 1]
+        after = [m for m in marks if m.start >= value.end and not any(value.end <= v.start < m.start for v in values)]
+        before = [m for m in marks if m.end <= value.start and not any(m.end <= v.start < value.start for v in values)]
+        if after and after[0].start - value.end <= NEAR and not re.search(r"[;,]", sentence[value.end : after[0].start]):
+            return after[0].arms[0], True
+        if before:
+            return before[-1].arms[0], len(before) == 1 and not after
+        return (after[0].arms[0] if after else None), False
+
+    def _table_fault(self, name: str, passage: Passage, start: int) -> tuple[str, list[str]]:
+        untouched = passage.normal.span(start, start + 1)[0]
+        read = [r for r in self.readings.all() if r.source == passage.source and r.start == untouched]
+        line = passage.normal.text[slice(*passage.sentence())]
+        if read:
+            if all(r.name != name for r in read):
+                return f"the table gives this number for {read[0].name}", []
+            if all(r.arm == REFERENCE for r in read):
+                return "the table gives this number for the reference product", []
+            return "", [] if read[0].arm == TEST else ["the table does not say which product this is"]
+        if not any(n.name == name for n in find_names(line)):
+            return f"the line of the table does not name {name}", []
+        return "", ["the rules cannot read this table"]
+
+    def _dispersion(self, name: str, answer: QuantityAnswer, passage: Passage, start: int, end: int) -> None:
         if answer.dispersion is None:
             return
-        text = normalize(str(answer.dispersion)).text
-        wanted = [float(x) for x in _NUMBER.findall(text)]
-        a, b = passage.clause() if not passage.source.startswith("tables[") else passage.context()
-        window = (
-            passage.normal.text[place.end() : min(b, place.end() + 80)]
-            if a <= place.start()
-            else ""
-        )
-        if passage.source.startswith("tables["):
-            window = passage.normal.text[a:b]
-        there = [float(x) for x in _NUMBER.findall(window)]
-        if not wanted or not all(any(math.isclose(w, t) for t in there) for w in wanted):
-            self._reject(
-                f"{name}_dispersion",
-                answer.dispersion,
-                "the dispersion does not stand beside its value",
-            )
-            return
-        setattr(
-            self.record,
-            f"{name}_dispersion",
-            answer.dispersion if isinstance(answer.dispersion, float) else text,
-        )
+        text = passage.normal.text
+        wanted = [float(x) for x in re.findall(NUMBER_TEXT, normalize(answer.dispersion).text)]
+        a, b = passage.sentence()
+        window = text[a:b] if passage.source.startswith("tables[") else text[end : min(b, end + 80)]
+        there = [float(x) for x in re.findall(NUMBER_TEXT, window)]
+        if not wanted or not all(any(_same(w, t) for t in there) for w in wanted):
+            reason = "the dispersion does not stand beside its value"
+            return self._reject(f"{name}_dispersion", answer.dispersion, reason)
+        value = wanted[0] if len(wanted) == 1 else "-".join(f"{w:g}" for w in wanted[:2])
+        setattr(self.record, f"{name}_dispersion", value)
         setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
 
 
-def quantity_fault(
-    name: str,
-    unit: str,
-    passage: Passage,
-    place: tuple[int, int],
-    mentions: list[Mention],
-    normals: dict[str, NormalText],
-) -> str:
-    """Why the number at `place` cannot be the quantity, or an empty string."""
-    text = passage.normal.text
-    source = passage.normal.span(*place)
-    read = [m for m in mentions if m.source == passage.source and m.number_span(normals) == source]
-    if read:
-        if all(m.name != name for m in read):
-            return f"the document gives this number for {read[0].name}"
-        same = [m for m in read if m.name == name]
-        if all(m.arm == REFERENCE for m in same):
-            return "the document gives this number for the reference product"
-        if all(m.unit is not None and m.unit.text != unit for m in same):
-            return f"the document gives this number in {same[0].unit.text}"
-        return ""
-    a, b = passage.context()
-    names = find_parameters(text[a:b])
-    wanted = {name} if name != "auc0_t" else {"auc0_t"}
-    if not any(p.name in wanted for p in names):
-        return f"the passage does not name {name}"
-    values = [
-        v
-        for v in find_values(text[a:b], [(p.start, p.end) for p in names])
-        if a + v.start <= place[0] < a + v.end
-    ]
-    if not values:
-        return "the number is part of a name or an interval"
-    value = values[0]
-    if a + value.start != place[0]:
-        return "the number is printed as a dispersion"
-    if value.unit is not None and value.unit.text != unit:
-        return f"the document gives this number in {value.unit.text}"
-    if value.unit is None and unit not in _units(text[a:b]):
-        return "the unit is not in the passage"
-    return ""
+def _plain(name: str) -> str:
+    return {"decoy": "something else", "poison": "a ratio, limit or difference"}.get(name, name)
 
 
 def _units(text: str) -> set[str]:
-    found = set()
-    for match in re.finditer(r"[a-zA-Zµ(]", text):
-        if match.start() == 0 or not text[match.start() - 1].isalnum():
-            unit = scan_unit(text, match.start())
-            if unit:
-                found.add(unit[1].text)
-    return found
+    places = [m.start() for m in re.finditer(r"(?<![A-Za-z0-9µ])[a-zA-Zµ(]", text)]
+    return {found[1].text for p in places if (found := scan_unit(text, p))}
+
+
+def contradiction(name: str, value: float, unit: str | None, readings: list[Reading]) -> list[str]:
+    """A flag where another reading of a quantity, not of the reference, differs in value."""
+    for reading in readings:
+        other = reading.value.unit
+        if reading.name != name or reading.arm == REFERENCE or other is None or unit is None:
+            continue
+        if reading.group[1] == "fed" or reading.group[2] or reading.group[0] or not value > 0:
+            continue
+        try:
+            number = convert(reading.value.number, other.text, unit)
+        except ValueError:
+            continue
+        if number <= 0 or max(number / value, value / number) > CONTRADICTION:
+            return [f"{name}: the document also gives {reading.value.number:g} {other.text}"]
+    return []
+
+
+# -------------------------------------------------------------- the last guard, for every engine
+_RELATED = {
+    name: (name, f"{name}_unit", f"{name}_type", f"{name}_dispersion", f"{name}_dispersion_type")
+    for name in QUANTITIES
+} | {
+    "dose": ("dose", "dose_unit"),
+    "n_subjects": ("n_subjects",),
+    "compound": ("compound",),
+    "route": ("route",),
+    "t_last": ("t_last", "t_last_unit"),
+}
+
+
+def verify(record: Extraction, document: Document) -> Extraction:
+    """`record` without the values whose evidence is missing, does not stand in the document, or
+    says something else; each removal is put into `rejected` with its reason."""
+    sources = document.sources()
+    for name, related in _RELATED.items():
+        value = getattr(record, name)
+        reason = _lie(name, value, record, sources) if value is not None else ""
+        if reason:
+            record.rejected.append(Rejection(field=name, value=value, reason=reason))
+            for field in related:
+                setattr(record, field, None)
+            record.evidence.pop(name, None)
+    return record
+
+
+def _lie(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
+    spans = record.evidence.get(name, [])
+    if not spans:
+        return "no evidence"
+    if any(sources.get(s.source, "")[s.start : s.end] != s.text or not s.text for s in spans):
+        return "the evidence does not stand in the document"
+    if name == "route":
+        return ""
+    if name == "compound":
+        text = normalize(" ".join(s.text for s in spans)).text.lower()
+        return "" if str(value).lower().split()[0] in text else "the name is not in its evidence"
+    numbers = [n for s in spans for n in _readable(s.text)]
+    fits = any(_same(value, n) for n in numbers)
+    if name in ("dose", "n_subjects") and len(spans) > 1:
+        fits = fits or _same(value, math.prod(numbers)) or _same(value, sum(numbers))
+    return "" if fits else "the number is not in its evidence"
+
+
+def _readable(text: str) -> list[float]:
+    """The numbers a span can be read as: cut out of its text, it cannot show its decimal sign."""
+    normal = normalize(text).text
+    forms = {
+        normal,
+        normal.replace(",", "."),
+        re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
+        re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
+    }
+    found = [n for f in forms for n, _, _ in [*_numbers_at(f, 0, len(f)), *_words_at(f, 0, len(f))]]
+    return list(dict.fromkeys(found))
+
+
+# --------------------------------------------------------------------------------- plausibility
+def plausibility_flags(record: Extraction) -> list[str]:
+    """What cannot be, or hardly can be: wrong units, Tmax after t_last, AUC order. Flags only."""
+    flags = []
+    if record.dose is not None and record.dose <= 0:
+        flags.append("dose: not above zero")
+    if record.n_subjects is not None and record.n_subjects < 3:
+        flags.append("n_subjects: fewer than three")
+    for name in QUANTITIES:
+        value, unit = getattr(record, name), parse_unit(getattr(record, f"{name}_unit"))
+        if value is None:
+            continue
+        if value <= 0:
+            flags.append(f"{name}: not above zero")
+        if unit is None or unit.kind != KINDS[name]:
+            flags.append(f"{name}: the unit does not measure {KINDS[name]}")
+        spread, kind = (getattr(record, f"{name}_dispersion{k}") for k in ("", "_type"))
+        if isinstance(spread, float) and kind in ("CV%", "SD") and value > 0:
+            cv = spread if kind == "CV%" else 100 * spread / value
+            if cv > MAX_CV:
+                flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
+    flags += _compared(record, "tmax", "t_last", "tmax: later than the last sample")
+    return flags + _compared(record, "auc0_t", "auc0_inf", "auc0_t: larger than auc0_inf")
+
+
+def _compared(record: Extraction, small: str, large: str, message: str) -> list[str]:
+    a, b = getattr(record, small), getattr(record, large)
+    units = [parse_unit(getattr(record, f"{k}_unit")) for k in (small, large)]
+    if a is None or b is None or None in units:
+        return []
+    try:
+        return [message] if convert(a, units[0].text, units[1].text) > b * 1.001 else []
+    except ValueError:
+        return [f"{small}: its unit and that of {large} do not measure the same thing"]

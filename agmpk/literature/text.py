@@ -1,11 +1,11 @@
-"""Normalization of printed text that remembers where every character came from.
+"""Printed text in one plain form, with the way back; numbers, words for numbers, sentences.
 
 Articles print the same quantity in many ways: `h·ng/mL`, `h∙ng/mL`, `ng h mL⁻¹`, `12·3`, `1 234,5`,
 `C<sub>max</sub>`. Everything downstream reads one plain form; the character map carries every match
 back to the untouched source, which is what evidence has to point at.
 
-
-Numbers and ranges as they are printed, and numbers written as words.
+An exponent stays an exponent: `10³`, `10<sup>3</sup>` and `10(3)` become `10^3`, never 103, and a
+mark behind a number (`8.5¹`, a footnote) becomes `8.5^1`, never 8.51.
 """
 
 from __future__ import annotations
@@ -45,9 +45,18 @@ _OTHER = {
 }
 _CHARACTERS: dict[int, str] = {**_DASHES, **_DOTS, **_NARROW, **_OTHER}
 _KEEP = set("½¼¾²³∞±×·µ\u2009")  # NFKC would turn these into something less clear
+_SUPERSCRIPTS = {ord(c): p for c, p in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True)}
 
 _TAG = re.compile(r"</?(?:su[bp]|i|b|u|em|strong|italic|bold|sc|span|p|br)\b[^<>]*>", re.I)
+_RAISED = (  # powers of ten and footnote marks behind digits
+    (re.compile(r"(?<=\d)\s?<sup\b[^<>]*>\s*\(?([-+]?\d+)\)?\s*</sup>", re.I), r"^\1"),
+    (re.compile(r"(?<=\d)<sup\b[^<>]*>\s*\(?[a-z*†‡§]\)?\s*</sup>", re.I), ""),
+    (re.compile(r"(?<=[×x*·]10)\s?\(\s?([-+]?\d{1,2})\s?\)"), r"^\1"),
+    (re.compile(r"(?<=[×x*·]\s10)\s?\(\s?([-+]?\d{1,2})\s?\)"), r"^\1"),
+    (re.compile(r"(?<=\d)[eE]\+?(-?\d{1,2})(?![\w.])"), r"×10^\1"),
+)
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(?<=\b[npµm]g)\s?[x×]\s?(?=h)|(?<=\bh)\s?[x×]\s?(?=[npµm]g)"), "·"),
     (re.compile(r"\+\s?/\s?-|(?<=[\d\s])\+-(?=[\s\d])|\bplus or minus\b|∓|\+or-"), "±"),
     (re.compile(r"(?<=\d)·(?=\d)"), "."),  # 12·3, the decimal point of some journals
     (re.compile(r"(?<=\d)\u2009(?=\d{3}(?!\d))"), ""),  # 1 234 with a thin space
@@ -59,6 +68,7 @@ _COMMA_DECIMAL = re.compile(r"(?<![\d.,])\d+,\d{1,2}(?![\d,]|\.\d)")
 _POINT_DECIMAL = re.compile(r"(?<![\d.,])\d+\.\d+")
 _INNER_THOUSANDS = re.compile(r"(?<=\d,\d{3}),(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
+_COMMA_SPACE = re.compile(r"(?<![\d.,] )(?<![\d.,])([1-9]\d{0,2}), (?=\d{3}\.\d)")  # 5, 483.296
 
 # `33 120.5 ± 9 870.1 ng·h/mL`: a plain space is read as a separator only where a value clearly
 # follows.
@@ -138,6 +148,11 @@ def normalize(source: str) -> NormalText:
     end: list[int] = []
 
     def put(new: str, a: int, b: int) -> None:
+        raised = _SUPERSCRIPTS.get(ord(source[a])) if b == a + 1 else None
+        if raised is not None and text and (text[-1][-1:].isdigit() or raised != new):
+            lifted = bool(start) and source[start[-1]] in "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺"
+            behind_digit = text[-1][-1:].isdigit() and not lifted
+            new = ("^" if behind_digit else "") + raised
         text.append(new)
         start.extend([a] * len(new))
         end.extend([b] * len(new))
@@ -151,8 +166,10 @@ def normalize(source: str) -> NormalText:
     for i in range(cursor, len(source)):
         put(_plain(source[i]), i, i + 1)
     result = NormalText(source, "".join(text), tuple(start), tuple(end))
+    for pattern, template in _RAISED:
+        result = result._substitute(pattern, template)
     result = result._substitute(_TAG, "")
-    for pattern, template in _RULES[:3]:
+    for pattern, template in _RULES[:4]:
         result = result._substitute(pattern, template)
     commas = len(_COMMA_DECIMAL.findall(result.text))
     points = len(_POINT_DECIMAL.findall(result.text))
@@ -162,9 +179,10 @@ def normalize(source: str) -> NormalText:
     else:
         result = result._substitute(_INNER_THOUSANDS, "")
         result = result._substitute(_THOUSANDS, r"\g<1>")
+        result = result._substitute(_COMMA_SPACE, r"\g<1>")
     for _ in range(2):  # 1 234 567 needs two passes
         result = result._substitute(_SPACED_THOUSANDS, r"\g<1>")
-    for pattern, template in _RULES[3:]:
+    for pattern, template in _RULES[4:]:
         result = result._substitute(pattern, template)
     return result
 
@@ -221,3 +239,44 @@ def word_number(text: str) -> int | None:
         else:
             return None
     return total
+
+
+NUMBER_TEXT = r"\d+(?:\.\d+)?"
+_POWER = re.compile(r"\s?[×x*·]\s?10\s?(?:\^\s?(?P<k>[-+]?\d{1,2})|\d?(?!\.?\d))")
+
+
+def power_of_ten(text: str, position: int) -> tuple[float | None, int]:
+    """`(factor, end)` of a power of ten behind a number of normalized text; `(1, position)` without.
+
+    The factor is None where the exponent was lost in print (`1.2 × 103`, `1.2 × 10`).
+    """
+    match = _POWER.match(text, position)
+    if match is None:
+        return 1.0, position
+    if match["k"] is None:
+        return None, match.end()
+    return 10.0 ** int(match["k"]), match.end()
+
+
+_END = re.compile(r"[.?!](?=[\"')\]]?\s+[A-Z0-9(\[\"'])|\n")
+_ABBREVIATION = re.compile(
+    r"(?:\b(?:vs|e\.g|i\.e|approx|resp|ca|cf|no|fig|figs|al|dr|st|conc|inc|ltd|co|vol|wt)|\bs\.d"
+    r"|\bs\.e|\b[npµm]g)$",
+    re.I,
+)
+
+
+def sentences(text: str) -> list[tuple[int, int]]:
+    """Half-open spans of the sentences of `text`; `vs.`, `S.D.` and `ng. hr` do not end one."""
+    spans = []
+    start = 0
+    for match in _END.finditer(text):
+        if match.group() != "\n" and _ABBREVIATION.search(text[max(start, match.start() - 8) : match.start()]):
+            if not re.match(r"[.]\s+[A-Z][a-z]", text[match.start() : match.start() + 6]) or text[match.start()-2:match.start()] != "mg":
+                continue
+        if text[start : match.end()].strip():
+            spans.append((start, match.end()))
+        start = match.end()
+    if text[start:].strip():
+        spans.append((start, len(text)))
+    return spans

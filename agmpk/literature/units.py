@@ -91,6 +91,7 @@ _CLASSES = {
 _NAMES = {**MASS, **VOLUME, **TIME, **WEIGHT}
 _WORDS = "|".join(sorted(_NAMES, key=len, reverse=True))
 _WORD = re.compile(rf"(?:{_WORDS})(?![A-Za-zµ])", re.I)
+_MOLAR = re.compile(r"([pnµm])M(?![A-Za-zµ])")  # µM is µmol/L
 _SEPARATOR = re.compile(
     r"\s*(?:/|·|\*|×|•|\.(?=\s?[a-zµ(])|(?<=[a-z])-(?=[a-zµ])|\bx\b|\bper\b)?\s*[(\[]?\s*", re.I
 )
@@ -163,6 +164,15 @@ def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
         cursor += re.compile(r"1\s?/\s?").match(text, cursor).end() - cursor
         sign = -1
     while len(powers) < 4:
+        molar = _MOLAR.match(text, cursor)
+        if molar and not any(cls in ("mass", "volume") for _, cls, _ in powers):
+            powers += [(f"{molar[1]}mol", "mass", sign), ("L", "volume", -sign)]
+            cursor = molar.end()
+            unit = _canonical(powers)
+            best = (cursor, unit) if unit else best
+            separator = _SEPARATOR.match(text, cursor)
+            cursor = separator.end() if separator else cursor
+            continue
         word = _WORD.match(text, cursor)
         if not word:
             break
