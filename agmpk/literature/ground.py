@@ -429,7 +429,8 @@ def _lie(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
     numbers = [n for s in spans for n in _readable(s.text)]
     fits = any(_same(value, n) for n in numbers)
     if name in ("dose", "n_subjects") and len(spans) > 1:
-        fits = fits or _same(value, math.prod(numbers)) or _same(value, sum(numbers))
+        first = [_readable(s.text)[0] for s in spans if _readable(s.text)]
+        fits = fits or _same(value, math.prod(first)) or _same(value, sum(first))
     return "" if fits else "the number is not in its evidence"
 
 

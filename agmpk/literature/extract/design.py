@@ -128,7 +128,7 @@ def find_dose(texts: dict[str, str]) -> Found | None:
             if float(match["n"]) <= 0 or re.search(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$", before):
                 continue
             unit = _UNITS.get(match["unit"].rstrip("s"), match["unit"])
-            given = bool(re.search(_GIVEN, before, re.I) or re.match(r"[\s-]*(?:single |oral )*(?:doses?\b|was given|once|twice|were given|\((?:\d|two))", after))
+            given = bool(re.search(_GIVEN, before, re.I) or re.match(r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) (?:given|taken|administered)|once|twice|\((?:\d|two))", after))
             times = _TIMES.search(before) if re.match(r"[\s-]*(?:[a-z-]+ )?(?:tablets|capsules|\)|$)|[)\s]*", after) else None
             factor = 1
             if times and (given or "x" in times.group().lower() or "×" in times.group()):
@@ -232,7 +232,7 @@ _ROUTES = (
 )
 _ORAL_FORM = (
     r"\b(?:tablets?|capsules?|caplets?|syrup|sachets?|suspensions?|granules|orodispersible|elixir|overnight fast"
-    r"|(?:sustained|delayed|prolonged|modified|controlled|extended)-release|(?:enteric|film|sugar)-coated|fasting|fasted|breakfast)\b"
+    r"|(?:sustained|delayed|prolonged|modified|controlled|extended)-release|(?:enteric|film|sugar)-coated|fasting|fasted|breakfast|took)\b"
 )
 
 

@@ -64,7 +64,7 @@ _FOOD = re.compile(
 )
 _SUBGROUP = re.compile(r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|males?|females?|elderly|poor metab\w+|intermediate metab\w+)\b", re.I)
 _BACK = re.compile(r"\b(?:these|those|they|corresponding|values?|parameters|whereas|while|compared)\b", re.I)
-_COMPARED = re.compile(r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to|over) (?:that of )?(?:the )?$", re.I)
+_COMPARED = re.compile(r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to|over) (?:(?:that of|after|with|for) )?(?:the )?$", re.I)
 _TIME_LEAD = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
 
 
@@ -93,15 +93,19 @@ def _read_sentence(text: str, state: State, products: Products, analytes, whole:
     orders = {m.arms for m in marks if len(m.arms) == 2 and len(set(m.arms)) == 2}
     result: list[Reading] = []
     carried: str | None = None
+    seen: tuple[str, ...] | None = None  # the order in which this sentence gave two products
     for segment in segments:
         single = [m for m in segment.marks if len(m.arms) == 1]
         order = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), None)
-        order = order or (next(iter(orders)) if len(orders) == 1 else None)
+        order = order or (next(iter(orders)) if len(orders) == 1 else None) or seen
         group = _group(text, segment, state, analytes)
         if segment.values and not any(n.name == "poison" for n in segment.names):
             got = _read_segment(text, segment, single, order, carried, state)
             center = _center(text[: segment.values[0].start])
             result += [replace(r, group=group, center=r.center or center) for r in got]
+            known = tuple(dict.fromkeys(r.arm for r in sorted(got, key=lambda r: r.start) if r.arm))
+            if len(known) == 2:
+                seen = known
         if single:
             carried = single[-1].arms[0]
     if names and values:
@@ -109,8 +113,7 @@ def _read_sentence(text: str, state: State, products: Products, analytes, whole:
     if len(orders) == 1:
         state.order = next(iter(orders))
     elif not state.order:
-        arms = tuple(dict.fromkeys(r.arm for r in result if r.arm and r.how == "label"))
-        state.order = arms if len(arms) == 2 else ()
+        state.order = seen or ()
     return result
 
 
@@ -120,7 +123,12 @@ def _segments(text: str, names: list[Name], values: list[Value], marks: list[Mar
     for token in tokens:
         here = segments[-1]
         if isinstance(token, Name):
-            if here.values:
+            opened = here.values and re.fullmatch(r"\s?[(\[]\s?", text[here.values[-1].end : token.start])
+            if opened and not here.names and text[token.end : token.end + 1] in ")]":
+                segments.append(_Segment([token], [here.values.pop()], here.marks))  # `512 ng/mL (Cmax)`
+            elif token.name in [n.name for n in here.names] and here.values and text[token.start - 1] == "(":
+                continue  # `peaked at 0.41 IU/mL (Cmax)`
+            elif here.values:
                 moved = _prefix_marks(text, here, token)
                 segments.append(_Segment([token], marks=moved))
             else:

@@ -123,7 +123,8 @@ def find_names(text: str) -> list[Name]:
                 name = "auc0_inf"
             elif match["t"] or tail:
                 name = "auc0_t"
-        found.append(Name(name, *match.span(), KINDS[name]))
+        end = match.end() - (match.group().count(")") > match.group().count("("))  # of `(Cmax)`
+        found.append(Name(name, match.start(), end, KINDS[name]))
     merged: list[Name] = []
     for item in sorted(found, key=lambda n: n.start):
         last = merged[-1] if merged else None
@@ -166,7 +167,7 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
     """Every number that is not part of a name, in order; what is no plain value is `void`."""
     values: list[Value] = []
     at = 0
-    for match in re.finditer(rf"(?<![\w.^]){NUMBER_TEXT}(?![\w]*\d)", text):
+    for match in re.finditer(rf"(?<![\w.^])(?<![A-Za-z]-){NUMBER_TEXT}(?![\w]*\d)", text):
         if match.start() < at or any(n.start <= match.start() < n.end for n in names):
             continue
         value = _read_value(text, match, announced)
@@ -191,7 +192,8 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
     if plain:
         return replace(value, end=plain.end(), void=True)
     for _ in range(4):
-        found = None if value.unit else scan_unit(text, cursor)
+        label = re.compile(r"\s?\((?:test|reference|[A-Z])\)(?=\s?[a-zµ(])").match(text, cursor)
+        found = None if value.unit else scan_unit(text, label.end() if label else cursor)
         if found:
             cursor = found[0] + (text[found[0] : found[0] + 1] in ")]" and text.count("(", stop, found[0]) > 0)
             if found[1].kind in ("mass", "mass/weight", "volume"):
@@ -258,7 +260,7 @@ def _shared_units(text: str, values: list[Value]) -> list[Value]:
 # ------------------------------------------------------------------------------------- products
 _FORM = r"(?:products?|formulations?|tablets?|capsules?|brands?|drugs?|preparations?|suspensions?|treatments?|forms?|medications?|arms?|groups?|lots?|syrups?|solutions?|versions?|patch(?:es)?|ODTs?|granules)"
 _WORDS = {
-    TEST: rf"\b(?<!-)(?<!to )(?<!t )(?<!-)test\b(?! for| of| was used|-day)|\btest{_FORM[:0]}s(?= and reference)|\bgenerics?\b|\bbiosimilar\b|\bcandidate\b"
+    TEST: rf"\b(?<!-)(?<!to )(?<!t )(?<!-)test\b(?! for| of| was used|-day)|\bgenerics?\b|\bbiosimilar\b|\bcandidate\b"
     rf"|\b(?:new|local|newly developed|proposed|study|investigational|experimental|domestic|novel)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)|\bthe former\b",
     REFERENCE: rf"\breference\b|\bbrand(?:ed|ed-name|[- ]name)?\b(?!s\b)|\binnovator\b|\boriginator\b|\bcomparator\b|\bRLD\b|\bthe latter\b"
     rf"|\b(?:marketed|conventional|standard|established|original|older|commercial|listed)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)",
@@ -287,7 +289,7 @@ class Products:
                     self.names.setdefault(m["name"], arm)
         if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or) R\b|\bT:", text) and "T" not in self.names:
             self.names |= {"T": TEST, "R": REFERENCE}
-        tests = re.search(_WORDS[TEST], text)
+        tests = re.search(_WORDS[TEST], text, re.I)
         for m in re.finditer(r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) (?P<n>[A-Z][a-z][\w-]+)\b|\b(?P<m>[A-Z][\w-]+)\s?[®™]", text):
             name = m["n"] or m["m"]
             repeated = len(re.findall(rf"\b{name}\b", text)) > 1
@@ -296,8 +298,8 @@ class Products:
         if {"T", "R"} & set(self.names):
             self.names |= {"T": TEST, "R": REFERENCE}
         named = "|".join(sorted(map(re.escape, self.names), key=len, reverse=True))
-        self._named = re.compile(rf"\b(?P<n>{named})\b(?![-/]\d)" if named else r"(?!)")
-        self._words = [(arm, re.compile(p)) for arm, p in _WORDS.items()]
+        self._named = re.compile(rf"(?<!-)\b(?P<n>{named})\b(?![-/]\d)" if named else r"(?!)")
+        self._words = [(arm, re.compile(p, re.I)) for arm, p in _WORDS.items()]
 
     def find(self, text: str) -> list[Mark]:
         """Marks in order; products side by side (`test and reference`) become one mark."""
