@@ -43,7 +43,9 @@ def is_drug(word: str) -> bool:
     low = word.lower()
     if low in _NEVER or low in SALTS or len(low) < 5:
         return False
-    return low in _NAMES or (_STEM.fullmatch(low) is not None and not low.endswith("ivalent"))
+    if low in _NAMES or (len(low) > 6 and low in _LISTS["stems"]):
+        return True
+    return (_STEM.fullmatch(low) is not None and not low.endswith("ivalent"))
 
 
 def find_compound(title: str, abstract: str) -> Found | None:
@@ -131,7 +133,7 @@ def find_dose(texts: dict[str, str]) -> Found | None:
             given = bool(re.search(_GIVEN, before, re.I) or re.match(r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) (?:given|taken|administered)|once|twice|\((?:\d|two))", after))
             times = _TIMES.search(before) if re.match(r"[\s-]*(?:[a-z-]+ )?(?:tablets|capsules|\)|$)|[)\s]*", after) else None
             factor = 1
-            if times and (given or "x" in times.group().lower() or "×" in times.group()):
+            if times and (given or re.search(r"\d ?[×x*] ?$", times.group())):
                 word = times["k"]
                 factor = int(word) if word.isdigit() else word_number(word) or 1
                 factor = factor if 2 <= factor <= 12 and re.search(r"[×x*]|tablets|capsules", times.group() + after[:30]) else 1
@@ -147,9 +149,15 @@ def find_dose(texts: dict[str, str]) -> Found | None:
     if not options:
         return None
     best = max(options, key=lambda o: o[:2])
-    rivals = {(o[2].value, o[2].unit) for o in options if o[0] == best[0]}
+    total = [o for o in options if len(best[2].spans) > 1 and len(o[2].spans) == 1 and _mg(o[2]) == _mg(best[2])]
+    best = total[0] if total else best  # `1 g (four 250 mg capsules)`: the printed total
+    rivals = {_mg(o[2]) for o in options if o[0] == best[0]}
     flag = "" if len(rivals) == 1 else "several amounts are named"
     return Found(*[getattr(best[2], k) for k in ("value", "source", "spans", "unit")], flag=flag)
+
+
+def _mg(dose: Found) -> float:
+    return float(dose.value) * {"g": 1000.0, "µg": 1e-3}.get(dose.unit or "", 1.0)  # type: ignore[arg-type]
 
 
 # --------------------------------------------------------------------------- subjects and route
@@ -164,16 +172,16 @@ _PEOPLE = re.compile(
     rf"|\b[nN]\s?=\s?(?P<m>\d{{1,4}})\b(?!\s?%)|\b{WHO} ?\((?P<b>\d{{1,4}})\)", re.I
 )
 _SEXES = re.compile(
-    rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER}) (?:healthy )?(?P<x>men|women|males?|females?),? and (?P<b>\d{{1,3}}"
+    rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER}) (?:healthy )?(?P<x>men|women|males?|females?),?(?: and)? (?P<b>\d{{1,3}}"
     rf"|{WORD_NUMBER}) (?:healthy )?(?P<y>men|women|males?|females?)\b", re.I
 )
 _ARMS = re.compile(
     rf"\b(?P<a>\d{{1,3}}|{WORD_NUMBER}) (?:{WHO} )?(?:were )?(?:received|given|took|allocated to|randomi[sz]ed to|assigned to)"
     rf" (?:the )?(?:test|generic|biosimilar)\b[^.;]{{0,40}}? and (?P<b>\d{{1,3}}|{WORD_NUMBER})\b[^.;]{{0,40}}?(?:reference|brand|innovator|originator)", re.I
 )
-_OF_WHOM = re.compile(rf"(?:of (?:whom|them|which)|and),? {_N}(?: {WHO})? were (?:enrol|random|includ)\w*", re.I)
+_OF_WHOM = re.compile(rf"(?:of (?:whom|them|which)|and),? {_N}(?: {WHO})? were (?:enrol\w*|random\w*|included)(?! in (?:the )?(?:\w+ ){{0,2}}anal)", re.I)
 _DONE = r"complet|finish|analy[sz]|evaluat|withdr|dropped|excluded|discontinu"
-_IN = r"enrol|randomi|includ|recruit|particip|took part|total of"
+_IN = r"enrol|randomi|includ\w*(?! in (?:the )?(?:\w+ ){0,2}anal)|recruit|particip|took part|total of"
 
 
 def _count(text: str | None) -> int | None:
@@ -199,10 +207,12 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
             key = next(k for k in ("n", "m", "b") if m[k])
             near = re.split(r"[.;]", text[m.end() : m.end() + 50])[0]
             lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
-            if any(s.start() <= m.start() < s.end() for s, _ in sums) or re.match(r" ?\(\d+(?:\.\d+)? ?%", near):
+            if any(s.start() <= m.start() < s.end() for s, _ in sums) or re.match(r" ?\(\d+(?:\.\d+)? ?%", text[m.end() : m.end() + 12]):
                 continue
             if re.search(r"screened", near[:25]) or re.match(r" (?:reported|experienced|had|withdrew|vomited|showed)", near):
                 continue
+            if re.search(r"\d (?:to|-) $", lead):
+                continue  # `12 to 58 subjects`
             clause = re.split(r",| and ", near)[0]
             score = 2.0 - 0.5 * (key == "m")
             if re.search(_DONE, clause) and not re.search(_IN, clause):
@@ -212,6 +222,11 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
                 score += 0.6
             if re.search(r"\b(?:fed|women|per)\b[^,.]*$", lead) and key == "m" or re.match(r" (?:per|in each|each)\b|\s?/ ?(?:group|arm|seq)", near):
                 score -= 1.5
+            pair = re.search(rf"(?P<n>\d{{1,4}}|{WORD_NUMBER}) and $", lead, re.I)
+            if pair and re.search(r"respectively|fast", text[m.end() : m.end() + 90], re.I):
+                at = m.start() - len(lead)
+                offer(score + 0.5, _count(pair["n"]), source, (at + pair.start("n"), at + pair.end("n")), flag="two groups are counted")
+                continue
             per = re.match(r" (?:per|in each)\b", near)
             offer(score, None if per else _count(m[key]), source, m.span(key))
     if not options:

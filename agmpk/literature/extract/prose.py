@@ -103,7 +103,7 @@ def _read_sentence(text: str, state: State, products: Products, analytes, whole:
             got = _read_segment(text, segment, single, order, carried, state)
             center = _center(text[: segment.values[0].start])
             result += [replace(r, group=group, center=r.center or center) for r in got]
-            known = tuple(dict.fromkeys(r.arm for r in sorted(got, key=lambda r: r.start) if r.arm))
+            known = tuple(dict.fromkeys(r.arm for r in sorted(got, key=lambda r: r.start) if r.arm and r.how != "assumed"))
             if len(known) == 2:
                 seen = known
         if single:
@@ -120,9 +120,16 @@ def _read_sentence(text: str, state: State, products: Products, analytes, whole:
 def _segments(text: str, names: list[Name], values: list[Value], marks: list[Mark], state: State) -> list[_Segment]:
     tokens = sorted([*names, *values, *marks], key=lambda t: (t.start, t.end))
     segments = [_Segment([])]
+    behind = False  # `24.6 and 25.1 µg/mL for Cmax; 59.3 and 58.7 for AUC0-t`
     for token in tokens:
         here = segments[-1]
         if isinstance(token, Name):
+            lead = text[here.values[-1].end : token.start] if here.values else ""
+            if re.fullmatch(r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as) (?:the )?(?:mean )?", lead):
+                behind = behind or not here.names
+            if behind and here.values and not here.names:
+                here.names.append(token)
+                continue
             opened = here.values and re.fullmatch(r"\s?[(\[]\s?", text[here.values[-1].end : token.start])
             if opened and not here.names and text[token.end : token.end + 1] in ")]":
                 segments.append(_Segment([token], [here.values.pop()], here.marks))  # `512 ng/mL (Cmax)`
@@ -134,6 +141,9 @@ def _segments(text: str, names: list[Name], values: list[Value], marks: list[Mar
             else:
                 here.names.append(token)
         elif isinstance(token, Value):
+            if behind and here.names:
+                here = _Segment([])
+                segments.append(here)
             here.values.append(token)
         else:
             here.marks.append(token)
@@ -234,9 +244,20 @@ def _place(text, names, values, single, order, carried, state) -> list[Reading]:
         pair, how = tuple(arms[:2]) if len(arms) == 2 or n == 2 else tuple(arms[:2]), "label"
     elif len(arms) == 1 and not order:
         other = REFERENCE if arms[0] == TEST else TEST
-        first = before or sequence[0].start < values[n // 2].start
+        mark, k = sequence[0], n // 2
+        if mark.start < values[0].start:
+            if mark.arms[0] != TEST:
+                return []
+            first = True
+        elif mark.start < values[k].start:  # between two values: of the one it stands by
+            gap = text[values[k - 1].end : mark.start]
+            first = not re.search(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]", gap)
+        else:
+            first = False
         pair = (arms[0], other) if first else (other, arms[0])
     elif not pair and state.order and not arms:
+        if any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values):
+            return []  # each has a label that is not understood
         pair, how = state.order, "assumed"
     if not pair or len(set(pair)) != 2:
         return []

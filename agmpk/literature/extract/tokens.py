@@ -33,7 +33,7 @@ _NAMES = re.compile(
     rf"|\b[Pp]eaks? of(?= \d)|\bpeaked at\b)"
     rf"|(?P<auc>\bAUCs?(?:{_B}(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?(?:{_END_OF_AUC}){_E}(?:\s?h\b)?(?:,?ss\b)?)?"
     r"(?P<after> (?:\(?from )?(?:time )?(?:0|zero)? ?(?:extrapolated )?(?:to|-) (?:the )?"
-    r"(?:infinity|∞|last|time t|\d+ ?h)[\w ]{0,25}?(?=\)|[,;:.]| was| were| of| for| in))?"
+    r"(?:infinity|∞|last|time t|\d+ ?h)[\w ]{0,40}?(?= \d|\)|[,;:.]| was| were| of| for| in))?"
     r"|\b[Aa]reas?(?: under(?: the)?[^,.;:()]{0,60}?curves?)?(?=\W)(?: ?\(AUCs?\))?"
     r"(?P<tail> \(?(?:values )?(?:from |between )?(?:time )?(?:0|zero)?(?: h)?[^,;.()]{0,25}?(?:to|-|and) (?:the )?"
     r"(?:(?P<winf>infinity|∞)|last[\w ]{0,25}?(?:concentration|sample|point)?|time t|\d+ ?h(?:ours)?)\b\)?)?)"
@@ -53,7 +53,7 @@ _DECOY = re.compile(
 )
 _VOID_BEFORE = re.compile(
     r"(?:[<>≤≥~]|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table|fig\.?|phase|over|above|below|exceed\w*"
-    r"|at least|up to|more than|less than|least|within|between|from|to) (?:about )?)\s?$"
+    r"|at least|up to|more than|less than|least|within|between|from|\d to) (?:about )?)\s?$"
 )
 _LABEL = (
     r"(?P<{0}>±|(?:inter|between)[-\w]* ?CV|g?CV[bw]?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?|standard deviation"
@@ -260,7 +260,7 @@ def _shared_units(text: str, values: list[Value]) -> list[Value]:
 # ------------------------------------------------------------------------------------- products
 _FORM = r"(?:products?|formulations?|tablets?|capsules?|brands?|drugs?|preparations?|suspensions?|treatments?|forms?|medications?|arms?|groups?|lots?|syrups?|solutions?|versions?|patch(?:es)?|ODTs?|granules)"
 _WORDS = {
-    TEST: rf"\b(?<!-)(?<!to )(?<!t )(?<!-)test\b(?! for| of| was used|-day)|\bgenerics?\b|\bbiosimilar\b|\bcandidate\b"
+    TEST: rf"\b(?<!-)(?<!to )(?<![ 'a-z]t )test\b(?! for\b| of\b| was used|-day)|\bgenerics?\b|\bbiosimilar\b|\bcandidate\b"
     rf"|\b(?:new|local|newly developed|proposed|study|investigational|experimental|domestic|novel)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)|\bthe former\b",
     REFERENCE: rf"\breference\b|\bbrand(?:ed|ed-name|[- ]name)?\b(?!s\b)|\binnovator\b|\boriginator\b|\bcomparator\b|\bRLD\b|\bthe latter\b"
     rf"|\b(?:marketed|conventional|standard|established|original|older|commercial|listed)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)",
@@ -270,7 +270,7 @@ _DECLARED = tuple(
     re.compile(p)
     for p in (
         # Glizon (Medex) as the test product; A (test); syrup (test); treatment A, test
-        rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?(?:as|\(|,|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}\b(?! (?:and|or|vs)\b)(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
+        rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?(?:as|\(|,|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}\b(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
         # test (A); reference product (Diamicron); test tablet, T
         rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
     )
