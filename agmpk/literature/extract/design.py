@@ -107,7 +107,7 @@ class Analytes:
 # ------------------------------------------------------------------------------------- the dose
 _AMOUNT = re.compile(
     r"(?<![\w./±-])(?P<n>\d+(?:\.\d+)?)(?:\s?/\s?\d+(?:\.\d+)?)*[\s-]?(?P<unit>mg/kg|µg/kg|IU/kg|mg/m2|mg|µg"
-    r"|mcg|ug|micrograms?|milligrams?|g|IU)\b(?!\s?(?:/|·|\*|per\b|×)\s?(?:d?L|m[lL]|h\b)|\s?h?[·.* ]?\s?h?/?m[lL]|\sm[lL]-)"
+    r"|mcg|ug|micrograms?|milligrams?|g|IU)\b(?!\s?(?:/|·|\*|per\b|×)\s?(?:d?L|m[lL]|h\b|min\b)|\s?h?[·.* ]?\s?h?/?m[lL]|\sm[lL]-)"
 )
 _GIVEN = r"\b(?:receiv|administ|took|taken|taking|swallow|given|gave|ingest|single|dos(?:e|ed|ing)\b|inject|drank|after)"
 _UNITS = {"mcg": "µg", "ug": "µg", "microgram": "µg", "milligram": "mg"}
@@ -152,6 +152,7 @@ def find_dose(texts: dict[str, str]) -> Found | None:
     total = [o for o in options if len(best[2].spans) > 1 and len(o[2].spans) == 1 and _mg(o[2]) == _mg(best[2])]
     best = total[0] if total else best  # `1 g (four 250 mg capsules)`: the printed total
     rivals = {_mg(o[2]) for o in options if o[0] == best[0]}
+    rivals |= {_mg(o[2]) for o in options if o[2].source == "title" and len(best[2].spans) == 1}
     flag = "" if len(rivals) == 1 else "several amounts are named"
     return Found(*[getattr(best[2], k) for k in ("value", "source", "spans", "unit")], flag=flag)
 
@@ -168,7 +169,7 @@ WHO = (
 )
 _PEOPLE = re.compile(
     rf"(?<![\w.,/±-]){_N} (?!of\b|h\b|hours|days?\b|weeks?|mg|to\b|periods?|and\b|tablets?)"
-    rf"(?:(?!and\b|were\b|received\b|in\b|of\b|with\b)\(?[A-Za-z-]+\)?,? ){{0,5}}?(?P<who>{WHO})\b"
+    rf"(?:(?!and\b|were\b|received\b|in\b|of\b|with\b)\(?[A-Za-z][\w-]*\)?,? ){{0,5}}?(?P<who>{WHO})\b"
     rf"|\b[nN]\s?=\s?(?P<m>\d{{1,4}})\b(?!\s?%)|\b{WHO} ?\((?P<b>\d{{1,4}})\)", re.I
 )
 _SEXES = re.compile(
@@ -220,14 +221,14 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
                 score -= 1.0
             elif re.search(_IN, clause + lead):
                 score += 0.6
-            if re.search(r"\b(?:fed|women|per)\b[^,.]*$", lead) and key == "m" or re.match(r" (?:per|in each|each)\b|\s?/ ?(?:group|arm|seq)", near):
+            if re.search(r"\b(?:fed|women|per)\b[^,.]*$", lead) and key == "m" or re.match(r" (?:per (?!study)|in each|each)|\s?/ ?(?:group|arm|seq)", near):
                 score -= 1.5
             pair = re.search(rf"(?P<n>\d{{1,4}}|{WORD_NUMBER}) and $", lead, re.I)
             if pair and re.search(r"respectively|fast", text[m.end() : m.end() + 90], re.I):
                 at = m.start() - len(lead)
                 offer(score + 0.5, _count(pair["n"]), source, (at + pair.start("n"), at + pair.end("n")), flag="two groups are counted")
                 continue
-            per = re.match(r" (?:per|in each)\b", near)
+            per = re.match(r" (?:per (?!study)|in each)", near)
             offer(score, None if per else _count(m[key]), source, m.span(key))
     if not options:
         return None

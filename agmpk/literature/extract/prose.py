@@ -85,8 +85,10 @@ def read_prose(text: str, source: str, products: Products, analytes) -> list[Rea
 
 def _read_sentence(text: str, state: State, products: Products, analytes, whole: str) -> list[Reading]:
     names = find_names(text)
+    analyte_at = analytes.find(text)
     announced = text if re.search(r"[(\[±]\s?(?:\w+ )?\(?(?:SD|SEM?|g?CV|range|IQR|9[05]%)|standard|median|mean", text) else whole
     values = find_values(text, names, announced)
+    names = [n for n in names if not any(v.start < n.start < v.end for v in values)]
     marks = [m for m in products.find(text) if not any(v.start <= m.start < v.end for v in values)]
     marks = [m for m in marks if not any(n.start <= m.start < n.end for n in names)]
     segments = _segments(text, names, values, marks, state)
@@ -98,7 +100,10 @@ def _read_sentence(text: str, state: State, products: Products, analytes, whole:
         single = [m for m in segment.marks if len(m.arms) == 1]
         order = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), None)
         order = order or (next(iter(orders)) if len(orders) == 1 else None) or seen
-        group = _group(text, segment, state, analytes)
+        group = _group(text, segment, state, analyte_at)
+        other = [at for at, a in analyte_at if segment.values and at > segment.values[0].start and a != group[0]]
+        if other:  # what follows another analyte's name is not this one's
+            segment.values = [v for v in segment.values if v.start < other[0]]
         if segment.values and not any(n.name == "poison" for n in segment.names):
             got = _read_segment(text, segment, single, order, carried, state)
             center = _center(text[: segment.values[0].start])
@@ -125,7 +130,7 @@ def _segments(text: str, names: list[Name], values: list[Value], marks: list[Mar
         here = segments[-1]
         if isinstance(token, Name):
             lead = text[here.values[-1].end : token.start] if here.values else ""
-            if re.fullmatch(r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as) (?:the )?(?:mean )?", lead):
+            if re.fullmatch(r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as|in terms of) (?:the )?(?:mean )?", lead):
                 behind = behind or not here.names
             if behind and here.values and not here.names:
                 here.names.append(token)
@@ -166,15 +171,14 @@ def _prefix_marks(text: str, segment: _Segment, name: Name) -> list[Mark]:
 
 
 def _fits(value: Value, name: Name) -> bool:
-    return not value.void and bool(name.kind) and value.kind == name.kind
+    if value.void or not name.kind:
+        return False
+    return value.kind == name.kind or (value.unit is None and name.unit is not None)
 
 
 def _read_segment(text: str, segment: _Segment, single: list[Mark], order, carried, state: State) -> list[Reading]:
     names = [n for n in segment.names if n.kind]
     values = segment.values
-    unit_of = {n: _unit_behind(text, n) for n in names}
-    if len(names) == 1 and unit_of[names[0]]:
-        values = [v if v.unit else replace(v, unit=unit_of[names[0]]) for v in values]
     usable = [v for v in values if any(_fits(v, n) for n in names)]
     if not names or not usable:
         return []
@@ -183,8 +187,10 @@ def _read_segment(text: str, segment: _Segment, single: list[Mark], order, carri
         lead = [v for v in values if v.kind == "time" and not v.void and v.start > usable[0].start]
         times = [v for v in lead if _TIME_LEAD.search(text[: v.start])]
     if len(names) > 1:
-        kinds = [v.kind for v in usable]
-        if any(kinds.count(k) % [n.kind for n in names].count(k) for k in set(kinds)):
+        kinds = [v.kind for v in usable if v.unit]
+        if len(kinds) < len(usable) and len(usable) not in (len(names), 2 * len(names)):
+            return []
+        if any(kinds.count(k) % max([n.kind for n in names].count(k), 1) for k in set(kinds)):
             return []
     result = _place(text, names, usable, single, order, carried, state)
     if times and len(times) in (1, len(usable)):
@@ -199,6 +205,7 @@ def _read_segment(text: str, segment: _Segment, single: list[Mark], order, carri
 
 def _reading(text: str, name: Name, value: Value, arm: str | None, how: str) -> Reading:
     horizon = text[name.start : name.end] if name.name == "auc0_t" else ""
+    value = value if value.unit else replace(value, unit=name.unit)
     return Reading(name.name, value, arm, how, "", value.start, value.stop, horizon)
 
 
@@ -230,14 +237,13 @@ def _place(text, names, values, single, order, carried, state) -> list[Reading]:
         if len(set(arms)) == 2 and n == len(arms) and p == n:
             return []  # one value a product, but of different names
         return placed(lambda i, v: arms[0], "label", one_each) if before and not later else []
+    if p == 1 and n > 2 and len(set(arms)) == len(arms) > 1:  # the labelled ones of many
+        counted = [v for v in values if any(0 <= m.start - v.end < 30 or 0 <= v.start - m.end < 30 for m in sequence)]
+        if len(counted) == len(arms):
+            return placed(lambda i, v: arms[i], "label", [(names[0], v) for v in counted])
     if p == 1 and len(arms) == n and len(set(arms)) > 1:  # every value labelled
         return placed(lambda i, v: arms[i], "label", [(names[0], v) for v in values])
     if n % 2 or not (n == 2 * p or p == 1 or len({v.kind for v in values}) == n):
-        counted = [v for v in values]
-        if p == 1 and arms and n > 2:
-            counted = [v for v in values if any(0 <= m.start - v.end < 30 or 0 <= v.start - m.end < 30 for m in sequence)]
-            if len(counted) == len(arms) == len(set(arms)):
-                return placed(lambda i, v: arms[i], "label", [(names[0], v) for v in counted])
         return []
     how, pair = "order", order
     if len(set(arms)) == 2 and len(arms) in (2, n):
@@ -251,7 +257,8 @@ def _place(text, names, values, single, order, carried, state) -> list[Reading]:
             first = True
         elif mark.start < values[k].start:  # between two values: of the one it stands by
             gap = text[values[k - 1].end : mark.start]
-            first = not re.search(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]", gap)
+            inside = text[mark.start - 1] == "("
+            first = inside or not re.search(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]", gap)
         else:
             first = False
         pair = (arms[0], other) if first else (other, arms[0])
@@ -310,15 +317,6 @@ def _closed(text: str, value: Value, mark: Mark) -> bool:
     return bool(re.search(r"[.;,)]", text[value.end : mark.start]))
 
 
-def _unit_behind(text: str, name: Name):
-    """The unit in brackets or after a comma behind a name: `Cmax (ng/mL)`."""
-    from agmpk.literature.units import scan_unit
-
-    match = re.compile(r"\s?[(\[,]\s?").match(text, name.end)
-    found = scan_unit(text, match.end()) if match else None
-    return found[1] if found and found[1].kind == name.kind and text[found[0] : found[0] + 2].strip()[:1] in (")", "]", ",", ":", ";", "") else None
-
-
 def _center(text: str) -> str | None:
     """Which kind of central value is announced last before a value."""
     found = re.findall(r"geometric|\bGM\b|median|means?\b|average", text, re.I)
@@ -330,13 +328,13 @@ def _center(text: str) -> str | None:
     return "median" if last == "median" else "mean" if last else None
 
 
-def _group(text: str, segment: _Segment, state: State, analytes) -> tuple[str, str, bool]:
+def _group(text: str, segment: _Segment, state: State, analyte_at) -> tuple[str, str, bool]:
     """Analyte, food state and subgroup in force at a segment; the first two last until changed."""
     if not segment.values:
         return state.group
     upto = segment.values[0].start
     analyte, food, _ = state.group
-    named = [a for at, a in analytes.find(text[:upto])]
+    named = [a for at, a in analyte_at if at < upto]
     analyte = named[-1] if named else analyte
     states = [m.lastgroup or "" for m in _FOOD.finditer(text[:upto])]
     if states:

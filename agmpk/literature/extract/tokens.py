@@ -20,7 +20,7 @@ TEST, REFERENCE = "test", "reference"
 _MATRIX = r"(?:plasma|serum|whole[- ]blood|blood|drug|observed|mean|measured)"
 _B, _E = r"[\s_]?[\[({\s]{0,3}", r"(?:\s?[\])}]){0,2}"  # brackets around a subscript
 _END_OF_AUC = (
-    r"(?P<inf>∞|inf\w*\.?|oo\b|¥|I\b)|(?P<t>t\s?last|last|tlqc|tz|tau|τ|all|ss|t|z|n|x"
+    r"(?P<inf>∞|tot(?:al)?\b|inf\w*\.?|oo\b|¥|I\b)|(?P<t>t\s?last|last|tlqc|tz|tau|τ|all|ss|t|z|n|x"
     r"|\d+(?:\.\d+)?(?:\s?-?h(?:ours?|rs?)?\b|\s?min\b|\s?days?\b|\s?d\b)?)(?![A-Za-z])"
 )
 _NAMES = re.compile(
@@ -45,9 +45,9 @@ _DECOY = re.compile(
     r"|(?P<level>\bC\s?\(?(?:min|av|avg|trough|ss)\)?\b(?:,ss)?|\b(?:trough|baseline|endogenous) (?:concentr\w+|levels?))"
     r"|(?P<other>\bk\s?\(?el\)?\b|λ\s?z|\bV\s?d?\s?/\s?F|\bCL\s?/\s?F|\bclearance|\bweigh\w+|\bBMI\b|\baged?\b"
     r"|\bheight|\bAUMC\w*|\bAUEC?\w*|\brecover\w+|\bsampl\w+|\bwash-?out)"
-    r"|(?P<poison>\bratios?\b|\bGMRs?\b|\bconfidence (?:intervals?|limits?)|\b9[05] ?% ?CIs?|\bCIs\b|\bpoint estimates?"
+    r"|(?P<poison>\bratios?\b|\bGMRs?\b|\bconfidence (?:intervals?|limits?)|\b9[05] ?% ?CIs?(?! ?\))|\bCIs\b|\bpoint estimates?"
     r"|\b(?:L?LOQ|LOD)\b|\b(?:limits?|linear\w*|calibrat\w+|threshold|cut-?off|therapeutic|toxic\w*|target|ceiling)\b"
-    r"|\b(?:mean )?differences? (?:\(|were|was|of|in means|between the means)|\bdiffered by|\bdecreas\w+ (?:of|by)|\bincreas\w+ (?:of|by)"
+    r"|\bdifferences? (?:\((?:test|T)|(?:were|was|of|in means?)(?: was)? [-+]?\d|between the means)|\bmean differences?|\bdiffered by|\bdecreas\w+ (?:of|by)|\bincreas\w+ (?:of|by)"
     r"|\b(?:intra|within)-?\s?(?:subject|individual)\b|\b(?:ln|log)-?\s?transformed|\b(?:ln|log)\s?\(?(?=C|A)"
     r"|\b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)"
 )
@@ -76,6 +76,7 @@ class Name:
     start: int
     end: int
     kind: str = ""
+    unit: Unit | None = None  # printed behind the name: `Cmax (ng/mL)`
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,15 @@ def find_names(text: str) -> list[Name]:
                 merged[-1] = replace(item, start=last.start)
                 continue
         merged.append(item)
-    return merged
+    return [replace(n, unit=_unit_behind(text, n)) if n.kind else n for n in merged]
+
+
+def _unit_behind(text: str, name: Name) -> Unit | None:
+    match = re.compile(r"\s?[(\[,]\s?").match(text, name.end)
+    found = scan_unit(text, match.end()) if match else None
+    if found and found[1].kind == name.kind and text[found[0] : found[0] + 2].strip()[:1] in ")],:;":
+        return found[1]
+    return None
 
 
 def spread_type(label: str | None, percent: bool, text: str) -> str | None:
@@ -262,15 +271,15 @@ _FORM = r"(?:products?|formulations?|tablets?|capsules?|brands?|drugs?|preparati
 _WORDS = {
     TEST: rf"\b(?<!-)(?<!to )(?<![ 'a-z]t )test\b(?! for\b| of\b| was used|-day)|\bgenerics?\b|\bbiosimilar\b|\bcandidate\b"
     rf"|\b(?:new|local|newly developed|proposed|study|investigational|experimental|domestic|novel)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)|\bthe former\b",
-    REFERENCE: rf"\breference\b|\bbrand(?:ed|ed-name|[- ]name)?\b(?!s\b)|\binnovator\b|\boriginator\b|\bcomparator\b|\bRLD\b|\bthe latter\b"
-    rf"|\b(?:marketed|conventional|standard|established|original|older|commercial|listed)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)",
+    REFERENCE: rf"\breference\b|(?<!test )(?<!reference )(?<!each )(?<!either )(?<!other )(?<!new )\bbrand(?:ed|[- ]name)?\b(?! (?:[A-Z]|I+)\b)|\binnovator\b|\boriginator\b|\bcomparator\b|\bRLD\b|\bthe latter\b"
+    rf"|\b(?:marketed|conventional|standard|established|original|older|commercial|listed|imported)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)",
 }
-_ROLE = r"(?P<role>test|reference|generic|innovator|originator|brand(?:ed| name)?|comparator|biosimilar|new generic)"
+_ROLE = r"(?P<role>test|reference|generic|innovator|originator|brand(?:ed| name)?|comparator|biosimilar|new generic|new|standard|marketed|imported|domestic|local)"
 _DECLARED = tuple(
     re.compile(p)
     for p in (
         # Glizon (Medex) as the test product; A (test); syrup (test); treatment A, test
-        rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?(?:as|\(|,|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}\b(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
+        rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?(?:as|\(|,|:|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}\b(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
         # test (A); reference product (Diamicron); test tablet, T
         rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
     )
@@ -282,11 +291,18 @@ class Products:
 
     def __init__(self, text: str) -> None:
         self.names: dict[str, str] = {}
+        clashing: set[str] = set()
         for pattern in _DECLARED:
             for m in pattern.finditer(text):
-                arm = REFERENCE if re.search(r"ref|innov|orig|brand|compar", m["role"]) else TEST
-                if not re.fullmatch(rf"{_FORM}|and|with|test|reference|product|which|this|dose|subjects?|volunteers", m["name"]):
-                    self.names.setdefault(m["name"], arm)
+                arm = REFERENCE if re.search(r"ref|innov|orig|brand|compar|stand|market|import", m["role"]) else TEST
+                name = m["name"].rstrip("s") if m["name"].islower() else m["name"]
+                if not re.fullmatch(r"and|with|test|reference|product|formulation|drug|treatment|brand|generic|which|this|dose|subject|volunteer|group|preparation|new|the", name):
+                    clashing |= {name} if self.names.setdefault(name, arm) != arm else set()
+        opposite = {TEST: "reference", REFERENCE: "(?:test|generic|new)"}
+        for name, arm in self.names.items():  # `test tablet` and `tablet (reference)`
+            if re.search(rf"\b{opposite[arm]} (?:\w+ )?{re.escape(name)}", text, re.I):
+                clashing.add(name)
+        self.names = {n: a for n, a in self.names.items() if n not in clashing}
         if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or) R\b|\bT:", text) and "T" not in self.names:
             self.names |= {"T": TEST, "R": REFERENCE}
         tests = re.search(_WORDS[TEST], text, re.I)
@@ -295,27 +311,28 @@ class Products:
             repeated = len(re.findall(rf"\b{name}\b", text)) > 1
             if tests and repeated and name not in self.names and name.lower() not in text.replace(name, ""):
                 self.names[name] = REFERENCE
-        if {"T", "R"} & set(self.names):
-            self.names |= {"T": TEST, "R": REFERENCE}
-        named = "|".join(sorted(map(re.escape, self.names), key=len, reverse=True))
+        named = "|".join(f"{re.escape(n)}s?" if n.islower() else re.escape(n) for n in sorted(self.names, key=len, reverse=True))
         self._named = re.compile(rf"(?<!-)\b(?P<n>{named})\b(?![-/]\d)" if named else r"(?!)")
         self._words = [(arm, re.compile(p, re.I)) for arm, p in _WORDS.items()]
+
+    def _arm(self, name: str) -> str:
+        return self.names.get(name) or self.names[name.rstrip("s")]
 
     def find(self, text: str) -> list[Mark]:
         """Marks in order; products side by side (`test and reference`) become one mark."""
         found = [Mark((arm,), *m.span()) for arm, p in self._words for m in p.finditer(text)]
-        found += [Mark((self.names[m["n"]],), *m.span()) for m in self._named.finditer(text)]
+        found += [Mark((self._arm(m["n"]),), *m.span()) for m in self._named.finditer(text)]
         marks: list[Mark] = []
         for mark in sorted(found, key=lambda m: (m.start, -m.end)):
             last = marks[-1] if marks else None
             if last and mark.start < last.end:
                 continue
             if last:
-                gap = text[last.end : mark.start]
+                gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : mark.start])
                 if mark.arms == last.arms[-1:] and re.fullmatch(rf"[\s(,]*(?:{_FORM}|the|an?|\(?|,|\s|[\w-]+){{0,4}}[\s(,]*", gap) and len(gap) < 25 and not re.search(r"\d", gap):
                     marks[-1] = replace(last, end=mark.end)
                     continue
-                if re.fullmatch(r"[^.;:\d]{0,45}?(?:\band\b|\bor\b|\bvs\.?|\bversus\b|/|,|-|\bthen\b)[^.;:\d]{0,22}", gap) and len(last.arms) < 2 and not find_names(gap):
+                if re.fullmatch(r"[^.;:\d]{0,45}?(?:\band\b|\bor\b|\bvs\.?|\bversus\b|/|,|-|\bthen\b)[^.;:\d]{0,22}|; ?", gap) and len(last.arms) < 2 and not find_names(gap):
                     marks[-1] = Mark(last.arms + mark.arms, last.start, mark.end)
                     continue
             marks.append(mark)
