@@ -58,6 +58,7 @@ _RAISED = (  # powers of ten and footnote marks behind digits
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=\b[npµm]g)\s?[x×]\s?(?=h)|(?<=\bh)\s?[x×]\s?(?=[npµm]g)"), "·"),
     (re.compile(r"\+\s?/\s?-|(?<=[\d\s])\+-(?=[\s\d])|\bplus or minus\b|∓|\+or-"), "±"),
+    (re.compile(r"(?<=\d)\s?·\s?(?=10\^)"), "×"),
     (re.compile(r"(?<=\d)·(?=\d)"), "."),  # 12·3, the decimal point of some journals
     (re.compile(r"(?<=\d)\u2009(?=\d{3}(?!\d))"), ""),  # 1 234 with a thin space
     (re.compile(r"\u2009"), " "),
@@ -169,7 +170,7 @@ def normalize(source: str) -> NormalText:
     for pattern, template in _RAISED:
         result = result._substitute(pattern, template)
     result = result._substitute(_TAG, "")
-    for pattern, template in _RULES[:4]:
+    for pattern, template in _RULES[:5]:
         result = result._substitute(pattern, template)
     commas = len(_COMMA_DECIMAL.findall(result.text))
     points = len(_POINT_DECIMAL.findall(result.text))
@@ -182,7 +183,7 @@ def normalize(source: str) -> NormalText:
         result = result._substitute(_COMMA_SPACE, r"\g<1>")
     for _ in range(2):  # 1 234 567 needs two passes
         result = result._substitute(_SPACED_THOUSANDS, r"\g<1>")
-    for pattern, template in _RULES[4:]:
+    for pattern, template in _RULES[5:]:
         result = result._substitute(pattern, template)
     return result
 

@@ -105,7 +105,7 @@ def _read_sentence(text: str, state: State, products: Products, analytes, whole:
         if other:  # what follows another analyte's name is not this one's
             segment.values = [v for v in segment.values if v.start < other[0]]
         if segment.values and not any(n.name == "poison" for n in segment.names):
-            got = _read_segment(text, segment, single, order, carried, state)
+            got = _read_segment(text, segment, order, carried, state)
             center = _center(text[: segment.values[0].start])
             result += [replace(r, group=group, center=r.center or center) for r in got]
             known = tuple(dict.fromkeys(r.arm for r in sorted(got, key=lambda r: r.start) if r.arm and r.how != "assumed"))
@@ -176,7 +176,7 @@ def _fits(value: Value, name: Name) -> bool:
     return value.kind == name.kind or (value.unit is None and name.unit is not None)
 
 
-def _read_segment(text: str, segment: _Segment, single: list[Mark], order, carried, state: State) -> list[Reading]:
+def _read_segment(text: str, segment: _Segment, order, carried, state: State) -> list[Reading]:
     names = [n for n in segment.names if n.kind]
     values = segment.values
     usable = [v for v in values if any(_fits(v, n) for n in names)]
@@ -192,7 +192,7 @@ def _read_segment(text: str, segment: _Segment, single: list[Mark], order, carri
             return []
         if any(kinds.count(k) % max([n.kind for n in names].count(k), 1) for k in set(kinds)):
             return []
-    result = _place(text, names, usable, single, order, carried, state)
+    result = _place(text, names, usable, segment.marks, order, carried, state)
     if times and len(times) in (1, len(usable)):
         tmax = Name("tmax", names[0].start, names[0].end, "time")
         arms = [(r.arm, r.how) for r in sorted(result, key=lambda r: r.start)]
@@ -209,9 +209,10 @@ def _reading(text: str, name: Name, value: Value, arm: str | None, how: str) -> 
     return Reading(name.name, value, arm, how, "", value.start, value.stop, horizon)
 
 
-def _place(text, names, values, single, order, carried, state) -> list[Reading]:
+def _place(text, names, values, marks, order, carried, state) -> list[Reading]:
     """Values to names and products; an empty list where the counts do not fit."""
     p, n = len(names), len(values)
+    single = [m for m in marks if len(m.arms) == 1]
     before = [m for m in single if m.start < values[0].start]
     compared = [m for m in before if _COMPARED.search(text[: m.start])]
     if len(before) > 1 and compared and len(compared) < len(before):
@@ -231,6 +232,8 @@ def _place(text, names, values, single, order, carried, state) -> list[Reading]:
             mark = before[-1] if before and not (later and n == 1 and not _closed(text, values[0], later[0])) else sequence[0]
             return placed(lambda i, v: mark.arms[0], "label", one_each)
         if len(arms) == 0:
+            if any(len(m.arms) > 1 for m in marks) and not both:
+                return []  # `test/reference Cmax`: one value of two products is a ratio
             if order and both or (both and not carried):
                 return placed(lambda i, v: TEST, "label", one_each)
             return placed(lambda i, v: carried, "label" if carried else "unsaid", one_each)

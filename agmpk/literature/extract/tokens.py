@@ -11,72 +11,88 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from agmpk.literature.schema import dispersion_type
 from agmpk.literature.text import NUMBER_TEXT, power_of_ten
 from agmpk.literature.units import Unit, scan_unit
 
 KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc", "auc": "auc"}
 TEST, REFERENCE = "test", "reference"
 
-_MATRIX = r"(?:plasma|serum|whole[- ]blood|blood|drug|observed|mean|measured)"
-_B, _E = r"[\s_]?[\[({\s]{0,3}", r"(?:\s?[\])}]){0,2}"  # brackets around a subscript
-_END_OF_AUC = (
-    r"(?P<inf>∞|tot(?:al)?\b|inf\w*\.?|oo\b|¥|I\b)|(?P<t>t\s?last|last|tlqc|tz|tau|τ|all|ss|t|z|n|x"
-    r"|\d+(?:\.\d+)?(?:\s?-?h(?:ours?|rs?)?\b|\s?min\b|\s?days?\b|\s?d\b)?)(?![A-Za-z])"
-)
+# B and E are the brackets around a subscript, M what is measured; blanks are written \s.
+_PARTS = {
+    "B": r"[\s_]?[\[({\s]{0,3}",
+    "E": r"(?:\s?[\])}]){0,2}(?:,?\s?ss\b)?",
+    "M": r"(?:plasma|serum|whole[-\s]blood|blood|drug|observed|mean|measured)",
+}
 _NAMES = re.compile(
-    rf"(?P<tmax>\b[Tt]{_B}[Mm](?:ax|AX){_E}(?:,?\s?ss\b)?|\b[Tt]imes?(?: (?:required|taken|needed))? "
-    rf"(?:to|of|until|at which)(?: the)?(?: reach(?:ing)?| attain\w*| achiev\w*)?(?: the)? "
-    rf"(?:peaks?|maxim\w+|C{_B}max{_E})(?: {_MATRIX})*(?: concentrations?| levels?)?"
-    rf"|\b[Pp]eak times?\b)"
-    rf"|(?P<cmax>\b[Cc]{_B}p?\s?[Mm](?:ax|AX){_E}(?:,?\s?ss\b)?|\b(?:[Pp]eak|[Mm]axim(?:um|al)|[Hh]ighest)"
-    rf"(?: {_MATRIX}| of)*(?: [a-z-]{{4,20}})?(?: {_MATRIX})* (?:concentrations?|levels?)"
-    rf"|\b[Pp]eaks? of(?= \d)|\bpeaked at\b)"
-    rf"|(?P<auc>\bAUCs?(?:{_B}(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?(?:{_END_OF_AUC}){_E}(?:\s?h\b)?(?:,?ss\b)?)?"
-    r"(?P<after> (?:\(?from )?(?:time )?(?:0|zero)? ?(?:extrapolated )?(?:to|-) (?:the )?"
-    r"(?:infinity|∞|last|time t|\d+ ?h)[\w ]{0,40}?(?= \d|\)|[,;:.]| was| were| of| for| in))?"
-    r"|\b[Aa]reas?(?: under(?: the)?[^,.;:()]{0,60}?curves?)?(?=\W)(?: ?\(AUCs?\))?"
-    r"(?P<tail> \(?(?:values )?(?:from |between )?(?:time )?(?:0|zero)?(?: h)?[^,;.()]{0,25}?(?:to|-|and) (?:the )?"
-    r"(?:(?P<winf>infinity|∞)|last[\w ]{0,25}?(?:concentration|sample|point)?|time t|\d+ ?h(?:ours)?)\b\)?)?)"
+    r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:required|taken|needed))?
+        \s(?:to|of|until|at\swhich)(?:\sthe)?(?:\s(?:reach|attain|achiev)\w*)?(?:\sthe)?
+        \s(?:peaks?|maxim\w+|C<B>max<E>)(?:\s<M>)*(?:\s(?:concentrations?|levels?))?)
+    | (?P<cmax> \bC<B>p?\s?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
+        | \b(?:peak|maxim(?:um|al)|highest)(?:\s<M>|\sof)*(?:\s[a-z-]{4,20})?(?:\s<M>)*
+        \s(?:concentrations?|levels?))
+    | (?P<auc> \bAUCs?(?:<B>(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?
+            (?:(?P<inf>∞|tot(?:al)?\b|inf\w*\.?|oo\b|¥|I\b)|(?P<t>t\s?last|last|tlqc|tz|tau|τ|all
+            |ss|t|z|n|x|\d+(?:\.\d+)?(?:\s?-?h(?:ours?|rs?)?\b|\s?min\b|\s?d(?:ays?)?\b)?)
+            (?![A-Za-z]))<E>(?:\s?h\b)?)?
+          (?P<after>\s(?:\(?from\s)?(?:time\s)?(?:0|zero)?\s?(?:extrapolated\s)?(?:to|-)\s(?:the\s)?
+            (?:infinity|∞|last|time\st|\d+\s?h)[\w\s]{0,40}?
+            (?=\s\d|\)|[,;:.]|\swas|\swere|\sof|\sfor|\sin))?
+        | \bareas?(?:\sunder(?:\sthe)?[^,.;:()]{0,60}?curves?)?(?=\W)(?:\s?\(AUCs?\))?
+          (?P<tail>\s\(?(?:values\s)?(?:from\s|between\s)?(?:time\s)?(?:0|zero)?(?:\sh)?
+            [^,;.()]{0,25}?(?:to|-|and)\s(?:the\s)?(?:infinity|∞|time\st|\d+\s?h(?:ours)?
+            |last[\w\s]{0,25}?(?:concentration|sample|point)?)\b\)?)?)""".replace(
+        "<B>", _PARTS["B"]
+    )
+    .replace("<E>", _PARTS["E"])
+    .replace("<M>", _PARTS["M"]),
+    re.X | re.I,
 )
 # Names whose values are not ours. A `poison` voids every value of its run of names.
 _DECOY = re.compile(
-    r"(?P<time>\b[tT]\s?\(?(?:1\s?/\s?2|½)\)?\w*|\bhalf[- ]li(?:fe|ves)|\bMRT\w*|\bresidence times?"
-    r"|\bT\s?lag|\blag[- ]?time)"
-    r"|(?P<level>\bC\s?\(?(?:min|av|avg|trough|ss)\)?\b(?:,ss)?|\b(?:trough|baseline|endogenous) (?:concentr\w+|levels?))"
-    r"|(?P<other>\bk\s?\(?el\)?\b|λ\s?z|\bV\s?d?\s?/\s?F|\bCL\s?/\s?F|\bclearance|\bweigh\w+|\bBMI\b|\baged?\b"
-    r"|\bheight|\bAUMC\w*|\bAUEC?\w*|\brecover\w+|\bsampl\w+|\bwash-?out)"
-    r"|(?P<poison>\bratios?\b|\bGMRs?\b|\bconfidence (?:intervals?|limits?)|\b9[05] ?% ?CIs?(?! ?\))|\bCIs\b|\bpoint estimates?"
-    r"|\b(?:L?LOQ|LOD)\b|\b(?:limits?|linear\w*|calibrat\w+|threshold|cut-?off|therapeutic|toxic\w*|target|ceiling)\b"
-    r"|\bdifferences? (?:\((?:test|T)|(?:were|was|of|in means?)(?: was)? [-+]?\d|between the means)|\bmean differences?|\bdiffered by|\bdecreas\w+ (?:of|by)|\bincreas\w+ (?:of|by)"
-    r"|\b(?:intra|within)-?\s?(?:subject|individual)\b|\b(?:ln|log)-?\s?transformed|\b(?:ln|log)\s?\(?(?=C|A)"
-    r"|\b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)"
+    r"""(?P<time> \bt\s?\(?(?:1\s?/\s?2|½)\)?\w* | \bhalf[-\s]li(?:fe|ves) | \bMRT\w* | \bT\s?lag
+        | \bresidence\stimes? | \blag[-\s]?time)
+    | (?P<level> \bC\s?\(?(?:min|av|avg|trough|ss)\)?\b(?:,ss)?
+        | \b(?:trough|baseline|endogenous)\s(?:concentr\w+|levels?))
+    | (?P<decoy> \bk\s?\(?el\)?\b | λ\s?z | \bV\s?d?\s?/\s?F | \bCL\s?/\s?F | \bclearance | \bBMI\b
+        | \bweigh\w+ | \baged?\b | \bheight | \bAUMC\w* | \bAUEC?\w* | \brecover\w+ | \bsampl\w+)
+    | (?P<poison> \bratios?\b | \bGMRs?\b | \bconfidence\s(?:intervals?|limits?) | \bCIs\b
+        | \b9[05]\s?%\s?CIs?(?!\s?\)) | \bpoint\sestimates? | \bL?LO[QD]\b | \blimits?\b | \blinear
+        | \bcalibrat | \bthreshold | \bcut-?off | \btherapeutic | \btoxic | \btarget\b
+        | \bmean\sdifferences? | \bdifferences?\s\((?:test|T) | \bdifferences?\sbetween\sthe\smeans
+        | \bdifferences?\s(?:were|was|of|in)(?:\swas)?\s[-+]?\d | \bdiffered\sby | \b\w+creas\w+\s(?:of|by)
+        | \b(?:intra|within)-?\s?(?:subject|individual)\b | \b(?:ln|log)\b
+        | \b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)""",
+    re.X | re.I,
 )
 _VOID_BEFORE = re.compile(
-    r"(?:[<>≤≥~]|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table|fig\.?|phase|over|above|below|exceed\w*"
-    r"|at least|up to|more than|less than|least|within|between|from|\d to) (?:about )?)\s?$"
+    r"(?:[<>≤≥~]|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table|fig\.?|phase"
+    r"|over|above|below|exceed\w*|up to|than|least|within|between|from|\d to) (?:about )?)\s?$"
 )
-_LABEL = (
-    r"(?P<{0}>±|(?:inter|between)[-\w]* ?CV|g?CV[bw]?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?|standard deviation"
-    r"|s\.?e\.?m?\.?|standard error|range|min\s?[-,/]\s?max|IQR|interquartile range|9[05] ?% ?CI|CI(?: 9[05] ?%)?)"
+_KIND = (
+    r"(?:\b(?:inter|between)[-\w]* ?)?(?:g?CV[bw]?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?"
+    r"|standard deviation|s\.?e\.?m?\.?|standard error|range|min\s?[-,/]\s?max|IQR"
+    r"|interquartile range|9[05] ?% ?CI|CI(?: 9[05] ?%)?)"
 )
-_SPREAD = re.compile(
+_SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`
     rf"\s?[(\[,]?\s?±\s?(?:SD |SE )?(?P<pm>{NUMBER_TEXT})\s?(?P<pmp>%)?\s?[)\]]?"
-    rf"|\s?[(\[]\s?(?:{_LABEL.format('l1')}\s?[:,=]?\s?(?:of )?)?±?\s?(?P<a>{NUMBER_TEXT})\s?(?P<pa>%)?"
+    rf"|\s?[(\[]\s?(?:(?P<l1>{_KIND})\s?[:,=]?\s?(?:of )?)?±?\s?(?P<a>{NUMBER_TEXT})\s?(?P<pa>%)?"
     rf"(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})\s?(?P<pb>%)?)?(?P<rest>[^()\[\]\d]{{0,16}})[)\]]"
-    rf"|\s?,?\s(?:with a )?{_LABEL.format('l2')}\s?[:,=]?\s?(?:of )?(?P<c>{NUMBER_TEXT})\s?(?P<pc>%)?",
+    rf"|\s?,?\s(?:with a )?(?P<l2>{_KIND})\s?[:,=]?\s?(?:of )?(?P<c>{NUMBER_TEXT})\s?(?P<pc>%)?",
     re.I,
 )
 
 
 @dataclass(frozen=True)
 class Name:
-    """A parameter name; `kind` is the kind of unit its values carry, empty for a decoy without."""
+    """A parameter name; `kind` is the kind of unit its values carry, empty for a decoy without;
+    `unit` the one printed behind it (`Cmax (ng/mL)`)."""
 
     name: str
     start: int
     end: int
     kind: str = ""
-    unit: Unit | None = None  # printed behind the name: `Cmax (ng/mL)`
+    unit: Unit | None = None
 
 
 @dataclass(frozen=True)
@@ -99,7 +115,7 @@ class Value:
 
 @dataclass(frozen=True)
 class Mark:
-    """A product named at `start:end`; two adjacent ones (`test and reference`) set an `order`."""
+    """A product named at `start:end`; two side by side (`test and reference`) set an order."""
 
     arms: tuple[str, ...]
     start: int
@@ -108,72 +124,46 @@ class Mark:
 
 def find_names(text: str) -> list[Name]:
     """Parameter names in order; a name spelled out and abbreviated in brackets is one."""
-    found: list[Name] = []
+    kinds = {"time": ("decoy", "time"), "level": ("decoy", "concentration")}
+    found = []
     for match in _DECOY.finditer(text):
-        kind = {"time": "time", "level": "concentration"}.get(match.lastgroup or "", "")
-        name = "poison" if match.lastgroup == "poison" else "decoy"
+        name, kind = kinds.get(match.lastgroup or "", (match.lastgroup or "", ""))
         found.append(Name(name, *match.span(), kind))
     for match in _NAMES.finditer(text):
-        if any(n.start <= match.start() < n.end or match.start() <= n.start < match.end() for n in found if n.name == "decoy"):
-            continue
         name = next(k for k in ("tmax", "cmax", "auc") if match[k])
-        if name == "auc":
-            tail = (match["after"] or match["tail"] or "").lower()
-            lead = text[max(0, match.start() - 30) : match.start()].lower()
-            if match["inf"] or "inf" in tail or "∞" in tail or "extrapolated" in lead + tail or "to infinity, " in lead:
-                name = "auc0_inf"
-            elif match["t"] or tail:
-                name = "auc0_t"
+        words = f"{text[max(0, match.start() - 14) : match.start()]}{match['after']}{match['tail']}"
+        if match["inf"] or re.search(r"inf|∞|extrapolated", words.lower()):
+            name = "auc0_inf" if name == "auc" else name
+        elif match["t"] or match["after"] or match["tail"]:
+            name = "auc0_t" if name == "auc" else name
         end = match.end() - (match.group().count(")") > match.group().count("("))  # of `(Cmax)`
-        found.append(Name(name, match.start(), end, KINDS[name]))
+        found.append(Name(name, match.start(), end, KINDS[name], _unit_behind(text, end, name)))
     merged: list[Name] = []
-    for item in sorted(found, key=lambda n: n.start):
+    for item in sorted(found, key=lambda n: (n.start, -n.end)):
         last = merged[-1] if merged else None
         if last and item.start < last.end:
             continue
-        if last and last.kind == item.kind != "" and (last.name == item.name or last.name == "auc"):
-            between = text[last.end : item.start]
-            if re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", between) and "decoy" not in (last.name, item.name):
+        if last and last.kind == item.kind != "" and last.name in (item.name, "auc"):
+            if re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", text[last.end : item.start]):
                 merged[-1] = replace(item, start=last.start)
                 continue
         merged.append(item)
-    return [replace(n, unit=_unit_behind(text, n)) if n.kind else n for n in merged]
+    return merged
 
 
-def _unit_behind(text: str, name: Name) -> Unit | None:
-    match = re.compile(r"\s?[(\[,]\s?").match(text, name.end)
+def _unit_behind(text: str, end: int, name: str) -> Unit | None:
+    match = re.compile(r"\s?[(\[,]\s?").match(text, end)
     found = scan_unit(text, match.end()) if match else None
-    if found and found[1].kind == name.kind and text[found[0] : found[0] + 2].strip()[:1] in ")],:;":
+    if found and found[1].kind == KINDS[name] and text[found[0] :].lstrip()[:1] in ")],:;":
         return found[1]
     return None
 
 
-def spread_type(label: str | None, percent: bool, text: str) -> str | None:
-    """The kind of a dispersion: by its own label, its percent sign, or what the text announces."""
-    word = re.sub(r"[\s.]", "", (label or "").lower())
-    if "ci" in word.replace("coefficient", ""):
-        return "90% CI" if "90" in word else "95% CI"
-    if percent or "cv" in word:
-        return "CV%"
-    if word in ("se", "sem", "standarderror"):
-        return "SEM"
-    if word in ("iqr", "interquartilerange"):
-        return "IQR"
-    if word.startswith(("range", "min")):
-        return "range"
-    if word in ("sd", "standarddeviation"):
-        return "SD"
-    if re.search(r"(?:±\s?|\(\s?±?\s?|\[|/|, )(?:SEM?|standard errors?)\b", text):
-        return "SEM"
-    if re.search(r"[(\[,]\s?%?\s?g?CV[bw]?\s?%?\s?[)\]]|geometric CV\b|\bCVs? %|%\s?CV", text) and word != "±":
-        return "CV%"
-    if word == "±" or re.search(r"\bSDs?\b|\bS\.D\.|standard deviations?", text):
-        return "SD"
-    return None
-
-
 def find_values(text: str, names: list[Name], announced: str = "") -> list[Value]:
-    """Every number that is not part of a name, in order; what is no plain value is `void`."""
+    """Every number that is not part of a name, in order; what is no plain value is `void`.
+
+    `announced` is the text that says what a bare number in brackets is: `mean (SD)`.
+    """
     values: list[Value] = []
     at = 0
     for match in re.finditer(rf"(?<![\w.^])(?<![A-Za-z]-){NUMBER_TEXT}(?![\w]*\d)", text):
@@ -183,157 +173,186 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
         if value is not None:
             values.append(value)
             at = max(value.end, match.end())
-    return _shared_units(text, values)
+    for i in range(len(values) - 2, -1, -1):  # `6.0 and 6.3 ng/mL`: the unit of the next one
+        here, after = values[i], values[i + 1]
+        if not (here.unit or here.void or after.void) and after.kind in KINDS.values():
+            if _CONNECTOR.fullmatch(text, here.end, after.start):
+                values[i] = replace(here, unit=after.unit)
+    return values
+
+
+_CONNECTOR = re.compile(
+    r"(?:[\s,;/:()\[\].-]|\b(?:and|or|vs|versus|against|to|with|for|in|after|by|following|from|the|of"
+    r"|an?|compared|respectively|was|were|than|while|whereas|mean|at|that|tablets?|capsules?|groups?"
+    r"|products?|formulations?|test|reference|generic|brand\w*|innovator|originator|[A-Z]\w*)\b)*"
+)
 
 
 def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None:
-    if re.match(r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d", text[match.end() :]):
+    behind = text[match.end() :]
+    if re.match(r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d", behind):
         return None
     factor, stop = power_of_ten(text, match.end())
-    void = bool(_VOID_BEFORE.search(text[max(0, match.start() - 14) : match.start()]))
-    void |= factor is None  # `1.2 × 103`: a power of ten that lost its exponent
-    void |= match.group() == "10" and text[stop : stop + 1] == "^"
+    void = factor is None or (match.group() == "10" and behind[:1] == "^")
+    void |= _VOID_BEFORE.search(text[max(0, match.start() - 14) : match.start()]) is not None
     number = float(match.group()) * (factor or 1.0)
+    cursor = stop + 2 * bool(re.match(r"\^\d", text[stop:]))  # a footnote mark
     value = Value(number, match.start(), stop, stop, void=void)
-    footnote = re.compile(r"\^\d").match(text, stop)
-    cursor = footnote.end() if footnote else stop
-    plain = re.compile(rf"\s?(?:-|to|–)\s?[+-]?{NUMBER_TEXT}").match(text, cursor)
-    if plain:
-        return replace(value, end=plain.end(), void=True)
+    interval = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}").match(text, cursor)
+    if interval:
+        return replace(value, end=interval.end(), void=True)
     for _ in range(4):
         label = re.compile(r"\s?\((?:test|reference|[A-Z])\)(?=\s?[a-zµ(])").match(text, cursor)
         found = None if value.unit else scan_unit(text, label.end() if label else cursor)
+        spread = None if value.dispersion is not None else _SPREAD.match(text, cursor)
+        closing = re.compile(r"\s?[)\]]").match(text, cursor)
         if found:
-            cursor = found[0] + (text[found[0] : found[0] + 1] in ")]" and text.count("(", stop, found[0]) > 0)
+            cursor = found[0] + (
+                text[found[0] : found[0] + 1] in ")]" and "(" in text[stop : found[0]]
+            )
             if found[1].kind in ("mass", "mass/weight", "volume"):
                 return None
             value = replace(value, unit=found[1], void=value.void or found[1].kind == "percent")
-            continue
-        spread = None if value.dispersion is not None else _SPREAD.match(text, cursor)
-        if spread and (read := _read_spread(text, spread, value, announced)):
+        elif spread and (read := _read_spread(text, spread, value, announced)):
             value, cursor = read, spread.end()
-            continue
-        if text[match.start() - 1 : match.start()] in ("(", "[") and (close := re.compile(r"\s?[)\]]").match(text, cursor)):
-            cursor = close.end()
-            continue
-        break
+        elif closing and text[match.start() - 1 : match.start()] in ("(", "["):
+            cursor = closing.end()
+        else:
+            break
+    if re.match(r"\s?[×x*]\s?10\b", text[cursor:]):  # `(1.2 ± 0.3) × 10³`: of what is not clear
+        value = replace(value, void=True)
     return replace(value, end=cursor)
 
 
 def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> Value | None:
-    label = m["l1"] or m["l2"] or ("±" if m["pm"] or "±" in m.group() else None)
-    factor, _ = power_of_ten(text, m.start("pm") + len(m["pm"])) if m["pm"] else (1.0, 0)
+    """The value with its dispersion; None where the bracket holds something else."""
     rest = (m["rest"] or "").strip()
-    inner = scan_unit(rest) if rest else None
-    if rest and not (inner and inner[1].kind == value.kind) and not re.fullmatch(r"(?:g?CV|SD|[a-z*†‡])%?", rest):
+    inner = scan_unit(rest)[1].kind if rest and scan_unit(rest) else ""
+    if rest and inner != value.kind and not re.fullmatch(r"(?:g?CV|SD|[a-z*†‡])%?", rest):
         return None
+    label = m["l1"] or m["l2"] or rest.replace("%", " CV") or None
     if m["b"]:
         if m["pa"] or m["pb"] or float(m["a"]) > float(m["b"]):
             return None
-        words = announced.lower()
-        kind = spread_type(label, False, "") if label else None
-        kind = kind or ("IQR" if "iqr" in words or "interquartile" in words else None)
-        kind = kind or ("95% CI" if re.search(r"95 ?% ?ci", words) else "range")
+        kind = dispersion_type(label) or dispersion_type(_interval_word(announced)) or "range"
         return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
-    number = m["pm"] or m["a"] or m["c"]
-    percent = bool(m["pmp"] or m["pa"] or m["pc"])
-    kind = spread_type(label if label != "±" or m["pm"] else None, percent or "cv" in rest.lower(), announced)
-    if kind is None or factor is None or (kind in ("SD", "SEM") and factor == 1.0 and _has_power(text, value)):
-        return value if label is None else None
-    return replace(value, dispersion=float(number) * factor, dispersion_type=kind)
+    plus = m["pm"] is not None or "±" in m.group()
+    kind = "CV%" if m["pmp"] or m["pa"] or m["pc"] else dispersion_type(label)
+    kind = kind or _announced(announced, plus)
+    if kind is None or power_of_ten(text, m.end())[0] != 1.0:
+        return value
+    return replace(value, dispersion=float(m["pm"] or m["a"] or m["c"]), dispersion_type=kind)
 
 
-def _has_power(text: str, value: Value) -> bool:
-    return bool(re.search(r"[×x*]\s?10", text[value.start : value.stop]))
+def _interval_word(announced: str) -> str:
+    found = re.search(r"IQR|interquartile|95 ?% ?CI", announced)
+    return found.group() if found else ""
 
 
-_CONNECTOR = re.compile(
-    r"(?:[\s,;/:()\[\].-]|\b(?:and|or|vs|versus|against|to|with|for|in|after|by|following|from|the|of|a|an|compared"
-    r"|respectively|was|were|than|while|whereas|mean|at|that|tablets?|capsules?|products?|formulations?|groups?|test"
-    r"|reference|generic|brand\w*|innovator|originator|[A-Z]\w*)\b)*"
-)
-
-
-def _shared_units(text: str, values: list[Value]) -> list[Value]:
-    """`6.0 and 6.3 ng/mL`: a number without a unit takes that of the next one in its list."""
-    result = list(values)
-    for i in range(len(result) - 2, -1, -1):
-        here, after = result[i], result[i + 1]
-        if here.unit or here.void or after.void or after.kind not in KINDS.values():
-            continue
-        if _CONNECTOR.fullmatch(text, here.end, after.start):
-            result[i] = replace(here, unit=after.unit)
-    return result
+def _announced(text: str, plus: bool) -> str | None:
+    """What a number behind ± or in brackets is, by what the text says of its numbers."""
+    if re.search(r"(?:±\s?|[(\[/]\s?±?\s?|, )(?:SEM?|standard errors?)\b", text):
+        return "SEM"
+    if not plus and re.search(
+        r"[(\[,]\s?%?\s?g?CV[bw]?\s?%?\s?[)\]]|geometric CV\b|CVs? ?%|% ?CV", text
+    ):
+        return "CV%"
+    return "SD" if plus or re.search(r"\bSDs?\b|\bS\.D\.|standard deviations?", text) else None
 
 
 # ------------------------------------------------------------------------------------- products
-_FORM = r"(?:products?|formulations?|tablets?|capsules?|brands?|drugs?|preparations?|suspensions?|treatments?|forms?|medications?|arms?|groups?|lots?|syrups?|solutions?|versions?|patch(?:es)?|ODTs?|granules)"
-_WORDS = {
-    TEST: rf"\b(?<!-)(?<!to )(?<![ 'a-z]t )test\b(?! for\b| of\b| was used|-day)|\bgenerics?\b|\bbiosimilar\b|\bcandidate\b"
-    rf"|\b(?:new|local|newly developed|proposed|study|investigational|experimental|domestic|novel)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)|\bthe former\b",
-    REFERENCE: rf"\breference\b|(?<!test )(?<!reference )(?<!each )(?<!either )(?<!other )(?<!new )\bbrand(?:ed|[- ]name)?\b(?! (?:[A-Z]|I+)\b)|\binnovator\b|\boriginator\b|\bcomparator\b|\bRLD\b|\bthe latter\b"
-    rf"|\b(?:marketed|conventional|standard|established|original|older|commercial|listed|imported)\b(?= (?:[\w-]+ ){{0,2}}?{_FORM}\b)",
-}
-_ROLE = r"(?P<role>test|reference|generic|innovator|originator|brand(?:ed| name)?|comparator|biosimilar|new generic|new|standard|marketed|imported|domestic|local)"
-_DECLARED = tuple(
-    re.compile(p)
-    for p in (
-        # Glizon (Medex) as the test product; A (test); syrup (test); treatment A, test
-        rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?(?:as|\(|,|:|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}\b(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
-        # test (A); reference product (Diamicron); test tablet, T
-        rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
-    )
+_FORM = (
+    r"(?:products?|formulations?|tablets?|capsules?|brands?|drugs?|preparations?|suspensions?|forms?"
+    r"|treatments?|medications?|arms?|groups?|lots?|syrups?|solutions?|versions?|ODTs?|devices?)"
 )
+_USUAL = re.compile(
+    rf"""(?P<test> (?<!-)(?<!to\s)(?<!['a-z\s]\st\s)(?<!\bt\s)\btest\b(?!\sfor\b|\sof\b) | \bgenerics?\b
+        | \bbiosimilar\b | \bcandidate\b | \bthe\sformer\b | \b(?:new|local|newly\sdeveloped|proposed
+        |study|investigational|domestic|novel)\b(?=\s(?:[\w-]+\s){{0,2}}?{_FORM}\b))
+    | (?P<reference> \breference\b | \binnovator\b | \boriginator\b | \bcomparator\b | \bRLD\b
+        | (?<!test\s)(?<!reference\s)(?<!each\s)(?<!either\s)(?<!other\s)(?<!new\s)
+        \bbrand(?:ed|[-\s]name)?\b(?!\s(?-i:[A-Z]|I+)\b) | \bthe\slatter\b
+        | \b(?:marketed|conventional|standard|established|original|older|commercial|imported)\b
+        (?=\s(?:[\w-]+\s){{0,2}}?{_FORM}\b))""",
+    re.X | re.I,
+)
+_ROLE = (
+    r"(?P<role>test|reference|generic|innovator|originator|brand(?:ed| name)?|comparator|biosimilar"
+    r"|new|standard|marketed|imported|domestic|local)\b"
+)
+_DECLARED = (  # `Glizon (Medex) as the test product`, `syrup (test)`; `test (A)`, `test tablet, T`
+    rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?"
+    rf"(?:as|\(|,|:|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}"
+    r"(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))"
+    r"(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
+    rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?"
+    r"(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
+)
+_NO_NAME = (
+    "and with test reference product formulation drug treatment brand generic which this dose "
+    "subject volunteer group preparation new the"
+).split()
+_BRAND = r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) (?P<n>[A-Z][a-z][\w-]+)\b|\b(?P<m>[A-Z][\w-]+)\s?[®™]"
 
 
 class Products:
     """Finds which product a stretch of text speaks of, with what a document calls its two."""
 
     def __init__(self, text: str) -> None:
-        self.names: dict[str, str] = {}
-        clashing: set[str] = set()
-        for pattern in _DECLARED:
-            for m in pattern.finditer(text):
-                arm = REFERENCE if re.search(r"ref|innov|orig|brand|compar|stand|market|import", m["role"]) else TEST
-                name = m["name"].rstrip("s") if m["name"].islower() else m["name"]
-                if not re.fullmatch(r"and|with|test|reference|product|formulation|drug|treatment|brand|generic|which|this|dose|subject|volunteer|group|preparation|new|the", name):
-                    clashing |= {name} if self.names.setdefault(name, arm) != arm else set()
+        found: list[tuple[str, str]] = []
+        for match in (m for p in _DECLARED for m in re.finditer(p, text)):
+            name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
+            of_reference = re.match(
+                r"ref|innov|orig|brand|compar|stand|market|import", match["role"]
+            )
+            if name not in _NO_NAME:
+                found.append((name, REFERENCE if of_reference else TEST))
         opposite = {TEST: "reference", REFERENCE: "(?:test|generic|new)"}
-        for name, arm in self.names.items():  # `test tablet` and `tablet (reference)`
-            if re.search(rf"\b{opposite[arm]} (?:\w+ )?{re.escape(name)}", text, re.I):
-                clashing.add(name)
-        self.names = {n: a for n, a in self.names.items() if n not in clashing}
+        clash = {n for n, arm in found if (n, TEST if arm == REFERENCE else REFERENCE) in found}
+        clash |= {  # `the test tablet` beside `tablet (reference)`
+            n
+            for n, arm in found
+            if re.search(rf"\b{opposite[arm]} (?:\w+ )?{re.escape(n)}", text, re.I)
+        }
+        self.names = {n: arm for n, arm in reversed(found) if n not in clash}
         if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or) R\b|\bT:", text) and "T" not in self.names:
             self.names |= {"T": TEST, "R": REFERENCE}
-        tests = re.search(_WORDS[TEST], text, re.I)
-        for m in re.finditer(r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) (?P<n>[A-Z][a-z][\w-]+)\b|\b(?P<m>[A-Z][\w-]+)\s?[®™]", text):
-            name = m["n"] or m["m"]
-            repeated = len(re.findall(rf"\b{name}\b", text)) > 1
-            if tests and repeated and name not in self.names and name.lower() not in text.replace(name, ""):
-                self.names[name] = REFERENCE
-        named = "|".join(f"{re.escape(n)}s?" if n.islower() else re.escape(n) for n in sorted(self.names, key=len, reverse=True))
-        self._named = re.compile(rf"(?<!-)\b(?P<n>{named})\b(?![-/]\d)" if named else r"(?!)")
-        self._words = [(arm, re.compile(p, re.I)) for arm, p in _WORDS.items()]
-
-    def _arm(self, name: str) -> str:
-        return self.names.get(name) or self.names[name.rstrip("s")]
+        for match in re.finditer(_BRAND, text):  # a trade name beside a generic is the reference
+            name = match["n"] or match["m"]
+            if name not in self.names and len(re.findall(rf"\b{name}\b", text)) > 1:
+                if any(m["test"] for m in _USUAL.finditer(text)) and name.lower() not in text:
+                    self.names[name] = REFERENCE
+        known = sorted(self.names, key=len, reverse=True)
+        words = "|".join(re.escape(n) + ("s?" if n.islower() else "") for n in known)
+        self._named = re.compile(rf"(?<!-)\b(?:{words})\b(?![-/]\d)" if words else r"(?!)")
 
     def find(self, text: str) -> list[Mark]:
         """Marks in order; products side by side (`test and reference`) become one mark."""
-        found = [Mark((arm,), *m.span()) for arm, p in self._words for m in p.finditer(text)]
-        found += [Mark((self._arm(m["n"]),), *m.span()) for m in self._named.finditer(text)]
+        found = [Mark((m.lastgroup or "",), *m.span()) for m in _USUAL.finditer(text)]
+        for m in self._named.finditer(text):
+            arm = self.names.get(m.group()) or self.names[m.group().rstrip("s")]
+            found.append(Mark((arm,), *m.span()))
         marks: list[Mark] = []
         for mark in sorted(found, key=lambda m: (m.start, -m.end)):
-            last = marks[-1] if marks else None
-            if last and mark.start < last.end:
+            last = marks[-1] if marks else Mark(("",), 0, 0)
+            gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : mark.start])
+            if mark.start < last.end:
                 continue
-            if last:
-                gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : mark.start])
-                if mark.arms == last.arms[-1:] and re.fullmatch(rf"[\s(,]*(?:{_FORM}|the|an?|\(?|,|\s|[\w-]+){{0,4}}[\s(,]*", gap) and len(gap) < 25 and not re.search(r"\d", gap):
-                    marks[-1] = replace(last, end=mark.end)
-                    continue
-                if re.fullmatch(r"[^.;:\d]{0,45}?(?:\band\b|\bor\b|\bvs\.?|\bversus\b|/|,|-|\bthen\b)[^.;:\d]{0,22}|; ?", gap) and len(last.arms) < 2 and not find_names(gap):
-                    marks[-1] = Mark(last.arms + mark.arms, last.start, mark.end)
-                    continue
-            marks.append(mark)
+            if (
+                mark.arms == last.arms[-1:]
+                and len(gap) < 25
+                and not re.search(r"[\d.;:]|\band\b", gap)
+            ):
+                marks[-1] = replace(last, end=mark.end)
+            elif (
+                last.arms != ("",)
+                and len(last.arms) == 1
+                and re.fullmatch(
+                    r"[^.;:\d]{0,45}?(?:\b(?:and|or|vs|versus|then)\b|[/,-])[^;:\d]{0,22}|; ?", gap
+                )
+                and not find_names(gap)
+            ):
+                marks[-1] = Mark(last.arms + mark.arms, last.start, mark.end)
+            else:
+                marks.append(mark)
         return marks
