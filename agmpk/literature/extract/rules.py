@@ -17,7 +17,7 @@ from agmpk.literature.extract.design import (
     find_route,
     find_subjects,
 )
-from agmpk.literature.extract.prose import Reading, read_prose
+from agmpk.literature.extract.prose import Reader, Reading
 from agmpk.literature.extract.tables import read_table
 from agmpk.literature.extract.tokens import REFERENCE, TEST, Products
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
@@ -44,7 +44,7 @@ class Readings:
             self.found[0] += read_table(table, f"tables[{i}]", self.products, analytes)
         for source in ("abstract", "body"):
             text = self.texts.get(source, "")
-            self.found.append(read_prose(text, source, self.products, analytes))
+            self.found.append(Reader(self.products, analytes).read(text, source))
 
     def span(self, source: str, start: int, stop: int) -> Span:
         """The untouched text behind a place; tables are read in untouched coordinates."""
