@@ -110,7 +110,9 @@ def _chosen(readings: Readings, flags: list[str]) -> dict[str, Reading]:
                 continue
             same = [r for r in usable if r.name == name and _together(r.group, group)]
             if same:
-                chosen[name] = min(same, key=lambda r: (r.arm != TEST, r.how == "assumed", _horizon(r)))
+                chosen[name] = min(
+                    same, key=lambda r: (r.arm != TEST, r.how == "assumed", _horizon(r))
+                )
     for name in QUANTITIES:
         if name not in chosen and any(r.name == name for part in readings.found for r in part):
             flags.append(f"{name}: printed, but not clearly for the test product")

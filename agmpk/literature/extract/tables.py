@@ -13,11 +13,13 @@ from agmpk.literature.units import Unit, scan_unit
 
 _SKIP = re.compile(
     r"\bratios?\b|\bCI\b|confidence|\bp[- ]?values?\b|^\s?p\s?$|within-?subject|intra-?subject|\bpower\b"
-    r"|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|differ|\bANOVA\b|ISCV|test/reference|A/B\b|\b(?:ln|log)\b", re.I
+    r"|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|differ|\bANOVA\b|ISCV|test/reference|A/B\b|\b(?:ln|log)\b",
+    re.I,
 )
 _SPREAD = re.compile(
     r"(?P<SD>\bSD\b|\bs\.d\.|standard deviation)|(?P<CV>CV\b|coefficient of variation)|(?P<SEM>\bSEM?\b|standard error)"
-    r"|(?P<range>\brange\b|\bmin\w*\s?[-–,]\s?max|\bminimum\b|\bmaximum\b)", re.I
+    r"|(?P<range>\brange\b|\bmin\w*\s?[-–,]\s?max|\bminimum\b|\bmaximum\b)",
+    re.I,
 )
 _CENTER = re.compile(r"(?P<median>\bmedian\b)|(?P<geo>geometric|\bGM\b)|(?P<mean>\bmeans?\b)", re.I)
 _POWER = re.compile(r"[×x*]\s?10(?:\^|-|\d|\b)|\b10\^")
@@ -40,7 +42,9 @@ def read_table(table: Table, source: str, products: Products, analytes) -> list[
         if len({c for c in row if c.strip()}) == 1 and not re.search(r"\d\s?[±(]|^\d", row[0]):
             section = row[0]
             continue
-        if re.match(r"\s*(?:subject|volunteer|no\.?|id)\b", grid[heads - 1][0], re.I) and re.fullmatch(r"\s*\w?\d+\s*", row[0]):
+        if re.match(
+            r"\s*(?:subject|volunteer|no\.?|id)\b", grid[heads - 1][0], re.I
+        ) and re.fullmatch(r"\s*\w?\d+\s*", row[0]):
             continue  # the values of one subject
         width = 1 + (len(row) > 2 and bool(row[1].strip()) and not re.search(r"\d", row[1]))
         left = " ; ".join(dict.fromkeys(row[:width]))
@@ -67,11 +71,15 @@ def _with_spread(reading: Reading, spread: tuple[float, str] | None) -> Reading:
     return replace(reading, value=value)
 
 
-def _read_cell(cell, left, top, section, caption, notes, products, analytes) -> tuple[Reading, str] | None:
+def _read_cell(
+    cell, left, top, section, caption, notes, products, analytes
+) -> tuple[Reading, str] | None:
     """The reading of a cell, and the kind of spread it is (empty for a central value)."""
     if not re.match(r"[\s(]*\d", cell) or _SKIP.search(f"{left} ; {top}"):
         return None
-    named = [(n, label) for label in (left, top) for n in find_names(label) if n.name != "poison"][:1]
+    named = [(n, label) for label in (left, top) for n in find_names(label) if n.name != "poison"][
+        :1
+    ]
     if not named or named[0][0].name not in ("cmax", "tmax", "auc0_t", "auc0_inf"):
         return None
     name, label = named[0]
@@ -85,21 +93,54 @@ def _read_cell(cell, left, top, section, caption, notes, products, analytes) -> 
     unit = value.unit or _unit(KINDS[name.name], left, top, caption)
     if unit is None or unit.kind != KINDS[name.name]:
         return None
-    arms = next((a for t in (left, top, section, caption) if (a := {x for m in products.find(t) for x in m.arms})), set())
+    arms = next(
+        (
+            a
+            for t in (left, top, section, caption)
+            if (a := {x for m in products.find(t) for x in m.arms})
+        ),
+        set(),
+    )
     arm = next(iter(arms)) if len(arms) == 1 else None
-    stats = [m for m in _SPREAD.finditer(f"{left} ; {top}".replace(label[name.start : name.end], " "))]
+    stats = [
+        m for m in _SPREAD.finditer(f"{left} ; {top}".replace(label[name.start : name.end], " "))
+    ]
     centers = [m.lastgroup for t in (left, top, caption) for m in _CENTER.finditer(t)]
-    spread = "" if centers or not stats else {"CV": "CV%"}.get(stats[0].lastgroup or "", stats[0].lastgroup or "")
+    spread = (
+        ""
+        if centers or not stats
+        else {"CV": "CV%"}.get(stats[0].lastgroup or "", stats[0].lastgroup or "")
+    )
     if spread == "range":
         return None
-    center = {"geo": "geometric mean", None: None}.get(centers[0] if centers else None, centers[0] if centers else None)
+    center = {"geo": "geometric mean", None: None}.get(
+        centers[0] if centers else None, centers[0] if centers else None
+    )
     context = f"{section} ; {left} ; {top}"
-    states = {"fed" if re.match("fed|high", m, re.I) else "fasted" for m in re.findall(r"\b(?:fast\w*|fed|high-fat)\b", context, re.I)}
+    states = {
+        "fed" if re.match("fed|high", m, re.I) else "fasted"
+        for m in re.findall(r"\b(?:fast\w*|fed|high-fat)\b", context, re.I)
+    }
     named_analytes = [a for t in (left, top, section, caption) for _, a in analytes.find(t)]
-    group = (named_analytes[0] if named_analytes else "", next(iter(states)) if len(states) == 1 else "", False)
+    group = (
+        named_analytes[0] if named_analytes else "",
+        next(iter(states)) if len(states) == 1 else "",
+        False,
+    )
     horizon = label[name.start : name.end] if name.name == "auc0_t" else ""
     value = replace(value, unit=unit)
-    reading = Reading(name.name, value, arm, "label" if arm else "unsaid", "", value.start, value.stop, horizon, center, group)
+    reading = Reading(
+        name.name,
+        value,
+        arm,
+        "label" if arm else "unsaid",
+        "",
+        value.start,
+        value.stop,
+        horizon,
+        center,
+        group,
+    )
     return reading, spread
 
 
