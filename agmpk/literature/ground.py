@@ -21,8 +21,7 @@ from dataclasses import dataclass
 
 from agmpk.literature.document import Document
 from agmpk.literature.extract.design import WHO, route_evidence
-from agmpk.literature.extract.prose import Reading
-from agmpk.literature.extract.rules import Readings
+from agmpk.literature.extract.rules import Readings, contradiction
 from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
 from agmpk.literature.schema import (
     QUANTITIES,
@@ -47,8 +46,9 @@ from agmpk.literature.units import convert, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
 MAX_CV = 150.0  # percent; flagged above
-CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
-NEAR = 30  # characters between a number and the label that belongs to it
+_BESIDE = re.compile(  # between a number and the label behind it: `(`, `for the`, `with the`
+    r"[\s(\[]*(?:(?:for|with|after|following|in|by|on|of|from) )?(?:the |an? )?(?:[\w-]+ ){0,1}"
+)
 
 
 # ------------------------------------------------------------------------------ finding a quote
@@ -92,11 +92,14 @@ def locate(quote: str, normals: dict[str, NormalText]) -> Passage | None:
         return None
     for source, normal in normals.items():
         text, places = _squeezed(normal.text)
-        # A number inside another one is no quotation of it.
-        start, end = rf"(?<!\d)(?<!\d\.)" if wanted[0].isdigit() else "", r"(?!\.?\d)" if wanted[-1].isdigit() else ""
-        match = re.search(start + re.escape(wanted) + end, text)
-        if match:
-            return Passage(source, normal, places[match.start()], places[match.end() - 1] + 1)
+        for match in re.finditer(re.escape(wanted), text):
+            begin, stop = places[match.start()], places[match.end() - 1] + 1
+            inside = re.match(r"\.?\d", normal.text[stop:]) and wanted[-1].isdigit()
+            inside = inside or (
+                wanted[0].isdigit() and normal.text[:begin][-1:] in tuple("0123456789.")
+            )
+            if not inside:  # a number inside another one is no quotation of it
+                return Passage(source, normal, begin, stop)
     return None
 
 
@@ -182,7 +185,7 @@ class Grounder:
             self._reject("compound", answer.value, "the name is not in title or abstract")
         else:
             # Salts, strengths and forms behind the name are no part of it.
-            self.record.compound = re.sub(r"\s*\d.*", "", answer.value) or answer.value
+            self.record.compound = re.sub(r"\s+\d.*", "", answer.value) or answer.value
             self._evidence("compound", passage, match.span())
 
     def _dose(self, answer: AmountAnswer) -> None:
@@ -204,11 +207,18 @@ class Grounder:
         if not spans:  # three 400 mg tablets are 1200 mg
             counts = [*_numbers_at(text, a, b), *_words_at(text, a, b)]
             spans = next(
-                ([(s, e), span] for number, span in amounts for k, s, e in counts
-                 if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)), [],
+                (
+                    [(s, e), span]
+                    for number, span in amounts
+                    for k, s, e in counts
+                    if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)
+                ),
+                [],
             )
         if not spans:
-            return self._reject("dose", shown, "this amount with this unit is not in the quoted passage")
+            return self._reject(
+                "dose", shown, "this amount with this unit is not in the quoted passage"
+            )
         self.record.dose, self.record.dose_unit = answer.value, unit.text
         self._evidence("dose", passage, *spans)
 
@@ -218,18 +228,27 @@ class Grounder:
             return
         text, (a, b) = passage.normal.text, passage.sentence()
         if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
-            return self._reject("n_subjects", answer.value, "the passage does not speak of subjects")
+            return self._reject(
+                "n_subjects", answer.value, "the passage does not speak of subjects"
+            )
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
         numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
         numbers += list(_words_at(text, a, b))
         spans = [(s, e) for n, s, e in numbers if _same(n, answer.value)][:1]
         if not spans and re.search(r"\b(?:men|male|women|female|group|fast)", text[a:b]):
             spans = next(
-                ([x[1:], y[1:]] for i, x in enumerate(numbers) for y in numbers[i + 1 :]
-                 if _same(x[0] + y[0], answer.value)), [],
+                (
+                    [x[1:], y[1:]]
+                    for i, x in enumerate(numbers)
+                    for y in numbers[i + 1 :]
+                    if _same(x[0] + y[0], answer.value)
+                ),
+                [],
             )
         if not spans:
-            return self._reject("n_subjects", answer.value, "this number is not in the quoted passage")
+            return self._reject(
+                "n_subjects", answer.value, "this number is not in the quoted passage"
+            )
         self.record.n_subjects = answer.value
         self._evidence("n_subjects", passage, *spans)
 
@@ -242,7 +261,9 @@ class Grounder:
         if passage is None:
             return
         text = passage.normal.text
-        places = [p for p in _numbers_at(text, passage.begin, passage.stop) if _same(p[0], answer.value)]
+        places = [
+            p for p in _numbers_at(text, passage.begin, passage.stop) if _same(p[0], answer.value)
+        ]
         if not places:
             return self._reject(name, shown, "the number is not in the quoted passage")
         verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
@@ -259,7 +280,9 @@ class Grounder:
         self._dispersion(name, answer, passage, start, end)
         record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
 
-    def _fault(self, name: str, unit: str, passage: Passage, start: int, end: int) -> tuple[str, list[str]]:
+    def _fault(
+        self, name: str, unit: str, passage: Passage, start: int, end: int
+    ) -> tuple[str, list[str]]:
         """`(veto, flags)` of taking the number at `start:end` for a quantity."""
         if passage.source.startswith("tables["):
             return self._table_fault(name, passage, start)
@@ -273,9 +296,11 @@ class Grounder:
             return "the number is part of a name, a limit or an interval", []
         if value.start != at:
             return "the number is printed as a dispersion", []
-        if value.unit is not None and value.unit.text != unit:
-            return f"the document gives this number in {value.unit.text}", []
-        if value.unit is None and not any(v.unit and v.unit.text == unit for v in values) and unit not in _units(sentence):
+        if (
+            value.unit is None
+            and not any(v.unit and v.unit.text == unit for v in values)
+            and unit not in _units(sentence)
+        ):
             return "the unit is not in the passage", []
         # The clause: up to the semicolons around the number.
         left = sentence.rfind(";", 0, at) + 1
@@ -284,12 +309,27 @@ class Grounder:
         inside = [n for n in names if left <= n.start < right]
         before = [n for n in inside if n.end <= at]
         nearest = before[-1] if before else None
-        alone = nearest is not None and not any(nearest.end <= v.start < at for v in values) and (
-            len(before) < 2 or any(before[-2].end <= v.start < nearest.start for v in values)
+        alone = (
+            nearest is not None
+            and not any(nearest.end <= v.start < at for v in values)
+            and (len(before) < 2 or any(before[-2].end <= v.start < nearest.start for v in values))
         )
         wanted = {name, "auc"} if name.startswith("auc") else {name}
-        if alone and nearest.name not in wanted and not self._reached(name, sentence, at):
+        follows = next((n for n in names if n.start > at), None)  # `512 ng/mL for Cmax`
+        behind = (
+            follows is not None
+            and follows.name in wanted
+            and bool(re.search(r"\b(?:for|in|of|as)(?: the)? $", sentence[: follows.start]))
+        )
+        if (
+            alone
+            and nearest.name not in wanted
+            and not behind
+            and not self._reached(name, sentence, at)
+        ):
             return f"the clause gives this number for {_plain(nearest.name)}", []
+        if value.unit is not None and value.unit.text != unit:
+            return f"the document gives this number in {value.unit.text}", []
         flags = []
         if not any(n.name in wanted for n in inside) and not self._reached(name, sentence, at):
             near = find_names(text[max(0, a - 400) : b])
@@ -301,7 +341,11 @@ class Grounder:
         arm, direct = self._arm(sentence, left, right, value, values)
         place = (passage.source, start)
         read = [r for r in self.readings.all() if (r.source, r.start) == place]
-        if arm == REFERENCE and direct or any(r.arm == REFERENCE and r.how == "order" for r in read if left == 0):
+        if (
+            arm == REFERENCE
+            and direct
+            or any(r.arm == REFERENCE and r.how == "order" for r in read if left == 0)
+        ):
             return "the clause gives this number for the reference product", []
         if any(r.name != name and r.name in QUANTITIES for r in read):
             flags.append(f"the rules read this number as {read[0].name}")
@@ -315,37 +359,60 @@ class Grounder:
     def _reached(name: str, sentence: str, at: int) -> bool:
         """`reached 512 ng/mL at 2.0 h`: a peak and its time without their names."""
         lead = sentence[max(0, at - 60) : at]
-        return bool(name == "tmax" and re.search(r"\b(?:at|after|in|occur\w*|peak\w*)\b", lead)) or bool(
-            name == "cmax" and re.search(r"\b(?:reach\w*|peak\w*|attain\w*)\b", lead)
-        )
+        return bool(
+            name == "tmax" and re.search(r"\b(?:at|after|in|occur\w*|peak\w*)\b", lead)
+        ) or bool(name == "cmax" and re.search(r"\b(?:reach\w*|peak\w*|attain\w*)\b", lead))
 
     def _arm(self, sentence, left, right, value, values) -> tuple[str | None, bool]:
         """The product whose label is nearest to the value with no other value between; whether it
         stands directly beside it."""
-        marks = [m for m in self.readings.products.find(sentence) if left <= m.start < right and len(m.arms) == 1]
-        after = [m for m in marks if m.start >= value.end and not any(value.end <= v.start < m.start for v in values)]
-        before = [m for m in marks if m.end <= value.start and not any(m.end <= v.start < value.start for v in values)]
-        if after and after[0].start - value.end <= NEAR and not re.search(r"[;,]", sentence[value.end : after[0].start]):
-            return after[0].arms[0], True
+        marks = [
+            m
+            for m in self.readings.products.find(sentence)
+            if left <= m.start < right and len(m.arms) == 1
+        ]
+        after = [
+            m
+            for m in marks
+            if m.start >= value.end and not any(value.end <= v.start < m.start for v in values)
+        ]
+        before = [
+            m
+            for m in marks
+            if m.end <= value.start and not any(m.end <= v.start < value.start for v in values)
+        ]
+        inside = [v for v in values if left <= v.start < right]
+        leads = bool(marks) and marks[0].end <= inside[0].start  # before every value of the clause
+        if leads and {m.arms for m in marks} == {(REFERENCE,)}:
+            return REFERENCE, True
+        if after and _BESIDE.fullmatch(sentence[value.end : after[0].start]):
+            if not re.match(r"\s?:", sentence[after[0].end :]):  # `(reference: 5.9)` leads the next
+                return after[0].arms[0], True
         if before:
-            return before[-1].arms[0], len(before) == 1 and not after
+            return before[-1].arms[0], leads and len(before) == 1 and not after
         return (after[0].arms[0] if after else None), False
 
     def _table_fault(self, name: str, passage: Passage, start: int) -> tuple[str, list[str]]:
         untouched = passage.normal.span(start, start + 1)[0]
-        read = [r for r in self.readings.all() if r.source == passage.source and r.start == untouched]
+        read = [
+            r for r in self.readings.all() if r.source == passage.source and r.start == untouched
+        ]
         line = passage.normal.text[slice(*passage.sentence())]
         if read:
             if all(r.name != name for r in read):
                 return f"the table gives this number for {read[0].name}", []
             if all(r.arm == REFERENCE for r in read):
                 return "the table gives this number for the reference product", []
-            return "", [] if read[0].arm == TEST else ["the table does not say which product this is"]
+            return "", [] if read[0].arm == TEST else [
+                "the table does not say which product this is"
+            ]
         if not any(n.name == name for n in find_names(line)):
             return f"the line of the table does not name {name}", []
         return "", ["the rules cannot read this table"]
 
-    def _dispersion(self, name: str, answer: QuantityAnswer, passage: Passage, start: int, end: int) -> None:
+    def _dispersion(
+        self, name: str, answer: QuantityAnswer, passage: Passage, start: int, end: int
+    ) -> None:
         if answer.dispersion is None:
             return
         text = passage.normal.text
@@ -368,23 +435,6 @@ def _plain(name: str) -> str:
 def _units(text: str) -> set[str]:
     places = [m.start() for m in re.finditer(r"(?<![A-Za-z0-9µ])[a-zA-Zµ(]", text)]
     return {found[1].text for p in places if (found := scan_unit(text, p))}
-
-
-def contradiction(name: str, value: float, unit: str | None, readings: list[Reading]) -> list[str]:
-    """A flag where another reading of a quantity, not of the reference, differs in value."""
-    for reading in readings:
-        other = reading.value.unit
-        if reading.name != name or reading.arm == REFERENCE or other is None or unit is None:
-            continue
-        if reading.group[1] == "fed" or reading.group[2] or reading.group[0] or not value > 0:
-            continue
-        try:
-            number = convert(reading.value.number, other.text, unit)
-        except ValueError:
-            continue
-        if number <= 0 or max(number / value, value / number) > CONTRADICTION:
-            return [f"{name}: the document also gives {reading.value.number:g} {other.text}"]
-    return []
 
 
 # -------------------------------------------------------------- the last guard, for every engine

@@ -325,7 +325,11 @@ def _superscript(text: str, before: str) -> str | None:
         return None
     if before[-1:].isdigit():
         return f"^{digits[1]}{digits[2]}"
-    if before[-1:].isalpha() and not digits[1] and not re.search(r"(?:^|[^a-zA-Z])[kcdm]?m$", before):
+    if (
+        before[-1:].isalpha()
+        and not digits[1]
+        and not re.search(r"(?:^|[^a-zA-Z])[kcdm]?m$", before)
+    ):
         return ""
     return None
 

@@ -16,7 +16,6 @@ import unicodedata
 from dataclasses import dataclass
 from functools import lru_cache
 
-
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
 _DOTS = dict.fromkeys(map(ord, "·∙⋅•・‧˙●ꞏ᛫・"), "·")
 _NARROW = dict.fromkeys(map(ord, "\u2009\u202f\u00a0\u2007\u200a\u2006\u2005"), "\u2009")
@@ -272,8 +271,13 @@ def sentences(text: str) -> list[tuple[int, int]]:
     spans = []
     start = 0
     for match in _END.finditer(text):
-        if match.group() != "\n" and _ABBREVIATION.search(text[max(start, match.start() - 8) : match.start()]):
-            if not re.match(r"[.]\s+[A-Z][a-z]", text[match.start() : match.start() + 6]) or text[match.start()-2:match.start()] != "mg":
+        if match.group() != "\n" and _ABBREVIATION.search(
+            text[max(start, match.start() - 8) : match.start()]
+        ):
+            if (
+                not re.match(r"[.]\s+[A-Z][a-z]", text[match.start() : match.start() + 6])
+                or text[match.start() - 2 : match.start()] != "mg"
+            ):
                 continue
         if text[start : match.end()].strip():
             spans.append((start, match.end()))

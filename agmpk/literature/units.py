@@ -16,7 +16,6 @@ from functools import cache
 
 import pint
 
-
 MASS = {
     "fg": "fg",
     "pg": "pg",

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
-from agmpk.literature.extract.engines import extract_document
-from agmpk.literature.extract.schema import FIELDS
+from agmpk.literature.extract import extract_document
+from agmpk.literature.schema import FIELDS
 from agmpk.literature.score import load_gold, score_records
 from agmpk.paths import data_path
 

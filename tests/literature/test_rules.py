@@ -5,8 +5,8 @@ import random
 import pytest
 
 from agmpk.literature.document import Document, Table
-from agmpk.literature.extract.engines import extract_document
-from agmpk.literature.extract.schema import FIELDS, QUANTITIES
+from agmpk.literature.extract import extract_document
+from agmpk.literature.schema import FIELDS, QUANTITIES
 from agmpk.literature.score import score_records
 
 PRECISION, RECALL = 0.95, 0.90  # the aim, per field, on the held-out half

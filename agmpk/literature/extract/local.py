@@ -55,7 +55,7 @@ def _part(number: int):
 
 
 @contextmanager
-def local_server(weights: Path, threads: int = 1) -> Iterator[str]:
+def local_server(weights: Path, threads: int = 1, port: int = 0) -> Iterator[str]:
     """Serve the model on loopback until the block ends; yields the base URL.
 
     Raises:
@@ -71,7 +71,7 @@ def local_server(weights: Path, threads: int = 1) -> Iterator[str]:
     params.model.path = str(weights)
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = threads
     params.n_ctx, params.n_parallel, params.verbosity = CONTEXT, 1, -1
-    params.hostnames, params.port = ["127.0.0.1"], 0
+    params.hostnames, params.port = ["127.0.0.1"], port
     server = xllamacpp.Server(params)
     try:
         yield f"{server.listening_address}/v1"

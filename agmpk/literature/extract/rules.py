@@ -22,7 +22,9 @@ from agmpk.literature.extract.tables import read_table
 from agmpk.literature.extract.tokens import REFERENCE, TEST, Products
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
 from agmpk.literature.text import NormalText, normalize
+from agmpk.literature.units import convert
 
+CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
 MAX_BODY = 200_000  # characters of body text that are read
 
 
@@ -149,3 +151,22 @@ def _take(record: Extraction, name: str, reading: Reading, readings: Readings) -
         flags.append(f"{name}: fed")
     if re.search(r"\d,\s\d|[eE]\d|10", span.text) and re.search(r",\s|[×xX*·eE]", span.text):
         flags.append(f"{name}: printed as '{span.text}'")
+    unit = value.unit.text if value.unit else None
+    flags += contradiction(name, value.number, unit, readings.all())
+
+
+def contradiction(name: str, value: float, unit: str | None, readings: list[Reading]) -> list[str]:
+    """A flag where another reading of a quantity, not of the reference, differs in value."""
+    for reading in readings:
+        other = reading.value.unit
+        if reading.name != name or reading.arm == REFERENCE or other is None or unit is None:
+            continue
+        if reading.group[1] == "fed" or reading.group[2] or reading.group[0] or not value > 0:
+            continue
+        try:
+            number = convert(reading.value.number, other.text, unit)
+        except ValueError:
+            continue
+        if number <= 0 or max(number / value, value / number) > CONTRADICTION:
+            return [f"{name}: the document also gives {reading.value.number:g} {other.text}"]
+    return []

@@ -305,7 +305,7 @@ class Products:
             of_reference = re.match(
                 r"ref|innov|orig|brand|compar|stand|market|import", match["role"]
             )
-            if name not in _NO_NAME:
+            if name not in _NO_NAME and not find_names(name):
                 found.append((name, REFERENCE if of_reference else TEST))
         opposite = {TEST: "reference", REFERENCE: "(?:test|generic|new)"}
         clash = {n for n, arm in found if (n, TEST if arm == REFERENCE else REFERENCE) in found}
@@ -319,7 +319,11 @@ class Products:
             self.names |= {"T": TEST, "R": REFERENCE}
         for match in re.finditer(_BRAND, text):  # a trade name beside a generic is the reference
             name = match["n"] or match["m"]
-            if name not in self.names and len(re.findall(rf"\b{name}\b", text)) > 1:
+            if (
+                name not in self.names
+                and not find_names(name)
+                and len(re.findall(rf"\b{name}\b", text)) > 1
+            ):
                 if any(m["test"] for m in _USUAL.finditer(text)) and name.lower() not in text:
                     self.names[name] = REFERENCE
         known = sorted(self.names, key=len, reverse=True)

@@ -9,11 +9,11 @@ open is decided here, and every change is listed with its reason.
 
 from agmpk.literature.harmonize.dataset import (
     Harmonized,
+    data_dictionary,
     harmonize_file,
     harmonize_records,
     write_harmonized,
 )
-from agmpk.literature.harmonize.dataset import data_dictionary
 
 __all__ = [
     "Harmonized",

@@ -21,7 +21,6 @@ from agmpk.literature.harmonize.values import (
 from agmpk.literature.text import normalize, parse_number
 from agmpk.literature.units import convert, parse_unit
 
-
 NOT_ORAL = ("inhalation", "inhaler", "diskus", "transdermal", "cm^2")
 ANIMAL_ONLY = ("altrenogest", "imidocarb", "ceftiofur")  # authorised in animals only
 MAX_CLEARANCE = 1e6  # L/h, apparent oral clearance; prodrugs measured unchanged stay below 1e5

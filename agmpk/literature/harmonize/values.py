@@ -20,7 +20,6 @@ from typing import Any
 from agmpk.literature.text import normalize, parse_number, parse_range
 from agmpk.literature.units import convert, parse_unit
 
-
 TARGETS = {
     "Cmax": ("concentration", "ng/mL"),
     "AUC0_t": ("auc", "ng·h/mL"),

@@ -31,8 +31,7 @@ def loopback_server(answer: Answer) -> Iterator[str]:
     `answer(request, number)` gets the decoded request and its running number and returns an
     object (the
     structured answer), a string (raw content, valid or not), or `(status, headers)` for an HTTP
-    error;
-    status 0 cuts the connection.
+    error; status 0 cuts the connection; `bytes` is a web page with status 200.
     """
     count = 0
     lock = threading.Lock()
@@ -45,6 +44,9 @@ def loopback_server(answer: Answer) -> Iterator[str]:
                 count += 1
                 number = count
             result = answer(request, number)
+            if isinstance(result, bytes):
+                self._send(200, result.decode(), {"Content-Type": "text/html"})
+                return
             if isinstance(result, tuple):
                 status, headers = result
                 if status == 0:

@@ -13,10 +13,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.rules.sentences import sentences
-from agmpk.literature.text import normalize, word_number
-from agmpk.literature.text.numbers import WORD_NUMBER
+from agmpk.literature.text import WORD_NUMBER, normalize, sentences, word_number
 
+EMPTY: dict[str, Any] = dict.fromkeys(
+    ("compound", "dose", "n_subjects", "route", "cmax", "tmax", "auc0_t", "auc0_inf")
+)
+_SPREAD = {"central_tendency": None, "dispersion": None, "dispersion_type": None}
 _NUMBER = re.compile(r"(?<![\d.])\d+(?:\.\d+)?")
 
 
@@ -62,7 +64,7 @@ def _quote(document: Document, value: float, near: str = "") -> str:
 def truthful_answer(document: Document, truth: Mapping[str, Any]) -> dict[str, Any]:
     """An extraction answer that holds the truth, each value with a passage in which its number
     stands."""
-    answer: dict[str, Any] = {"route": truth["route"]}
+    answer: dict[str, Any] = {**EMPTY, "route": truth["route"]}
     if truth["compound"]:
         answer["compound"] = {"value": truth["compound"], "quote": document.title}
     if truth["dose"]:
@@ -85,6 +87,7 @@ def truthful_answer(document: Document, truth: Mapping[str, Any]) -> dict[str, A
         if truth[name] is None:
             continue
         quantity = {
+            **_SPREAD,
             "value": truth[name],
             "unit": truth[f"{name}_unit"],
             "quote": _quote(
@@ -118,6 +121,7 @@ def invented_answer(document: Document, seed: int = 0) -> dict[str, Any]:
             else f"The {word} of the test product was {value} {unit}."
         )
         return {
+            **_SPREAD,
             "value": value,
             "unit": unit,
             "dispersion": round(value * 0.3, 4),
