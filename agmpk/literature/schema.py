@@ -222,3 +222,17 @@ class ExtractionAnswer(_Answer):
     tmax: _Quantity
     auc0_t: _Quantity
     auc0_inf: _Quantity
+
+    def unchecked(self) -> dict[str, Any]:
+        """The flat fields of the answer as the model gave them, before any check against the text:
+        what `score_records` takes, to see what grounding changes."""
+        flat: dict[str, Any] = {"route": self.route}
+        for name in ("compound", "n_subjects"):
+            flat[name] = getattr(getattr(self, name), "value", None)
+        for name in ("dose", *QUANTITIES):
+            answer = getattr(self, name)
+            flat[name], flat[f"{name}_unit"] = getattr(answer, "value", None), getattr(answer, "unit", None)
+        for name in QUANTITIES:
+            for part in ("dispersion", "dispersion_type"):
+                flat[f"{name}_{part}"] = getattr(getattr(self, name), part, None)
+        return flat

@@ -101,7 +101,8 @@ class Reader:
             segments[0].names = self.names
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
         seen = next(iter(pairs)) if len(pairs) == 1 else ()  # the order this sentence uses
-        analytes, carried, result = self.analytes.find(text), None, []
+        closes = bool(marks and values and marks[0].start > values[0].start)
+        analytes, carried, result, waiting = self.analytes.find(text), None, [], []
         for segment in segments:
             if not segment.values:
                 continue
@@ -112,7 +113,16 @@ class Reader:
                 segment.values = [v for v in segment.values if v.start < other[0]]
             here = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), seen)
             read = _read(text, segment, here, carried, self.order)
-            result += [replace(r, group=group, center=_center(text[:first])) for r in read]
+            read = [replace(r, group=group, center=_center(text[:first])) for r in read]
+            said = {r.arm for r in read}
+            if closes and len(said) == 1 and None not in said:
+                # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: the label closes the list
+                arm = next(iter(said))
+                waiting = [replace(r, arm=arm, how="label") for r in waiting]
+            if None in said:
+                waiting = waiting + read
+            else:
+                result, waiting = result + waiting + read, []
             arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
             seen = arms if len(arms) == 2 else seen
             carried = next(
@@ -121,7 +131,7 @@ class Reader:
         if names and values:
             self.names = [n for s in segments if s.values for n in s.names]
         self.order = seen or self.order
-        return result
+        return result + waiting
 
     def _grouped(self, before: str, analytes: Sequence[str]) -> tuple[str, str, bool]:
         analyte, food, _ = self.group
@@ -166,7 +176,7 @@ def _of_the_next(text: str, segment: _Segment) -> list[Mark]:
     """Marks behind the last value that belong to the next name: `; reference Cmax: 511`."""
     last = segment.values[-1].end
     lead = re.compile(
-        r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)"
+        r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*"
         r"|[)\s,]*(?:and )?"
     )
     moved = [

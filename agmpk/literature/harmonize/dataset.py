@@ -20,7 +20,8 @@ from agmpk.files import write_csv
 from agmpk.literature.document import read_jsonl
 from agmpk.literature.harmonize.record import harmonize_record, is_flat, nested
 
-PUBLISHED = {"records": 114, "oral": 85}  # Ojeda et al. 2026, arXiv 2604.17670
+# Ojeda et al. 2026, arXiv 2604.17670: articles found, kept by triage (as records), labelled oral.
+PUBLISHED = {"found": 200, "records": 114, "oral": 85}
 SIGNIFICANT = 6  # digits kept in the dataset; the sources print at most six
 
 
