@@ -231,7 +231,10 @@ class ExtractionAnswer(_Answer):
             flat[name] = getattr(getattr(self, name), "value", None)
         for name in ("dose", *QUANTITIES):
             answer = getattr(self, name)
-            flat[name], flat[f"{name}_unit"] = getattr(answer, "value", None), getattr(answer, "unit", None)
+            flat[name], flat[f"{name}_unit"] = (
+                getattr(answer, "value", None),
+                getattr(answer, "unit", None),
+            )
         for name in QUANTITIES:
             for part in ("dispersion", "dispersion_type"):
                 flat[f"{name}_{part}"] = getattr(getattr(self, name), part, None)
