@@ -77,6 +77,7 @@ class Reader:
         self.names: list[Name] = []
         self.order: tuple[str, ...] = ()
         self.group = ("", "", False)
+        self.printed: set[str] = set()  # quantities with a value in their segment
 
     def read(self, text: str, source: str) -> list[Reading]:
         """Every value of normalized `text` that can be given to a quantity, in order."""
@@ -112,6 +113,8 @@ class Reader:
             if other:  # what follows another analyte's name is not this one's
                 segment.values = [v for v in segment.values if v.start < other[0]]
             here = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), seen)
+            fitting = [n.name for n in segment.names if any(_fits(v, n) for v in segment.values)]
+            self.printed |= set(fitting) if "poison" not in fitting else set()
             read = _read(text, segment, here, carried, self.order)
             read = [replace(r, group=group, center=_center(text[:first])) for r in read]
             said = {r.arm for r in read}
@@ -119,15 +122,15 @@ class Reader:
                 # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: the label closes the list
                 arm = next(iter(said))
                 waiting = [replace(r, arm=arm, how="label") for r in waiting]
-            if None in said:
+            if not said or None in said:
                 waiting = waiting + read
             else:
                 result, waiting = result + waiting + read, []
             arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
             seen = arms if len(arms) == 2 else seen
-            carried = next(
-                (m.arms[0] for m in reversed(segment.marks) if len(m.arms) == 1), carried
-            )
+            if not closes:
+                last = (m.arms[0] for m in reversed(segment.marks) if len(m.arms) == 1)
+                carried = next(last, carried)
         if names and values:
             self.names = [n for s in segments if s.values for n in s.names]
         self.order = seen or self.order

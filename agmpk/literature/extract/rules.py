@@ -44,9 +44,12 @@ class Readings:
         self.found: list[list[Reading]] = [[]]
         for i, table in enumerate(document.tables):
             self.found[0] += read_table(table, f"tables[{i}]", self.products, analytes)
+        self.printed = {r.name for r in self.found[0]}  # with a value, whosever it is
         for source in ("abstract", "body"):
             text = self.texts.get(source, "")
-            self.found.append(Reader(self.products, analytes).read(text, source))
+            reader = Reader(self.products, analytes)
+            self.found.append(reader.read(text, source))
+            self.printed |= reader.printed
 
     def span(self, source: str, start: int, stop: int) -> Span:
         """The untouched text behind a place; tables are read in untouched coordinates."""
@@ -116,7 +119,7 @@ def _chosen(readings: Readings, flags: list[str]) -> dict[str, Reading]:
                     same, key=lambda r: (r.arm != TEST, r.how == "assumed", _horizon(r))
                 )
     for name in QUANTITIES:
-        if name not in chosen and any(r.name == name for part in readings.found for r in part):
+        if name not in chosen and name in readings.printed:
             flags.append(f"{name}: printed, but not clearly for the test product")
     return chosen
 

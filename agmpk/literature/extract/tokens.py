@@ -59,7 +59,7 @@ _DECOY = re.compile(
     | (?P<poison> \bratios?\b | \bGMRs?\b | \bconfidence\s(?:intervals?|limits?) | \bCIs\b
         | \b9[05]\s?%\s?CIs?(?!\s?\)) | \bpoint\sestimates? | \bL?LO[QD]\b | \blimits?\b | \blinear
         | \bcalibrat | \bthreshold | \bcut-?off | \btherapeutic | \btoxic | \btarget\b
-        | \bmean\sdifferences? | \bdifferences?\s\((?:test|T) | \bdifferences?\sbetween\sthe\smeans
+        | \bmean\sdifferences? | \bdifferences?\sin\b(?=[^.;\d]{0,40}\s(?:was|were)\s[-+]?\d) | \bdifferences?\s\((?:test|T) | \bdifferences?\sbetween\sthe\smeans
         | \bdifferences?\s(?:were|was|of|in)(?:\swas)?\s[-+]?\d | \bdiffered\sby | \b\w+creas\w+\s(?:of|by)
         | \b(?:intra|within)-?\s?(?:subject|individual)\b | \b(?:ln|log)\b
         | \b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)""",
