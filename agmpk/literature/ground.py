@@ -1,9 +1,9 @@
 """Grounding: a value is accepted only where it stands in the document, and the place is evidence.
 
 What a language model says is checked in three steps. Its quotation has to stand in the document
-(compared after normalization: letters, digits and signs, not spaces, dashes or dots). The number has
-to stand in the quotation, with its unit. And the label that stands *in the same clause* must not say
-something else (another parameter, the reference product, a dispersion, a limit): that is a veto.
+(compared after normalization: letters, digits and signs, not spaces, dashes or dots). The number
+has to stand in the quotation, with its unit. And the label that stands *in the same clause* must
+not say something else (another parameter, the reference product, a dispersion, a limit): a veto.
 Where no label stands in the clause the value is kept and flagged, for the label may stand elsewhere
 and the rules' reading of longer sentences is no better than the model's.
 

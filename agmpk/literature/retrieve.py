@@ -1,4 +1,4 @@
-"""Open-access full texts from PubMed Central, politely: rate limit, retries, cache, resume, manifest.
+"""Open-access full texts from PubMed Central, politely: pace, retries, cache, resume, manifest.
 
 One retrieval is one folder: `manifest.json` says what was asked, when, what was found and under
 which licence, and is the state to resume from; `articles/` holds what may be mined. Messages never

@@ -246,7 +246,7 @@ _POWER = re.compile(r"\s?[×x*·]\s?10\s?(?:\^\s?(?P<k>[-+]?\d{1,2})|\d?(?!\.?\d
 
 
 def power_of_ten(text: str, position: int) -> tuple[float | None, int]:
-    """`(factor, end)` of a power of ten behind a number of normalized text; `(1, position)` without.
+    """`(factor, end)` of a power of ten behind a number; `(1, position)` where there is none.
 
     The factor is None where the exponent was lost in print (`1.2 × 103`, `1.2 × 10`).
     """

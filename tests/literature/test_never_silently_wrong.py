@@ -46,7 +46,7 @@ FORMS = {
     "a difference or interval": [
         ("The test Cmax differed by 23 ng/mL (-123, +77 ng/mL).", {}),
         (
-            "The mean difference in Cmax between test and reference was 12 ng/mL (-123, +77 ng/mL).",
+            "The mean difference of Cmax between the products was 12 ng/mL (-123, +77 ng/mL).",
             {},
         ),
         ("Cmax of the test was lower by 20 ng/mL.", {}),
@@ -72,7 +72,7 @@ FORMS = {
     ],
     "one product only": [
         (
-            "For the test, AUC0-t was 99 ng·h/mL. For the reference, Cmax was 7 ng/mL and AUC0-t 98 ng·h/mL.",
+            "Test: AUC0-t was 99 ng·h/mL. Reference: Cmax was 7 ng/mL and AUC0-t 98 ng·h/mL.",
             {"auc0_t": 99},
         ),
         ("Cmax of the reference was 6.3 ng/mL.", {}),
@@ -155,8 +155,8 @@ def test_an_order_is_kept_as_printed():
     for first, second in (("test", "reference"), ("reference", "test")):
         record = extract(f"Cmax of {first} and {second} was 5.0 and 7.0 ng/mL, respectively.")
         assert record.cmax == {"test": 5.0, "reference": 7.0}[first]
-        record = extract(f"Cmax 5.0 ng/mL, AUC0-t 50 ng·h/mL after the {first}, and Cmax 7.0 ng/mL, "
-                         f"AUC0-t 70 ng·h/mL after the {second} tablet.")  # fmt: skip
+        record = extract(f"Cmax 5.0 ng/mL, AUC0-t 50 ng·h/mL after the {first}, and Cmax 7.0 ng/mL,"
+                         f" AUC0-t 70 ng·h/mL after the {second} tablet.")  # fmt: skip
         wanted = {"test": (5.0, 50.0), "reference": (7.0, 70.0)}[first]
         assert (record.cmax, record.auc0_t) == wanted
 

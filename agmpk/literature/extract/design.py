@@ -1,7 +1,7 @@
 """What a study was: compound, dose, number of subjects and route, each with the place it stands at.
 
-Where a text says two things (two doses, a count per group) the first clear one is taken and flagged,
-or nothing is.
+Where a text says two things (two doses, a count per group) the first clear one is taken and
+flagged, or nothing is.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Analytes:
 
     _METABOLITE = re.compile(
         r"\b(?:(?:nor|desmethyl|hydroxy|dihydro|desacetyl|\d-hydroxy|carboxy|dehydro)-?[a-z]{4,30}"
-        r"|[\w-]+ glucuronide|[A-Z]{2,4}-?\d{2,}\w*|R-\d+|M\d|MHD|MPA|(?:active |major )?metabolite)\b"
+        r"|[\w-]+ glucuronide|[A-Z]{2,4}-?\d{2,}\w*|R-\d+|M\d|MHD|MPA"
+        r"|(?:active |major )?metabolite)\b"
     )
 
     def __init__(self, compound: Found | None) -> None:
@@ -113,7 +114,8 @@ _GIVEN = re.compile(
     re.I,
 )
 _GIVEN_BEHIND = re.compile(
-    r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) (?:given|taken|admin\w+)"
+    r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) "
+    r"(?:given|taken|admin\w+)"
     r"|once|twice|\((?:\d|two))"
 )
 _TIMES = re.compile(
@@ -206,7 +208,8 @@ _IN = re.compile(
     r"enrol|randomi|includ\w*(?! in (?:the )?(?:\w+ ){0,2}anal)|recruit|particip|took part|total of"
 )
 _NOT_THE_STUDY = re.compile(
-    r" ?\(\d+(?:\.\d+)? ?%|[^.,;]{0,15}screened| (?:reported|experienced|had|withdrew|vomited|showed)"
+    r" ?\(\d+(?:\.\d+)? ?%|[^.,;]{0,15}screened"
+    r"| (?:reported|experienced|had|withdrew|vomited|showed)"
     r"| (?:per (?!study)|in each)"
 )
 
@@ -271,7 +274,7 @@ _ROUTES = {
     "inhaled": r"\binhal(?:ed|ations?|ers?)\b|\bnebuli[sz]|\bmetered[- ]dose|\bdry[- ]powder",
     "topical": r"\btransdermal|\btopical|\bpatch(?:es)?\b|\bcream\b|\bointment",
     "other": r"\brectal|\bsuppositor|\bsublingual|\bbuccal|\b(?:intra)?nasal|\bvaginal|\bimplant",
-    "oral": r"\boral(?:ly)?\b(?! (?:contracept|temperature|cavity))|\bper os\b|\bby mouth\b|\bswallow",
+    "oral": r"\boral(?:ly)?\b(?! (?:contracept|temperature))|\bper os\b|\bby mouth\b|\bswallow",
 }
 _ORAL_FORM = (
     r"\b(?:tablets?|capsules?|caplets?|syrup|sachets?|suspensions?|granules|orodispersible|took|elixir"

@@ -1,4 +1,4 @@
-"""Values out of tables: whatever the labels of row, column and caption say, they say of the cell."""
+"""Values out of tables: what the labels of row, column and caption say, they say of the cell."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from agmpk.literature.text import normalize
 from agmpk.literature.units import Unit, scan_unit
 
 _SKIP = re.compile(
-    r"\bratios?\b|\bCI\b|confidence|\bp[- ]?values?\b|^\s?p\s?$|within-?subject|intra-?subject|\bpower\b"
-    r"|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|differ|\bANOVA\b|ISCV|test/reference|A/B\b|\b(?:ln|log)\b",
+    r"\bratios?\b|\bCI\b|confidence|\bp[- ]?values?\b|^\s?p\s?$|within-?subject|intra-?subject"
+    r"|\bpower\b"
+    r"|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|differ|\bANOVA\b|ISCV"
+    r"|test/reference|A/B\b|\b(?:ln|log)\b",
     re.I,
 )
 _SPREAD = re.compile(
-    r"(?P<SD>\bSD\b|\bs\.d\.|standard deviation)|(?P<CV>CV\b|coefficient of variation)|(?P<SEM>\bSEM?\b|standard error)"
+    r"(?P<SD>\bSD\b|\bs\.d\.|standard deviation)|(?P<CV>CV\b|coefficient of variation)"
+    r"|(?P<SEM>\bSEM?\b|standard error)"
     r"|(?P<range>\brange\b|\bmin\w*\s?[-–,]\s?max|\bminimum\b|\bmaximum\b)",
     re.I,
 )

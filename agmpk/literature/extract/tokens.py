@@ -59,15 +59,19 @@ _DECOY = re.compile(
     | (?P<poison> \bratios?\b | \bGMRs?\b | \bconfidence\s(?:intervals?|limits?) | \bCIs\b
         | \b9[05]\s?%\s?CIs?(?!\s?\)) | \bpoint\sestimates? | \bL?LO[QD]\b | \blimits?\b | \blinear
         | \bcalibrat | \bthreshold | \bcut-?off | \btherapeutic | \btoxic | \btarget\b
-        | \bmean\sdifferences? | \bdifferences?\sin\b(?=[^.;\d]{0,40}\s(?:was|were)\s[-+]?\d) | \bdifferences?\s\((?:test|T) | \bdifferences?\sbetween\sthe\smeans
-        | \bdifferences?\s(?:were|was|of|in)(?:\swas)?\s[-+]?\d | \bdiffered\sby | \b\w+creas\w+\s(?:of|by)
+        | \bmean\sdifferences? | \bdifferences?\s\((?:test|T)
+        | \bdifferences?\sin\b(?=[^.;\d]{0,40}\s(?:was|were)\s[-+]?\d)
+        | \bdifferences?\sbetween\sthe\smeans
+        | \bdifferences?\s(?:were|was|of|in)(?:\swas)?\s[-+]?\d | \bdiffered\sby
+        | \b\w+creas\w+\s(?:of|by)
         | \b(?:intra|within)-?\s?(?:subject|individual)\b | \b(?:ln|log)\b
         | \b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)""",
     re.X | re.I,
 )
 _VOID_BEFORE = re.compile(
-    r"(?:[<>≤≥~]|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table|fig\.?|phase"
-    r"|over|above|below|exceed\w*|up to|than|least|within|between|from|\d to) (?:about )?)\s?$"
+    r"(?:[<>≤≥~]|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table"
+    r"|fig\.?|phase|over|above|below|exceed\w*|up to|than|least|within|between"
+    r"|from|\d to) (?:about )?)\s?$"
 )
 _KIND = (
     r"(?:\b(?:inter|between)[-\w]* ?)?(?:g?CV[bw]?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?"
@@ -266,8 +270,10 @@ _FORM = (
     r"|treatments?|medications?|arms?|groups?|lots?|syrups?|solutions?|versions?|ODTs?|devices?)"
 )
 _USUAL = re.compile(
-    rf"""(?P<test> (?<!-)(?<!to\s)(?<!['a-z\s]\st\s)(?<!\bt\s)\btest\b(?!\sfor\b|\sof\b) | \bgenerics?\b
-        | \bbiosimilar\b | \bcandidate\b | \bthe\sformer\b | \b(?:new|local|newly\sdeveloped|proposed
+    rf"""(?P<test> (?<!-)(?<!to\s)(?<!['a-z\s]\st\s)(?<!\bt\s)\btest\b(?!\sfor\b|\sof\b)
+        | \bgenerics?\b
+        | \bbiosimilar\b | \bcandidate\b | \bthe\sformer\b
+        | \b(?:new|local|newly\sdeveloped|proposed
         |study|investigational|domestic|novel)\b(?=\s(?:[\w-]+\s){{0,2}}?{_FORM}\b))
     | (?P<reference> \breference\b | \binnovator\b | \boriginator\b | \bcomparator\b | \bRLD\b
         | (?<!test\s)(?<!reference\s)(?<!each\s)(?<!either\s)(?<!other\s)(?<!new\s)
@@ -292,7 +298,10 @@ _NO_NAME = (
     "and with test reference product formulation drug treatment brand generic which this dose "
     "subject volunteer group preparation new the"
 ).split()
-_BRAND = r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) (?P<n>[A-Z][a-z][\w-]+)\b|\b(?P<m>[A-Z][\w-]+)\s?[®™]"
+_BRAND = (
+    r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) (?P<n>[A-Z][a-z][\w-]+)\b"
+    r"|\b(?P<m>[A-Z][\w-]+)\s?[®™]"
+)
 
 
 class Products:
