@@ -1,6 +1,6 @@
-"""The input of the extraction: a document with title, abstract, body and tables.
+"""The input of the extraction: a document with title, abstract, body and tables, and JSON lines.
 
-JSON lines: read with errors that name file and line, written whole or not at all.
+Files are read with errors that name file and line, and written whole or not at all.
 """
 
 from __future__ import annotations

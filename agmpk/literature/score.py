@@ -1,8 +1,7 @@
-"""The score table: one row a field.
+"""Precision, recall and F1 of every field against hand-read truth, and the gold sets.
 
-When an extracted field equals the truth.
-
-The gold set: documents written for this project, with their truth, in two halves and probes.
+A field is right where numbers agree to 0.1 %, units and ranges after normalization, and names
+without their salts.
 """
 
 from __future__ import annotations

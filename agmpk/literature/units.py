@@ -1,11 +1,8 @@
 """Units of pharmacokinetic quantities as articles print them, read into one canonical form.
 
 pint converts; this module only brings the many spellings (`ng hr mL-1`, `mcg*h/mL`, `h·ng/mL`,
-`µg/mL.h`, `ng-h/L`) into something pint understands. `ng/mL/h` for an AUC is a frequent misprint
-(its dimension is a rate, not an exposure): it is read as an AUC and marked `misprint`.
-
-
-Spellings of the units that concentrations, times and doses are printed in.
+`ngxh/mL`, `ng-h/L`, `µM`) into something pint understands. `ng/mL/h` for an AUC is a frequent
+misprint (its dimension is a rate, not an exposure): it is read as an AUC and marked `misprint`.
 """
 
 from __future__ import annotations

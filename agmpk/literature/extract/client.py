@@ -1,10 +1,10 @@
 """One language model behind an OpenAI-compatible endpoint: its settings, and one question to it.
 
-Two kinds of failure are kept apart. The *service* failed (no connection, a refused key, a web
-page instead of an answer): the run stops, answers so far are kept. The *document* failed (the
-server refuses this very text, no answer fits the schema, the time for one document is over): it is
-set aside by name and the run goes on. The key is read from the environment only, and neither it nor a
-password inside an address is ever printed or recorded.
+Two kinds of failure are kept apart. The *service* failed (no connection, a refused key, a web page
+instead of an answer): the run stops, answers so far are kept. The *document* failed (the server
+refuses this very text, no answer fits the schema, its time is over): it is set aside by name and
+the run goes on. The key is read from the environment only, and neither it nor a password inside an
+address is ever printed or recorded.
 """
 
 from __future__ import annotations

@@ -1,8 +1,7 @@
-"""A file of extraction records to the reference dataset, the dropped records and the
-corrections.
+"""Files of extraction records to the reference dataset, the dropped records and the corrections.
 
-The columns of the reference dataset: what each one means, in which unit, and its allowed
-values.
+`COLUMNS` says what each column means, in which unit; the schema is checked before anything is
+written.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """One extraction record to one row of the reference dataset, or to a reason for dropping it.
 
-Newly extracted, flat records (`agmpk literature extract`) in the shape of the published ones.
+Newly extracted, flat records (`agmpk literature extract`) are read in the published shape.
 """
 
 from __future__ import annotations

@@ -1,12 +1,6 @@
-"""One pharmacokinetic quantity of a record in the dataset's unit, with its %CV.
+"""One dirty quantity of a record: read, brought to the dataset's unit, its spread as %CV.
 
-What was changed in a record, and why: nothing is corrected silently.
-
-Reading one dirty value: a number, a range, or nothing, with the reason for what was done.
-
-Dispersion of any kind as a coefficient of variation, by the published rules.
-
-The administered dose in mg, where it can be known.
+Nothing is corrected silently: every change is a note with its reason.
 """
 
 from __future__ import annotations
