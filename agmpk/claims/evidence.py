@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from agmpk.evaluation.tables import by_compound
+from agmpk.evaluation.compare import by_compound
 
 #: The columns in which the chapters store what the claims need.
 COLUMNS = ["measure", "value", "low", "high", "n"]

@@ -15,7 +15,7 @@ from agmpk.cli.options import ANALYTE, MODEL, OUT, SEED, STUDY, TIMES, check_out
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
-    from agmpk.evaluation.leave_one_out import Case
+    from agmpk.evaluation.protocol import Case
 
 
 @click.command(
@@ -70,7 +70,7 @@ def forecast(
     quantiles Q05, Q25, Q50, Q75, Q95. By default the times are those of the samples that the
     model was not shown.
     """
-    from agmpk.evaluation.leave_one_out import cases
+    from agmpk.evaluation.protocol import cases
     from agmpk.forecasting import load_forecaster
     from agmpk.studies import read_study
 

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from agmpk.companion.figures import figure_html, figure_png
 from agmpk.companion.style import COLOURS
-from agmpk.evaluation.leave_one_out import Scored
+from agmpk.evaluation.protocol import Scored
 from agmpk.forecasting.forecaster import Forecast
 from agmpk.studies import Study
 

@@ -20,14 +20,14 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.lineup import trained_on
-from agmpk.evaluation.metrics import covered, crps
+from agmpk.evaluation.scores import covered, crps
 from agmpk.files import check_writable, write_csv
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.registry import load_forecaster
 from agmpk.models.task import Task
+from agmpk.paper.lineup import trained_on
 from agmpk.prior import PriorConfig
 from agmpk.prior.preset import load_prior
 from agmpk.studies import Study

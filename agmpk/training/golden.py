@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agmpk.evaluation.lineup import generative
 from agmpk.files import write_csv
 from agmpk.forecasting.forecaster import Forecaster
+from agmpk.paper.lineup import generative
 from agmpk.studies import Dose, Individual, Study
 
 FILE = "golden.csv"

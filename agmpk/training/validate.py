@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from agmpk.evaluation.metrics import covered, crps
+from agmpk.evaluation.scores import covered, crps
 from agmpk.models.frame import to_frame
 from agmpk.models.task import Task
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts.coherence import coherence
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.coherence import coherence
 
 
 def curves(n, rho, rng, points=10):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from agmpk.evaluation.metrics import covered, crps, log_rmse
+from agmpk.evaluation.scores import covered, crps, log_rmse
 
 G = np.random.default_rng(0)
 

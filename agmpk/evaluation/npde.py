@@ -12,7 +12,7 @@ from scipy.linalg import solve_triangular
 from scipy.stats import chi2, norm, shapiro, wilcoxon
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.pit import pit
+from agmpk.evaluation.scores import pit
 
 RECOMMENDED = 1000  # simulations, as in Comets et al. 2008
 TESTS = ("wilcoxon", "fisher", "shapiro")

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import norm, rankdata
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.pit import pit
+from agmpk.evaluation.scores import pit
 
 
 def coherence(

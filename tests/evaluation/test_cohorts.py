@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts import Settings, evaluate_cohorts, left_out, oracle, oracle_cases, outside_table
-from agmpk.evaluation.leave_one_out import answer
+from agmpk.evaluation.cohorts import Settings, evaluate_cohorts, left_out, oracle, oracle_cases
+from agmpk.evaluation.coverage import outside_table
+from agmpk.evaluation.protocol import answer
 from agmpk.forecasting.naive import NaiveForecaster, log_curves
-from agmpk.prior import load_prior
+from agmpk.prior import load_prior, simulate
+from agmpk.prior.table import to_studies
 
 pytest.importorskip("sklearn")
 pytest.importorskip("pysiglib")
@@ -102,7 +104,8 @@ def test_same_seed_same_tables(toy):
 
 
 def test_oracle_individuals_are_new_ones_of_the_same_study():
-    questions = oracle(load_prior("extended"), n_studies=3, n_context=10, n_new=14, seed=1)
+    prior = load_prior("extended").replace(design={"individuals": (24,)})
+    questions = oracle(to_studies(simulate(prior, 3, seed=1)), n_context=10)
     assert len(questions) == 3
     for cases in questions.values():
         assert len(cases) >= 10
@@ -111,7 +114,7 @@ def test_oracle_individuals_are_new_ones_of_the_same_study():
             assert case.prefix.id not in case.context.ids
             assert case.context.ids == cases[0].context.ids
             assert len(case.times) == len(case.observed) >= 2
-    again = oracle(load_prior("extended"), n_studies=3, n_context=10, n_new=14, seed=1)
+    again = oracle(to_studies(simulate(prior, 3, seed=1)), n_context=10)
     assert np.array_equal(questions["S1"][0].observed, again["S1"][0].observed)
 
 

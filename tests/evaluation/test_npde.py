@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts import npde, npde_tests
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.npde import npde, npde_tests
 
 RNG = np.random.default_rng(0)
 

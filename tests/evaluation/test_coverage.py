@@ -4,12 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from agmpk.evaluation.calibration import calibrate, calibration_table
+from agmpk.evaluation.coverage import calibrate, calibration_table, pit_distance, pit_histogram
+from agmpk.evaluation.intervals import cluster_mean, people
 from agmpk.evaluation.learning import learning_curves
-from agmpk.evaluation.people import people
-from agmpk.evaluation.pit import pit, pit_distance, pit_histogram
-from agmpk.evaluation.resample import cluster_mean
 from agmpk.evaluation.sbc import rank_truths
+from agmpk.evaluation.scores import pit
 from agmpk.studies import Study
 
 
