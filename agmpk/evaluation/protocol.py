@@ -127,8 +127,13 @@ def at_times(forecast: Forecast, times: NDArray[np.float64]) -> Forecast:
 
 
 def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study") -> list[Case]:
-    """The cases of a study, one per individual."""
-    return [question(compound, study.without(o.id), o, observed, protocol) for o in study]
+    """The cases of a study, one per individual.
+
+    Raises:
+        AgmpkError: there is no such protocol, or ``observed`` is negative.
+    """
+    kept, due = _kept(study, protocol), _due(study)
+    return [_case(compound, kept.without(o.id), o, observed, protocol, due) for o in study]
 
 
 def question(
@@ -141,27 +146,46 @@ def question(
     Raises:
         AgmpkError: there is no such protocol, or ``observed`` is negative.
     """
-    if protocol not in PROTOCOLS:
-        raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
+    due = _due((*context, individual))
+    return _case(compound, _kept(context, protocol), individual, observed, protocol, due)
+
+
+def _case(
+    compound: str,
+    context: Study,
+    individual: Individual,
+    observed: int,
+    protocol: str,
+    due: NDArray[np.float64],
+) -> Case:
+    """A case from a context that is reduced to what the protocol keeps of it."""
     if observed < 0:
         raise AgmpkError(f"{observed} samples cannot be shown: show 0 or more.")
     if protocol == "published":
         own = individual.after_dose()
-        return Case(compound, context.after_dose(), own.prefix(observed), *own.rest(observed))
+        return Case(compound, context, own.prefix(observed), *own.rest(observed))
     own = usable(individual)
     prefix = shown(own, observed)
     rest = own.select(slice(len(prefix), None))
     seen, limit = rest.select(~rest.censored), rest.select(rest.censored)
-    return Case(
-        compound,
-        replace(context, individuals=[usable(one) for one in context]),
-        prefix,
-        seen.times,
-        seen.concentrations,
-        limit.times,
-        limit.concentrations,
-        _asked(context, individual, prefix, rest.times),
-    )
+    asked = _asked(prefix, rest.times, due)
+    values = (seen.times, seen.concentrations, limit.times, limit.concentrations)
+    return Case(compound, context, prefix, *values, asked)
+
+
+def _kept(study: Study, protocol: str) -> Study:
+    """The study with what the protocol keeps of each individual."""
+    if protocol not in PROTOCOLS:
+        raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
+    if protocol == "published":
+        return study.after_dose()
+    return replace(study, individuals=[usable(one) for one in study])
+
+
+def _due(people: Iterable[Individual]) -> NDArray[np.float64]:
+    """Every time [h] at which anybody was sampled, with whatever result, after its first dose."""
+    times = [one.times - one.doses[0].time for one in people]
+    return np.unique(np.concatenate(times)) if times else np.array([])
 
 
 def usable(individual: Individual) -> Individual:
@@ -178,14 +202,13 @@ def shown(individual: Individual, observed: int) -> Individual:
 
 
 def _asked(
-    context: Study, individual: Individual, prefix: Individual, own: NDArray[np.float64]
+    prefix: Individual, own: NDArray[np.float64], due: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Own held-out times exactly, and the study's nominal times after the last one shown."""
-    start = individual.doses[0].time
-    due = [one.times - one.doses[0].time for one in (*context, individual)]
-    nominal = np.unique(np.concatenate(due)) + start
+    start = prefix.doses[0].time
+    nominal = due + start
     nominal = nominal[nominal > (prefix.times[-1] if len(prefix) else start)]
-    doses = np.array([dose.time for dose in individual.single_doses()])
+    doses = np.array([dose.time for dose in prefix.single_doses()])
     since = nominal - doses[np.searchsorted(doses, nominal, side="left") - 1]
     share, kept = CLOSEST, nominal
     while True:

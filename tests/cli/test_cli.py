@@ -15,6 +15,7 @@ from agmpk.cli.benchmark import check_answered
 from agmpk.cli.cohort import what_if
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
+from agmpk.evaluation.compare import COLUMNS
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
 
@@ -131,7 +132,6 @@ def test_simulate_is_reproducible(tmp_path):
     assert pd.read_csv(files[0]).STUDY.nunique() == 3
 
 
-COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse", "covered_90", "failure"]
 
 
 def test_benchmark_of_the_development_cohorts(tmp_path):

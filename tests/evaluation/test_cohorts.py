@@ -23,7 +23,7 @@ TINY = Settings(
     bootstrap=20,
 )
 FAST = Settings(
-    n_samples=60,
+    n_samples=200,
     exposure=3,
     classifier=3,
     signature=2,
