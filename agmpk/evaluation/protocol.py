@@ -210,9 +210,9 @@ def _asked(
     nominal = nominal[nominal > (prefix.times[-1] if len(prefix) else start)]
     doses = np.array([dose.time for dose in prefix.single_doses()])
     since = nominal - doses[np.searchsorted(doses, nominal, side="left") - 1]
-    share, kept = CLOSEST, nominal
+    share, kept, exact = CLOSEST, nominal, np.concatenate([prefix.times, own])
     while True:
-        kept = _apart(kept, own, share * since[np.searchsorted(nominal, kept)])
+        kept = _apart(kept, exact, share * since[np.searchsorted(nominal, kept)])
         if len(kept) <= MOST:
             return np.union1d(own, kept)
         share *= 1.5

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation import benchmark_studies
 from agmpk.forecasting.forecaster import Forecast
 from agmpk.studies import Dose, Individual, Study
 
@@ -122,3 +123,9 @@ def toy():
     """A study whose law is known, and forecasters that are right or wrong about it: (toy_study,
     Knowing, Refusing, truth, times)."""
     return toy_study, Knowing, Refusing, truth, SAMPLED
+
+
+@pytest.fixture(scope="session")
+def compounds():
+    """The 20 studies of the benchmark, read once."""
+    return benchmark_studies()

@@ -4,7 +4,17 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from agmpk.evaluation.scores import covered, crps, log_rmse
+from agmpk.evaluation.scores import (
+    LEVELS,
+    covered,
+    covered_below,
+    crps,
+    log_rmse,
+    mean_scores,
+    pit,
+    points_outside,
+    scores,
+)
 
 G = np.random.default_rng(0)
 
@@ -49,3 +59,52 @@ def test_coverage_of_right_narrow_wide_and_shifted_forecasts(sd, shift, low, hig
 def test_coverage_is_exact_for_few_samples():
     inside = covered(G.normal(0, 1, (19, 40_000)), G.normal(0, 1, 40_000), 0.9)
     assert abs(inside.mean() - 0.9) < 5 * np.sqrt(0.09 / 40_000)
+
+
+@pytest.mark.parametrize("limit", [-1.5, 0.0, 1.0])
+def test_an_exact_forecast_is_calibrated_with_any_share_below_the_limit(limit):
+    # Observations below the limit are known only to be below it; those above, exactly.
+    n = 20_000
+    truth, samples = G.normal(size=n), G.normal(size=(199, n))
+    below = truth < limit
+    seen = np.where(below, limit, truth)
+    found = scores(samples, seen, below, seed=3)
+    for level in LEVELS:
+        assert found[f"in_{100 * level:g}"].mean() == pytest.approx(level, abs=0.012)
+    assert np.allclose(np.histogram(found["pit"], 10, (0, 1))[0] / n, 0.1, atol=0.01)
+    assert np.isnan(found["crps"][below]).all() and np.isfinite(found["crps"][~below]).all()
+    assert np.array_equal(np.isnan(found["log_error"]), below)
+    # To count an interval that reaches below the limit as covering would flatter the forecast.
+    if limit == 1.0:
+        lowest = np.quantile(samples, 0.25, axis=0)
+        assert (np.where(below, lowest < seen, covered(samples, seen, 0.5))).mean() > 0.7
+
+
+def test_wrong_forecasts_of_what_is_below_the_limit_are_seen():
+    truth = G.normal(size=5000)
+    below, seen = truth < 0, np.maximum(truth, 0.0)
+    too_high = scores(2 + G.normal(size=(199, 5000)), seen, below)
+    assert too_high["pit"][below].max() < 0.1 and too_high["in_90"][below].mean() < 0.1
+    assert np.all(covered_below(G.normal(size=(199, 3)), np.full(3, -9.0), 0.9) == 0)
+
+
+def test_scores_are_the_functions_of_their_names():
+    samples, truth = G.normal(size=(50, 4, 3)), G.normal(size=(4, 3))
+    found = scores(samples, truth, seed=1)
+    assert set(found) == {"in_50", "in_80", "in_90", "in_95", "crps", "log_error", "pit"}
+    assert np.array_equal(found["crps"], crps(samples, truth))
+    assert np.array_equal(found["in_80"], covered(samples, truth, 0.8))
+    assert np.array_equal(found["in_90"], points_outside(samples, truth) == 0)
+    assert np.array_equal(found["pit"], pit(samples, truth, 1))
+    one = np.log(np.array([[2.0, 8.0]]))
+    assert scores(one, np.log([4.0, 4.0]))["log_error"] == pytest.approx(np.log([2, 2]))
+    assert np.isnan(crps(one, one[0])).all()
+
+
+def test_mean_scores_average_within_individuals_first():
+    truth = np.zeros((3, 4))
+    samples = np.broadcast_to([[1.0], [2.0], [9.0]], (7, 3, 4))
+    scored = np.array([[True] * 4, [True] + [False] * 3, [False] * 4])
+    found = mean_scores(samples, truth, scored)
+    assert found["log_rmse"] == pytest.approx(1.5) and found["crps"] == pytest.approx(1.5)
+    assert found["coverage_90"] == 0.0
