@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "coherence": ("consistency", "dose_proportionality"),
-    "cohorts": ("CohortEvaluation", "Settings", "evaluate_cohorts", "left_out", "oracle"),
+    "cohorts": ("CohortEvaluation", "CohortSettings", "evaluate_cohorts", "left_out", "oracle"),
     "compare": (
         "Evaluation",
         "by_compound",
@@ -54,7 +54,7 @@ _NAMES = {
         "paired_difference",
         "people",
     ),
-    "learning": ("CONTEXT_SIZES", "learning_curves", "learning_table"),
+    "learning": ("CONTEXT_SIZES", "change_with_context", "learning_curves", "learning_table"),
     "nca": ("auc",),
     "npde": ("npde_tests",),
     "protocol": (

@@ -40,7 +40,7 @@ MINIMUM = 2  # observations an individual needs to count as a curve
 
 
 @dataclass(frozen=True)
-class Settings:
+class CohortSettings:
     """How much is computed.  Samples are curves per left-out individual.
 
     n_samples: generated, and used for VPC, npde and PIT (npde: 1000 recommended).
@@ -102,7 +102,7 @@ class CohortEvaluation:
 def evaluate_cohorts(
     forecaster: Forecaster,
     questions: Mapping[str, Sequence[Case]],
-    settings: Settings | None = None,
+    settings: CohortSettings | None = None,
     seed: int = 0,
     per_study: bool = True,
     shared_study: bool = False,
@@ -120,7 +120,7 @@ def evaluate_cohorts(
     individual of each study only.
     Left-out individuals have overlapping contexts: tests of the mean are rather too cautious.
     """
-    settings = settings or Settings()
+    settings = settings or CohortSettings()
     tables = _Tables(forecaster.name)
     blocks: dict[str, Blocks] = {}
     for compound, asked in tqdm(
@@ -174,7 +174,7 @@ class _Tables:
 
 
 def _measure_study(
-    tables: _Tables, compound: str, scored: Sequence[Scored], settings: Settings, seed: int
+    tables: _Tables, compound: str, scored: Sequence[Scored], settings: CohortSettings, seed: int
 ) -> None:
     points, reasons = study_points(scored, seed)
     for individual, reason in reasons.items():
@@ -190,7 +190,7 @@ def _tell_apart(
     tables: _Tables,
     group: str,
     blocks: Mapping[str, Blocks],
-    settings: Settings,
+    settings: CohortSettings,
     seed: int,
     shared_study: bool,
 ) -> None:
@@ -239,7 +239,7 @@ class Blocks:
     individuals: tuple[str, ...]
 
 
-def study_vpc(scored: Sequence[Scored], settings: Settings) -> pd.DataFrame:
+def study_vpc(scored: Sequence[Scored], settings: CohortSettings) -> pd.DataFrame:
     """VPC (``kind`` plain) and prediction-corrected VPC (``corrected``) of a study.
 
     Replicate k holds sample k of every individual: individuals are independent given their
@@ -288,7 +288,7 @@ def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dic
     return pd.concat(rows, ignore_index=True), reasons
 
 
-def study_exposures(scored: Sequence[Scored], settings: Settings, seed: int) -> pd.DataFrame:
+def study_exposures(scored: Sequence[Scored], settings: CohortSettings, seed: int) -> pd.DataFrame:
     """Noncompartmental quantities of generated against observed individuals of a study."""
     observed = [exposures(one.case.times, one.case.observed[None]) for one in scored]
     generated = [
@@ -299,7 +299,7 @@ def study_exposures(scored: Sequence[Scored], settings: Settings, seed: int) -> 
     )
 
 
-def study_blocks(scored: Sequence[Scored], settings: Settings) -> Blocks:
+def study_blocks(scored: Sequence[Scored], settings: CohortSettings) -> Blocks:
     """Features and paths of a study relative to each case's own context.
 
     Raises:

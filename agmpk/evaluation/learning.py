@@ -10,7 +10,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from agmpk.evaluation.compare import score
-from agmpk.evaluation.intervals import cluster_mean, people
+from agmpk.evaluation.intervals import Estimate, cluster_mean, people
 from agmpk.evaluation.protocol import Case, answer, cases, shown
 from agmpk.forecasting import Forecaster
 from agmpk.studies import Study
@@ -130,3 +130,24 @@ def learning_table(
                 | size
             )
     return pd.DataFrame(table)
+
+
+def change_with_context(
+    rows: pd.DataFrame,
+    score: str = "in_90",
+    small: int = CONTEXT_SIZES[0],
+    large: int | None = None,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """Mean change of a score from ``small`` contexts to ``large`` ones (by default the largest that
+    each study has), over the individuals asked with both; interval by bootstrap of people.
+
+    ``rows`` as in :class:`Learning`, of one model.  Below 0 for ``in_90``: the intervals cover less
+    the more is known; above 0 for ``log_rmse``: more individuals make the forecast worse.
+    """
+    key = ["compound", "individual", "prefix", "seed"]
+    last = rows.groupby("compound").context.transform("max") if large is None else large
+    first = rows[rows.context == small].set_index(key)[score]
+    change = (rows[(rows.context == last) & (last > small)].set_index(key)[score] - first).dropna()
+    return cluster_mean(change, people(change.index.to_frame(index=False)), level, seed=seed)

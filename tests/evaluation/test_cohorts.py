@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from agmpk.evaluation.cohorts import Settings, evaluate_cohorts, left_out, oracle, oracle_cases
+from agmpk.evaluation.cohorts import (
+    CohortSettings,
+    evaluate_cohorts,
+    left_out,
+    oracle,
+    oracle_cases,
+)
 from agmpk.evaluation.coverage import outside_table
 from agmpk.evaluation.protocol import answer
 from agmpk.forecasting.naive import NaiveForecaster, log_curves
@@ -13,7 +19,7 @@ from agmpk.prior.table import to_studies
 pytest.importorskip("sklearn")
 pytest.importorskip("pysiglib")
 
-TINY = Settings(
+TINY = CohortSettings(
     n_samples=200,
     exposure=5,
     classifier=5,
@@ -22,7 +28,7 @@ TINY = Settings(
     permutations=9,
     bootstrap=20,
 )
-FAST = Settings(
+FAST = CohortSettings(
     n_samples=200,
     exposure=3,
     classifier=3,

@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from agmpk.evaluation.learning import CONTEXT_SIZES, learning_cases, learning_curves, learning_table
+from agmpk.evaluation.learning import (
+    CONTEXT_SIZES,
+    change_with_context,
+    learning_cases,
+    learning_curves,
+    learning_table,
+)
+from agmpk.forecasting.forecaster import Forecast
 from agmpk.forecasting.naive import NaiveForecaster
 
 
@@ -48,3 +55,23 @@ def test_large_contexts_by_subsampling(gaussian):
     # The exact law does not learn from the context, so its scores stay.
     inside = table.value["in_90"]
     assert inside.between(0.8, 1.0).all() and inside.max() - inside.min() < 1e-12
+    assert change_with_context(rows) == (0, 0, 0)
+
+
+class Overconfident:
+    """Intervals that shrink with the context, an error that grows with it."""
+
+    name = "overconfident"
+
+    def forecast(self, context, target, times, n_samples, seed):
+        n = len(context)
+        spread = np.random.default_rng(seed).normal(size=(n_samples, len(times))) / n
+        return Forecast(np.asarray(times), np.exp(3.0 - 0.2 * times + 0.1 * n + spread))
+
+
+def test_a_model_that_large_contexts_mislead_is_seen(gaussian):
+    rows = learning_curves(
+        Overconfident(), gaussian.studies(2, 12), [2], CONTEXT_SIZES, 100, targets=8
+    ).rows
+    assert change_with_context(rows).high < -0.2
+    assert change_with_context(rows, "log_rmse", 1, 10).low > 0.2
