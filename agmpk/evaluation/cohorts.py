@@ -5,7 +5,8 @@ questions = left_out(benchmark_studies())  # or oracle(to_studies(simulate(prior
 result = evaluate_cohorts(load_forecaster("flow"), questions)
 
 Questions are :class:`agmpk.evaluation.Case` with an empty prefix: the context, the doses of
-somebody unseen, and what was observed in them.  Samples below the limit are left out.
+somebody unseen, and what was observed in them.  Samples below the limit count for PIT and shares
+outside, and are left out of the other measures.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import asdict, dataclass, fields
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
@@ -261,7 +263,11 @@ def study_vpc(scored: Sequence[Scored], settings: CohortSettings) -> pd.DataFram
 
 def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dict[str, str]]:
     """One row an observation: individual, TIME, DV, outside (-1, 0, 1: below, inside, above the
-    central 90 %), pit, npd, npde; and why individuals have no npde (NaN there), by ID."""
+    central 90 %), pit, npd, npde; and why individuals have no npde (NaN there), by ID.
+
+    A sample below the limit has the limit as DV, a PIT drawn below the forecast's probability of
+    being there, npd and outside by that (Nguyen, Comets & Mentre 2012), and no npde.
+    """
     rows, reasons = [], {}
     for one in scored:
         case, samples = one.case, one.forecast.samples
@@ -285,6 +291,21 @@ def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dic
                 }
             )
         )
+        if len(case.below):
+            ranks = pit(one.at_below, case.limits, own + 1, below=True)
+            rows.append(
+                pd.DataFrame(
+                    {
+                        "individual": case.prefix.id,
+                        "TIME": case.below,
+                        "DV": case.limits,
+                        "outside": np.where(ranks > 0.95, 1.0, np.where(ranks < 0.05, -1.0, 0.0)),
+                        "pit": ranks,
+                        "npd": norm.ppf(ranks),
+                        "npde": np.nan,
+                    }
+                )
+            )
     return pd.concat(rows, ignore_index=True), reasons
 
 

@@ -70,6 +70,12 @@ class Case:
         """Number of samples that can be scored, those below the limit included."""
         return len(self.times) + len(self.below)
 
+    @property
+    def ends_early(self) -> bool:
+        """Whether the last value stands before the last time that is asked, as where the curve has
+        fallen below the limit: whoever is asked at own times only is told so."""
+        return not len(self.times) or bool(self.times[-1] < self.asked[-1])
+
     def ask(self, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast:
         """The forecaster's answer at ``asked``; ``seed`` is the base of the case's own."""
         return forecaster.forecast(

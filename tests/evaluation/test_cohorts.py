@@ -9,12 +9,14 @@ from agmpk.evaluation.cohorts import (
     left_out,
     oracle,
     oracle_cases,
+    study_points,
 )
 from agmpk.evaluation.coverage import outside_table
 from agmpk.evaluation.protocol import answer
 from agmpk.forecasting.naive import NaiveForecaster, log_curves
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies
+from agmpk.studies import Individual, Study
 
 pytest.importorskip("sklearn")
 pytest.importorskip("pysiglib")
@@ -137,3 +139,24 @@ def test_an_oracle_study_is_the_unit_of_its_individuals(toy):
 def test_oracle_cases_split_the_study(toy):
     study = toy[0](n=5)
     assert [case.prefix.id for case in oracle_cases(study, 3)] == ["4", "5"]
+
+
+def test_samples_below_the_limit_count_for_ranks(toy):
+    limit, studies = 1.0, {}
+    for seed in range(4):
+        people = []
+        for one in toy[0](n=14, seed=seed):
+            low = one.concentrations < limit
+            values = np.where(low, limit, one.concentrations)
+            people.append(Individual(one.id, one.times, values, one.doses, low))
+        studies[f"S{seed}"] = Study(f"S{seed}", tuple(people), lloq=limit)
+    scored = [
+        one for cases in left_out(studies).values() for one in answer(toy[1](), cases, 400, 0)
+    ]
+    points, reasons = study_points(scored, 0)
+    hidden = points[points.DV == limit]
+    assert len(hidden) > 50 and hidden.npde.isna().all() and not reasons
+    assert points.pit.mean() == pytest.approx(0.5, abs=0.05)
+    assert (points.outside != 0).mean() == pytest.approx(0.1, abs=0.04)
+    # Without them, what is left of the late samples is high.
+    assert points[points.DV > limit].pit.mean() > points.pit.mean() + 0.02
