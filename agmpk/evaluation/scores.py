@@ -133,30 +133,26 @@ def scores(
 
 
 def mean_scores(
-    samples: NDArray[np.float64], observed: NDArray[np.float64], scored: NDArray[np.bool_]
+    samples: NDArray[np.float64], observed: NDArray[np.float64], owner: ArrayLike
 ) -> dict[str, float]:
-    """Mean over individuals [...] of their scores over points [..., T], from ln concentrations.
+    """Mean over individuals of their mean scores, from ln concentrations of N points.
 
     Args:
-        samples: float[S, ..., T]; observed: float[..., T].
-        scored: bool[..., T]; individuals without a point to score do not count.
+        samples: float[S, N]; observed: float[N].
+        owner: int[N], whose point it is.  Of arrays with a mask: ``samples[:, mask]``,
+            ``observed[mask]`` and ``np.nonzero(mask)[0]`` (or any other label of an individual).
 
     Returns: log_rmse, crps, coverage_90.
     """
-    found = {
-        "log_rmse": np.square(samples.mean(0) - observed),
-        "crps": crps(samples, observed),
-        "coverage_90": covered(samples, observed, 0.9).astype(float),
+    squared = np.square(samples.mean(0) - observed)
+    return {
+        "log_rmse": float(np.sqrt(per_individual(squared, owner)).mean()),
+        "crps": float(per_individual(crps(samples, observed), owner).mean()),
+        "coverage_90": float(per_individual(covered(samples, observed, 0.9), owner).mean()),
     }
-    means = {name: mean_per_individual(value, scored) for name, value in found.items()}
-    means["log_rmse"] = np.sqrt(means["log_rmse"])
-    return {name: float(value.mean()) for name, value in means.items()}
 
 
-def mean_per_individual(
-    values: NDArray[np.float64], scored: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """Mean of ``values`` [..., T] over the ``scored`` points of each individual that has some."""
-    points = scored.sum(-1)
-    total = np.where(scored, values, 0.0).sum(-1)
-    return total[points > 0] / points[points > 0]
+def per_individual(values: NDArray, owner: ArrayLike) -> NDArray[np.float64]:
+    """Mean of ``values`` [N] over the points of each individual [n] that has some."""
+    _, member, counts = np.unique(np.asarray(owner), return_inverse=True, return_counts=True)
+    return np.bincount(member, values) / counts

@@ -1,111 +1,207 @@
-"""The frame of the models without a study level: the target's own prefix and asked times only.
+"""The frame of the models without a study level, and what they learn and answer with.
 
-Values are counted from the last prefix value (natural log, dose-normalized), so units of
-concentration and dose change nothing; times are divided by the target's last time, seen or asked,
-and compared with the last prefix time on a log scale.  The context is never looked at.  Without it
-nothing but the clock tells how fast drugs are eliminated, so that last time is given in hours too.
+Of the study they are told two numbers, by which the published ones scale a curve (see the authors'
+public code of Ojeda Marin et al. 2025): the context's highest concentration, here per unit of dose
+and times the target's, and the context's last time.  Without a context, or without these scalars
+("prefix only"), the clock's hours and the prefix itself are the scales.  All else is the
+individual's own: prefix, doses, and the asked time, and nothing of other asked times.
 
-Shapes: B studies, R targets, N = targets kept out of the B R, P prefix points, T points.
+Forecasts are counted in ln y from the last shown sample.
+
+Shapes: B studies, R targets, P prefix points, T points, D doses, G places of a grid, C channels.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from agmpk.models.dosing import DOSING_CHANNELS, dosing_features
+from agmpk.errors import AgmpkError
 from agmpk.models.features import TIME_CHANNELS, time_features
-from agmpk.models.task import Task
+from agmpk.models.frame import TRIM, read_clock, warp
+from agmpk.models.gaussian import antithetic, beta_loss
+from agmpk.models.task import Record, Task
 
-POINT_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 5
-PREFIX_CHANNELS = POINT_CHANNELS + 6
-QUERY_CHANNELS = POINT_CHANNELS + 7
+POINT_CHANNELS = TIME_CHANNELS + 24
+PREFIX_CHANNELS = POINT_CHANNELS + 9
+QUERY_CHANNELS = POINT_CHANNELS + 6
+DOSE_CHANNELS = 11
+DAY = 24.0  # h, the shortest scale of time where the study tells none
+ROOM = 1.25  # the horizon in last times, for asked times somewhat beyond the context's
 
 
 @dataclass(frozen=True)
 class OwnFrame:
-    """One row per target kept.
+    """centre [B, R] ln y of the last shown sample; answerable [B, R]: there is one; scale, horizon
+    [B, R] h; prefix [B, R, P, C] where ``seen`` [B, R, P]; query [B, R, T, C], whose first
+    POINT_CHANNELS are ``points``; doses [B, R, D, C] where ``target.dosed``; whole [B, R, 6] of the
+    individual, amount [B, R, D] relative to its own typical dose; last_time [B, R] h of the
+    prefix."""
 
-    keep [B, R]; horizon [B, R] h; centre [N] last prefix value; tau [N, T] times over the
-    horizon; prefix [N, P, C] with mask ``seen`` [N, P]; query [N, T, C], whose first
-    POINT_CHANNELS tell the time and the dosing and the rest the prefix; free [N, T] unseen points;
-    x [N, T] values counted from the centre (only to be read where free, by the loss).
-    """
-
-    task: Task
-    keep: Tensor
-    horizon: Tensor
+    target: Record
     centre: Tensor
-    tau: Tensor
+    answerable: Tensor
+    scale: Tensor
+    horizon: Tensor
     prefix: Tensor
     seen: Tensor
     query: Tensor
-    free: Tensor
-    x: Tensor
+    doses: Tensor
+    whole: Tensor
+    amount: Tensor
+    last_time: Tensor
 
-    def dosing_at(self, tau: Tensor) -> Tensor:
-        """Dosing features [N, K, C] at the shares ``tau`` [K] of each horizon."""
-        return dosing_features(self.task, self.horizon[..., None] * tau, self.horizon)[self.keep]
+    def points(self, times: Tensor) -> Tensor:
+        """Where ``times`` [B, R, G] lie in the individual's doses and prefix:
+        [B, R, G, POINT_CHANNELS]."""
+        clock = read_clock(self.target, self.amount, times)
+        scale, last = self.scale[..., None], self.last_time[..., None]
+        tau, since = times / scale, clock.since / scale
+        infused = (clock.duration > 0).to(times.dtype)
+        ahead = times - last
+        channels = [
+            torch.log(times.clamp(min=0) + 0.05) / 3,
+            torch.log(clock.since + 0.05) / 3,
+            since.clamp(max=2),
+            warp(since) / 2,
+            torch.log(clock.number.to(times.dtype).clamp(min=0.5)) / 2,
+            (clock.number == 0).to(times.dtype),
+            (clock.number > 1).to(times.dtype),
+            clock.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+            clock.oral,
+            infused,
+            (clock.duration / scale).clamp(max=2),
+            torch.log(clock.duration + 0.05) / 3,
+            infused * (clock.since < clock.duration),
+            torch.log((times.clamp(min=0) + 0.05) / (last + 0.05)) / 2,
+            torch.log((times.clamp(min=0) + 0.05) / (last + 0.05)).tanh(),
+            (ahead / scale).clamp(-2, 2),
+            torch.log(ahead.clamp(min=0) + 0.05) / 3,
+            torch.log(clock.since / (last + 0.05) + 0.05) / 2,
+        ]
+        whole = self.whole[..., None, :].expand(*times.shape, -1)
+        return torch.cat([time_features(tau), torch.stack(channels, -1), whole], -1)
 
 
-def own_frame(task: Task, keep: Tensor) -> OwnFrame:
-    """The frame of the targets where ``keep`` [B, R]; each of them has a prefix."""
-    times, mask, prefix = task.target_times, task.target_mask, task.prefix_mask
-    horizon = torch.where(mask, times, 0.0).amax(-1).clamp(min=1e-9)
-    dosing = dosing_features(task, times, horizon)[keep]
-    times, mask, prefix = times[keep], mask[keep], prefix[keep]
-    logs = torch.where(mask, task.target_logs[keep], 0.0)
-    count = prefix.sum(-1)
-    last = (count - 1).clamp(min=0)[:, None]
-    centre = logs.gather(-1, last)
-    x = logs - centre
-    P = max(1, int(count.max())) if len(count) else 1
-    seen = prefix[:, :P]
-    value = torch.where(seen, x[:, :P], 0.0).clamp(-12, 12)
+def own_frame(task: Task, scalars: bool) -> OwnFrame:
+    """The frame of a task's targets, in the precision of the task.
 
-    tau = times / horizon[keep][:, None]
-    tau_last = tau.gather(-1, last)
-    ratio = torch.log((tau + 1e-3) / (tau_last + 1e-3))
-    ahead = (tau - tau_last).clamp(-2, 2)
-    point = torch.cat(
-        [time_features(tau), dosing, torch.stack([ratio / 2, ratio.tanh(), ahead], -1)], -1
+    Args:
+        scalars: tell the context's highest concentration and last time.
+    """
+    target = task.target
+    kind = target.times.dtype
+    P = max(1, int(task.prefix.sum(-1).max()))
+    seen, times = task.prefix[..., :P], target.times[..., :P]
+    logs = torch.where(seen, target.logs[..., :P], 0.0)
+    count = task.prefix.sum(-1)
+    last = (count - 1).clamp(min=0)[..., None]
+    answerable = count > 0
+    centre = logs.gather(-1, last)[..., 0]
+    last_time = torch.where(answerable, times.gather(-1, last)[..., 0], 0.0)
+    dose = _typical_dose(target)
+    amount = torch.where(
+        target.dosed, target.dose_amount.clamp(min=1e-30) / dose.exp()[..., None], 0.0
     )
-    whole = torch.stack([(count / 8).to(tau), horizon[keep].log() / 3], -1)
-    point = torch.cat([point, whole[:, None].expand(*tau.shape, 2)], -1)
-    return OwnFrame(
-        task=task,
-        keep=keep,
-        horizon=horizon,
-        centre=centre[:, 0],
-        tau=tau,
-        prefix=torch.cat([point[:, :P], _shape(value, tau[:, :P], seen)], -1),
+
+    told, top, hours = _scalars(task)
+    told = told[:, None].expand_as(answerable) if scalars else torch.zeros_like(answerable)
+    final = torch.where(target.dosed, target.dose_time, 0.0).amax(-1)
+    alone = torch.maximum(2 * last_time, final + DAY)
+    scale = torch.where(told, hours[:, None], alone).clamp(min=1e-3)
+    # The published ones see y over the context's maximum; without one, over the prefix's own.
+    own_top = torch.where(seen, logs, -torch.inf).amax(-1)
+    own_top = torch.where(answerable, own_top, 0.0)
+    top = torch.where(told, top[:, None] + dose, own_top)
+    whole = torch.stack(
+        [
+            ((centre - top).clamp(-TRIM, TRIM) / 3) * answerable,
+            ((own_top - top).clamp(-TRIM, TRIM) / 3) * answerable,
+            scale.log() / 3,
+            count.to(kind) / 8,
+            told.to(kind),
+            (last_time / scale).clamp(max=2),
+        ],
+        -1,
+    )
+    frame = OwnFrame(
+        target=target,
+        centre=centre,
+        answerable=answerable,
+        scale=scale,
+        horizon=ROOM * torch.maximum(scale, final),
+        prefix=logs,
         seen=seen,
-        query=torch.cat([point, _summary(value, tau, tau_last, seen, count)], -1),
-        free=mask & ~prefix,
-        x=x,
+        query=logs,
+        doses=logs,
+        whole=whole,
+        amount=amount,
+        last_time=last_time,
     )
+    point = frame.points(target.times)
+    value = torch.where(seen, logs - centre[..., None], 0.0).clamp(-TRIM, TRIM)
+    level = torch.where(seen, logs - top[..., None], 0.0).clamp(-TRIM, TRIM)
+    tau = target.times / scale[..., None]
+    below = (target.below[..., :P] & seen).to(kind)
+    shape = _shape(value, level, tau[..., :P], seen, below)
+    parts = {
+        "prefix": torch.cat([point[..., :P, :], shape], -1),
+        "query": torch.cat([point, _summary(value, tau, seen, count, below)], -1),
+        "doses": _doses(target, amount, last_time, scale),
+    }
+    return OwnFrame(**{**vars(frame), **parts})
 
 
-def _shape(value: Tensor, tau: Tensor, seen: Tensor) -> Tensor:
+def _typical_dose(record: Record) -> Tensor:
+    """Mean ln amount [B, N] of each individual's doses."""
+    logs = torch.where(record.dosed, record.dose_amount.clamp(min=1e-30).log(), 0.0)
+    return logs.sum(-1) / record.dosed.sum(-1).clamp(min=1)
+
+
+def _scalars(task: Task) -> tuple[Tensor, Tensor, Tensor]:
+    """Whether the context has a value [B], ln of its highest per unit of dose [B], and its last
+    time [B] h."""
+    context = task.context
+    seen = context.quantified
+    told = seen.flatten(1).any(1)
+    height = context.logs - _typical_dose(context)[..., None]
+    top = torch.where(seen, height, -torch.inf).flatten(1).amax(1)
+    hours = torch.where(context.mask, context.times, 0.0).flatten(1).amax(1)
+    return told & (hours > 0), torch.where(told, top, 0.0), hours
+
+
+def _shape(value: Tensor, level: Tensor, tau: Tensor, seen: Tensor, below: Tensor) -> Tensor:
     """What the prefix does at each of its points: level, step and slope from the one before."""
-    step = torch.diff(value, dim=-1, prepend=value[:, :1])
-    gap = torch.diff(tau, dim=-1, prepend=tau[:, :1])
+    step = torch.diff(value, dim=-1, prepend=value[..., :1])
+    gap = torch.diff(tau, dim=-1, prepend=tau[..., :1])
     slope = torch.where(gap > 0, step / torch.where(gap > 0, gap, 1.0), 0.0)
     top = torch.where(seen, value, -torch.inf).amax(-1, keepdim=True)
-    below = torch.where(seen, value - top, 0.0)
-    parts = [value / 2, value.tanh(), step, step.tanh(), torch.asinh(slope) / 2, below]
+    parts = [
+        value / 2,
+        value.tanh(),
+        level / 3,
+        level.tanh(),
+        step,
+        step.tanh(),
+        torch.asinh(slope) / 2,
+        torch.where(seen, value - top, 0.0),
+        below,
+    ]
     return torch.stack(parts, -1) * seen[..., None]
 
 
-def _summary(value: Tensor, tau: Tensor, tau_last: Tensor, seen: Tensor, count: Tensor) -> Tensor:
-    """The prefix in a few numbers, and its straight-line continuations to each asked time."""
+def _summary(value: Tensor, tau: Tensor, seen: Tensor, count: Tensor, below: Tensor) -> Tensor:
+    """The prefix in a few numbers, and its straight-line continuations to each point."""
+    there = (count > 0)[..., None]
+    at = (count - 1).clamp(min=0)[..., None]
     top, where = torch.where(seen, value, -torch.inf).max(-1, keepdim=True)
-    tau_top = tau.gather(-1, where)
-    before = (count - 2).clamp(min=0)[:, None]
-    ahead = tau - tau_last
-    shape = torch.zeros_like(tau)
+    top = torch.where(there, top, 0.0)
+    tau_top, tau_last = tau.gather(-1, where), tau.gather(-1, at)
+    before = (count - 2).clamp(min=0)[..., None]
+    ahead, zero = tau - tau_last, torch.zeros_like(tau)
 
     def continued(level: Tensor, since: Tensor) -> Tensor:
         gap = tau_last - since
@@ -113,12 +209,88 @@ def _summary(value: Tensor, tau: Tensor, tau_last: Tensor, seen: Tensor, count: 
         return (slope * ahead).clamp(-8, 8)
 
     parts = [
-        top.clamp(max=8) + shape,
-        torch.log((tau_last + 1e-3) / (tau_top + 1e-3)) + shape,
-        (where == count[:, None] - 1).to(tau) + shape,
+        (where == at).to(tau) + zero,
+        torch.log((tau_last + 0.01) / (tau_top + 0.01)) + zero,
         continued(value.gather(-1, before), tau.gather(-1, before)) / 2,
         continued(top, tau_top) / 2,
-        torch.log(tau_last + 0.02) / 2 + shape,
-        torch.log((tau + 1e-3) / (tau_top + 1e-3)) / 2,
+        torch.log((tau.clamp(min=0) + 0.01) / (tau_top + 0.01)) / 2,
+        below.gather(-1, at) + zero,
     ]
-    return torch.stack(parts, -1)
+    return torch.stack(parts, -1) * there[..., None]
+
+
+def _doses(record: Record, amount: Tensor, last_time: Tensor, scale: Tensor) -> Tensor:
+    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned."""
+    scale, last = scale[..., None], last_time[..., None]
+    gap = torch.diff(record.dose_time, dim=-1, prepend=record.dose_time[..., :1]).clamp(min=0)
+    channels = [
+        (record.dose_time / scale).clamp(max=3),
+        warp(record.dose_time / scale) / 2,
+        ((record.dose_time - last) / scale).clamp(-3, 3),
+        (record.dose_time >= last).to(scale.dtype),
+        torch.log(record.dose_time.clamp(min=0) + 0.05) / 3,
+        amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+        record.dose_oral.to(scale.dtype),
+        (record.dose_duration > 0).to(scale.dtype),
+        torch.log(record.dose_duration + 0.05) / 3,
+        (gap / scale).clamp(max=2),
+        torch.log(gap + 0.05) / 3,
+    ]
+    return torch.stack(channels, -1) * record.dosed[..., None]
+
+
+class OwnModel(nn.Module):
+    """What a network without a study level learns with and answers with.
+
+    ``forward`` maps an ``OwnFrame`` to mean and SD [B, R, T] of ln y from the centre;
+    ``config.beta`` is that of the likelihood (see ``beta_loss``), ``config.scalars`` that of
+    ``own_frame``, ``config.temperature`` a factor on the SD in sampling.
+    """
+
+    kind: ClassVar[str]
+    generates = False
+    config: Any
+
+    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
+        """Negative log-likelihood of the asked points of targets with a prefix; nothing is
+        drawn."""
+        frame = own_frame(task, self.config.scalars)
+        mean, sd = self(frame)
+        free = task.asked & frame.answerable[..., None]
+        x = (task.target.logs - frame.centre[..., None]).clamp(-TRIM, TRIM)
+        x = torch.where(free, x, 0.0).to(mean)
+        return beta_loss(mean, sd, x, free, self.config.beta)
+
+    @torch.no_grad()
+    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
+        """Draws of ln y [S, B, R, T]: at prefix points what was observed, NaN for a target without
+        a prefix.
+
+        Raises:
+            AgmpkError: no target has a prefix.
+        """
+        mean, sd = self._answer(task)
+        error = antithetic(samples, tuple(mean.shape), generator, mean)
+        error = self.config.temperature * error
+        return torch.where(task.prefix, task.target.logs, mean + sd * error)
+
+    @torch.no_grad()
+    def mean(self, task: Task) -> Tensor:
+        """Mean of ln y [B, R, T], at each time the same whatever else is asked.
+
+        Raises:
+            AgmpkError: no target has a prefix.
+        """
+        return torch.where(task.prefix, task.target.logs, self._answer(task)[0])
+
+    def _answer(self, task: Task) -> tuple[Tensor, Tensor]:
+        if task.asked.any() and not task.prefix.any():
+            raise AgmpkError(
+                f"The {self.kind} model has no study level and cannot forecast without a prefix: "
+                "give at least one observation of the target individual, or use a model of the "
+                "study."
+            )
+        frame = own_frame(task, self.config.scalars)
+        mean, sd = (a.to(frame.centre) for a in self(frame))
+        mean = torch.where(frame.answerable[..., None], mean + frame.centre[..., None], torch.nan)
+        return mean, sd

@@ -1,13 +1,14 @@
 """The compartment system, solved exactly on every interval of constant rates.
 
 State (amounts):  transit chain -> gut G -> central C <-> peripherals P_j,  metabolite M, and the
-rate R of a running infusion, which is a state so that an infusion needs no special case:
+rates R of a running infusion and Z of a release into the gut, which are states so that a constant
+input needs no special case:
 
-    dG   = (transit) - ka G
+    dG   = (transit) + Z - ka G
     dC   = ka (1 - f) G + R - (ke + sum k_out_j) C + sum k_in_j P_j
     dP_j = k_out_j C - k_in_j P_j
     dM   = ka f G + k_form C - km M            (k_form is the part of ke that forms M)
-    dR   = 0
+    dR   = dZ = 0
 
 (AGM-PK, PAGE 34, 2026; transit chain: Savic et al. 2007.)  The system is linear, so the state
 moves over an interval h by exp(A h), however stiff the rates are.  The exponential acts through
@@ -19,12 +20,14 @@ Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from agmpk.prior.exponential import ORDER
+from agmpk.prior.modes import MOST_PERIPHERALS, transitions
 from agmpk.prior.step import Step
 
 # Individuals times intervals whose factors are computed at once: half a megabyte each.
@@ -33,10 +36,25 @@ TOGETHER = 4096
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each amount stands in the state vector."""
+    """Where each amount stands in the state vector.
+
+    ``formed``: the metabolite is followed; ``released``: something may be released into the gut.
+    """
 
     transits: int
     peripherals: int
+    formed: bool = True
+    released: bool = True
+
+    @property
+    def closed(self) -> bool:
+        """Is there a closed form?  (:mod:`agmpk.prior.modes`)"""
+        return not (self.transits or self.released or self.peripherals > MOST_PERIPHERALS)
+
+    @property
+    def behind(self) -> Layout:
+        """The layout without the chain: all that counts once it is empty."""
+        return replace(self, transits=0)
 
     @property
     def gut(self) -> int:
@@ -55,13 +73,20 @@ class Layout:
         return self.metabolite + 1
 
     @property
-    def size(self) -> int:
+    def release(self) -> int:
         return self.infusion + 1
+
+    @property
+    def size(self) -> int:
+        return self.release + 1
 
 
 @dataclass(frozen=True)
 class Rates:
-    """First-order rates in 1/h, [N, H] ([N, H, P] for the exchange rates); fractions in [0, 1]."""
+    """First-order rates in 1/h, [N, H] ([N, H, P] for the exchange rates); fractions in [0, 1].
+
+    ``ktr`` is the rate of the transit chain; None where that is ka.
+    """
 
     ka: Tensor
     ke: Tensor
@@ -70,23 +95,33 @@ class Rates:
     k_form: Tensor
     km: Tensor
     first_pass: Tensor
+    ktr: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Rates:
         """The rates on another device."""
-        return Rates(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return self._each(lambda rate: rate.to(device))
 
     def between(self, start: int, stop: int) -> Rates:
         """The rates of the intervals ``start`` to ``stop - 1``."""
-        return Rates(**{f.name: getattr(self, f.name)[:, start:stop] for f in fields(self)})
+        return self._each(lambda rate: rate[:, start:stop])
+
+    def first(self, individuals: int) -> Rates:
+        """The rates of the first individuals alone."""
+        return self._each(lambda rate: rate[:individuals])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Rates:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Rates(**{k: None if v is None else change(v) for k, v in values.items()})
 
 
 def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     """The matrix A [N, H, D, D] of dx/dt = A x: the system written out, for reference solvers."""
     a = rates.ka.new_zeros((*rates.ka.shape, layout.size, layout.size))
     gut, central, metabolite = layout.gut, layout.central, layout.metabolite
+    ktr = rates.ka if rates.ktr is None else rates.ktr
     for step in range(layout.transits):
-        a[..., step, step] = -rates.ka
-        a[..., step + 1, step] = rates.ka
+        a[..., step, step] = -ktr
+        a[..., step + 1, step] = ktr
     a[..., gut, gut] = -rates.ka
     a[..., central, gut] = rates.ka * (1 - rates.first_pass)
     a[..., metabolite, gut] = rates.ka * rates.first_pass
@@ -99,10 +134,13 @@ def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     a[..., metabolite, central] = rates.k_form
     a[..., metabolite, metabolite] = -rates.km
     a[..., central, layout.infusion] = 1.0
+    a[..., gut, layout.release] = 1.0
     return a
 
 
-def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) -> Tensor:
+def propagate(
+    rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor, order: int = ORDER
+) -> Tensor:
     """States [N, H + 1, D] at the grid points, each taken just after the jump at that point.
 
     Parameters
@@ -111,22 +149,42 @@ def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) ->
     layout : where each amount stands in the state.
     durations : [N, H] length of each interval, h (zero is allowed).
     jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
+    order : of the approximation of exp (:mod:`agmpk.prior.exponential`).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
     states = [jumps[0]]
-    for (step, k), jump in zip(steps(rates, layout, durations), jumps[1:], strict=True):
-        states.append(step(k, states[-1], step.inverse[k], step.k_form[k]) + jump)
+    N, H = durations.shape
+    together = max(1, TOGETHER // max(N, 1))
+    if layout.transits:
+        together = min(together, 8)
+    nothing = 1e-13 * jumps.abs().amax((0, 1))
+    for start in range(0, H, together):
+        part = slice(start, start + together)
+        now = rates.between(start, start + together)
+        # What is still in the chain, and what enters it on the way.
+        chain = torch.stack([states[-1], *jumps[1:][part][:-1]])[:, : layout.transits]
+        if layout.behind.closed and bool((chain <= nothing).all()):
+            matrices = transitions(now, layout.behind, durations[:, part])
+            n = layout.transits
+            matrices = torch.nn.functional.pad(matrices, (0, 0, n, 0, n, 0))
+        else:
+            matrices = Step(now, layout, durations[:, part], order).matrices()
+        # Amounts cannot be negative; rounding can make them -1e-14.
+        for matrix, jump in zip(matrices, jumps[1:][part], strict=True):
+            states.append((matrix * states[-1]).sum(1).clamp(min=0) + jump)
     return torch.stack(states).permute(2, 0, 1)
 
 
-def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Step, int]]:
+def steps(
+    rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER
+) -> Iterator[tuple[Step, int]]:
     """For each interval, the ``Step`` that holds it and its place there.
 
     Several intervals share one ``Step``, as many as fit the processor's cache.
     """
     N, H = durations.shape
-    together = max(1, TOGETHER // max(N, 1))
+    together = max(1, TOGETHER // max(N, 1) // max(1, layout.transits // 4))
     for start in range(0, H, together):
         stop = min(start + together, H)
-        step = Step(rates.between(start, stop), layout, durations[:, start:stop])
+        step = Step(rates.between(start, stop), layout, durations[:, start:stop], order)
         yield from ((step, k) for k in range(stop - start))

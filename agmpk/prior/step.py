@@ -23,7 +23,8 @@ class Step:
 
     A step is given 1 / (ke + ``central``) and k_form, because saturable elimination changes
     them on the way.  Residues are multiplied in, so that the solutions only have to be added up.
-    The chain needs no fractions: its stages share one rate, so they pass on by Poisson's law.
+    The chain needs no fractions: its stages share one rate, so they pass on by Poisson's law;
+    the gut, which it feeds, has a rate of its own.
     """
 
     def __init__(self, rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER) -> None:
@@ -37,19 +38,18 @@ class Step:
         self.ke, self.k_form = rates.ke.T[:, None] * h, rates.k_form.T[:, None] * h
         ka, first_pass = rates.ka.T[:, None] * h, rates.first_pass.T[:, None]
         self.to_central, self.to_metabolite = ka * (1 - first_pass), ka * first_pass
-        gut = (ka + poles).reciprocal()
-        through, reach = ka * gut, [-self.twice * gut]
-        stay = [torch.exp(-ka[:, 0])]
-        for stage in range(1, layout.gut + 1):
-            reach.append(reach[-1] * through)
-            stay.append(stay[-1] * ka[:, 0] / stage)
+        ktr = ka if rates.ktr is None else rates.ktr.T[:, None] * h
+        reach, self.chain = [-self.twice * (ka + poles).reciprocal()], None
+        if layout.transits:
+            through, stay = ktr * (ktr + poles).reciprocal(), [torch.exp(-ktr[:, 0])]
+            for stage in range(1, layout.transits + 1):
+                reach.append(reach[-1] * through)
+                stay.append(stay[-1] * ktr[:, 0] / stage)
+            nothing, stages = torch.zeros_like(stay[0]), range(layout.transits)
+            rows = [[stay[i - j] if i >= j else nothing for j in stages] for i in stages]
+            self.chain = torch.stack([torch.stack(row, 1) for row in rows], 1)
         self.gut = torch.stack(reach[::-1], 1)
-        nothing = torch.zeros_like(stay[0])
-        stages = range(layout.gut + 1)
-        self.chain = torch.stack(
-            [torch.stack([stay[i - j] if i >= j else nothing for j in stages], 1) for i in stages],
-            1,
-        )
+        self.over_pole = 1 / poles
         self.k_out = rates.k_out.permute(1, 2, 0)[:, :, None] * h[:, None]
         k_in = rates.k_in.permute(1, 2, 0)[:, :, None] * h[:, None]
         self.peripheral = (k_in + poles).reciprocal()
@@ -66,9 +66,50 @@ class Step:
         gut, central = self._solved(k, state, start[0], inverse)
         peripherals = (self.k_out[k] * central - start[1:-1]) * self.peripheral[k]
         formed = self.to_metabolite[k] * gut + k_form * central - start[-1]
-        solved = torch.cat([central[None], peripherals, (formed * self.metabolite[k])[None]])
-        chain = (self.chain[k] * state[: at.central]).sum(1)
-        return torch.cat([chain, _sum(solved), state[-1:]])
+        solved = torch.stack([gut, central, *peripherals, formed * self.metabolite[k]])
+        parts = [_sum(solved), state[at.infusion :]]
+        if at.transits:
+            parts.insert(0, (self.chain[k] * state[: at.transits]).sum(1))
+        return torch.cat(parts)
+
+    def matrices(self) -> Tensor:
+        """exp(A h) itself, [H, D, D, N], for linear elimination.
+
+        Solutions are products of what enters the central compartment from a state and of how it
+        reaches another from there, so a matrix costs little more than one step of one state.
+        """
+        at, (H, _, N) = self.layout, self.h.shape
+        found = self.h.new_zeros((H, at.size, at.size, N))
+        gut = self.gut[:, -1]
+        released = gut * (self.over_pole * self.h)
+        inflow = {at.central: -self.twice, at.infusion: -self.running * self.h}
+        inflow |= {at.central + 1 + j: -self.back[:, j] for j in range(at.peripherals)}
+        into_gut = {at.gut: gut, at.release: released}
+        into_gut |= {stage: self.gut[:, stage] for stage in range(at.transits)}
+        for state, amount in into_gut.items():
+            found[:, at.gut, state] = amount.real.sum(1)
+            inflow[state] = self.to_central * amount
+        reach = {at.central: self.inverse}
+        for j in range(at.peripherals):
+            reach[at.central + 1 + j] = self.inverse * (self.k_out[:, j] * self.peripheral[:, j])
+        if at.formed:
+            reach[at.metabolite] = self.inverse * (self.k_form * self.metabolite)
+        for state, amount in inflow.items():
+            for end, factor in reach.items():
+                found[:, end, state] = (amount * factor).real.sum(1)
+        for j in range(at.peripherals):
+            p = at.central + 1 + j
+            found[:, p, p] -= (self.twice * self.peripheral[:, j]).real.sum(1)
+        if at.formed:
+            found[:, at.metabolite, at.metabolite] = -(self.twice * self.metabolite).real.sum(1)
+            for state, amount in into_gut.items():
+                direct = self.to_metabolite * amount * self.metabolite
+                found[:, at.metabolite, state] += direct.real.sum(1)
+        if at.transits:
+            found[:, : at.transits, : at.transits] = self.chain
+        for state in (at.infusion, at.release):
+            found[:, state, state] = 1.0
+        return found
 
     def central_amount(self, k: int, state: Tensor, inverse: Tensor) -> Tensor:
         """The amount [N] in the central compartment after interval ``k``, as in a call."""
@@ -80,7 +121,10 @@ class Step:
     ) -> tuple[Tensor, Tensor]:
         """Solutions [K, N] of the gut and of the central compartment."""
         at = self.layout
-        gut = (self.gut[k] * state[: at.central, None]).sum(0)
+        released = self.over_pole * (self.h[k] * state[at.release])
+        gut = self.gut[k, -1] * (state[at.gut] + released)
+        if at.transits:
+            gut = gut + (self.gut[k, :-1] * state[: at.transits, None]).sum(0)
         returning = (self.back[k] * state[at.central + 1 : at.metabolite, None]).sum(0)
         infused = self.running * (self.h[k] * state[at.infusion])
         return gut, (self.to_central[k] * gut - start - returning - infused) * inverse

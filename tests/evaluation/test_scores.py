@@ -102,9 +102,7 @@ def test_scores_are_the_functions_of_their_names():
 
 
 def test_mean_scores_average_within_individuals_first():
-    truth = np.zeros((3, 4))
-    samples = np.broadcast_to([[1.0], [2.0], [9.0]], (7, 3, 4))
-    scored = np.array([[True] * 4, [True] + [False] * 3, [False] * 4])
-    found = mean_scores(samples, truth, scored)
+    samples = np.broadcast_to([1.0, 1.0, 1.0, 1.0, 2.0], (7, 5))
+    found = mean_scores(samples, np.zeros(5), [4, 4, 4, 4, 8])
     assert found["log_rmse"] == pytest.approx(1.5) and found["crps"] == pytest.approx(1.5)
     assert found["coverage_90"] == 0.0

@@ -7,7 +7,7 @@ import torch
 
 from agmpk.prior import load_prior
 from agmpk.prior.dosing import Doses
-from agmpk.prior.ou import NODES
+from agmpk.prior.ou import WAVES
 from agmpk.prior.parameters import Parameters, Typical
 from agmpk.prior.solve import Trial, solve
 from agmpk.prior.streams import Streams

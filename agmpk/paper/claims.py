@@ -1,0 +1,391 @@
+"""The published claims, what we found, and a verdict that follows from the numbers.
+
+In use::
+
+    found = {one.measure: one for one in [...]}   # Evidence, computed from the chapters' results
+    judged(load_claims(), found)                  # one row a claim
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from html import escape
+from importlib import resources
+from pathlib import Path
+
+import pandas as pd
+
+from agmpk.book.tables import table_html
+from agmpk.config import parse_yaml, read_config
+from agmpk.errors import AgmpkError
+from agmpk.evaluation.compare import by_compound, published_table
+from agmpk.paths import data_path
+
+DIRECTIONS = ("lower", "higher", "target", "within", "holds", "none")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim.
+
+    id, sentence: the claim in our words.  published: its figure as text.  measure: the evidence it
+    is judged by.  chapter, anchor: where that is shown.  source: where it was published.
+
+    direction: what counts as good.  ``lower`` or ``higher`` than ``figure``; ``target``: nearer to
+    ``ideal`` than ``figure`` is; ``within``: inside ``range`` (nothing was published to compare
+    with); ``holds``: above 0; ``none``: not comparable, for the reason in ``why``.  spread: of the
+    published figure.  margin: a difference that does not matter; by default the spread.
+
+    needs: the smallest n (of ``unit``) of the evidence for a verdict; fewer is a rehearsal.
+    """
+
+    id: str
+    sentence: str
+    published: str
+    measure: str
+    chapter: str
+    anchor: str
+    source: str
+    direction: str
+    figure: float | None = None
+    spread: float = 0.0
+    margin: float | None = None
+    ideal: float | None = None
+    range: tuple[float, float] | None = None
+    needs: int = 1
+    unit: str = ""
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if self.direction not in DIRECTIONS:
+            raise AgmpkError(
+                f"Claim {self.id!r} has the direction {self.direction!r}: use one of "
+                f"{', '.join(DIRECTIONS)}."
+            )
+        wanted = {"lower": "figure", "higher": "figure", "target": "ideal", "within": "range"}
+        lacking = [name for name in (wanted.get(self.direction),) if name and self[name] is None]
+        if self.direction == "target" and self.figure is None:
+            lacking.append("figure")
+        if self.direction == "none" and not self.why:
+            lacking.append("why")
+        if lacking:
+            raise AgmpkError(
+                f"Claim {self.id!r} of direction {self.direction!r} lacks {', '.join(lacking)}."
+            )
+
+    def __getitem__(self, name: str) -> object:
+        return getattr(self, name)
+
+
+def load_claims(text: str | None = None) -> tuple[Claim, ...]:
+    """The claims of ``claims.yaml``, or of YAML ``text`` of the same form.
+
+    Raises:
+        AgmpkError: an entry lacks something, has something unknown, or repeats an id.
+    """
+    if text is None:
+        text = (resources.files("agmpk.paper") / "claims.yaml").read_text("utf-8")
+    found: list[Claim] = []
+    for entry in parse_yaml(text, "claims.yaml"):
+        claim = read_config(Claim, entry, f"Claim {entry.get('id', 'without an id')!r}")
+        if claim.id in {one.id for one in found}:
+            raise AgmpkError(f"There are two claims with the id {claim.id!r}.")
+        found.append(claim)
+    return tuple(found)
+
+
+BETTER, REPRODUCED, FAILED = "better", "reproduced", "not reproduced"
+INCONCLUSIVE, OPEN = "inconclusive", "not checkable"
+VERDICTS = (BETTER, REPRODUCED, FAILED, INCONCLUSIVE, OPEN)
+ROUNDING = 1e-9  # figures are decimal, so a difference of two of them may be off by this
+
+
+def verdict(claim: Claim, found: Evidence | None) -> tuple[str, str]:
+    """The verdict, and the reason where it is "not checkable" (else "").
+
+    Our interval decides as a whole.  With the loss l (``lower``: the value; ``higher``: minus the
+    value; ``target``: its distance from the ideal), the published loss p and the margin m:
+
+    * better: all of our interval has l < p - m;
+    * reproduced: all of it has l <= p + m, no worse by more than what does not matter;
+    * not reproduced: all of it has l > p + m;
+    * inconclusive: it lies on both sides of p + m, so that the data are too few to tell.
+
+    Without a published figure, ``within`` asks in the same way whether the interval is inside the
+    range, and ``holds`` whether it is above 0.  Without evidence, with too little of it, or where
+    the numbers do not compare: not checkable.
+    """
+    if claim.direction == "none":
+        return OPEN, claim.why
+    if found is None or not math.isfinite(found.value):
+        return OPEN, (found.note if found and found.note else "no such result in this run")
+    if found.n < claim.needs:
+        reason = f"rests on {found.n} of the {claim.needs} {claim.unit} it needs"
+        return OPEN, reason.replace("  ", " ")
+    if claim.direction == "within":
+        low, high = claim.range
+        return _whole(low <= found.low and found.high <= high, found.high < low or found.low > high)
+    if claim.direction == "holds":
+        return _whole(found.low > 0, found.high <= 0)
+    best, worst = _losses(claim, found.low, found.high)
+    published = _losses(claim, claim.figure, claim.figure)[0]
+    margin = (claim.spread if claim.margin is None else claim.margin) + ROUNDING
+    if worst < published - margin:
+        return BETTER, ""
+    return _whole(worst <= published + margin, best > published + margin)
+
+
+def _whole(inside: bool, outside: bool) -> tuple[str, str]:
+    """By whether all of the interval is where it should be, or none."""
+    return (REPRODUCED if inside else FAILED if outside else INCONCLUSIVE), ""
+
+
+def _losses(claim: Claim, low: float, high: float) -> tuple[float, float]:
+    """Smallest and largest loss of an interval."""
+    if claim.direction == "lower":
+        return low, high
+    if claim.direction == "higher":
+        return -high, -low
+    ends = sorted((abs(low - claim.ideal), abs(high - claim.ideal)))
+    return (0.0 if low <= claim.ideal <= high else ends[0]), ends[1]
+
+
+#: The columns in which the chapters store what the claims need.
+COLUMNS = ["measure", "value", "low", "high", "n"]
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """measure: its name.  value with its interval (by default the value itself, as for a count).
+    n: how much it rests on, in the claim's unit.  note: why there is no value (NaN).  count: the
+    value counts how many of n.  beside: what a reader must see next to it."""
+
+    measure: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+    n: int = 1
+    note: str = ""
+    count: bool = False
+    beside: str = ""
+
+    def __post_init__(self) -> None:
+        for end in ("low", "high"):
+            if not math.isfinite(getattr(self, end)):
+                object.__setattr__(self, end, self.value)
+
+
+def from_table(table: pd.DataFrame) -> dict[str, Evidence]:
+    """Evidence by measure from a stored table with ``COLUMNS``."""
+    return {
+        row.measure: Evidence(row.measure, row.value, row.low, row.high, int(row.n))
+        for row in table[COLUMNS].itertuples()
+    }
+
+
+def most_wins(
+    results: pd.DataFrame, family: Sequence[str], rivals: Sequence[str], measure: str
+) -> Evidence:
+    """On how many compounds a model of ``family`` has the lowest mean log-RMSE.
+
+    ``results`` as of :func:`agmpk.evaluation.evaluate`.  n: compounds.  A rival without a value on
+    a compound does not compete there; NaN where a model is missing altogether.
+    """
+    missing = _missing(results, [*family, *rivals])
+    if missing:
+        return Evidence(measure, math.nan, n=0, note=missing)
+    table = by_compound(results)[[*family, *rivals]]
+    won = table.idxmin(axis=1).isin(list(family))
+    return Evidence(measure, int(won.sum()), n=len(table), count=True)
+
+
+def beats(
+    results: pd.DataFrame,
+    family: Sequence[str],
+    rival: str,
+    measure: str,
+    compounds: Sequence[str] | None = None,
+) -> Evidence:
+    """On how many compounds (of ``compounds``) the best of ``family`` is below ``rival``."""
+    missing = _missing(results, [*family, rival])
+    if missing:
+        return Evidence(measure, math.nan, n=0, note=missing)
+    table = by_compound(results)
+    if compounds is not None:
+        table = table.loc[[name for name in table.index if name in set(compounds)]]
+    table = table.dropna(subset=[rival])
+    won = table[list(family)].min(axis=1) < table[rival]
+    return Evidence(measure, int(won.sum()), n=len(table), count=True)
+
+
+PAIR, RIVALS = ("flow", "aicmet"), ("nlme", "transformer", "node")
+
+
+def forecast_evidence(results: pd.DataFrame, published: pd.DataFrame) -> list[Evidence]:
+    """What the claims on forecasts need, of the benchmark's rows and the published table.
+
+    The naive curve takes part in the contest: most of what "lowest" counts is having a context at
+    all, and beside the count stands how often the naive curve wins in the family's place.  Mixed
+    effects compete on the parent compounds only, as they did.
+    """
+    parents = list(published["nlme"].dropna().index)
+    contest = results[(results.model != "nlme") | results.compound.isin(parents)]
+    wins = most_wins(contest, PAIR, [*RIVALS, "naive"], "wins:family")
+    ruler = most_wins(contest, ["naive"], RIVALS, "wins:naive")
+    if math.isfinite(wins.value):
+        beside = f"the naive curve in the family's place: {ruler.value:.0f} of {ruler.n}"
+        wins = replace(wins, beside=beside)
+    return [
+        wins,
+        beats(results, PAIR, "nlme", "wins:nlme", parents),
+        mean_error(results, "flow", "error:flow"),
+    ]
+
+
+def ablation_evidence(table: pd.DataFrame) -> list[Evidence]:
+    """What the claims on design choices need, of the table of ablations: CRPS on simulated
+    studies."""
+    asked = {"studies": "default prior", "score": "crps"}
+    return [
+        ablation_gain(table, "reference-white", False, measure="gain:reference", **asked),
+        ablation_gain(table, "attention-continuum", True, measure="gain:attention", **asked),
+    ]
+
+
+def benchmark_rows(file: Path) -> pd.DataFrame:
+    """The benchmark's rows as the chapter on forecasts stored them; where it ran without the mixed
+    effects, with the rows of their stored fits."""
+    rows = pd.read_csv(file, dtype={"individual": str})
+    if "nlme" not in set(rows.model):
+        fitted = pd.read_csv(data_path("nlme", "results.csv"), dtype={"individual": str})
+        fitted = fitted[(fitted.model == "nlme") & fitted.compound.isin(set(rows.compound))]
+        rows = pd.concat([rows, fitted.reindex(columns=rows.columns)], ignore_index=True)
+    return rows
+
+
+def stored_evidence(folder: Path) -> dict[str, Evidence]:
+    """All evidence by measure, from what the chapters have stored in ``folder`` and the ablations.
+
+    Raises:
+        AgmpkError: a chapter that stores some of it has not been executed.
+    """
+    files = {name: folder / f"{name}.csv" for name in ("benchmark", "cohorts", "calibration")}
+    for file in files.values():
+        if not file.is_file():
+            raise AgmpkError(
+                f"{file} is missing: the chapter that stores it has not been executed; run 'make "
+                "notebooks'."
+            )
+    found = forecast_evidence(benchmark_rows(files["benchmark"]), published_table())
+    found += ablation_evidence(pd.read_csv(data_path("ablations", "results.csv")))
+    stored = [from_table(pd.read_csv(files[name])) for name in ("cohorts", "calibration")]
+    return stored[0] | stored[1] | {one.measure: one for one in found}
+
+
+def mean_error(results: pd.DataFrame, model: str, measure: str) -> Evidence:
+    """Mean over compounds of the mean log-RMSE of a model.  n: compounds.
+
+    Without an interval: the published figure is a mean over the same individuals, whose own errors
+    are not available.
+    """
+    missing = _missing(results, [model])
+    if missing:
+        return Evidence(measure, math.nan, n=0, note=missing)
+    table = by_compound(results)[model].dropna()
+    return Evidence(measure, float(table.mean()), n=len(table))
+
+
+def _missing(results: pd.DataFrame, models: Sequence[str]) -> str:
+    absent = [name for name in models if name not in set(results.model)]
+    return f"the benchmark was not run for {', '.join(absent)}" if absent else ""
+
+
+def ablation_gain(
+    table: pd.DataFrame, variant: str, helps: bool, studies: str, score: str, measure: str
+) -> Evidence:
+    """What a design choice gains in ``score`` (less is better), from the table of ablations.
+
+    ``helps`` True: the variant adds the choice, and gains the base's score minus its own; False:
+    the variant lacks it.  The lower end is lowered to the gain minus the margin of training seeds,
+    if that is less: a gain counts when it is beyond both.  n: individuals.
+    """
+    rows = table[(table.variant == variant) & (table.studies == studies) & (table.measure == score)]
+    if not len(rows) or not math.isfinite(rows.iloc[0].difference):
+        return Evidence(measure, math.nan, n=0, note="this ablation was not trained")
+    row = rows.iloc[0]
+    sign = -1.0 if helps else 1.0
+    low, high = sorted((sign * row.low, sign * row.high))
+    gain = sign * row.difference
+    if not math.isfinite(row.margin):
+        return Evidence(measure, math.nan, n=0, note="too few training seeds to judge by")
+    return Evidence(measure, gain, min(low, gain - row.margin), high, int(row.n))
+
+
+def judged(claims: Sequence[Claim], found: Mapping[str, Evidence]) -> pd.DataFrame:
+    """One row a claim: id, sentence, published, ours (text), value, low, high, n, verdict, reason,
+    chapter, anchor."""
+    rows = []
+    for claim in claims:
+        evidence = found.get(claim.measure)
+        word, reason = verdict(claim, evidence)
+        rows.append(
+            {
+                "id": claim.id,
+                "sentence": claim.sentence,
+                "published": claim.published,
+                "ours": ours(evidence),
+                "value": evidence.value if evidence else float("nan"),
+                "low": evidence.low if evidence else float("nan"),
+                "high": evidence.high if evidence else float("nan"),
+                "n": evidence.n if evidence else 0,
+                "verdict": word,
+                "reason": reason,
+                "chapter": claim.chapter,
+                "anchor": claim.anchor,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def ours(found: Evidence | None) -> str:
+    """A value with its interval in three significant digits, a count as it is, and what belongs
+    beside it; "" for nothing."""
+    if found is None or pd.isna(found.value):
+        return ""
+    if found.low == found.high:
+        text = f"{found.value:.0f} of {found.n}" if found.count else _short(found.value)
+    else:
+        text = f"{_short(found.value)} ({_short(found.low)} to {_short(found.high)})"
+    return f"{text}; {found.beside}" if found.beside else text
+
+
+def _short(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < 1 else f"{value:.3g}"
+
+
+def claims_html(table: pd.DataFrame, titles: Mapping[str, str], caption: str) -> str:
+    """HTML of :func:`judged`; ``titles`` are the chapters' names for the links."""
+    shown = pd.DataFrame(
+        {
+            "Claim": table.sentence,
+            "Published": table.published,
+            "Here": table.ours,
+            "Verdict": [
+                f"{word}: {why}" if why else word
+                for word, why in zip(table.verdict, table.reason, strict=True)
+            ],
+            "Shown in": [f"@@{c}#{a}@@" for c, a in zip(table.chapter, table.anchor, strict=True)],
+        }
+    )
+
+    def link(match: re.Match[str]) -> str:
+        chapter, anchor = match.groups()
+        title = escape(titles.get(chapter, chapter))
+        target = f"{chapter}.html#{anchor}" if anchor else f"{chapter}.html"
+        return f'<a href="{target}">{title}</a>'
+
+    html = table_html(shown, caption, index=False)
+    return re.sub(r"@@([\w-]+)#([\w-]*)@@", link, html)
