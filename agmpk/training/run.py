@@ -308,8 +308,9 @@ def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[s
     counts = np.array([c for part in asked for *_, c in part])
     owner = np.repeat(np.arange(len(counts)), counts)
 
-    error = np.sqrt(per_individual(np.square(n - y), owner))
-    return mean_scores(x, y, owner) | {"log_rmse_naive": float(error.mean())}
+    found = mean_scores(x, y, owner)
+    error = float(np.sqrt(per_individual(np.square(n - y), owner)).mean())
+    return {"log_rmse": found.pop("log_rmse"), "log_rmse_naive": error, **found}
 
 
 def _with_prefix(task: Task) -> Task:
