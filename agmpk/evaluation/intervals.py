@@ -21,9 +21,9 @@ from scipy.stats import t as student
 from agmpk.errors import AgmpkError
 from agmpk.paths import data_path
 
-# Sources whose subjects bear the same number under several compounds: a cocktail of drugs, and a
-# drug with its metabolite.  A catalogue's column ``people`` says the same of any of its studies.
-SHARED = ("lenuzza2016", "koenig/captopril-model")
+# The source whose subjects bear the same number under several compounds, a cocktail of drugs.  A
+# catalogue's column ``people`` says the same of any of its studies.
+SHARED = "lenuzza2016"
 UNITS = ("people", "compounds")
 REPRODUCED, FAILED, OPEN = "reproduced", "not reproduced", "inconclusive"
 
@@ -91,9 +91,9 @@ def _expanded_tail(tail: float, n: int) -> float:
 def people(frame: pd.DataFrame) -> pd.Series:
     """One label per person from the columns ``compound`` and ``individual``, on the same index.
 
-    Individuals of one number are the same person in all studies of a group: the cocktail of the
-    benchmark, captopril and its metabolite, and whatever studies share a name in the column
-    ``people`` of a catalogue.  Everybody else, simulated individuals too, is a person of one study.
+    Individuals of one ID are the same person in all studies of a group: the cocktail of the
+    benchmark, and whatever studies share a name in the column ``people`` of a catalogue.  Everybody
+    else, simulated individuals too, is a person of one study.
     """
     groups = _groups()
     study = frame["compound"].map(lambda name: groups.get(str(name), f"study {name}"))
@@ -110,7 +110,7 @@ def _groups() -> dict[str, str]:
             continue
         table = pd.read_csv(file)
         names = table["cohort"] if "cohort" in table else table["compound"]
-        group = table["source"].where(table["source"].isin(SHARED))
+        group = table["source"].where(table["source"] == SHARED)
         if "people" in table:
             group = table["people"].fillna(group)
         found |= {name: f"people {g}" for name, g in zip(names, group, strict=True) if pd.notna(g)}

@@ -46,13 +46,12 @@ def test_the_interval_of_ten_people_holds_in_95_percent():
 def test_the_same_person_in_several_studies():
     frame = pd.DataFrame(
         {
-            "compound": ["caffeine", "paraxanthine", "theophylline", "S1", "S2"]
-            + ["captopril-100mg", "s-methyl-captopril-100mg"],
-            "individual": ["4"] * 7,
+            "compound": ["caffeine", "paraxanthine", "theophylline", "S1", "S2"],
+            "individual": ["4"] * 5,
         }
     )
     labels = people(frame)
-    assert labels[0] == labels[1] and labels[5] == labels[6] and labels.nunique() == 5
+    assert labels[0] == labels[1] and labels.nunique() == 4
 
 
 def test_a_catalogue_says_which_studies_share_people(tmp_path, monkeypatch):
