@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from agmpk.evaluation.exposure import curve_spread
 from agmpk.evaluation.nca import nca
-from agmpk.evaluation.spread import curve_spread
 from agmpk.studies import Individual, Study
 
 FEATURES = {

@@ -26,7 +26,7 @@ from agmpk.cli.options import (
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
-    from agmpk.evaluation.leave_one_out import Case
+    from agmpk.evaluation.protocol import Case
 
 
 @click.command(
@@ -85,7 +85,7 @@ def forecast(
     model was not shown. The same content gives the same numbers, whatever the file is called.
     """
     from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows, write_nonmem
-    from agmpk.evaluation.leave_one_out import cases
+    from agmpk.evaluation.protocol import cases
     from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
 

@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from agmpk.evaluation.lineup import generative
 from agmpk.forecasting.forecaster import Forecaster
+from agmpk.paper.lineup import generative
 from agmpk.studies import Dose, Individual, Study
 
 FILE = "golden.csv"

@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
-from agmpk.evaluation.leave_one_out import Case, Scored
+from agmpk.evaluation.protocol import Case, Scored
 from agmpk.files import atomic_path, sha256, write_csv
 from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster

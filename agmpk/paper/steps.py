@@ -18,13 +18,13 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.lineup import trained_on
-from agmpk.evaluation.metrics import covered, crps
+from agmpk.evaluation.scores import mean_scores
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.load import load_forecaster
 from agmpk.models.task import Task
+from agmpk.paper.lineup import trained_on
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
 from agmpk.studies import Study
@@ -95,16 +95,10 @@ def _draw(model: nn.Module, task: Task, samples: int, steps: int) -> tuple[np.nd
 def _scores(draws: np.ndarray, best: np.ndarray, task: Task, free: np.ndarray) -> dict[str, float]:
     truth = task.target.logs[:, 0].numpy()
 
-    def per_individual(values: np.ndarray) -> np.ndarray:
-        return np.where(free, values, 0.0).sum(-1) / free.sum(-1)
-
     def distance(values: np.ndarray) -> float:
         return float(np.sqrt(np.square(values[..., free]).mean()))
 
-    return {
-        "log_rmse": float(np.sqrt(per_individual(np.square(draws.mean(0) - truth))).mean()),
-        "crps": float(per_individual(crps(draws, truth)).mean()),
-        "coverage_90": float(per_individual(covered(draws, truth, 0.9)).mean()),
+    return mean_scores(draws[:, free], truth[free], np.nonzero(free)[0]) | {
         "distance": distance(draws - best),
         "mean_distance": distance(draws.mean(0) - best.mean(0)),
     }

@@ -20,6 +20,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.scores import mean_scores, per_individual
 from agmpk.files import atomic_path
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
@@ -312,20 +313,9 @@ def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[s
     counts = np.array([c for part in asked for *_, c in part])
     owner = np.repeat(np.arange(len(counts)), counts)
 
-    def per_curve(values: np.ndarray) -> np.ndarray:
-        return np.bincount(owner, values, len(counts)) / counts
-
-    ordered = np.sort(x, 0)
-    rank = np.arange(1, SAMPLES + 1)[:, None]
-    pairs = (ordered * (2 * rank - SAMPLES - 1)).sum(0) / (SAMPLES * (SAMPLES - 1))
-    crps = np.abs(x - y).mean(0) - pairs
-    low, high = np.quantile(x, [0.05, 0.95], 0, method="weibull")
-    return {
-        "log_rmse": float(np.sqrt(per_curve(np.square(x.mean(0) - y))).mean()),
-        "log_rmse_naive": float(np.sqrt(per_curve(np.square(n - y))).mean()),
-        "crps": float(per_curve(crps).mean()),
-        "coverage_90": float(per_curve((y >= low) & (y <= high)).mean()),
-    }
+    found = mean_scores(x, y, owner)
+    error = float(np.sqrt(per_individual(np.square(n - y), owner)).mean())
+    return {"log_rmse": found.pop("log_rmse"), "log_rmse_naive": error, **found}
 
 
 def _with_prefix(task: Task) -> Task:

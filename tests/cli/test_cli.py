@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -18,6 +19,7 @@ from agmpk.cli.cohort import what_if
 from agmpk.cli.paper import SECTIONS as PAPER
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
+from agmpk.evaluation.compare import COLUMNS
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
 
@@ -156,9 +158,6 @@ def test_simulate_is_reproducible(tmp_path):
     assert pd.read_csv(files[0]).STUDY.nunique() == 3
 
 
-COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse", "covered_90", "failure"]
-
-
 def test_benchmark_of_the_development_cohorts(tmp_path):
     out = tmp_path / "results.csv"
     done = agmpk(
@@ -167,6 +166,23 @@ def test_benchmark_of_the_development_cohorts(tmp_path):
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(out)
     assert list(table) == COLUMNS and table.failure.isna().all()
+
+
+def test_benchmark_of_a_folder_by_either_protocol(tmp_path):
+    folder, tables = tmp_path / "studies", []
+    folder.mkdir()
+    shutil.copy(THEOPHYLLINE, folder / "mine.csv")
+    for protocol in ("study", "published"):
+        out = tmp_path / f"{protocol}.csv"
+        options = ["--models", "naive", "--samples", "8", "--protocol", protocol, "--out", out]
+        done = agmpk("benchmark", "--studies", folder, *options)
+        assert done.returncode == 0 and "published pff" not in done.stdout, done.stderr
+        tables.append(pd.read_csv(out))
+    assert set(tables[0].compound) == {"mine"} and tables[0].equals(tables[1])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = agmpk("benchmark", "--studies", empty, "--out", tmp_path / "x.csv")
+    assert done.returncode == 2 and "no folder with study tables" in done.stderr
 
 
 def test_benchmark_names_checkpoints(tiny, tmp_path):

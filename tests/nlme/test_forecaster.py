@@ -11,7 +11,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
-from agmpk.evaluation.metrics import log_rmse
+from agmpk.evaluation.scores import log_rmse
 from agmpk.forecasting import generate, load_forecaster, sampling_times
 from agmpk.nlme import (
     FitFailed,

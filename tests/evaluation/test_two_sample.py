@@ -4,10 +4,18 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from agmpk.cohorts import as_blocks, classifier_auc, default_classifiers, paths, signature_mmd
-from agmpk.cohorts.blocks import permutation_p, pretend
-from agmpk.cohorts.signature import mmd2, signature_gram
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.two_sample import (
+    as_blocks,
+    classifier_auc,
+    default_classifiers,
+    mmd2,
+    paths,
+    permutation_p,
+    pretend,
+    signature_gram,
+    signature_mmd,
+)
 
 sklearn = pytest.importorskip("sklearn")
 pysiglib = pytest.importorskip("pysiglib")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts import compare_exposures, exposures
+from agmpk.evaluation import compare_exposures, exposures
 
 TIMES = np.array([1.0, 2.0, 4.0, 8.0, 12.0, 24.0])
 

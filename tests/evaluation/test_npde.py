@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts import npde, npde_tests
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.npde import npde, npde_tests
 
 RNG = np.random.default_rng(0)
 
@@ -49,6 +49,18 @@ def test_npde_of_the_right_model_are_standard_normal_and_uncorrelated():
     assert np.corrcoef(npd.T)[0, 1] > 0.3
 
 
+@pytest.mark.parametrize("K, low, high", [(40, 0.25, 0.7), (200, 0.0, 0.17)])
+def test_few_simulations_reject_the_exact_law(K, low, high):
+    # Ten individuals with 12 samples each, as in a trial.
+    root = np.linalg.cholesky(covariance(np.linspace(0.5, 24, 12)))
+    rng, p = np.random.default_rng(1), []
+    for _ in range(60):
+        real, made = rng.normal(size=(10, 12)) @ root.T, rng.normal(size=(10, K, 12)) @ root.T
+        values = [npde(y, x, i, least=K) for i, (y, x) in enumerate(zip(real, made, strict=True))]
+        p.append(npde_tests(np.concatenate(values)).set_index("test")["p"]["fisher"])
+    assert low <= np.mean(np.array(p) < 0.05) <= high
+
+
 def test_the_global_test_has_about_its_size():
     rejected = []
     for _ in range(300):
@@ -84,4 +96,8 @@ def test_extremes_ties_and_few_values():
     with pytest.raises(AgmpkError, match="full-rank"):
         npde(np.zeros(3), np.repeat(simulated[:2], 100, axis=0))
     with pytest.raises(AgmpkError, match="full-rank"):
-        npde(np.zeros(3), np.ones((100, 3)))
+        npde(np.zeros(3), np.ones((200, 3)))
+    with pytest.raises(AgmpkError, match="need 200 simulations of an individual, not 199"):
+        npde(np.zeros(3), simulated[:199])
+    assert len(npde(np.zeros(3), simulated[:50], correlated=True)) == 3
+    assert len(npde(np.zeros(3), simulated[:50], least=50)) == 3

@@ -3,15 +3,25 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts import Settings, evaluate_cohorts, left_out, oracle, oracle_cases, outside_table
-from agmpk.evaluation.leave_one_out import answer
-from agmpk.forecasting.naive import NaiveForecaster, log_curves
-from agmpk.prior import load_prior
+from agmpk.evaluation.cohorts import (
+    CohortSettings,
+    evaluate_cohorts,
+    left_out,
+    oracle,
+    oracle_cases,
+    study_points,
+)
+from agmpk.evaluation.coverage import outside_table
+from agmpk.evaluation.protocol import answer
+from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.prior import load_prior, simulate
+from agmpk.prior.table import to_studies
+from agmpk.studies import Individual, Study
 
 pytest.importorskip("sklearn")
 pytest.importorskip("pysiglib")
 
-TINY = Settings(
+TINY = CohortSettings(
     n_samples=200,
     exposure=5,
     classifier=5,
@@ -20,8 +30,8 @@ TINY = Settings(
     permutations=9,
     bootstrap=20,
 )
-FAST = Settings(
-    n_samples=60,
+FAST = CohortSettings(
+    n_samples=200,
     exposure=3,
     classifier=3,
     signature=2,
@@ -85,7 +95,9 @@ def test_the_naive_generator_resamples_the_context(toy):
     study = toy[0](n=6)
     case = left_out({"toy": study})["toy"][0]
     (scored,) = answer(NaiveForecaster(), [case], 200, 0)
-    curves = np.exp(log_curves(case.context, case.times))
+    curves = np.array(
+        [np.exp(np.interp(case.times, o.times, np.log(o.concentrations))) for o in case.context]
+    )
     distance = np.abs(np.log(scored.forecast.samples[:, None] / curves)).max(2)
     assert distance.min(1).max() < 1e-9 and not scored.refusal
     assert len(set(distance.argmin(1))) == 5
@@ -102,7 +114,8 @@ def test_same_seed_same_tables(toy):
 
 
 def test_oracle_individuals_are_new_ones_of_the_same_study():
-    questions = oracle(load_prior("extended"), n_studies=3, n_context=10, n_new=14, seed=1)
+    prior = load_prior("extended").replace(design={"individuals": (24,)})
+    questions = oracle(to_studies(simulate(prior, 3, seed=1)), n_context=10)
     assert len(questions) == 3
     for cases in questions.values():
         assert len(cases) >= 10
@@ -111,7 +124,7 @@ def test_oracle_individuals_are_new_ones_of_the_same_study():
             assert case.prefix.id not in case.context.ids
             assert case.context.ids == cases[0].context.ids
             assert len(case.times) == len(case.observed) >= 2
-    again = oracle(load_prior("extended"), n_studies=3, n_context=10, n_new=14, seed=1)
+    again = oracle(to_studies(simulate(prior, 3, seed=1)), n_context=10)
     assert np.array_equal(questions["S1"][0].observed, again["S1"][0].observed)
 
 
@@ -128,3 +141,24 @@ def test_an_oracle_study_is_the_unit_of_its_individuals(toy):
 def test_oracle_cases_split_the_study(toy):
     study = toy[0](n=5)
     assert [case.prefix.id for case in oracle_cases(study, 3)] == ["4", "5"]
+
+
+def test_samples_below_the_limit_count_for_ranks(toy):
+    limit, studies = 1.0, {}
+    for seed in range(4):
+        people = []
+        for one in toy[0](n=14, seed=seed):
+            low = one.concentrations < limit
+            values = np.where(low, limit, one.concentrations)
+            people.append(Individual(one.id, one.times, values, one.doses, low))
+        studies[f"S{seed}"] = Study(f"S{seed}", tuple(people), lloq=limit)
+    scored = [
+        one for cases in left_out(studies).values() for one in answer(toy[1](), cases, 400, 0)
+    ]
+    points, reasons = study_points(scored, 0)
+    hidden = points[points.DV == limit]
+    assert len(hidden) > 50 and hidden.npde.isna().all() and not reasons
+    assert points.pit.mean() == pytest.approx(0.5, abs=0.05)
+    assert (points.outside != 0).mean() == pytest.approx(0.1, abs=0.04)
+    # Without them, what is left of the late samples is high.
+    assert points[points.DV > limit].pit.mean() > points.pit.mean() + 0.02

@@ -7,22 +7,23 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
+from scipy.stats import kstest
 from tqdm import tqdm
 
-from agmpk.evaluation.leave_one_out import REFUSED, answer, cases, score_points
-from agmpk.evaluation.people import people
-from agmpk.evaluation.pit import pit, pit_distance
-from agmpk.evaluation.resample import cluster_mean
-from agmpk.forecasting.forecaster import Forecaster
+from agmpk.evaluation.compare import score_points
+from agmpk.evaluation.intervals import cluster_mean, people
+from agmpk.evaluation.protocol import REFUSED, answer, cases
+from agmpk.evaluation.scores import LEVELS
+from agmpk.forecasting import Forecaster
 from agmpk.studies import Study
-
-LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
 @dataclass(frozen=True)
 class Points:
-    """points: one row a held-out observation, as ``score_points`` with ``prefix`` in front and a
-    randomized PIT.  refused: model, compound, individual, prefix, reason; one row a refusal."""
+    """points: one row a held-out observation, as ``score_points`` with ``prefix``, the number of
+    quantified samples that were shown.  refused: model, compound, individual, prefix, reason; one
+    row a refusal."""
 
     points: pd.DataFrame
     refused: pd.DataFrame
@@ -34,6 +35,7 @@ def calibrate(
     prefixes: Iterable[int] = range(9),
     n_samples: int = 200,
     seed: int = 0,
+    protocol: str = "study",
 ) -> Points:
     """Forecast every left-out individual from each prefix length and score its unseen points.
 
@@ -44,21 +46,18 @@ def calibrate(
         case
         for p in prefixes
         for compound, study in studies.items()
-        for case in cases(compound, study, p)
+        for case in cases(compound, study, p, protocol)
         # A shorter record would stand under a prefix it does not have.
-        if len(case.times) and len(case.prefix) == p
+        if case.held_out and len(case.prefix.quantifiable()) == p
     ]
     found, refused = [], []
     asked = tqdm(questions, desc=forecaster.name, unit="forecast", disable=None)
     for scored in answer(forecaster, asked, n_samples, seed):
-        case, forecast = scored.case, scored.forecast
-        if forecast is None:
+        if scored.answer is None:
             refused.append(scored.refused_row(forecaster.name))
             continue
-        rows = score_points(forecaster.name, scored)
-        rows["pit"] = pit(forecast.samples, case.observed, case.seed(seed + 1))
-        rows["log_error"] = np.abs(np.log(rows["PRED"]) - np.log(rows["DV"]))
-        rows.insert(3, "prefix", len(case.prefix))
+        rows = score_points(forecaster.name, scored, seed)
+        rows.insert(3, "prefix", len(scored.case.prefix.quantifiable()))
         found.append(rows)
     points = pd.concat(found, ignore_index=True) if found else pd.DataFrame()
     return Points(points, pd.DataFrame(refused, columns=REFUSED))
@@ -105,4 +104,57 @@ def calibration_table(
             | {"quantity": "pit_ks", "nominal": 0.0, "value": pit_distance(group["pit"])}
             | size
         )
+    return pd.DataFrame(rows)
+
+
+def pit_histogram(
+    pits: ArrayLike, clusters: ArrayLike, bins: int = 10, level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """Density of PIT values [N] per bin, with an interval by bootstrap of ``clusters`` [N].
+
+    Columns: left, right, density (1 is right), low, high.
+    """
+    pits = np.asarray(pits, dtype=float)
+    edges = np.linspace(0, 1, bins + 1)
+    member = np.clip(np.searchsorted(edges, pits, side="right") - 1, 0, bins - 1)
+    inside = np.eye(bins)[member] * bins
+    density, low, high = cluster_mean(inside, clusters, level=level, seed=seed)
+    return pd.DataFrame(
+        {"left": edges[:-1], "right": edges[1:], "density": density, "low": low, "high": high}
+    )
+
+
+def pit_distance(pits: ArrayLike) -> float:
+    """Kolmogorov-Smirnov distance of PIT values [N] from the uniform law.
+
+    No p-value: the points of an individual depend on each other.
+    """
+    pits = np.asarray(pits, dtype=float)
+    return float(kstest(pits, "uniform").statistic) if len(pits) else np.nan
+
+
+def outside_table(
+    points: pd.DataFrame, by: Sequence[str] = ("model",), level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """Shares of observations below, above and outside the central 90 % of the generated ones (5 %,
+    5 % and 10 % are right) and mean PIT (0.5 is right), with bootstrap intervals over people.
+
+    ``points`` as in :class:`agmpk.evaluation.cohorts.CohortEvaluation`; ``by`` names columns of it.
+    Columns: by..., measure, value, low, high, n.
+    """
+    rows = []
+    for key, group in points.groupby(list(by), sort=False):
+        values = {
+            "below": group["outside"] < 0,
+            "above": group["outside"] > 0,
+            "outside": group["outside"] != 0,
+            "pit_mean": group["pit"],
+        }
+        table = np.column_stack([column.to_numpy(float) for column in values.values()])
+        found = cluster_mean(table, people(group), level, seed=seed)
+        for measure, value, low, high in zip(values, *found, strict=True):
+            rows.append(
+                dict(zip(by, key, strict=True))
+                | {"measure": measure, "value": value, "low": low, "high": high, "n": len(group)}
+            )
     return pd.DataFrame(rows)

@@ -5,8 +5,8 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
-from agmpk.evaluation.lineup import Remembered, generative, leading, line_up, trained_on
 from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.paper.lineup import Remembered, generative, leading, line_up, trained_on
 
 
 class Counting(NaiveForecaster):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from agmpk.cohorts import points_outside, prediction_correct, time_bins, vpc
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.scores import points_outside
+from agmpk.evaluation.vpc import prediction_correct, time_bins, vpc
 
 
 def test_bins_follow_nominal_times():
@@ -34,7 +35,7 @@ def table(shift=0.0, scale=1.0, seed=0):
     rng = np.random.default_rng(seed)
     observed = np.exp(rng.normal(size=len(T)) - T / 4)
     simulated = np.exp(shift + scale * rng.normal(size=(1000, len(T))) - T / 4)
-    return vpc(T, observed, simulated), points_outside(observed, simulated)
+    return vpc(T, observed, simulated), points_outside(simulated, observed)
 
 
 def test_vpc_of_the_right_model():

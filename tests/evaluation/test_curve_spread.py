@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from agmpk.evaluation.spread import curve_spread
+from agmpk.evaluation.exposure import curve_spread
 from agmpk.studies import Dose, Individual, Study
 
 

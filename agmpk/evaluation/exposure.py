@@ -1,23 +1,29 @@
-"""Exposure of generated against observed individuals by noncompartmental analysis.
+"""Curves as numbers: exposure by noncompartmental analysis, features relative to a context, and how
+far the individuals of a study differ.
 
-Shapes: n individuals, m curves generated for each at its own times, T times.
+Shapes: n individuals (or curves), m curves generated for each at its own times, T times, G grid
+points.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import kstest
 
+from agmpk.errors import AgmpkError
+from agmpk.evaluation.intervals import cluster_mean
 from agmpk.evaluation.nca import nca
-from agmpk.evaluation.pit import pit
-from agmpk.evaluation.resample import cluster_mean
+from agmpk.evaluation.scores import pit
+from agmpk.studies import Individual, Study
 
 QUANTITIES = ("Cmax", "Tmax", "AUC0_t", "t_half")
 QUANTILES = (0.05, 0.5, 0.95)
+GRID = 8
 
 
 def exposures(
@@ -117,3 +123,115 @@ def _ranks(real: NDArray[np.float64], made: NDArray[np.float64], seed: int) -> N
 def _expand(picked: NDArray[np.int64], clusters: NDArray[np.int64]) -> NDArray[np.int64]:
     """Indices of the individuals of the picked clusters, as often as picked."""
     return np.concatenate([np.flatnonzero(clusters == k) for k in picked])
+
+
+def amount(individual: Individual) -> float:
+    """Amount of one of its (equal) doses, by which concentrations are normalized."""
+    return individual.doses[0].amount
+
+
+@dataclass(frozen=True)
+class ContextFrame:
+    """What a curve is measured against: statistics of the context's ln (y / dose).
+
+    grid [G] h: quantiles of the context's sampling times; centre [G]: mean log-curve there;
+    shape: root mean square departure of the context's curves from it; exposure: mean log of each
+    noncompartmental quantity; last: the last sampling time [h]; level, spread: mean and SD of all
+    ln (y / dose).
+    """
+
+    grid: NDArray[np.float64]
+    centre: NDArray[np.float64]
+    shape: float
+    exposure: dict[str, float]
+    last: float
+    level: float
+    spread: float
+
+
+def context_frame(context: Study, points: int = GRID) -> ContextFrame:
+    """The frame of a study's context.
+
+    Raises:
+        AgmpkError: fewer than two context individuals with two positive observations.
+    """
+    people = [one for one in context.after_dose() if len(one) >= 2]
+    if len(people) < 2:
+        raise AgmpkError(
+            f"The context of {context.compound} has {len(people)} individuals with two positive "
+            "observations; comparing cohorts needs two such individuals or more."
+        )
+    logs = [np.log(one.concentrations / amount(one)) for one in people]
+    times = np.concatenate([one.times for one in people])
+    grid = np.quantile(times, np.linspace(0, 1, points))
+    curves = np.array([np.interp(grid, p.times, y) for p, y in zip(people, logs, strict=True)])
+    centre = curves.mean(0)
+    found = [exposures(p.times, np.exp(y)[None]) for p, y in zip(people, logs, strict=True)]
+    means = {}
+    for name in QUANTITIES:
+        values = np.log([one[name][0] for one in found])
+        known = values[np.isfinite(values)]
+        means[name] = float(known.mean()) if len(known) else 0.0
+    pooled = np.concatenate(logs)
+    return ContextFrame(
+        grid,
+        centre,
+        float(np.sqrt(np.mean((curves - centre) ** 2))) or 1.0,
+        means,
+        float(times.max()),
+        float(pooled.mean()),
+        float(pooled.std()) or 1.0,
+    )
+
+
+def curve_features(
+    frame: ContextFrame, times: NDArray[np.float64], normalized: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Features [n, G + 4] of dose-normalized concentrations [n, T] at ``times`` [T] h: departure
+    from the context's mean log-curve on the common grid (linear interpolation of ln y, constant
+    beyond the range), in units of the context's own departures; and ln Cmax, Tmax, AUC0_t and
+    t_half relative to the context's geometric means (NaN where there is no half-life)."""
+    logs = np.log(normalized)
+    curves = np.array([np.interp(frame.grid, times, row) for row in logs])
+    exposure = exposures(times, normalized)
+    columns = [np.log(exposure[name]) - frame.exposure[name] for name in QUANTITIES]
+    return np.column_stack([(curves - frame.centre) / frame.shape, *columns])
+
+
+def curve_spread(study: Study, points: int = 12) -> dict[str, float]:
+    """``level``: SD between individuals of their mean ln concentration; ``shape``: root mean
+    square of what is left of the departures from the study's mean log-curve after that shift.
+
+    Both in natural-log units, from curves interpolated at ``points`` quantiles of the study's
+    sampling times, within each individual's own range.  NaN for fewer than three individuals with
+    four samples.  Doses are normalized away.
+    """
+    people = [one for one in study.after_dose() if len(one) >= 4]
+    if len(people) < 3:
+        return {"level": np.nan, "shape": np.nan}
+    times = np.quantile(
+        np.concatenate([one.times for one in people]), np.linspace(0.05, 0.95, points)
+    )
+    curves = np.array(
+        [
+            np.interp(
+                times,
+                one.times,
+                np.log(one.concentrations / sum(d.amount for d in one.single_doses())),
+                left=np.nan,
+                right=np.nan,
+            )
+            for one in people
+        ]
+    )
+    keep = np.isfinite(curves).sum(0) >= 3
+    if keep.sum() < 3:
+        return {"level": np.nan, "shape": np.nan}
+    departures = curves[:, keep] - np.nanmean(curves[:, keep], axis=0)
+    seen = np.isfinite(departures).sum(1) >= 2
+    departures = departures[seen]
+    level = np.nanmean(departures, axis=1)
+    return {
+        "level": float(level.std(ddof=1)),
+        "shape": float(np.sqrt(np.nanmean((departures - level[:, None]) ** 2))),
+    }

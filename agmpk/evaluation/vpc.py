@@ -12,9 +12,39 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.cohorts.bins import time_bins
+from agmpk.errors import AgmpkError
 
 PERCENTILES = (5.0, 50.0, 95.0)
+CLOSEST = 0.05  # samples nearer than this, relative to their time, are of one nominal time
+
+
+def time_bins(times: NDArray[np.float64], minimum: int = 5) -> NDArray[np.int64]:
+    """The bin 0, 1, ... of every observation time [N] (h, > 0), in order of time.
+
+    The contract: bins follow the nominal times.  The sorted times are cut at their largest gaps
+    of ln time first, and a cut is made only where both sides keep ``minimum`` points or more and
+    the gap is wider than ``CLOSEST``.  So equal times are never separated, samples a few minutes
+    off their nominal time stay with it, and no bin has fewer than ``minimum`` points (one bin
+    where there are fewer than two such).
+
+    Raises:
+        AgmpkError: there is no time, or one that is not positive.
+    """
+    times = np.asarray(times, dtype=float)
+    if not len(times) or not np.all(times > 0):
+        raise AgmpkError("A visual predictive check needs observations at times after the dose.")
+    order = np.argsort(times, kind="stable")
+    gaps = np.diff(np.log(times[order]))
+    cuts = [0, len(times)]
+    for k in np.argsort(-gaps, kind="stable"):
+        here = np.searchsorted(cuts, k + 1)
+        inside = k + 1 - cuts[here - 1] >= minimum and cuts[here] - k - 1 >= minimum
+        if gaps[k] > CLOSEST and inside:
+            cuts.insert(here, int(k) + 1)
+    bins = np.empty(len(times), dtype=np.int64)
+    for number, (start, stop) in enumerate(zip(cuts, cuts[1:], strict=False)):
+        bins[order[start:stop]] = number
+    return bins
 
 
 def vpc(
@@ -88,15 +118,3 @@ def prediction_correct(
         here = bins == number
         factor[here] = np.median(predicted[here]) / predicted[here]
     return observed * factor, simulated * factor
-
-
-def points_outside(
-    observed: NDArray[np.float64], simulated: NDArray[np.float64], level: float = 0.9
-) -> NDArray[np.float64]:
-    """Per observation [N]: 1.0 above, -1.0 below its central simulated interval, 0.0 inside.
-
-    A right model leaves (1 - ``level``) / 2 of the points on each side, whatever K.
-    """
-    ends = [(1 - level) / 2, (1 + level) / 2]
-    low, high = np.quantile(simulated, ends, axis=0, method="weibull")
-    return np.where(observed > high, 1.0, np.where(observed < low, -1.0, 0.0))

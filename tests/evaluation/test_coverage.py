@@ -1,41 +1,15 @@
 """PIT, coverage and CRPS of a model whose forecasts are exact, and of wrong ones."""
 
+from dataclasses import replace
+
 import numpy as np
-import pandas as pd
 import pytest
 
-from agmpk.evaluation.calibration import calibrate, calibration_table
+from agmpk.evaluation.coverage import calibrate, calibration_table, pit_distance, pit_histogram
 from agmpk.evaluation.learning import learning_curves
-from agmpk.evaluation.people import people
-from agmpk.evaluation.pit import pit, pit_distance, pit_histogram
-from agmpk.evaluation.resample import cluster_mean
 from agmpk.evaluation.sbc import rank_truths
-from agmpk.studies import Study
-
-
-def test_cluster_mean_is_wider_where_values_go_together():
-    rng = np.random.default_rng(0)
-    own = np.repeat(rng.normal(size=40), 10)
-    value, low, high = cluster_mean(own, np.repeat(np.arange(40), 10))
-    assert value == pytest.approx(own.mean())
-    exact = 2 * 1.96 * own.std() / np.sqrt(40)
-    assert (high - low) == pytest.approx(exact, rel=0.1)
-    _, near, far = cluster_mean(own, np.arange(400))
-    assert (far - near) == pytest.approx(exact / np.sqrt(10), rel=0.1)
-    assert np.isnan(cluster_mean(own, np.zeros(400)).low)
-    assert cluster_mean([1.0, np.nan, 3.0], [1, 2, 3]).value == 2.0
-    assert np.isnan(cluster_mean([np.nan, np.nan], [1, 2]).value)
-    assert cluster_mean(np.ones((4, 3)), [1, 1, 2, 2]).low.shape == (3,)
-
-
-def test_people_of_the_cocktail_are_the_same():
-    frame = pd.DataFrame(
-        {
-            "compound": ["caffeine", "paraxanthine", "theophylline", "S1", "S2"],
-            "individual": ["4", "4", "4", "4", "4"],
-        }
-    )
-    assert people(frame).nunique() == 4
+from agmpk.evaluation.scores import pit
+from agmpk.studies import Individual, Study
 
 
 def test_pit_is_uniform_for_few_samples_and_with_ties():
@@ -117,3 +91,24 @@ def test_refusals_are_recorded(gaussian):
     assert set(learned.refused.prefix) == {0} and set(learned.rows.prefix) == {1}
     ranked = rank_truths(gaussian.Exact(refuses=True), gaussian.studies(4, 2).values(), prefix=0)
     assert len(ranked.refused) == 4 and ranked.ranks.empty
+
+
+@pytest.mark.parametrize("limit", [0.5, 2.0])
+def test_the_exact_forecast_is_calibrated_although_much_is_below_the_limit(gaussian, limit):
+    def censored(one):
+        low = one.concentrations < limit
+        return Individual(
+            one.id, one.times, np.where(low, limit, one.concentrations), one.doses, low
+        )
+
+    studies = {
+        name: replace(study, individuals=[censored(one) for one in study], lloq=limit)
+        for name, study in gaussian.studies(12, 10).items()
+    }
+    points = calibrate(gaussian.Exact(), studies, prefixes=[0], n_samples=200).points
+    assert points.below.mean() > 0.15 and points.in_90.dtype == float
+    table = calibration_table(points).set_index("quantity")
+    for quantity in ("in_50", "in_80", "in_90", "in_95", "pit_mean"):
+        one = table.loc[quantity]
+        assert abs(one.value - one.nominal) < 1.2 * (one.high - one.low)
+    assert table.value["pit_ks"] < 0.08
