@@ -1,0 +1,1 @@
+"""What made the numbers of the book: every command here writes a part of ``data``."""
