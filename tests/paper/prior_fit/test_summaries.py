@@ -7,10 +7,9 @@ import pandas as pd
 import pytest
 import torch
 
-from agmpk.calibration.summaries import QUANTITIES, auc0_t, comparable, summarize
-from agmpk.calibration.trials import be_trials
 from agmpk.evaluation import benchmark_studies
 from agmpk.evaluation.nca import auc, nca
+from agmpk.paper.prior_fit.trials import QUANTITIES, auc0_t, be_trials, comparable, summarize
 from agmpk.prior import load_prior, simulate
 
 

@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from agmpk.calibration.recorded import recorded, study_draws
-from agmpk.calibration.trials import be_trials, trial_block
+from agmpk.paper.prior_fit.candidates import recorded, study_draws
+from agmpk.paper.prior_fit.trials import be_trials, trial_block
 from agmpk.prior import load_prior, simulate_block
 from agmpk.prior.laws import Law
 

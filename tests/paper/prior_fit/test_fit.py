@@ -5,15 +5,23 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import agmpk.calibration.pool as pool_module
-from agmpk.calibration import changed, fit, literature, trial_summaries
-from agmpk.calibration.__main__ import main
-from agmpk.calibration.compare import distance_table
-from agmpk.calibration.ranges import RANGES, SWITCHES, Limits, broadened, get, moved
-from agmpk.calibration.reweight import effective_size, importance_weights
-from agmpk.calibration.search import coordinate_search
-from agmpk.calibration.trials import be_trials, simulated_trials
+import agmpk.paper.prior_fit.fit as pool_module
 from agmpk.errors import AgmpkError
+from agmpk.paper.prior_fit.__main__ import main
+from agmpk.paper.prior_fit.candidates import (
+    RANGES,
+    SWITCHES,
+    Limits,
+    broadened,
+    changed,
+    effective_size,
+    get,
+    importance_weights,
+    moved,
+)
+from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
+from agmpk.paper.prior_fit.fit import coordinate_search, fit
+from agmpk.paper.prior_fit.trials import be_trials, literature, simulated_trials
 from agmpk.prior import load_prior
 from agmpk.prior.laws import Law
 

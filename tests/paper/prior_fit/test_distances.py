@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp, norm, wasserstein_distance
 
-from agmpk.calibration.distances import bootstrap, distances
+from agmpk.paper.prior_fit.compare import bootstrap, distances
 
 
 @pytest.fixture

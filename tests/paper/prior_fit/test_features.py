@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import agmpk.calibration
-from agmpk.calibration import (
+import agmpk.paper.prior_fit as package
+from agmpk.paper.prior_fit.features import (
     DESIGN_FEATURES,
     FEATURES,
     cohort_table,
@@ -110,7 +110,7 @@ def test_a_place_is_a_rank(real):
 
 
 def test_the_benchmark_takes_no_part():
-    folder = Path(agmpk.calibration.__file__).parent
+    folder = Path(package.__file__).parent
     for path in folder.glob("*.py"):
         names = {
             getattr(node, "id", getattr(node, "attr", getattr(node, "value", "")))

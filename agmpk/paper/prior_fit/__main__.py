@@ -1,4 +1,4 @@
-"""``python -m agmpk.calibration fit``: the preset ``calibrated``; ``tables``: the comparisons."""
+"""``python -m agmpk.paper.prior_fit``: ``fit`` the preset ``calibrated``, make the ``tables``."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from pathlib import Path
 import click
 import torch
 
-from agmpk.calibration.changes import CHANGES, changed
-from agmpk.calibration.fit import FitResult, fit
-from agmpk.calibration.literature import literature
-from agmpk.calibration.preset import write_preset
-from agmpk.calibration.tables import calibration_tables, write_tables
 from agmpk.errors import AgmpkError
+from agmpk.paper.prior_fit.candidates import CHANGES, changed
+from agmpk.paper.prior_fit.compare import calibration_tables, write_tables
+from agmpk.paper.prior_fit.fit import FitResult, fit, write_preset
+from agmpk.paper.prior_fit.trials import literature
 from agmpk.paths import PROJECT
 from agmpk.prior import load_prior
 
@@ -77,12 +76,12 @@ def header(result: FitResult, start: str, seed: int, blocks: int) -> list[str]:
     """How the preset was made."""
     before, after = result.objective
     return [
-        "Made by `python -m agmpk.calibration fit "
+        "Made by `python -m agmpk.paper.prior_fit fit "
         f"--start {start} --seed {seed} --blocks {blocks}`; do not edit.",
         f"The preset {start}, with these quantities changed for the development cohorts",
-        "(agmpk/calibration/changes.py):",
+        "(agmpk.paper.prior_fit.candidates.py):",
         *[f"  {c.quantity}: {c.reason}" for c in CHANGES],
-        "and then the ranges of agmpk/calibration/ranges.py fitted to the bioequivalence",
+        "and then the ranges of agmpk.paper.prior_fit.candidates.py fitted to the bioequivalence",
         "literature (data/literature/reference.csv): summed Wasserstein distance and shortfall of",
         f"coverage {before:.2f} before and {after:.2f} after the fit, from {64 * blocks} trials",
         f"({result.effective[1]:.0f} effective ones). The 20 benchmark compounds took no part.",
@@ -90,4 +89,4 @@ def header(result: FitResult, start: str, seed: int, blocks: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    main(prog_name="python -m agmpk.calibration")
+    main(prog_name="python -m agmpk.paper.prior_fit")

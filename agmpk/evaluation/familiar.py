@@ -1,0 +1,446 @@
+"""Is a study inside what the prior can draw?
+
+A network trained on simulated studies answers any other as well, without a word. So a study's
+context, and the samples that its target has shown, are summarized by some twenty statistics and
+compared with those of studies that the prior has drawn (``data/calibration/familiar.csv.gz``,
+made by ``python -m agmpk.paper.prior_fit familiar``). No simulator is needed to ask.
+
+The statistics do not depend on the units of concentration and dose, except level and clearance,
+which are left out where those units cannot be brought to mg and L. Of each, the distance from the
+median of simulated studies of the same kind (oral or not, one dose or more, rich or sparse) is
+taken in units of half the central 95 % (over 1.96). The largest distance and Mahalanobis' distance
+of all together are each turned into a rank among the simulated studies, and so is the smaller of
+the two ranks: its place is the p-value, uniform for a study that the prior has drawn.
+
+Shapes: N samples of all people below each other, J statistics, R simulated studies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agmpk.errors import AgmpkError
+from agmpk.paths import data_path
+from agmpk.studies import Individual, Study, conversion_factor
+
+Array = NDArray[np.float64]
+
+ALARM = 0.04
+"""A smaller p-value raises the alarm: below 5 % of simulated studies with room for noise."""
+
+LOG, SHARE, PLAIN = "log", "share", "plain"
+STATISTICS: Mapping[str, tuple[str, str, str]] = {
+    "level": ("highest concentration per dose", "1/L", LOG),
+    "clearance": ("dose per area under the curve", "L/h", LOG),
+    "peak_time": ("time of the peak", "h", LOG),
+    "first_time": ("first sample after a dose", "h", LOG),
+    "last_time": ("last sample after a dose", "h", LOG),
+    "slope": ("terminal slope", "1/h", LOG),
+    "fall": ("fall from the peak to the last sample, in logarithms", "", PLAIN),
+    "tail": ("share of people whose curve rises at the end", "", SHARE),
+    "rise": ("rise from the first sample to the peak, in logarithms", "", PLAIN),
+    "peak_place": ("place of the peak among a person's samples, 0 first to 1 last", "", PLAIN),
+    "rebound": ("rise of the mean curve after its peak, in logarithms", "", PLAIN),
+    "rebounds": ("rise of single curves after their peak, in logarithms", "", PLAIN),
+    "peaks": ("number of peaks of a single curve", "", PLAIN),
+    "roughness": ("roughness of single log-curves", "", PLAIN),
+    "spread": ("SD of people's levels, in logarithms", "", PLAIN),
+    "outlier": ("largest distance of a person from the others, in logarithms", "", PLAIN),
+    "lone": ("the same in robust SDs", "", PLAIN),
+    "shape": ("differences in shape between people, in logarithms", "", PLAIN),
+    "dose_slope": ("power of the dose in dose-normalized levels", "", PLAIN),
+    "drift": ("change of the level from first to later doses, in logarithms", "", PLAIN),
+    "last_spread": ("SD of people's last times, in logarithms", "", PLAIN),
+    "peak_spread": ("SD of people's peak times, in logarithms", "", PLAIN),
+    "below": ("share of samples below the limit", "", SHARE),
+    "own_level": ("distance of the target's samples from the others', in logarithms", "", PLAIN),
+    "own_place": ("the same in SDs of the others", "", PLAIN),
+    "own_change": ("drift of the target's samples away from the others", "", PLAIN),
+    "own_time": ("first sample of the target against the others' (ratio)", "", LOG),
+    "own_dose": ("first dose of the target against the others' (ratio)", "", LOG),
+}
+"""What is compared: meaning, unit and scale. The last five are of a target and its samples."""
+
+OWN = tuple(name for name in STATISTICS if name.startswith("own_"))
+KIND = ("oral", "repeated", "rich")
+FEWEST = 100  # simulated studies of a kind; with fewer, all kinds are compared
+BINS, UNIQUE = 12, 24
+PROMINENT = 0.25  # ln: a rise that counts as a peak of its own
+KG = 70.0  # body weight for doses per kg
+
+
+@dataclass(frozen=True)
+class Familiarity:
+    """How a study lies among those that the prior draws.
+
+    Attributes:
+        p_value: share of simulated studies of its kind that are at least as unusual.
+        familiar: whether the p-value is at least ``ALARM``.
+        sentence: one sentence for a reader.
+        worst: the statistics that are furthest out: name, meaning, value, low and high (the
+            central 95 % of simulated studies), distance (in robust SDs).
+        compared: number of simulated studies that it was compared with.
+    """
+
+    p_value: float
+    familiar: bool
+    sentence: str
+    worst: tuple[dict[str, object], ...]
+    compared: int
+
+
+def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
+    """Compare a context, and the samples shown of its target, with studies drawn by the prior.
+
+    Args:
+        study: the context: the study's other people, with all their samples.
+        prefix: the target with its doses and the samples that it has shown; None asks about the
+            context alone.
+
+    Returns:
+        The p-value, a sentence, and what is most unusual.
+
+    Raises:
+        AgmpkError: the reference table is missing, or nothing in the study can be compared.
+    """
+    found = statistics(study, prefix)
+    law = _reference().law(tuple(bool(found[name]) for name in KIND), prefix is not None)
+    values = np.array([found[name] for name in law.names])
+    if not np.isfinite(values).any():
+        raise AgmpkError(
+            f"The study of {study.compound} has no quantified sample after a dose; "
+            "there is nothing to compare with the prior."
+        )
+    p = law.p_value(values)
+    worst = law.worst(values)
+    return Familiarity(p, p >= ALARM, _sentence(study, p, worst), worst, len(law.unusual))
+
+
+def _sentence(study: Study, p: float, worst: tuple[dict[str, object], ...]) -> str:
+    if p >= ALARM:
+        return f"The study of {study.compound} lies within what the prior draws (p = {p:.2g})."
+    what = worst[0]
+    return (
+        f"The study of {study.compound} lies outside of what the prior draws (p = {p:.2g}): "
+        f"{what['meaning']} is {what['value']}, simulated studies of its kind have "
+        f"{what['low']} to {what['high']}; check units, doses and times, and do not rely on "
+        "the forecast."
+    )
+
+
+def statistics(study: Study, prefix: Individual | None = None) -> dict[str, float]:
+    """Return the ``STATISTICS`` (NaN where a study says too little) and ``KIND`` (0 or 1)."""
+    out = dict.fromkeys(STATISTICS, np.nan)
+    people = [_Person(one) for one in study]
+    seen = [one for one in people if len(one.y)]
+    doses = [dose for one in study for dose in one.doses]
+    out["oral"] = float(any(dose.route == "oral" for dose in doses))
+    out["repeated"] = float(any(len(one.single_doses()) > 1 for one in study))
+    out["rich"] = float(bool(seen) and np.median([len(one.y) for one in seen]) >= 5)
+    if not seen:
+        return out
+    counted = sum(one.counted for one in people)
+    out["below"] = sum(one.censored for one in people) / counted
+    _single_curves(out, seen, _per_litre(study))
+    pooled = _Pooled(seen)
+    _spreads(out, seen, pooled)
+    if prefix is not None:
+        _target(out, _Person(prefix), seen, pooled)
+    return out
+
+
+class _Person:
+    """Quantified samples after the first dose: time, time since the last dose and its number,
+    ln(concentration / amount of that dose)."""
+
+    def __init__(self, one: Individual) -> None:
+        doses = one.single_doses()
+        starts, amounts = np.array([(d.time, d.amount) for d in doses]).T
+        number = np.searchsorted(starts, one.times, side="left") - 1
+        after = number >= 0
+        self.counted, self.censored = int(after.sum()), int(one.censored[after].sum())
+        keep = after & ~one.censored & (one.concentrations > 0)
+        self.number = number[keep]
+        self.time, self.since = one.times[keep], one.times[keep] - starts[self.number]
+        self.y = np.log(one.concentrations[keep] / amounts[self.number])
+        self.dose, self.doses, self.amounts = float(np.log(amounts[0])), starts, amounts
+
+    def longest_stretch(self) -> tuple[Array, Array]:
+        """Times since dose and values of the dosing interval with most samples (the last such)."""
+        numbers, counts = np.unique(self.number[::-1], return_counts=True)
+        best = self.number == numbers[::-1][counts[::-1].argmax()]
+        return self.since[best], self.y[best]
+
+
+def _per_litre(study: Study) -> float:
+    """ln of the factor that brings concentration per dose to 1/L; NaN if there is none."""
+    dose = study.units.dose
+    try:
+        per_kg = "kg" in dose.split("/", 1)[1:][0] if "/" in dose else False
+        amount = conversion_factor(dose, "mg/kg" if per_kg else "mg") * (KG if per_kg else 1.0)
+        return float(np.log(conversion_factor(study.units.concentration, "mg/L") / amount))
+    except AgmpkError:
+        return np.nan
+
+
+def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float) -> None:
+    """Statistics that are medians or shares of single curves."""
+    out["level"] = per_litre + _median([one.y.max() for one in seen])
+    rows = []
+    for one in seen:
+        t, y = one.longest_stretch()
+        if len(y) < 3:
+            continue
+        top = int(y.argmax())
+        slope = np.polyfit(t[-3:], y[-3:], 1)[0] if len(y) - top >= 3 else np.nan
+        later = np.maximum.accumulate(y[top:][::-1])[::-1] - y[top:] if top < len(y) - 1 else [0.0]
+        area = np.trapezoid(np.exp(y), t) if len(y) >= 5 and len(one.doses) == 1 else np.nan
+        rows.append(
+            {
+                "clearance": -np.log(area) if area > 0 else np.nan,
+                "peak_time": np.log(max(t[top], 1e-3)),
+                "slope": np.log(-slope) if slope < 0 else np.nan,
+                "fall": y[top] - y[-1],
+                "tail": float(y[-1] > y[-2]),
+                "rise": y[top] - y[0],
+                "peak_place": top / (len(y) - 1),
+                "rebounds": float(np.max(later)),
+                "peaks": float(_peaks(y)),
+            }
+        )
+    if rows:
+        frame = pd.DataFrame(rows)
+        for name in frame:
+            shares = name in ("tail", "peaks", "peak_place")
+            out[name] = float(frame[name].mean()) if shares else _median(frame[name])
+        out["clearance"] -= per_litre
+        out["peak_spread"] = _sd(frame["peak_time"])
+    out["first_time"] = _median([np.log(max(one.since.min(), 1e-3)) for one in seen])
+    out["last_time"] = _median([np.log(max(one.since.max(), 1e-3)) for one in seen])
+    out["last_spread"] = _sd(np.log([max(one.time[-1], 1e-3) for one in seen]))
+    rough = [x for one in seen for x in _bends(one)]
+    if len(rough) >= 10:
+        out["roughness"] = float(np.median(np.abs(rough)) / 0.6745)
+
+
+def _peaks(y: Array) -> int:
+    """Number of maxima that stand ``PROMINENT`` above what lies between them."""
+    count, low, high, rising = 0, y[0], y[0], True
+    for value in y[1:]:
+        if rising:
+            high = max(high, value)
+            if value < high - PROMINENT:
+                count, rising, low = count + 1, False, value
+        else:
+            low = min(low, value)
+            if value > low + PROMINENT:
+                rising, high = True, value
+    return count + rising
+
+
+def _bends(one: _Person) -> list[float]:
+    """How far samples leave the line between their neighbours in time, in units of one's noise."""
+    t, y = one.longest_stretch()
+    if len(y) < 4:
+        return []
+    with np.errstate(divide="ignore", invalid="ignore"):
+        a = (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
+    bend = (y[1:-1] - (1 - a) * y[:-2] - a * y[2:]) / np.sqrt(1 + a**2 + (1 - a) ** 2)
+    # A curve that all people share bends too; differences of neighbouring bends cancel most of it.
+    return list(np.diff(bend) / np.sqrt(2)) if len(bend) > 1 else []
+
+
+class _Pooled:
+    """The mean curve of dose-normalized log-concentrations by time since dose, and each person's
+    distance from it, fitted in turn."""
+
+    def __init__(self, seen: list[_Person]) -> None:
+        who = np.repeat(np.arange(len(seen)), [len(one.y) for one in seen])
+        since = np.concatenate([one.since for one in seen])
+        y = np.concatenate([one.y for one in seen])
+        places = np.unique(np.round(since, 2))
+        if len(places) > UNIQUE:
+            places = np.unique(np.quantile(since, np.linspace(0, 1, BINS + 1)))
+            bins = np.clip(np.searchsorted(places, since, side="right") - 1, 0, len(places) - 2)
+        else:
+            bins = np.searchsorted(places, np.round(since, 2))
+        used, bins = np.unique(bins, return_inverse=True)
+        self.count = np.bincount(bins)
+        self.at = np.bincount(bins, since) / self.count
+        order = np.argsort(self.at)
+        levels = np.zeros(len(seen))
+        for _ in range(4):
+            curve = np.bincount(bins, y - levels[who]) / self.count
+            residual = y - np.interp(since, self.at[order], curve[order])
+            # One sample in a bin of its own says nothing about the person: shrink a little.
+            sums = np.bincount(who, residual, len(seen))
+            levels = sums / (np.bincount(who, minlength=len(seen)) + 0.2)
+            levels -= np.median(levels)
+        self.at, self.curve, self.count = self.at[order], curve[order], self.count[order]
+        self.who, self.since, self.levels = who, since, levels
+        self.residual = residual - levels[who]
+
+    def expected(self, since: Array) -> Array:
+        """The mean curve at times since dose."""
+        return np.interp(since, self.at, self.curve)
+
+
+def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> None:
+    """Statistics of the differences between people."""
+    often = pooled.count >= max(2, 0.3 * len(seen))
+    y = pooled.curve[often]
+    if len(y) >= 4:
+        rest = y[int(y.argmax()) :]
+        out["rebound"] = float(np.max(np.maximum.accumulate(rest[::-1])[::-1] - rest))
+    if len(seen) < 3:
+        return
+    levels = pooled.levels
+    away = np.abs(levels - np.median(levels))
+    out["spread"], out["outlier"] = _sd(levels), float(away.max())
+    out["lone"] = float(away.max() / (1.4826 * np.median(away) + 0.05))
+    if len(pooled.residual) >= 3 * len(seen):
+        out["shape"] = float(np.sqrt(np.mean(pooled.residual**2)))
+    doses = np.array([one.dose for one in seen])
+    if doses.std() > 0.1:
+        out["dose_slope"] = float(np.polyfit(doses, levels, 1)[0])
+    number = np.concatenate([one.number for one in seen])
+    if len(np.unique(number)) > 1:
+        x = np.log1p(number)
+        # Within people, so that those who were seen late do not count as a drift.
+        inner = x - (np.bincount(pooled.who, x) / np.bincount(pooled.who))[pooled.who]
+        if np.sum(inner**2) > 0.5:
+            rest = pooled.residual + levels[pooled.who]
+            out["drift"] = float(np.sum(inner * rest) / np.sum(inner**2))
+
+
+def _target(out: dict[str, float], one: _Person, seen: list[_Person], pooled: _Pooled) -> None:
+    """Statistics of the target's own samples against the context."""
+    out["own_dose"] = one.dose - _median([other.dose for other in seen])
+    if not len(one.y):
+        return
+    away = one.y - pooled.expected(one.since)
+    out["own_level"] = float(abs(away.mean()))
+    out["own_place"] = out["own_level"] / (out["spread"] + 0.05)
+    if len(away) > 1:
+        out["own_change"] = float(away[-1] - away[0])
+    first = _median([np.log(max(other.since[0], 1e-3)) for other in seen])
+    out["own_time"] = float(np.log(max(one.since[0], 1e-3))) - first
+
+
+def _median(values) -> float:
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    return float(np.median(values)) if len(values) else np.nan
+
+
+def _sd(values) -> float:
+    values = np.asarray(values, float)
+    values = values[np.isfinite(values)]
+    return float(values.std(ddof=1)) if len(values) >= 3 else np.nan
+
+
+class Reference:
+    """Statistics of simulated studies, and the law of how unusual they are.
+
+    Args:
+        table: one row a simulated study, columns ``STATISTICS`` and ``KIND``.
+    """
+
+    def __init__(self, table: pd.DataFrame) -> None:
+        missing = [name for name in (*STATISTICS, *KIND) if name not in table]
+        if missing:
+            raise AgmpkError(
+                f"The reference of simulated studies lacks {', '.join(missing)}; make it again."
+            )
+        self.table = table
+        self.law = lru_cache(maxsize=32)(self._law)
+
+    def _law(self, kind: tuple[bool, ...], with_target: bool) -> _Law:
+        same = (self.table[list(KIND)].to_numpy() > 0.5) == np.array(kind)
+        chosen = same.all(1) if same.all(1).sum() >= FEWEST else np.ones(len(same), bool)
+        names = tuple(name for name in STATISTICS if with_target or name not in OWN)
+        return _Law(names, self.table.loc[chosen, list(names)].to_numpy(float))
+
+
+class _Law:
+    """Distances of simulated studies [R, J] from their middle, and their ranks."""
+
+    def __init__(self, names: tuple[str, ...], values: Array) -> None:
+        known = np.isfinite(values).mean(0) > 0.05
+        self.names = tuple(n for n, ok in zip(names, known, strict=True) if ok)
+        values = values[:, known]
+        self.low, self.middle, self.high = np.nanquantile(values, [0.025, 0.5, 0.975], axis=0)
+        tiny = 1e-3 + 0.02 * (self.high - self.low)
+        self.below = np.maximum(self.middle - self.low, tiny) / 1.96
+        self.above = np.maximum(self.high - self.middle, tiny) / 1.96
+        z = self.scaled(values)
+        self.cut = np.clip(np.nan_to_num(z), -4, 4)
+        n = len(z)
+        self.inverse = np.linalg.inv(self.cut.T @ self.cut / n + 0.05 * np.eye(z.shape[1]))
+        self.extreme, self.joint = (np.sort(x) for x in self.distances(z))
+        self.unusual = np.sort(self.smaller_rank(z))
+
+    def scaled(self, values: Array) -> Array:
+        """Distances from the median, in robust SDs of each side; NaN where unknown."""
+        away = values - self.middle
+        return away / np.where(away < 0, self.below, self.above)
+
+    def distances(self, z: Array) -> tuple[Array, Array]:
+        """The largest distance of each row of ``z`` [R, J], and Mahalanobis'."""
+        filled = np.nan_to_num(z)
+        return np.abs(filled).max(1), np.einsum("rj,jk,rk->r", filled, self.inverse, filled)
+
+    def smaller_rank(self, z: Array) -> Array:
+        """The smaller of the two upper ranks, float64[R]; distances beyond all go on falling."""
+        ranks = []
+        for found, law in zip(self.distances(z), (self.extreme, self.joint), strict=True):
+            upper = 1 - np.searchsorted(law, found, side="left") / len(law)
+            beyond = np.maximum(found / law[-1], 1.0)
+            ranks.append(np.where(upper > 0, upper, 0.5 / len(law) / beyond))
+        return np.minimum(*ranks)
+
+    def p_value(self, values: Array) -> float:
+        """Share of the simulated studies that are at least as unusual, itself counted."""
+        rank = self.smaller_rank(self.scaled(values[None]))[0]
+        more = np.searchsorted(self.unusual, rank, side="right")
+        return float((more + 1) / (len(self.unusual) + 1))
+
+    def worst(self, values: Array, n: int = 3) -> tuple[dict[str, object], ...]:
+        """The ``n`` statistics furthest from the middle."""
+        z = np.nan_to_num(self.scaled(values))
+        rows = []
+        for j in np.argsort(-np.abs(z), kind="stable")[:n]:
+            meaning, unit, scale = STATISTICS[self.names[j]]
+            texts = [_written(x, unit, scale) for x in (values[j], self.low[j], self.high[j])]
+            rows.append(
+                {
+                    "statistic": self.names[j],
+                    "meaning": meaning,
+                    "value": texts[0],
+                    "low": texts[1],
+                    "high": texts[2],
+                    "distance": float(abs(z[j])),
+                }
+            )
+        return tuple(rows)
+
+
+def _written(value: float, unit: str, scale: str) -> str:
+    if not np.isfinite(value):
+        return "unknown"
+    if scale == SHARE:
+        return f"{100 * value:.0f} %"
+    return f"{np.exp(value) if scale == LOG else value:.2g} {unit}".strip()
+
+
+@lru_cache(maxsize=2)
+def _reference(path: str | os.PathLike[str] | None = None) -> Reference:
+    file = data_path("calibration", "familiar.csv.gz") if path is None else path
+    return Reference(pd.read_csv(file))
