@@ -6,11 +6,11 @@ compared with those of studies that the prior has drawn (``data/calibration/fami
 made by ``python -m agmpk.paper.prior_fit familiar``). No simulator is needed to ask.
 
 The statistics do not depend on the units of concentration and dose, except level and clearance,
-which are left out where those units cannot be brought to mg and L. Of each, the distance from the
-median of simulated studies of the same kind (oral or not, one dose or more, rich or sparse) is
-taken in units of half the central 95 % (over 1.96). The largest distance and Mahalanobis' distance
-of all together are each turned into a rank among the simulated studies, and so is the smaller of
-the two ranks: its place is the p-value, uniform for a study that the prior has drawn.
+which are left out where those units cannot be brought to mg and L. Each is turned into its normal
+score among simulated studies of the same kind (oral or not, one dose or more, rich or sparse), and
+beyond all of them by the slope of their outermost part. The largest score and Mahalanobis' distance
+of all together are each ranked among the simulated studies, and so is the smaller of the two ranks:
+its place is the p-value, uniform for a study that the prior has drawn.
 
 Shapes: N samples of all people below each other, J statistics, R simulated studies.
 """
@@ -25,6 +25,7 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from agmpk.errors import AgmpkError
 from agmpk.paths import data_path
@@ -49,13 +50,17 @@ STATISTICS: Mapping[str, tuple[str, str, str]] = {
     "peak_place": ("place of the peak among a person's samples, 0 first to 1 last", "", PLAIN),
     "rebound": ("rise of the mean curve after its peak, in logarithms", "", PLAIN),
     "rebounds": ("rise of single curves after their peak, in logarithms", "", PLAIN),
+    "rebound_lone": ("the rise of the mean curve after its peak in standard errors", "", PLAIN),
+    "asymmetry": ("steepest rise over steepest fall (ratio)", "", LOG),
+    "bend": ("bend of the falling log-curves, positive where they flatten out", "", PLAIN),
+    "early": ("share of samples in the first third of the time", "", SHARE),
     "peaks": ("number of peaks of a single curve", "", PLAIN),
     "roughness": ("roughness of single log-curves", "", PLAIN),
     "spread": ("SD of people's levels, in logarithms", "", PLAIN),
     "outlier": ("largest distance of a person from the others, in logarithms", "", PLAIN),
     "lone": ("the same in robust SDs", "", PLAIN),
     "shape": ("differences in shape between people, in logarithms", "", PLAIN),
-    "dose_slope": ("power of the dose in dose-normalized levels", "", PLAIN),
+    "dose_effect": ("change of dose-normalized levels per SD of ln dose", "", PLAIN),
     "drift": ("change of the level from first to later doses, in logarithms", "", PLAIN),
     "last_spread": ("SD of people's last times, in logarithms", "", PLAIN),
     "peak_spread": ("SD of people's peak times, in logarithms", "", PLAIN),
@@ -73,6 +78,7 @@ KIND = ("oral", "repeated", "rich")
 FEWEST = 100  # simulated studies of a kind; with fewer, all kinds are compared
 BINS, UNIQUE = 12, 24
 PROMINENT = 0.25  # ln: a rise that counts as a peak of its own
+CUT = 4.0  # largest score in Mahalanobis' distance
 KG = 70.0  # body weight for doses per kg
 
 
@@ -85,7 +91,7 @@ class Familiarity:
         familiar: whether the p-value is at least ``ALARM``.
         sentence: one sentence for a reader.
         worst: the statistics that are furthest out: name, meaning, value, low and high (the
-            central 95 % of simulated studies), distance (in robust SDs).
+            central 95 % of simulated studies), score (normal, 0 in the middle).
         compared: number of simulated studies that it was compared with.
     """
 
@@ -201,6 +207,9 @@ def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float)
         top = int(y.argmax())
         slope = np.polyfit(t[-3:], y[-3:], 1)[0] if len(y) - top >= 3 else np.nan
         later = np.maximum.accumulate(y[top:][::-1])[::-1] - y[top:] if top < len(y) - 1 else [0.0]
+        slopes = np.diff(y) / np.diff(t).clip(1e-3)
+        steepest = (max(slopes.max(), 1e-3), max(-slopes.min(), 1e-3))
+        falling = slopes[top:]
         area = np.trapezoid(np.exp(y), t) if len(y) >= 5 and len(one.doses) == 1 else np.nan
         rows.append(
             {
@@ -212,6 +221,11 @@ def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float)
                 "rise": y[top] - y[0],
                 "peak_place": top / (len(y) - 1),
                 "rebounds": float(np.max(later)),
+                "asymmetry": np.log(steepest[0] / steepest[1]),
+                "bend": falling[-1] / abs(falling).max() - falling[0] / abs(falling).max()
+                if len(falling) >= 2
+                else np.nan,
+                "early": np.mean(t - t[0] <= (t[-1] - t[0]) / 3),
                 "peaks": float(_peaks(y)),
             }
         )
@@ -299,6 +313,8 @@ def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> Non
     if len(y) >= 4:
         rest = y[int(y.argmax()) :]
         out["rebound"] = float(np.max(np.maximum.accumulate(rest[::-1])[::-1] - rest))
+        noise = np.sqrt(np.mean(pooled.residual**2) / len(seen))
+        out["rebound_lone"] = out["rebound"] / (0.02 + noise)
     if len(seen) < 3:
         return
     levels = pooled.levels
@@ -309,7 +325,7 @@ def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> Non
         out["shape"] = float(np.sqrt(np.mean(pooled.residual**2)))
     doses = np.array([one.dose for one in seen])
     if doses.std() > 0.1:
-        out["dose_slope"] = float(np.polyfit(doses, levels, 1)[0])
+        out["dose_effect"] = float(np.mean((doses - doses.mean()) * levels) / doses.std())
     number = np.concatenate([one.number for one in seen])
     if len(np.unique(number)) > 1:
         x = np.log1p(number)
@@ -369,36 +385,52 @@ class Reference:
         return _Law(names, self.table.loc[chosen, list(names)].to_numpy(float))
 
 
+class _Score:
+    """The normal score of a statistic among simulated ones: ranks, and beyond them a line."""
+
+    def __init__(self, values: Array) -> None:
+        self.at, counts = np.unique(values, return_counts=True)
+        middle = np.cumsum(counts) - 0.5 * counts  # ties share their middle rank
+        self.z = norm.ppf(middle / counts.sum())
+        inner = np.quantile(values, [0.05, 0.95])
+        spread = 1e-3 + 0.02 * (inner[1] - inner[0])
+        self.slopes = [
+            (abs(self.z[k]) - 1.64) / max(abs(self.at[k] - inner[k]), spread) for k in (0, -1)
+        ]
+
+    def __call__(self, x: Array) -> Array:
+        inside = np.interp(x, self.at, self.z)
+        below, above = (self.at[0] - x).clip(0), (x - self.at[-1]).clip(0)
+        return inside - below * abs(self.slopes[0]) + above * abs(self.slopes[1])
+
+
 class _Law:
-    """Distances of simulated studies [R, J] from their middle, and their ranks."""
+    """How unusual R simulated studies of a kind are, from their statistics [R, J]."""
 
     def __init__(self, names: tuple[str, ...], values: Array) -> None:
         known = np.isfinite(values).mean(0) > 0.05
         self.names = tuple(n for n, ok in zip(names, known, strict=True) if ok)
         values = values[:, known]
-        self.low, self.middle, self.high = np.nanquantile(values, [0.025, 0.5, 0.975], axis=0)
-        tiny = 1e-3 + 0.02 * (self.high - self.low)
-        self.below = np.maximum(self.middle - self.low, tiny) / 1.96
-        self.above = np.maximum(self.high - self.middle, tiny) / 1.96
+        self.low, self.high = np.nanquantile(values, [0.025, 0.975], axis=0)
+        self.scores = [_Score(column[np.isfinite(column)]) for column in values.T]
         z = self.scaled(values)
-        self.cut = np.clip(np.nan_to_num(z), -4, 4)
-        n = len(z)
-        self.inverse = np.linalg.inv(self.cut.T @ self.cut / n + 0.05 * np.eye(z.shape[1]))
+        cut = np.nan_to_num(z).clip(-CUT, CUT)
+        self.inverse = np.linalg.inv(cut.T @ cut / len(z) + 0.05 * np.eye(z.shape[1]))
         self.extreme, self.joint = (np.sort(x) for x in self.distances(z))
         self.unusual = np.sort(self.smaller_rank(z))
 
     def scaled(self, values: Array) -> Array:
-        """Distances from the median, in robust SDs of each side; NaN where unknown."""
-        away = values - self.middle
-        return away / np.where(away < 0, self.below, self.above)
+        """Normal scores of statistics [R, J]; NaN where unknown."""
+        return np.column_stack([f(x) for f, x in zip(self.scores, values.T, strict=True)])
 
     def distances(self, z: Array) -> tuple[Array, Array]:
-        """The largest distance of each row of ``z`` [R, J], and Mahalanobis'."""
+        """The largest score of each row of ``z`` [R, J], and Mahalanobis' distance."""
         filled = np.nan_to_num(z)
-        return np.abs(filled).max(1), np.einsum("rj,jk,rk->r", filled, self.inverse, filled)
+        cut = filled.clip(-CUT, CUT)
+        return np.abs(filled).max(1), np.einsum("rj,jk,rk->r", cut, self.inverse, cut)
 
     def smaller_rank(self, z: Array) -> Array:
-        """The smaller of the two upper ranks, float64[R]; distances beyond all go on falling."""
+        """The smaller of the two upper ranks, float64[R]; beyond all of them it goes on falling."""
         ranks = []
         for found, law in zip(self.distances(z), (self.extreme, self.joint), strict=True):
             upper = 1 - np.searchsorted(law, found, side="left") / len(law)
@@ -414,7 +446,7 @@ class _Law:
 
     def worst(self, values: Array, n: int = 3) -> tuple[dict[str, object], ...]:
         """The ``n`` statistics furthest from the middle."""
-        z = np.nan_to_num(self.scaled(values))
+        (z,) = np.nan_to_num(self.scaled(values[None]))
         rows = []
         for j in np.argsort(-np.abs(z), kind="stable")[:n]:
             meaning, unit, scale = STATISTICS[self.names[j]]
@@ -426,7 +458,7 @@ class _Law:
                     "value": texts[0],
                     "low": texts[1],
                     "high": texts[2],
-                    "distance": float(abs(z[j])),
+                    "score": float(z[j]),
                 }
             )
         return tuple(rows)
