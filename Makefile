@@ -7,7 +7,7 @@ PYTHON ?= python3
 TIER ?= laptop
 VENV := .venv
 RUN := $(VENV)/bin/python
-COMPANION := $(RUN) -m agmpk.companion
+BOOK := $(RUN) -m agmpk.cli book
 # The environment is remade when what it is made from changes, by content, not by date.
 STAMP := $(VENV)/agmpk-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-').stamp
 
@@ -30,13 +30,13 @@ $(STAMP):
 	@touch $@
 
 book: setup ## Execute what has changed and build book/_build/html (TIER=smoke, laptop or paper)
-	@$(COMPANION) build --tier $(TIER)
+	@$(BOOK) build --tier $(TIER)
 
 notebooks: setup ## Execute what has changed, without pages (TIER=..., CHAPTER=forecasting)
-	@$(COMPANION) notebooks --tier $(TIER) $(if $(CHAPTER),--chapter $(CHAPTER))
+	@$(BOOK) notebooks --tier $(TIER) $(if $(CHAPTER),--chapter $(CHAPTER))
 
 check: setup ## Say which executed chapters are stale, and why
-	@$(COMPANION) check --tier $(TIER)
+	@$(BOOK) check --tier $(TIER)
 
 lint: setup ## ruff
 	$(RUN) -m ruff check .

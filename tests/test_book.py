@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from bs4 import BeautifulSoup
 
-from agmpk.companion.project import Project
+from agmpk.book.tiers import Project
 
 pytestmark = pytest.mark.slow
 
@@ -33,13 +33,13 @@ def built(root: Path, request: pytest.FixtureRequest) -> Project:
             link.symlink_to(source)
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\nThe book in tier smoke:", flush=True)
-        assert companion(project, "build").returncode == 0
+        assert book_command(project, "build").returncode == 0
     return project
 
 
-def companion(project: Project, command: str) -> subprocess.CompletedProcess:
+def book_command(project: Project, command: str) -> subprocess.CompletedProcess:
     words = ["--root", str(project.root), command, "--tier", "smoke"]
-    return subprocess.run([sys.executable, "-m", "agmpk.companion", *words], check=False)
+    return subprocess.run([sys.executable, "-m", "agmpk.cli", "book", *words], check=False)
 
 
 def pages(project: Project) -> dict[Path, BeautifulSoup]:
@@ -54,7 +54,7 @@ def test_every_chapter_has_its_page(built):
 
 
 def test_nothing_is_stale_after_the_build(built):
-    assert companion(built, "check").returncode == 0
+    assert book_command(built, "check").returncode == 0
 
 
 def test_every_figure_has_its_own_alt_text(built):
@@ -62,7 +62,7 @@ def test_every_figure_has_its_own_alt_text(built):
     for file, page in pages(built).items():
         for image in page.find_all("img"):
             alt = image.get("alt", "")
-            assert alt and "_images/" not in alt, f"{file.name}: show figures with companion's show"
+            assert alt and "_images/" not in alt, f"{file.name}: use agmpk.book.plots.show"
 
 
 def test_no_page_loads_anything_from_elsewhere(built):

@@ -13,8 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from agmpk.companion.project import Project
-from agmpk.companion.tiers import check_parameters, load_tier, notebook_parameters
+from agmpk.book.tiers import Project, check_parameters, load_tier, notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = Project(ROOT)

@@ -5,38 +5,58 @@ Commands are imported when they are called, so that ``agmpk --help`` does not wa
 
 from __future__ import annotations
 
-import importlib
 import sys
 
 import click
 
 import agmpk
+from agmpk.cli.lazy import LazyGroup
 from agmpk.errors import AgmpkError
 
-COMMANDS = {
-    "forecast": "agmpk.cli.forecast:forecast",
-    "cohort": "agmpk.cli.cohort:cohort",
-    "benchmark": "agmpk.cli.benchmark:benchmark",
-    "simulate": "agmpk.cli.simulate:simulate",
-    "train": "agmpk.cli.train:train",
-    "literature": "agmpk.cli.literature:literature",
+SECTIONS = {
+    "Commands": {
+        "forecast": "The rest of an individual's curve from its first samples and its study.",
+        "cohort": "Virtual individuals of a study.",
+        "benchmark": "Leave-one-individual-out errors of models on the 20 compounds.",
+        "simulate": "Studies drawn from the prior, as a NONMEM-style table.",
+        "train": "Train a model on simulated studies.",
+        "literature": "Summary statistics out of bioequivalence articles.",
+    },
+    "The book and its numbers": {
+        "book": "Execute the notebooks and build the pages (see also `make book`).",
+        "paper": "Make again what data/ holds: ablations, prior, fits, costs ...",
+    },
 }
+COMMANDS = tuple(name for commands in SECTIONS.values() for name in commands)
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports them on demand."""
+def _load(name: str) -> click.Command:
+    """The command of that name, imported now."""
+    if name == "forecast":
+        from agmpk.cli.forecast import forecast as command
+    elif name == "cohort":
+        from agmpk.cli.cohort import cohort as command
+    elif name == "benchmark":
+        from agmpk.cli.benchmark import benchmark as command
+    elif name == "simulate":
+        from agmpk.cli.simulate import simulate as command
+    elif name == "train":
+        from agmpk.cli.train import train as command
+    elif name == "literature":
+        from agmpk.cli.literature import literature as command
+    elif name == "book":
+        from agmpk.cli.book import book as command
+    else:
+        from agmpk.cli.paper import paper as command
+    return command
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, name = COMMANDS[cmd_name].split(":")
-        return getattr(importlib.import_module(module), name)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    sections=SECTIONS,
+    load=_load,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(agmpk.__version__, prog_name="agmpk")
 def cli() -> None:
     """Amortized generative models for pharmacokinetics: forecast individuals, generate cohorts,

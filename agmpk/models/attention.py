@@ -1,7 +1,6 @@
-"""Multi-head attention whose heads look at different neighbourhoods.
+"""Multi-head attention and the pre-normed blocks made of it.
 
-Some heads see everything, some only points of the same individual, some mostly points near in
-time: an additive bias, fixed rather than learned, says which.
+A bias is additive and broadcasts to [N, heads, Q, K]; ``INVISIBLE`` hides a key.
 
 Shapes: N sequences, Q queries, K keys, H heads, D width.
 """
@@ -12,62 +11,43 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-HEADS = 8
-OWN_HEADS = 2  # see their own individual only
-TIME_SLOPES = (1.0, 4.0, 16.0)  # bias -slope * |u - u'| of the heads that look near in time
+HEAD_WIDTH = 32
+TIME_SLOPES = (1.0, 4.0, 16.0)  # bias -slope |u - u'| of the heads that look near in time
 
-# Bias of what must not be seen.  exp(-1e4) is 0 exactly, and unlike -inf it does no harm where
-# there is nothing to see at all.
+# exp(-1e4) is 0 exactly, and unlike -inf it does no harm where there is nothing to see at all.
 INVISIBLE = -1e4
 
 
-def context_bias(owner: Tensor, u: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Bias [B, H, L, L] of self-attention over packed context tokens.
-
-    ``weight`` [B, L]: logarithms of the keys' weights.
-    """
-    bias = _time_bias(u, u, owner)
-    same = owner[:, :, None] == owner[:, None, :]
-    bias[:, :OWN_HEADS] = torch.where(same[:, None], 0.0, INVISIBLE)
-    return bias if weight is None else bias + weight[:, None, None]
+def hide(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bias [N, 1, 1, K] that hides the keys [N, K] outside ``mask``."""
+    return torch.where(mask, 0.0, INVISIBLE).to(dtype)[:, None, None]
 
 
-def cross_bias(u_query: Tensor, owner: Tensor, u: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Bias [B, H, Q, L + 1] of queries at warped times [B, Q]; key 0 is a learned empty token."""
-    bias = _time_bias(u_query, u, owner)
-    if weight is not None:
-        bias = bias + weight[:, None, None]
-    return F.pad(bias, (1, 0))
-
-
-def _time_bias(u_query: Tensor, u: Tensor, owner: Tensor) -> Tensor:
+def near_in_time(u_query: Tensor, u: Tensor, mask: Tensor, heads: int) -> Tensor:
+    """Bias [N, H, Q, K] of queries at warped times [N, Q] on keys at [N, K]: some heads see
+    everything in ``mask``, some mostly what is near in time."""
     distance = (u_query[:, :, None] - u[:, None, :]).abs()
-    B, Q, K = distance.shape
-    bias = u.new_zeros((B, HEADS, Q, K))
-    for h, slope in enumerate(TIME_SLOPES):
-        bias[:, OWN_HEADS + h] = -slope * distance
-    return bias.masked_fill((owner < 0)[:, None, None, :], INVISIBLE)
+    slopes = u.new_tensor([*TIME_SLOPES, *[0.0] * (heads - len(TIME_SLOPES))])
+    bias = -slopes[:, None, None] * distance[:, None]
+    return bias.masked_fill(~mask[:, None, None], INVISIBLE)
 
 
 class Attention(nn.Module):
     """softmax(q k / sqrt(d) + bias) v with separate sources of queries and keys."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, source: int | None = None) -> None:
         super().__init__()
+        self.heads = width // HEAD_WIDTH
         self.query = nn.Linear(width, width, bias=False)
-        self.key_value = nn.Linear(width, 2 * width, bias=False)
+        self.key_value = nn.Linear(source or width, 2 * width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
         nn.init.zeros_(self.out.weight)
 
-    def keys(self, source: Tensor) -> tuple[Tensor, Tensor]:
-        """Keys and values [N, H, K, D / H], which can be computed once for many queries."""
-        key, value = self.key_value(source).unflatten(-1, (2, HEADS, -1)).unbind(-3)
-        return key.transpose(-2, -3), value.transpose(-2, -3)
-
-    def forward(self, x: Tensor, keys: tuple[Tensor, Tensor], bias: Tensor) -> Tensor:
-        """Attend from ``x`` [N, Q, D]."""
-        query = self.query(x).unflatten(-1, (HEADS, -1)).transpose(-2, -3)
-        y = attend(query, *keys, bias)
+    def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:
+        """Attend from ``x`` [N, Q, D] to ``source`` [N, K, source]."""
+        query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        key, value = self.key_value(source).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        y = attend(query, key.transpose(-2, -3), value.transpose(-2, -3), bias)
         return self.out(y.transpose(-2, -3).flatten(-2))
 
 
@@ -78,7 +58,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
     what bf16 matrix products gain.
     """
     if query.device.type != "cpu":
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
     with torch.autocast("cpu", enabled=False):
         query, key, value = (a.to(bias.dtype) for a in (query, key, value))
         return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
@@ -87,7 +67,7 @@ def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
 class FeedForward(nn.Sequential):
     """Pre-normed two-layer perceptron, zero at the start so that a block begins as identity."""
 
-    def __init__(self, width: int, factor: int = 4) -> None:
+    def __init__(self, width: int, factor: int = 3) -> None:
         super().__init__(
             nn.LayerNorm(width),
             nn.Linear(width, factor * width),
@@ -96,3 +76,32 @@ class FeedForward(nn.Sequential):
         )
         nn.init.zeros_(self[-1].weight)
         nn.init.zeros_(self[-1].bias)
+
+
+class SelfBlock(nn.Module):
+    """Self-attention, then a feed-forward layer; the identity at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width)
+        self.feed = FeedForward(width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        normed = self.norm(x)
+        x = x + self.attention(normed, normed, bias)
+        return x + self.feed(x)
+
+
+class CrossBlock(nn.Module):
+    """Queries look up encoded keys of width ``source``; ``feed``: then a feed-forward layer."""
+
+    def __init__(self, width: int, source: int | None = None, feed: bool = True) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width, source)
+        self.feed = FeedForward(width) if feed else None
+
+    def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:
+        x = x + self.attention(self.norm(x), source, bias)
+        return x if self.feed is None else x + self.feed(x)

@@ -1,47 +1,28 @@
-"""Token features of context and target points, from the frame of reference.
+"""What the networks are told of a sample, of a dose and of an asked time, from the frame.
 
-Shapes: B studies, L packed context tokens, R targets, T target points, C feature channels.
+Every channel is free of the units of concentration and dose.  Times are given relative to the
+study's scales and in hours, since a body's clock is the same in every study.
+
+Shapes: B studies, N individuals, T samples, D doses, C channels.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from agmpk.models.dosing import since_dose
-from agmpk.models.frame import Frame
-from agmpk.models.quadrature import log_weights
-from agmpk.models.task import Task
+from agmpk.models.frame import Clock, Frame, warp
+from agmpk.models.task import Record, Task
 
 FREQUENCIES = 4
 TIME_CHANNELS = 2 + 4 * FREQUENCIES
-DOSING_CHANNELS = 9
-CONTEXT_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 4
-TARGET_CHANNELS = TIME_CHANNELS + DOSING_CHANNELS + 15
-
-
-@dataclass(frozen=True)
-class ContextTokens:
-    """features [B, L, C]; owner [B, L] index of the individual, -1 for padding; u [B, L] warped
-    time (see ``warp``); weight [B, L] logarithm of the width of warped time it stands for."""
-
-    features: Tensor
-    owner: Tensor
-    u: Tensor
-    weight: Tensor
-
-    def to(self, kind: torch.dtype) -> ContextTokens:
-        """The tokens in another precision."""
-        u, weight = self.u.to(kind), self.weight.to(kind)
-        return ContextTokens(self.features.to(kind), self.owner, u, weight)
-
-
-def warp(tau: Tensor) -> Tensor:
-    """Relative time to a scale on which the early hours are as wide as the late ones."""
-    return torch.log(tau.clamp(min=0) + 0.02)
+CLOCK_CHANNELS = TIME_CHANNELS + 13
+SAMPLE_CHANNELS = CLOCK_CHANNELS + 15
+DOSE_CHANNELS = 12
+QUERY_CHANNELS = CLOCK_CHANNELS + 37
 
 
 def time_features(tau: Tensor) -> Tensor:
@@ -54,98 +35,184 @@ def time_features(tau: Tensor) -> Tensor:
     )
 
 
-def dosing(task: Task, frame: Frame, times: Tensor) -> Tensor:
-    """Route, infusion time, and where each of ``times`` [B, N, T] lies in the schedule of doses:
-    [B, N, T, DOSING_CHANNELS].
-
-    All zero but the route where a single bolus or oral dose was given.
-    """
-    scale = frame.time_scale[:, None, None]
-    since, number = since_dose(task, times)
-    since, repeated = since / scale, (task.additional > 0)[:, None, None]
-    duration, interval = (a[:, None, None] / scale for a in (task.duration, task.interval))
-    schedule = [
-        torch.where(repeated, since.clamp(max=2), 0.0),
-        torch.where(repeated, warp(since) / 2, 0.0),
-        number.log(),
-        repeated.to(times.dtype).expand_as(times),
-        torch.where(repeated, interval.clamp(max=2), 0.0).expand_as(times),
-        duration.expand_as(times),
+def clock_features(times: Tensor, clock: Clock, frame: Frame) -> Tensor:
+    """Where ``times`` [B, N, T] lie in the individual's doses: [B, N, T, CLOCK_CHANNELS]."""
+    scale, since_scale = frame.time_scale[:, None, None], frame.since_scale[:, None, None]
+    tau, since = times / scale, clock.since / since_scale
+    infused = (clock.duration > 0).to(times.dtype)
+    channels = [
+        tau.clamp(max=2),
+        warp(tau) / 2,
+        torch.log(clock.since + 0.05) / 3,
+        torch.log(times + 0.05) / 3,
+        torch.log(scale.expand_as(times)) / 3,
+        torch.log(clock.number.to(times.dtype).clamp(min=0.5)) / 2,
+        (clock.number == 0).to(times.dtype),
+        (clock.number > 1).to(times.dtype),
+        clock.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+        clock.oral,
+        infused,
+        (clock.duration / since_scale).clamp(max=2),
+        infused * (clock.since < clock.duration),
     ]
-    route = task.route[:, None, None].to(times.dtype).expand(*times.shape, 3)
-    return torch.cat([torch.stack(schedule, -1), route], -1)
+    return torch.cat([time_features(since), torch.stack(channels, -1)], -1)
 
 
-def context_tokens(task: Task, frame: Frame) -> ContextTokens:
-    """Every context observation as a token, packed to the largest number in the batch."""
-    B, J, K = task.context_times.shape
-    scale = frame.time_scale[:, None, None]
-    tau = task.context_times / scale
-    dose = relative_dose(task.context_dose, task, frame)
-    features = torch.cat(
+def sample_features(
+    record: Record,
+    value: Tensor,
+    curve: Tensor,
+    fitted: Tensor,
+    clock: Clock,
+    whole: Tensor,
+    frame: Frame,
+) -> Tensor:
+    """Samples of any individual [B, N, T, SAMPLE_CHANNELS].
+
+    Args:
+        record: whose samples they are.
+        value: [B, N, T] ln y (or of the limit) less the reference.
+        curve: mean curve there; fitted: the individual's own fit there.
+        whole: [B, N, 6] about the individual: see ``individual_features``.
+    """
+    away, own = (value - curve).clamp(-8, 8), (value - fitted).clamp(-8, 8)
+    channels = torch.stack(
         [
-            time_features(tau),
-            frame.context_residual[..., None],
-            (frame.context_residual * 3).tanh()[..., None],
-            (frame.context_curve - frame.peak[:, None, None]).clamp(min=-12)[..., None] / 3,
-            dose[..., None, None].expand(B, J, K, 1),
-            dosing(task, frame, task.context_times),
+            away / 2,
+            (3 * away).tanh(),
+            away.tanh(),
+            own,
+            (3 * own).tanh(),
+            (curve - frame.peak[:, None, None]).clamp(-12, 6) / 3,
+            (value - frame.peak[:, None, None]).clamp(-12, 6) / 3,
+            record.below.to(value.dtype),
+            record.mask.sum(-1, keepdim=True).to(value.dtype).log1p().expand_as(value) / 3,
         ],
         -1,
     )
-    mask = task.context_mask.flatten(1)
-    length = max(1, int(mask.sum(-1).max()))
-    mask, order = mask.int().sort(dim=-1, descending=True, stable=True)
-    order = order[:, :length]
-    owner = torch.arange(J, device=tau.device).repeat_interleave(K)[order]
-    features = features.flatten(1, 2).gather(1, order[..., None].expand(-1, -1, features.shape[-1]))
-    return ContextTokens(
-        features=features,
-        owner=torch.where(mask[:, :length].bool(), owner, -1),
-        u=warp(tau).flatten(1).gather(1, order),
-        weight=log_weights(warp(tau), task.context_mask).flatten(1).gather(1, order),
+    spread_out = whole[:, :, None].expand(*value.shape, whole.shape[-1])
+    return torch.cat([clock_features(record.times, clock, frame), channels, spread_out], -1)
+
+
+def individual_features(level: Tensor, rates: Tensor, frame: Frame) -> Tensor:
+    """Level, ln ke, ln ka of an individual's fit against the study's, with their SDs and the
+    study's spread of levels: [B, N, 6]."""
+    away = (rates - frame.study_rates).clamp(-4, 4)
+    spread = frame.level_sd[:, None].expand_as(level)
+    parts = [level.clamp(-4, 4), away[..., 0], away[..., 1], rates[..., 2], rates[..., 3], spread]
+    return torch.stack(parts, -1)
+
+
+def context_samples(task: Task, frame: Frame) -> Tensor:
+    """The context's samples [B, J, K, SAMPLE_CHANNELS]."""
+    value = task.context.logs - frame.reference[:, None, None]
+    return sample_features(
+        task.context,
+        value,
+        frame.context_curve,
+        frame.context_fitted,
+        frame.context_clock,
+        individual_features(frame.context_level, frame.context_rates, frame),
+        frame,
     )
 
 
-def target_features(task: Task, frame: Frame) -> Tensor:
-    """What is known of each target point besides the flow's own state: [B, R, T, C]."""
-    B, R, T = task.target_times.shape
-    tau = task.target_times / frame.time_scale[:, None, None]
-    prefix = task.prefix_mask
-    seen = torch.where(prefix, frame.encode(task.target_logs), 0.0).clamp(-20, 20)
-    since = (tau - (frame.last_time / frame.time_scale[:, None])[..., None]).clamp(-2, 2)
-    number = prefix.sum(-1).to(tau.dtype)[..., None].expand(B, R, T)
-    context = frame.use.sum(-1).to(tau.dtype)[:, None, None].expand(B, R, T)
+def target_samples(task: Task, frame: Frame, shown: Tensor) -> Tensor:
+    """The targets' first P samples [B, R, P, SAMPLE_CHANNELS], to be read where ``shown``
+    [B, R, P]: their prefix, or in training the whole of them."""
+    part = (slice(None), slice(None), slice(shown.shape[-1]))
+    record = Record(
+        **{
+            name: values[part] if name in ("times", "logs", "below") else values
+            for name, values in vars(task.target).items()
+            if name != "mask"
+        },
+        mask=shown,
+    )
+    value = torch.where(shown, record.logs - frame.reference[:, None, None], 0.0)
+    record = replace(record, below=record.below & shown & task.prefix[part])
+    clock = Clock(**{name: values[part] for name, values in vars(frame.target_clock).items()})
+    whole = individual_features(frame.target_level, frame.target_rates, frame)
+    return sample_features(
+        record, value, frame.curve[part], frame.fitted[part], clock, whole, frame
+    )
+
+
+def dose_features(task: Task, frame: Frame) -> Tensor:
+    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned."""
+    record, scale = task.target, frame.time_scale[:, None, None]
+    tau = record.dose_time / scale
+    last = frame.last_time[..., None]
+    gap = torch.diff(record.dose_time, dim=-1, prepend=record.dose_time[..., :1]).clamp(min=0)
     channels = [
-        seen,
-        (seen / 3).tanh(),
-        seen * frame.spread,
-        prefix.to(tau.dtype),
-        since,
-        (frame.curve - frame.peak[:, None, None]).clamp(min=-12) / 3,
-        frame.spread.log(),
-        frame.spread,
-        frame.offset[..., None].clamp(-8, 8).expand(B, R, T),
+        tau.clamp(max=3),
+        warp(tau) / 2,
+        ((record.dose_time - last) / scale).clamp(-3, 3),
+        (record.dose_time >= last).to(tau.dtype),
+        torch.log(record.dose_time + 0.05) / 3,
+        frame.amounts[1].clamp(min=1e-6).log().clamp(-6, 6) / 2,
+        record.dose_oral.to(tau.dtype),
+        (record.dose_duration > 0).to(tau.dtype),
+        (record.dose_duration / scale).clamp(max=2),
+        torch.log(record.dose_duration + 0.05) / 3,
+        (gap / scale).clamp(max=2),
+        torch.log(gap + 0.05) / 3,
+    ]
+    return torch.stack(channels, -1)
+
+
+def query_features(task: Task, frame: Frame) -> Tensor:
+    """The targets' points as asked times [B, R, T, QUERY_CHANNELS]: nothing of other asked times."""
+    times, zero = task.target.times, torch.zeros_like(task.target.times)
+    scale = frame.time_scale[:, None, None]
+    whole = individual_features(frame.target_level, frame.target_rates, frame)
+    number = task.prefix.sum(-1, keepdim=True).to(times.dtype)
+    below = (task.prefix & task.target.below).sum(-1, keepdim=True).to(times.dtype)
+    people = task.context.mask.any(-1).sum(-1)[:, None, None].to(times.dtype)
+    samples = task.context.mask.flatten(1).sum(-1)[:, None, None].to(times.dtype)
+    censored = task.context.below.flatten(1).sum(-1)[:, None, None].to(times.dtype)
+    spread = frame.spread
+    limited = ~task.limit.isnan()[:, None, None]
+    limit = torch.where(limited, task.limit[:, None, None] - frame.reference[:, None, None], 0.0)
+    above = ((frame.centre - limit) / spread).clamp(-8, 8)
+    other = torch.where(frame.shared[..., None], frame.fitted, frame.naive) - frame.centre
+    ahead = (times - frame.last_time[..., None]).clamp(min=0)
+    oral = (task.target.dosed & task.target.dose_oral).any(-1, keepdim=True).to(times.dtype)
+    rates = frame.study_rates[:, :, None]
+    channels = [
+        spread,
+        spread.log(),
+        (frame.curve - frame.peak[:, None, None]).clamp(-12, 6) / 3,
+        (frame.centre - frame.peak[:, None, None]).clamp(-12, 6) / 3,
+        frame.offset[..., None].clamp(-8, 8),
+        (other / spread).clamp(-8, 8),
+        (other / spread / 3).tanh(),
+        other.clamp(-8, 8),
+        frame.fitted_sd.clamp(max=4),
+        frame.fitted_sd.log().clamp(-5, 2),
         frame.covered,
         number / 8,
-        (number == 0).to(tau.dtype),
-        context / 10,
-        (context == 0).to(tau.dtype),
-        relative_dose(task.target_dose, task, frame)[..., None].expand(B, R, T),
+        (number == 0).to(times.dtype),
+        (number == 1).to(times.dtype),
+        below / 4,
+        people.log1p() / 3,
+        (people == 0).to(times.dtype),
+        (samples / people.clamp(min=1)).log1p() / 3,
+        censored / samples.clamp(min=1),
+        (ahead / scale).clamp(max=3),
+        torch.log(ahead + 0.05) / 3,
+        torch.log(ahead / frame.since_scale[:, None, None] + 0.02) / 2,
+        torch.where(limited, above, 0.0),
+        torch.where(limited, (above / 3).tanh(), 0.0),
+        limited.to(times.dtype),
+        oral,
+        frame.shared[..., None].to(times.dtype),
+        frame.residual_sd[:, None, None],
+        frame.level_sd[:, None, None],
+        rates[..., 0] / 2,
+        rates[..., 1] / 2,
     ]
-    return torch.cat(
-        [
-            time_features(tau),
-            torch.stack(channels, -1),
-            dosing(task, frame, task.target_times),
-        ],
-        -1,
-    )
-
-
-def relative_dose(dose: Tensor, task: Task, frame: Frame) -> Tensor:
-    """ln dose [B, N] from the mean ln dose of the context; 0 without a context."""
-    weight = frame.use.to(dose.dtype)
-    total = weight.sum(-1, keepdim=True)
-    mean = (task.context_dose * weight).sum(-1, keepdim=True) / total.clamp(min=1)
-    return torch.where(total > 0, dose - mean, 0.0)
+    stacked = torch.stack([c + zero for c in channels], -1)
+    spread_out = whole[:, :, None].expand(*times.shape, whole.shape[-1])
+    clock = clock_features(times, frame.target_clock, frame)
+    return torch.cat([clock, stacked, spread_out], -1)

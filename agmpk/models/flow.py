@@ -1,12 +1,12 @@
-"""AGM-PK flow: conditional flow matching from the prefix-conditioned GP to an individual's
-log-curve (Ojeda et al. 2026)."""
+"""AGM-PK flow: conditional flow matching from a Gaussian process to an individual's log-curve
+(Ojeda et al. 2026), one asked time at a time."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from agmpk.models.transport import FlowMatching
 from agmpk.models.transport_model import TransportConfig, TransportModel
-from agmpk.transport.flow_matching import FlowMatching
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,7 @@ class FlowConfig(TransportConfig):
 
 
 class FlowModel(TransportModel):
-    """Predicts the velocity x_1 - x_0; sampled by the midpoint method."""
+    """Predicts the velocity x_1 - x_0."""
 
     kind, steps = "flow", 4
     transport = FlowMatching()

@@ -2,14 +2,24 @@
 
 For each target the coordinate of a point is
 
-    x = (ln y - mean curve - last prefix residual) / spread,
+    x = (ln y - centre) / spread,
 
-ln y dose-normalized; the mean curve is the context's (see ``context_curve``); ``spread`` is how far
-context individuals, pinned to the mean curve at the target's last prefix time, stray from it by the
-time of the point.  Times are divided by the context's last time.  So a change of the units of
-concentration, dose or time changes nothing in what the networks see.
+where the centre is the best forecast that needs no training, and the spread how far it may be off.
+Two such forecasts exist, and both are known to the networks whichever is the centre:
 
-Shapes: B studies, J context individuals, K their observations, R targets, T target points.
+    naive   the context's mean log-curve plus the target's last prefix residual.  Where everybody
+            has the same doses up to their amounts, the mean is that of the linearly interpolated
+            log-curves.  Otherwise it is the superposition of one typical curve, fitted to the
+            context (see ``kinetics``), plus the context's mean residual around the same time since
+            the last dose.
+    fitted  the grid's posterior mean for the individual (see ``kinetics``), plus the residual that
+            such fits leave in the context around the same time since the last dose.
+
+The centre is the naive forecast in a shared and well-sampled design, else the fitted one.  Every
+quantity at a point depends on the context, the prefix, the doses, and the time of that point alone.
+A change of the units of concentration or dose changes nothing that the networks see.
+
+Shapes: B studies, J context individuals, K their samples, R targets, T target points, M nodes.
 """
 
 from __future__ import annotations
@@ -19,111 +29,378 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agmpk.models.context_curve import inside, interpolate, mean_curve, usable
-from agmpk.models.task import Task
+from agmpk.models.kinetics import ERROR, Fit, Individual, curves, fit_context, fit_target
+from agmpk.models.task import Record, Task
 
 # The spread is shrunk towards PRIOR_SPREAD as if that had been seen on PRIOR_WEIGHT individuals.
 PRIOR_SPREAD, PRIOR_WEIGHT, FLOOR = 0.35, 1.5, 0.08
+TRIM = 12.0  # spreads beyond which a simulated value is an artefact of the assay
+WELL_SAMPLED = 3.5  # mean number of values a person that interpolated curves need
+NODES, FIRST, BANDWIDTH = 28, 0.02, 0.35  # of local averages, in warped time
 
-# Beyond this many spreads a simulated value is an artefact of the assay; it is trimmed in training.
-TRIM = 12.0
+
+def warp(tau: Tensor) -> Tensor:
+    """Relative time to a scale on which the early hours are as wide as the late ones."""
+    return torch.log(tau.clamp(min=0) + FIRST)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where times lie in an individual's doses: since [B, N, T] h since the last dose before them,
+    number [B, N, T] of doses until then, amount, oral, duration [B, N, T] of that last dose."""
+
+    since: Tensor
+    number: Tensor
+    amount: Tensor
+    oral: Tensor
+    duration: Tensor
+
+
+def read_clock(record: Record, amount: Tensor, times: Tensor) -> Clock:
+    """The clock of an individual at ``times`` [B, N, T]; ``amount`` [B, N, D] relative.
+
+    A dose at the very time of a sample comes after it; before any dose the first one counts, so
+    that the time since it is 0.
+    """
+    before = record.dosed[:, :, None] & (record.dose_time[:, :, None] < times[..., None])
+    number = before.sum(-1)
+    last = (number - 1).clamp(min=0)
+
+    def of_last(values: Tensor) -> Tensor:
+        return values.gather(2, last)
+
+    since = (times - of_last(record.dose_time)).clamp(min=0)
+    return Clock(
+        since=since,
+        number=number,
+        amount=of_last(amount),
+        oral=of_last(record.dose_oral.to(times.dtype)),
+        duration=of_last(record.dose_duration),
+    )
 
 
 @dataclass(frozen=True)
 class Frame:
-    """What ``to_frame`` computes; [B, R, T] unless said otherwise.
+    """What ``to_frame`` computes; [B, R, T] unless said otherwise, ln y relative to ``reference``.
 
-    time_scale [B] h; curve: mean log-curve at the target's times; offset [B, R]: last prefix
-    residual; spread; departures [B, J, R, T]: of the context individuals from the mean log-curve,
-    pinned at the target's last prefix time; covered: share of context individuals sampled around
-    that time; peak [B]: the mean curve's largest value at context times; last_time [B, R] h of the
-    prefix; context_curve, context_residual [B, J, K]; use [B, J]: who counts.
+    reference [B] ln of the study's typical dose; lonely [B]: no context; shared [B, R]: the centre
+    is the naive forecast; time_scale, since_scale [B] h; peak [B] of the mean curve.
+    curve: the naive mean; offset [B, R]: the target's last prefix residual from it; fitted,
+    fitted_sd: the grid's forecast; centre, spread; covered: how much of the context was sampled
+    around that time; last_time [B, R] h of the prefix.
+    context_curve, context_fitted [B, J, K]: mean curve and the individual's own fit at context
+    samples; context_clock, target_clock; amounts: relative doses [B, J, D] and [B, R, D];
+    context_rates [B, J, 4], target_rates [B, R, 4], study_rates [B, 1, 4]: see ``kinetics``;
+    context_level [B, J], target_level [B, R] less the study's typical level; level_sd [B];
+    residual_sd [B]: of context values about their own fits; departures [B, J, R, T]: of the
+    interpolated context curves from their mean, pinned at the target's last prefix sample.
     """
 
+    reference: Tensor
+    lonely: Tensor
+    shared: Tensor
     time_scale: Tensor
+    since_scale: Tensor
+    peak: Tensor
     curve: Tensor
     offset: Tensor
+    fitted: Tensor
+    fitted_sd: Tensor
+    centre: Tensor
     spread: Tensor
-    departures: Tensor
     covered: Tensor
-    peak: Tensor
     last_time: Tensor
     context_curve: Tensor
-    context_residual: Tensor
-    use: Tensor
+    context_fitted: Tensor
+    context_clock: Clock
+    target_clock: Clock
+    amounts: tuple[Tensor, Tensor]
+    context_rates: Tensor
+    target_rates: Tensor
+    study_rates: Tensor
+    context_level: Tensor
+    target_level: Tensor
+    level_sd: Tensor
+    residual_sd: Tensor
+    departures: Tensor
 
     @property
-    def centre(self) -> Tensor:
-        """The naive forecast ln(y / dose) at the target's times [B, R, T]."""
+    def naive(self) -> Tensor:
+        """The naive forecast of ln y less the reference [B, R, T]."""
         return self.curve + self.offset[..., None]
 
-    @property
-    def unit(self) -> Tensor:
-        """What a step of 1 in x is worth in the loss [B, R, T]: natural-log units."""
-        return self.spread
-
     def encode(self, logs: Tensor) -> Tensor:
-        """ln(y / dose) -> x."""
-        return (logs - self.centre) / self.spread
+        """ln y [B, R, T] -> x."""
+        return (logs - self.reference[:, None, None] - self.centre) / self.spread
 
     def decode(self, x: Tensor) -> Tensor:
-        """x [..., B, R, T] -> ln(y / dose)."""
-        return self.centre + self.spread * x
+        """x [..., B, R, T] -> ln y."""
+        return self.reference[:, None, None] + self.centre + self.spread * x
 
 
 def to_frame(task: Task) -> Frame:
-    """Compute the frame of a task, in the precision of the task."""
-    B, R, T = task.target_times.shape
-    J, K = task.context_times.shape[1:]
-    use = usable(task.context_mask)
-    lonely = ~use.any(-1)
+    """Compute the frame of a task, in the precision of the task; no gradient passes through."""
+    with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
+        return _to_frame(task)
 
-    query = torch.cat([task.target_times.flatten(1), task.context_times.flatten(1)], 1)
-    curves = interpolate(task.context_times, task.context_logs, task.context_mask, query)
-    mean = mean_curve(curves, use)
-    # Without any context the prefix's own mean is the level to count from.
-    seen = task.prefix_mask.flatten(1).to(mean.dtype)
-    own = (task.target_logs.flatten(1) * seen).sum(1) / seen.sum(1).clamp(min=1)
-    mean = torch.where(lonely[:, None], own[:, None], mean)
-    residual = (curves - mean[:, None])[..., : R * T].unflatten(-1, (R, T))
-    curve = mean[:, : R * T].unflatten(1, (R, T))
-    context_curve = mean[:, R * T :].unflatten(1, (J, K))
 
-    prefix = task.prefix_mask.sum(-1)
-    last = (prefix - 1).clamp(min=0)[..., None]
-    offset = (task.target_logs - curve).gather(-1, last)[..., 0]
-    offset = torch.where(prefix > 0, offset, 0.0)
-    last_time = torch.where(prefix > 0, task.target_times.gather(-1, last)[..., 0], 0.0)
+def _to_frame(task: Task) -> Frame:
+    context, target = task.context, task.target
+    seen = context.quantified
+    lonely = ~seen.flatten(1).any(1)
+    people = seen.any(-1)
+    reference, amounts = _relative_amounts(task, people)
+    logs = torch.where(seen, context.logs - reference[:, None, None], 0.0)
+    shown = task.prefix & ~target.below
+    own = torch.where(shown, target.logs - reference[:, None, None], 0.0)
 
-    pinned = residual - torch.where(
-        (prefix > 0)[:, None, :, None],
-        residual.gather(-1, last[:, None].expand(-1, J, -1, -1)),
-        0.0,
+    fit = fit_context(task, logs, amounts)
+    target_logs = curves(target, amounts[1], target.times, fit.fraction)
+    posterior = fit_target(fit, target_logs, own, shown, lonely)
+    fitted, fitted_sd = posterior.forecast(target_logs)
+    members = Individual(fit.context_weight, fit.context_level, fit.spread[:, None, None] * 0)
+    context_fitted, _ = members.forecast(fit.context_logs)
+
+    clocks = [
+        read_clock(record, amount, record.times)
+        for record, amount in zip((context, target), amounts, strict=True)
+    ]
+    time_scale, since_scale = _scales(task, clocks, seen, lonely, shown)
+    u = [warp(c.since / since_scale[:, None, None]) for c in clocks]
+    typical = fit.typical[:, None, None]
+    level = fit.level[:, None, None]
+    typical_context = (typical * (fit.context_logs + level)).sum(-1)
+    typical_target = (typical * (target_logs + level)).sum(-1)
+    local, covered, _ = _local(u[0], logs - typical_context, seen, [u[0], u[1]])
+    left, _, variance = _local(u[0], logs - context_fitted, seen, [u[0], u[1]])
+    superposed = typical_target + local[1]
+    superposed_context = typical_context + local[0]
+
+    same = _same_regimen(task, people)
+    number = seen.sum(-1).to(logs.dtype)
+    rich = number.sum(-1) >= WELL_SAMPLED * people.sum(-1)
+    interpolated, departures, inside, at_context = _interpolated(
+        task, logs, amounts, time_scale, same
     )
-    weight = use.to(mean.dtype)[:, :, None, None]
-    square = (pinned.square() * weight).sum(1)
-    number = weight.sum(1)
+    plain = same[..., None]
+    curve = torch.where(plain, interpolated, superposed)
+    context_curve = torch.where(same.all(-1)[:, None, None], at_context, superposed_context)
+
+    last_time = torch.where(task.prefix, target.times, 0.0).amax(-1)
+    after = (shown & (target.times >= _last_value_time(target, shown))).to(logs.dtype)
+    offset = ((own - curve) * after).sum(-1) / after.sum(-1).clamp(min=1)
+    pinned = departures - (departures * after[:, None]).sum(-1, keepdim=True)
+    use = usable(seen).to(logs.dtype)
+    square = (pinned.square() * use[:, :, None, None]).sum(1)
+    people_used = use.sum(-1)[:, None, None]
     spread = torch.sqrt(
-        (square + PRIOR_WEIGHT * PRIOR_SPREAD**2) / (number + PRIOR_WEIGHT) + FLOOR**2
+        (square + PRIOR_WEIGHT * PRIOR_SPREAD**2) / (people_used + PRIOR_WEIGHT) + FLOOR**2
     )
-
-    all_times = torch.where(task.context_mask, task.context_times, 0.0).flatten(1).amax(1)
-    own_last = torch.where(task.target_mask, task.target_times, 0.0).flatten(1).amax(1)
-    time_scale = torch.where(lonely, own_last, all_times).clamp(min=1e-9)
-    peak = torch.where(task.context_mask, context_curve, -torch.inf).flatten(1).amax(1)
-    peak = torch.where(lonely, mean[:, 0], peak)
+    shared = same & rich[:, None] & ~lonely[:, None]
+    at_naive = shared[..., None]
+    fitted_spread = torch.sqrt(fitted_sd.square() + variance[1])
+    residual = torch.where(seen, logs - context_fitted, 0.0)
+    total = number.sum(-1)
+    residual_sd = torch.sqrt((residual.square().sum((1, 2)) + 2 * ERROR**2) / (total + 2))
+    study_level = (fit.mixture * fit.level).sum(-1)
+    peak = torch.where(seen, context_curve, -torch.inf).flatten(1).amax(1)
+    own_top = torch.where(target.mask & task.prefix, fitted, -torch.inf).flatten(1).amax(1)
+    peak = torch.where(lonely, own_top, peak).nan_to_num(0.0, 0.0, 0.0)
     return Frame(
+        reference=reference,
+        lonely=lonely,
+        shared=shared,
         time_scale=time_scale,
+        since_scale=since_scale,
+        peak=peak,
         curve=curve,
         offset=offset,
-        spread=spread,
-        departures=pinned,
-        covered=inside(
-            task.context_times, task.context_mask, task.target_times.flatten(1), use
-        ).unflatten(1, (R, T)),
-        peak=peak,
+        fitted=fitted + left[1],
+        fitted_sd=fitted_sd,
+        centre=torch.where(at_naive, curve + offset[..., None], fitted + left[1]),
+        spread=torch.where(at_naive, spread, fitted_spread),
+        covered=torch.where(at_naive, inside, covered[1]),
         last_time=last_time,
         context_curve=context_curve,
-        context_residual=torch.where(task.context_mask, task.context_logs - context_curve, 0.0),
-        use=use,
+        context_fitted=context_fitted + left[0],
+        context_clock=clocks[0],
+        target_clock=clocks[1],
+        amounts=amounts,
+        context_rates=members.rates(logs),
+        target_rates=posterior.rates(logs),
+        study_rates=Individual(fit.mixture[:, None], fit.level[:, None], level).rates(logs),
+        context_level=(fit.context_weight * fit.context_level).sum(-1) - study_level[:, None],
+        target_level=(posterior.weight * posterior.level).sum(-1) - study_level[:, None],
+        level_sd=fit.spread,
+        residual_sd=residual_sd,
+        departures=pinned,
     )
+
+
+def usable(seen: Tensor) -> Tensor:
+    """Which individuals [B, J] count in a mean of interpolated curves: two or more values, or any
+    where nobody has two."""
+    count = seen.sum(-1)
+    many = count >= 2
+    return torch.where(many.any(-1, keepdim=True), many, count >= 1)
+
+
+def interpolate(times: Tensor, values: Tensor, mask: Tensor, query: Tensor) -> Tensor:
+    """Linear interpolation [B, J, Q] of each row at ``query`` [B, Q], constant beyond the ends.
+
+    ``times`` [B, J, K] increase over the valid entries, which need not stand side by side.
+    """
+    at = query[:, None, :, None]
+    before = mask[:, :, None] & (times[:, :, None] < at)
+    low = torch.where(before, times[:, :, None], -torch.inf)
+    after = mask[:, :, None] & ~before
+    high = torch.where(after, times[:, :, None], torch.inf)
+    t_low, left = low.max(-1)
+    t_high, right = high.min(-1)
+    y_low, y_high = values.gather(-1, left), values.gather(-1, right)
+    first, last = torch.isinf(t_low), torch.isinf(t_high)
+    width = torch.where(first | last, 1.0, t_high - t_low)
+    weight = torch.where(first | last, 0.0, (query[:, None] - t_low) / width)
+    inner = y_low + weight * (y_high - y_low)
+    return torch.where(first, y_high, torch.where(last, y_low, inner))
+
+
+def _relative_amounts(task: Task, people: Tensor) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    """ln of the typical dose [B], and the doses relative to it."""
+    given = task.context.dosed & people[..., None]
+    alone = ~given.flatten(1).any(1)
+    amount = torch.cat([task.context.dose_amount, _pad_doses(task)], 1)
+    counts = torch.cat([given, _pad_doses(task, marks=True) & alone[:, None, None]], 1)
+    logs = torch.where(counts, amount.clamp(min=1e-30).log(), 0.0)
+    reference = logs.flatten(1).sum(1) / counts.flatten(1).sum(1).clamp(min=1)
+
+    def relative(record: Record) -> Tensor:
+        logs = record.dose_amount.clamp(min=1e-30).log() - reference[:, None, None]
+        return torch.where(record.dosed, logs.exp(), 0.0)
+
+    return reference, (relative(task.context), relative(task.target))
+
+
+def _pad_doses(task: Task, marks: bool = False) -> Tensor:
+    """The targets' doses, padded or cut to as many as the context has columns."""
+    D = task.context.dosed.shape[-1]
+    values = task.target.dosed if marks else task.target.dose_amount
+    values = values[..., :D]
+    return torch.nn.functional.pad(values, (0, D - values.shape[-1]))
+
+
+def _scales(
+    task: Task, clocks: list[Clock], seen: Tensor, lonely: Tensor, shown: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The context's last time, and its longest time since a dose [B], h; without a context those of
+    the prefix and the doses."""
+
+    def longest(values: Tensor, mask: Tensor) -> Tensor:
+        return torch.where(mask, values, 0.0).flatten(1).amax(1)
+
+    target = task.target
+    doses = longest(target.dose_time, target.dosed)
+    own = torch.maximum(longest(target.times, task.prefix), doses)
+    time = torch.where(lonely, own, longest(task.context.times, seen))
+    own_since = longest(clocks[1].since, task.prefix)
+    since = torch.where(lonely, own_since, longest(clocks[0].since, seen))
+    return time.clamp(min=1e-3), torch.where(since > 0, since, time).clamp(min=1e-3)
+
+
+def _local(
+    u: Tensor, values: Tensor, seen: Tensor, at: list[Tensor]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Averages of ``values`` [B, J, K] around the same warped time since a dose: mean, weight per
+    individual and variance about zero at each of ``at``, through nodes, in linear time."""
+    low, high = torch.log(u.new_tensor(FIRST)), torch.log(u.new_tensor(3.0))
+    nodes = low + (high - low) * torch.arange(NODES, device=u.device, dtype=u.dtype) / (NODES - 1)
+    w = torch.exp(-0.5 * ((u.flatten(1)[..., None] - nodes) / BANDWIDTH).square())
+    w = w * seen.flatten(1)[..., None]
+    v = torch.where(seen, values, 0.0).clamp(-3, 3).flatten(1)[..., None]
+    total = w.sum(1)
+    mean = (w * v).sum(1) / (total + 0.5)
+    square = ((w * v.square()).sum(1) + 2 * ERROR**2) / (total + 2)
+    people = seen.any(-1).sum(-1, keepdim=True).clamp(min=1)
+    place = [((a - low) / (high - low) * (NODES - 1)).clamp(0, NODES - 1) for a in at]
+
+    def read(table: Tensor) -> list[Tensor]:
+        found = []
+        for p in place:
+            left = p.floor().clamp(max=NODES - 2)
+            index = left.long().flatten(1)
+            low_value, high_value = table.gather(1, index), table.gather(1, index + 1)
+            part = (p - left).flatten(1)
+            found.append((low_value + part * (high_value - low_value)).view_as(p))
+        return found
+
+    return read(mean), read((total / people).clamp(max=2)), read(square)
+
+
+def _same_regimen(task: Task, people: Tensor) -> Tensor:
+    """Which targets [B, R] have the doses of the whole context, up to one factor in the amounts."""
+    first = people.to(torch.int8).argmax(-1)
+    one = {
+        name: getattr(task.context, name).gather(
+            1, first[:, None, None].expand(-1, 1, task.context.dosed.shape[-1])
+        )
+        for name in ("dose_time", "dose_amount", "dose_duration", "dose_oral", "dosed")
+    }
+    D = max(task.context.dosed.shape[-1], task.target.dosed.shape[-1])
+
+    def fill(values: Tensor) -> Tensor:
+        return torch.nn.functional.pad(values, (0, D - values.shape[-1]))
+
+    one = {name: fill(value) for name, value in one.items()}
+
+    def alike(record: Record) -> Tensor:
+        dosed, amount = fill(record.dosed), fill(record.dose_amount)
+        both = dosed & one["dosed"]
+        gap = (fill(record.dose_time) - one["dose_time"]).abs()
+        long = (fill(record.dose_duration) - one["dose_duration"]).abs()
+        share = amount / amount[..., :1].clamp(min=1e-30)
+        its = one["dose_amount"] / one["dose_amount"][..., :1].clamp(min=1e-30)
+        off = gap > 0.02 * one["dose_time"] + 1e-3
+        off = off | (long > 0.05 * one["dose_duration"] + 1e-6)
+        off = off | ((share - its).abs() > 0.01 * its)
+        off = off | (fill(record.dose_oral) != one["dose_oral"])
+        return ((dosed == one["dosed"]) & ~(off & both)).all(-1)
+
+    context = (alike(task.context) | ~people).all(-1) & people.any(-1)
+    return alike(task.target) & context[:, None]
+
+
+def _interpolated(
+    task: Task, logs: Tensor, amounts: tuple[Tensor, Tensor], time_scale: Tensor, same: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """For shared doses: mean of the interpolated log-curves at target points [B, R, T], departures
+    of the individuals from it [B, J, R, T], share of them sampled there, and the mean at context
+    samples [B, J, K] (through nodes)."""
+    context, target = task.context, task.target
+    seen = context.quantified
+    use = usable(seen).to(logs.dtype)
+    total = use.sum(-1)[:, None].clamp(min=1)
+    level = [a[..., 0].clamp(min=1e-30).log() for a in amounts]
+    height = logs - torch.where(context.dosed[..., 0], level[0], 0.0)[..., None]
+    nodes = torch.linspace(0, 1, 2 * NODES, device=logs.device, dtype=logs.dtype)
+    nodes = FIRST * (torch.exp(nodes * torch.log(logs.new_tensor(1 / FIRST + 1))) - 1)
+    nodes = nodes * time_scale[:, None]
+    R, T = target.times.shape[1:]
+    query = torch.cat([target.times.flatten(1), nodes], 1)
+    found = interpolate(context.times, height, seen, query)
+    mean = (found * use[..., None]).sum(1) / total
+    departures = (found - mean[:, None])[..., : R * T].unflatten(-1, (R, T))
+    first = torch.where(seen, context.times, torch.inf).amin(-1)[..., None]
+    last = torch.where(seen, context.times, -torch.inf).amax(-1)[..., None]
+    at = target.times.flatten(1)[:, None]
+    inside = ((at >= first) & (at <= last)) * use[..., None]
+    inside = (inside.sum(1) / total).unflatten(1, (R, T))
+    curve = mean[:, : R * T].unflatten(1, (R, T)) + level[1][..., None]
+    at_context = interpolate(
+        nodes[:, None], mean[:, None, R * T :], torch.ones_like(nodes[:, None], dtype=torch.bool),
+        context.times.flatten(1),
+    )[:, 0].view_as(logs)
+    return curve, departures, inside, at_context + (logs - height)
+
+
+def _last_value_time(target: Record, shown: Tensor) -> Tensor:
+    return torch.where(shown, target.times, -torch.inf).amax(-1, keepdim=True)

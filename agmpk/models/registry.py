@@ -1,43 +1,168 @@
-"""The networks by kind; a kind's module is imported when it is asked for.
+"""One table of models: all that the rest of the project knows of each.
 
-Every network is an ``nn.Module`` made from a frozen configuration dataclass, with
+A new rival is one module in this folder, one row here and one recipe.  Its network is an
+``nn.Module`` made from a frozen configuration dataclass, with
 
     kind, generates          its name here; whether it answers without any observation
     loss(task, generator)    scalar, the mean over the curves it scores
-    sample(task, samples, generator, **options)   ln(y / dose) [S, B, R, T]
+    sample(task, samples, generator, **options)   ln y [S, B, R, T]
+    mean(task)               mean of ln y [B, R, T], the same whatever else is asked (optional)
 
-and no randomness but the generator's.
+and no randomness but the generator's.  Networks are imported when they are asked for.
 """
 
 from __future__ import annotations
 
-import importlib
-from typing import Any
-
-from torch import nn
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
 
 from agmpk.errors import AgmpkError
 
-MODELS = {
-    "flow": ("FlowConfig", "FlowModel"),
-    "diffusion": ("DiffusionConfig", "DiffusionModel"),
-    "aicmet": ("AicmetConfig", "AicmetModel"),
-    "transformer": ("TransformerConfig", "TransformerModel"),
-    "node": ("NodeConfig", "NodeModel"),
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model.
+
+    colour: of its lines in every figure.  sentence: what it is, for cards and help.  sees_study:
+    whether it reads the study's other individuals.  recipe: its training recipe, None where nothing
+    is trained.  classes: imports and returns its configuration and its network, likewise.
+    """
+
+    colour: str
+    sentence: str
+    sees_study: bool
+    family: bool
+    recipe: str | None
+    classes: Callable[[], tuple[type, type[nn.Module]]] | None
+
+    def __post_init__(self) -> None:
+        for f in fields(self)[:2]:
+            if not getattr(self, f.name):
+                raise AgmpkError(f"A model of the table lacks its {f.name}.")
+        if (self.recipe is None) != (self.classes is None):
+            raise AgmpkError("A model of the table has a recipe and classes, or neither.")
+
+
+def _flow():
+    from agmpk.models.flow import FlowConfig, FlowModel
+
+    return FlowConfig, FlowModel
+
+
+def _diffusion():
+    from agmpk.models.diffusion import DiffusionConfig, DiffusionModel
+
+    return DiffusionConfig, DiffusionModel
+
+
+def _aicmet():
+    from agmpk.models.aicmet import AicmetConfig, AicmetModel
+
+    return AicmetConfig, AicmetModel
+
+
+def _set():
+    from agmpk.models.set_transformer import SetConfig, SetModel
+
+    return SetConfig, SetModel
+
+
+def _transformer():
+    from agmpk.models.transformer import TransformerConfig, TransformerModel
+
+    return TransformerConfig, TransformerModel
+
+
+def _node():
+    from agmpk.models.node import NodeConfig, NodeModel
+
+    return NodeConfig, NodeModel
+
+
+# In the order of tables and figures.
+MODELS: dict[str, Row] = {
+    "flow": Row(
+        "#0173b2",
+        "conditional flow matching from a Gaussian-process reference (Lipman et al. 2023)",
+        sees_study=True,
+        family=True,
+        recipe="flow",
+        classes=_flow,
+    ),
+    "diffusion": Row(
+        "#d55e00",
+        "conditional score-based diffusion, variance-preserving (Song et al. 2021)",
+        sees_study=True,
+        family=True,
+        recipe="diffusion",
+        classes=_diffusion,
+    ),
+    "aicmet": Row(
+        "#029e73",
+        "latent study and individual effects, neural process (Ojeda Marin et al. 2025)",
+        sees_study=True,
+        family=True,
+        recipe="aicmet",
+        classes=_aicmet,
+    ),
+    "set": Row(
+        "#56b4e9",
+        "set transformer with a Gaussian head: the flow's conditioning without a transport (a rival)",
+        sees_study=True,
+        family=False,
+        recipe="set",
+        classes=_set,
+    ),
+    "transformer": Row(
+        "#cc78bc",
+        "transformer of the individual alone, no study level (a rival)",
+        sees_study=False,
+        family=False,
+        recipe="transformer",
+        classes=_transformer,
+    ),
+    "node": Row(
+        "#ca9161",
+        "recurrent encoder and latent ODE, no study level (Lu et al. 2021; a rival)",
+        sees_study=False,
+        family=False,
+        recipe="node",
+        classes=_node,
+    ),
+    "naive": Row(
+        "#7f7f7f",
+        "the context's mean log-curve moved onto the last shown sample; nothing is fitted",
+        sees_study=True,
+        family=False,
+        recipe=None,
+        classes=None,
+    ),
+    "nlme": Row(
+        "#a8790c",
+        "mixed-effects model fitted to the study, individual posterior (a rival)",
+        sees_study=True,
+        family=False,
+        recipe=None,
+        classes=None,
+    ),
 }
+NETWORKS = tuple(kind for kind, row in MODELS.items() if row.classes)
+FAMILY = tuple(kind for kind, row in MODELS.items() if row.family)
 
 
 def model_classes(kind: str) -> tuple[type, type[nn.Module]]:
     """The configuration and the network of a kind.
 
     Raises:
-        AgmpkError: there is no such kind.
+        AgmpkError: there is no such network.
     """
-    if kind not in MODELS:
-        raise AgmpkError(f"There is no model of kind {kind!r}: use one of {', '.join(MODELS)}.")
-    module = importlib.import_module(f"agmpk.models.{kind}")
-    config, model = (getattr(module, name) for name in MODELS[kind])
-    return config, model
+    if kind not in NETWORKS:
+        raise AgmpkError(f"There is no model of kind {kind!r}: use one of {', '.join(NETWORKS)}.")
+    return MODELS[kind].classes()
 
 
 def model_config(kind: str, values: dict[str, Any]) -> Any:

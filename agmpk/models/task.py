@@ -1,140 +1,282 @@
 """One training or forecasting task as tensors: some individuals of a study as targets, the rest as
 their context.
 
-Shapes: B studies, J context individuals, R targets per study, T points (padded behind).
-Logarithms are natural and dose-normalized: ln(concentration / amount of one dose), so that a
-linear model's curves coincide whatever the dose.
+An individual is a record: its samples (a value, or "below a limit") and its own list of doses.
+Simulated and real studies become the same tensors here, and nothing else of a study is ever seen.
+
+Shapes: B studies, J context individuals, R targets per study, N individuals (J or R), T samples,
+D doses; padded behind, real ones in front and in order of time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from agmpk.prior.batch import SimulatedStudies
+if TYPE_CHECKING:
+    from agmpk.models.frame import Frame
+    from agmpk.studies import Individual, Study
 
-NO_PREFIX = 0.2  # share of targets of which nothing is seen
+FAR_BELOW = 0.03  # of the limit: lower values below it are not told apart in training
+NO_PREFIX = 0.2  # share of simulated targets of which nothing is seen
+SILENT = 0.5  # share of simulated studies with a limit whose record only lacks what is below it
+
+
+@dataclass(frozen=True)
+class Record:
+    """Individuals of B studies.
+
+    times [B, N, T] h since the individual's first dose; logs [B, N, T] ln concentration, or where
+    ``below`` ln of the limit it is below of; mask [B, N, T] a real sample, value or below;
+    dose_time [B, N, D] h since the first dose; dose_amount [B, N, D]; dose_duration [B, N, D] h, 0
+    unless infused; dose_oral [B, N, D]; dosed [B, N, D] a real dose.  The unit of the amounts and
+    that of the concentrations are the study's, any.
+    """
+
+    times: Tensor
+    logs: Tensor
+    mask: Tensor
+    below: Tensor
+    dose_time: Tensor
+    dose_amount: Tensor
+    dose_duration: Tensor
+    dose_oral: Tensor
+    dosed: Tensor
+
+    @property
+    def quantified(self) -> Tensor:
+        """Which samples [B, N, T] have a value."""
+        return self.mask & ~self.below
+
+    def __getitem__(self, rows: Any) -> Record:
+        return Record(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+    def to(self, *args: Any) -> Record:
+        """The record on another device, or in another precision (marks stay marks)."""
+        return Record(**{f.name: _to(getattr(self, f.name), *args) for f in fields(self)})
+
+    def trimmed(self) -> Record:
+        """The same without samples, doses and individuals that are padding everywhere.
+
+        Individuals keep their places.
+        """
+        N, T, D = (_last(self.mask, 1), _last(self.mask, 2), _last(self.dosed, 2))
+        N = max(N, _last(self.dosed, 1))
+        samples = ("times", "logs", "mask", "below")
+        return Record(
+            **{
+                f.name: getattr(self, f.name)[:, :N, : T if f.name in samples else D]
+                for f in fields(self)
+            }
+        )
 
 
 @dataclass(frozen=True)
 class Task:
     """What the models see.
 
-    context_times, context_logs [B, J, T] with context_mask; context_dose [B, J] ln dose;
-    target_times, target_logs [B, R, T] with target_mask (a real point) and prefix_mask (observed);
-    target_dose [B, R] ln dose; route [B, 3] one-hot (oral, bolus, infusion); duration [B] h;
-    interval [B] h and additional [B]: the dose is repeated so many times at that interval (both 0
-    for a single dose).
-    Real points stand in front of their padding, in order of time.  Unseen values of
-    ``target_logs`` are only read by the loss.
+    context [B, J, ...] and target [B, R, ...]; prefix [B, R, T] the target's samples that are
+    shown; asked [B, R, T] those to be forecast, whose ``target.logs`` only the loss reads; limit
+    [B] ln of the study's limit of quantification where its record states one, else NaN.
     """
 
-    context_times: Tensor
-    context_logs: Tensor
-    context_mask: Tensor
-    context_dose: Tensor
-    target_times: Tensor
-    target_logs: Tensor
-    target_mask: Tensor
-    prefix_mask: Tensor
-    target_dose: Tensor
-    route: Tensor
-    duration: Tensor
-    interval: Tensor
-    additional: Tensor
+    context: Record
+    target: Record
+    prefix: Tensor
+    asked: Tensor
+    limit: Tensor
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The frame of reference of the task (see ``agmpk.models.frame``), computed once."""
+        from agmpk.models.frame import to_frame
+
+        return to_frame(self)
+
+    def __len__(self) -> int:
+        return len(self.limit)
 
     def __getitem__(self, rows: Tensor | slice) -> Task:
         return Task(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
-    def to(self, device: torch.device | str) -> Task:
-        """The task on another device."""
-        return Task(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+    def to(self, *args: Any) -> Task:
+        """The task on another device, or in another precision."""
+        return Task(**{f.name: _to(getattr(self, f.name), *args) for f in fields(self)})
 
     def trimmed(self) -> Task:
-        """The same task without points, individuals and targets that are padding everywhere."""
-        used = self.context_mask.any(-1)
-        J, order = _most(used.sum(-1)), used.int().argsort(dim=-1, descending=True, stable=True)
-        order = order[:, :J]
-        K, T = _most(self.context_mask.sum(-1)), _most(self.target_mask.sum(-1))
-        # Targets keep their places: one without a point may stand before one with points.
-        R = _most(self.target_mask.any(-1).any(0).nonzero() + 1)
-        context = {
-            name: getattr(self, name).take_along_dim(order[..., None], 1)[..., :K]
-            for name in ("context_times", "context_logs", "context_mask")
-        }
-        target = {
-            name: getattr(self, name)[:, :R, :T]
-            for name in ("target_times", "target_logs", "target_mask", "prefix_mask")
-        }
-        return replace(
-            self,
-            **context,
-            **target,
-            context_dose=self.context_dose.take_along_dim(order, 1),
-            target_dose=self.target_dose[:, :R],
+        """The same task without padding that nobody needs."""
+        target = self.target.trimmed()
+        R, T = target.mask.shape[1:]
+        return Task(
+            self.context.trimmed(),
+            target,
+            self.prefix[:, :R, :T],
+            self.asked[:, :R, :T],
+            self.limit,
         )
 
 
-def route_one_hot(oral: Tensor, duration: Tensor) -> Tensor:
-    """[B, 3]: oral, IV bolus, IV infusion."""
-    return torch.stack([oral, ~oral & (duration <= 0), ~oral & (duration > 0)], -1).double()
+def concatenate(parts: Sequence[Task]) -> Task:
+    """One task of several, padded to the largest."""
+
+    def join(values: list[Any]) -> Any:
+        if isinstance(values[0], Record):
+            names = [f.name for f in fields(Record)]
+            return Record(**{n: join([getattr(v, n) for v in values]) for n in names})
+        shape = np.max([v.shape[1:] for v in values], axis=0) if values[0].ndim > 1 else []
+        padded = []
+        for v in values:
+            pad = [int(x) for n, m in zip(shape, v.shape[1:], strict=True) for x in (n - m, 0)]
+            padded.append(torch.nn.functional.pad(v, pad[::-1]) if any(pad) else v)
+        return torch.cat(padded)
+
+    return Task(**{f.name: join([getattr(p, f.name) for p in parts]) for f in fields(Task)})
 
 
 def tasks_from_simulation(
-    studies: SimulatedStudies, targets: int, max_prefix: int, generator: torch.Generator
+    studies: Any, targets: int, max_prefix: int, generator: torch.Generator
 ) -> Task:
     """Turn simulated studies into tasks: some individuals are targets, the others the context.
 
     The first ``targets`` individuals of a study (their order is random by construction) are the
-    targets, in a small study at most half of them, but always one.  Each gets a prefix length: 0
-    in one case of five, else uniform on 1..max_prefix, and always short enough to leave one point
-    to predict.  A target without any context shows at least one point: without, nothing tells the
-    level of its curve.
-    """
-    logs, times, mask = _quantified_first(studies)
-    dose = studies.dose.log()
-    logs = torch.where(mask, logs - dose[..., None], 0.0)
-    taken = (studies.present.sum(-1, keepdim=True) // 2).clamp(1, targets)
-    is_target = torch.arange(mask.shape[1]) < taken
-    R = targets
-    shown = mask[:, :R] & is_target[:, :R, None]
-    context = mask & ~is_target[..., None]
+    targets, at most half of a small study, but always one.  Each shows a prefix: nothing in one
+    case of five, else 1 to ``max_prefix`` samples, and always short enough to leave one to predict.
+    A target without any context shows at least one sample: without, nothing tells its level.
 
-    count = shown.sum(-1)
+    In a ``SILENT`` share of the studies that have a limit of quantification, values below it are
+    simply missing, as in most published tables; in the others they are marked, and a target's
+    unseen value below the limit counts in the loss as what it would have been.
+
+    Args:
+        studies: a ``SimulatedStudies`` batch of the prior.
+    """
+    S, limited = len(studies.lloq), studies.lloq > 0
+    silent = torch.rand(S, generator=generator, dtype=torch.float64) < SILENT
+    shown_below = studies.below & (limited & ~silent)[:, None, None]
+    mask, order = (studies.quantified | shown_below).int().sort(dim=-1, descending=True, stable=True)
+    mask = mask.bool()
+    below = shown_below.gather(-1, order) & mask
+    times = torch.where(mask, studies.times.gather(-1, order), 0.0)
+    value = studies.concentration.gather(-1, order)
+    # What an assay would have reported below its limit; a negative reading has no logarithm.
+    value = torch.where(value > 0, value, studies.true.gather(-1, order))
+    value = torch.maximum(value, (FAR_BELOW * studies.lloq)[:, None, None]).clamp(min=1e-30)
+    logs = torch.where(mask, value.log(), 0.0)
+    lloq = torch.where(limited, studies.lloq, 1.0).log()[:, None, None].expand_as(logs)
+    reported = torch.where(below, lloq, logs)
+
+    present = studies.present
+    taken = (present.sum(-1, keepdim=True) // 2).clamp(1, targets)
+    is_target = torch.arange(mask.shape[1]) < taken
+    lonely = ~(mask & ~is_target[..., None]).any((1, 2))[:, None]
+    R = targets
+    count = (mask & is_target[..., None])[:, :R].sum(-1)
     draw = torch.rand(count.shape, generator=generator, dtype=torch.float64)
     length = 1 + torch.floor((draw - NO_PREFIX) / (1 - NO_PREFIX) * max_prefix).long()
-    lonely = ~context.any((1, 2))[:, None]
     length = torch.where((draw < NO_PREFIX) & ~lonely, 0, length.clamp(min=1))
-    length = torch.minimum(length, torch.clamp(count - 1, min=0))
+    length = torch.minimum(length, (count - 1).clamp(min=0))
+    shown = (mask & is_target[..., None])[:, :R]
     shown = shown & ~(lonely & (length == 0))[..., None]
-    position = torch.arange(mask.shape[-1])
+    prefix = shown & (torch.arange(mask.shape[-1]) < length[..., None])
+
+    def record(keep: Tensor, logs: Tensor, people: slice) -> Record:
+        there = (keep.any(-1) & present[:, people])[..., None]
+        return Record(
+            times=times[:, people],
+            logs=torch.where(keep, logs, 0.0),
+            mask=keep,
+            below=below[:, people] & keep,
+            dose_time=studies.dose_time[:, people],
+            dose_amount=studies.dose_amount[:, people],
+            dose_duration=studies.dose_duration[:, people],
+            dose_oral=studies.dose_oral[:, people],
+            dosed=studies.dosed[:, people] & there,
+        )
+
+    target = record(shown, torch.where(prefix, reported[:, :R], logs[:, :R]), slice(0, R))
+    others = slice(min(int(taken.min()), mask.shape[1] - 1), None)
+    keep = (mask & ~is_target[..., None])[:, others]
+    context = record(keep, reported[:, others], others)
+    limit = torch.where(limited & ~silent, lloq[:, 0, 0], torch.nan)
+    return Task(context, target, prefix, shown & ~prefix, limit).trimmed()
+
+
+def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float64]) -> Task:
+    """One task (B = R = 1), float64, times counted from each individual's first dose.
+
+    Args:
+        context: the study's other individuals; values that are neither positive nor censored are
+            left out.
+        prefix: doses, past and planned, and the shown samples of the target.
+        times: float64[T] [h on the target's clock], to be forecast.
+    """
+    others = [one for one in context if len(_samples(one)[0])]
+    seen, logs, below = _samples(prefix)
+    query = np.asarray(times, dtype=float) - prefix.doses[0].time
+    points = len(seen) + len(query)
+    shown = np.arange(points) < len(seen)
+    target = _record([prefix], [(np.concatenate([seen, query]), np.append(logs, 0 * query),
+                                 np.append(below, np.zeros(len(query), bool)))])
+    limits = [context.lloq] if context.lloq else []
+    for one in (*others, prefix):
+        limits += list(one.concentrations[one.censored])
+    limit = np.log(np.median(limits)) if limits else np.nan
     return Task(
-        context_times=times,
-        context_logs=logs,
-        context_mask=context,
-        context_dose=dose,
-        target_times=times[:, :R],
-        target_logs=logs[:, :R],
-        target_mask=shown,
-        prefix_mask=shown & (position < length[..., None]),
-        target_dose=dose[:, :R],
-        route=route_one_hot(studies.oral, studies.duration),
-        duration=studies.duration,
-        interval=studies.interval,
-        additional=studies.additional,
-    ).trimmed()
+        context=_record(others, [_samples(one) for one in others]),
+        target=target,
+        prefix=torch.from_numpy(shown)[None, None],
+        asked=torch.from_numpy(~shown)[None, None],
+        limit=torch.tensor([limit], dtype=torch.float64),
+    )
 
 
-def _most(count: Tensor) -> int:
-    return max(1, int(count.max())) if count.numel() else 1
+def _samples(one: Individual) -> tuple[NDArray, NDArray, NDArray]:
+    usable = one.concentrations > 0
+    times = one.times[usable] - one.doses[0].time
+    return times, np.log(one.concentrations[usable]), one.censored[usable]
 
 
-def _quantified_first(studies: SimulatedStudies) -> tuple[Tensor, Tensor, Tensor]:
-    mask, order = studies.quantified.int().sort(dim=-1, descending=True, stable=True)
-    mask = mask.bool()
-    times = studies.times.gather(-1, order)
-    logs = studies.concentration.gather(-1, order).clamp(min=1e-300).log()
-    last = torch.where(mask, times, 0.0).amax(-1, keepdim=True)
-    return torch.where(mask, logs, 0.0), torch.where(mask, times, last), mask
+def _record(people: Sequence[Individual], samples: list[tuple[NDArray, ...]]) -> Record:
+    N = max(1, len(people))
+    doses = [one.single_doses() for one in people]
+    T = max([1, *(len(s[0]) for s in samples)])
+    D = max([1, *(len(d) for d in doses)])
+    values = {name: np.zeros((N, T)) for name in ("times", "logs")}
+    values |= {name: np.zeros((N, T), bool) for name in ("mask", "below")}
+    values |= {f"dose_{name}": np.zeros((N, D)) for name in ("time", "amount", "duration")}
+    values |= {name: np.zeros((N, D), bool) for name in ("dose_oral", "dosed")}
+    for n, ((times, logs, below), given) in enumerate(zip(samples, doses, strict=True)):
+        t, d = len(times), len(given)
+        values["times"][n, :t], values["logs"][n, :t] = times, logs
+        values["mask"][n, :t], values["below"][n, :t] = True, below
+        start = given[0].time
+        values["dose_time"][n, :d] = [dose.time - start for dose in given]
+        values["dose_amount"][n, :d] = [dose.amount for dose in given]
+        values["dose_duration"][n, :d] = [dose.duration for dose in given]
+        values["dose_oral"][n, :d] = [dose.route == "oral" for dose in given]
+        values["dosed"][n, :d] = True
+    return Record(**{name: torch.from_numpy(value)[None] for name, value in values.items()})
+
+
+def _to(value: Any, *args: Any) -> Any:
+    if isinstance(value, Record):
+        return value.to(*args)
+    kinds = [a for a in args if isinstance(a, torch.dtype)]
+    others = [a for a in args if not isinstance(a, torch.dtype)]
+    if kinds and value.is_floating_point():
+        value = value.to(kinds[0])
+    return value.to(*others, non_blocking=True) if others else value
+
+
+def _last(mask: Tensor, axis: int) -> int:
+    """One more than the last place along ``axis`` where anything is marked, at least 1."""
+    other = [a for a in range(mask.ndim) if a != axis]
+    places = mask.any(other[0], keepdim=True).any(other[1], keepdim=True).flatten().nonzero()
+    return int(places.max()) + 1 if len(places) else 1

@@ -1,6 +1,6 @@
-"""What the AGM-PK flow and diffusion share: network, conditioning, reference, loss, sampling.
+"""What the AGM-PK flow and diffusion share: conditioning, velocity, reference, loss, sampling.
 
-Shapes: B studies, R targets, S samples, T points.
+Shapes: B studies, R targets, S samples, T points, W width.
 """
 
 from __future__ import annotations
@@ -11,58 +11,42 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from agmpk.errors import AgmpkError
-from agmpk.models.frame import TRIM, Frame, to_frame
-from agmpk.models.raw_frame import to_raw_frame
-from agmpk.models.references import REFERENCES, reference
+from agmpk.models.conditioning import ConditioningNetwork
+from agmpk.models.frame import TRIM, Frame, warp
+from agmpk.models.heads import GaussianHead, VelocityHead, curve_mean, curve_weight, point_nll
+from agmpk.models.process import Kernel, correlation, factor, negative_log_likelihood, normal
 from agmpk.models.task import Task
-from agmpk.models.velocity import VelocityNetwork
-from agmpk.transport.loss import curve_loss
-from agmpk.transport.reference import Reference
-from agmpk.transport.transport import Transport
+from agmpk.models.transport import Transport
 
-FRAMES = {"log": to_frame, "raw": to_raw_frame}
-CHOICES = {
-    "reference": tuple(REFERENCES),
-    "attention": ("standard", "continuum"),
-    "scale": tuple(FRAMES),
-    "use_context": (True, False),
-}
+AUXILIARY = 0.1  # weight of the normal approximation and of the copula in the loss
+NODES = 99  # of the quadrature that gives the mean forecast
 
 
 @dataclass(frozen=True)
 class TransportConfig:
     """Size of the network, how it is trained, and the options that the ablations turn.
 
-    draws: independent pairs (t, x_0) per target and step; they share the encoded context.
+    draws: independent pairs (t, x_0) per point and step; they share what is known.
     at_start: share of them at t = 0 exactly, where sampling starts and the best prediction is
     E[x_1] less a known term: the conditional mean is learned there without noise on the way.
-    reference: law of x_0, see ``agmpk.models.references``.
-    attention: "standard", or "continuum", which weighs keys by the width of time they stand for.
-    scale: "log" concentration, or "raw" (see ``agmpk.models.raw_frame``).
-    use_context: False hides the study from the network, which then sees the prefix only.
-
-    Raises:
-        AgmpkError: an option has no such value.
+    process: "study", the network chooses the reference's kernel; "fixed", one kernel for all;
+    "white", independent numbers.
+    dose_tokens, limit_tokens, use_context: False hides the list of doses, samples below the limit,
+    or the study from the network.
+    temperature: factor on the reference's numbers in sampling (see ``agmpk.paper.temperature``).
     """
 
     width: int = 128
-    encoder_layers: int = 3
-    decoder_layers: int = 4
-    draws: int = 2
+    sample_width: int = 64
+    encoder_layers: int = 2
+    decoder_layers: int = 3
+    draws: int = 6
     at_start: float = 0.25
-    reference: str = "gp_prefix"
-    attention: str = "standard"
-    scale: str = "log"
+    process: str = "study"
+    dose_tokens: bool = True
+    limit_tokens: bool = True
     use_context: bool = True
-
-    def __post_init__(self) -> None:
-        for option, values in CHOICES.items():
-            if getattr(self, option) not in values:
-                raise AgmpkError(
-                    f"The option {option} is {getattr(self, option)!r}: use one of "
-                    f"{', '.join(map(str, values))}."
-                )
+    temperature: float = 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -70,7 +54,7 @@ class TransportConfig:
 
 
 class TransportModel(nn.Module):
-    """Learns with ``loss``, answers with ``sample``."""
+    """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
     kind: ClassVar[str]
     transport: Transport
@@ -81,28 +65,48 @@ class TransportModel(nn.Module):
         self.config = config
         # Without a study and without a prefix nothing tells the level of a curve.
         self.generates = config.use_context
-        self.network = VelocityNetwork(
+        self.network = ConditioningNetwork(
             config.width,
+            config.sample_width,
             config.encoder_layers,
             config.decoder_layers,
-            continuum=config.attention == "continuum",
+            config.dose_tokens,
+            config.limit_tokens,
         )
+        self.velocity = VelocityHead(config.width)
+        self.normal = GaussianHead(config.width)
+        self.kernel = nn.Linear(config.width, 3)
+        nn.init.zeros_(self.kernel.weight)
+        nn.init.zeros_(self.kernel.bias)
 
     def loss(self, task: Task, generator: torch.Generator) -> Tensor:
-        """Squared error of the predictions; randomness only from ``generator``."""
-        task, frame, free = self._see(task)
-        x_1 = frame.encode(task.target_logs).clamp(-TRIM, TRIM)
-        # Drawn where the generator lives (the CPU), so that a GPU sees the same numbers.
-        S, kind = self.config.draws, x_1.dtype
-        noise = torch.randn((2, S, *x_1.shape), generator=generator, dtype=kind).to(x_1.device)
-        t = torch.rand((2, S, *x_1.shape[:2]), generator=generator, dtype=kind).to(x_1.device)
-        t = torch.where(t[0] < self.config.at_start, 0.0, t[1])
-        law = self._reference(task, frame, x_1, free)
-        x_t, target = self.transport.pair(law, x_1, t, noise)
-        x_t = torch.where(free, x_t, 0.0)
-        kind = next(self.parameters()).dtype
-        predicted = self.network(x_t.to(kind), t.to(kind), self.network.condition(task, frame))
-        return curve_loss(predicted, target.to(kind), free, frame.unit.to(kind))
+        """Squared error of the predictions, plus the likelihoods of a normal approximation and of
+        the copula along the curve; randomness only from ``generator``."""
+        task = self._see(task)
+        frame = task.frame
+        free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
+        state, kernel = self._know(task, frame)
+        x_1 = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
+        kind, shape = self.kernel.weight.dtype, (self.config.draws, *x_1.shape)
+        x_1 = x_1.to(kind)
+        x_0, noise = normal((2, *shape), generator, x_1)
+        t, start = torch.rand((2, *shape), generator=generator, device=generator.device).to(x_1)
+        t = torch.where(start < self.config.at_start, 0.0, t)
+        x_t, wanted = self.transport.pair(x_0, x_1, t, noise)
+        predicted = self.velocity(x_t, t, self.velocity.prepare(state))
+        spread = frame.spread.to(kind)
+        weight = curve_weight(spread, free)
+        error = ((predicted - wanted) * spread).square()
+        loss = curve_mean(error, free, 1 / weight)
+
+        mean, sd = self.normal(state)
+        loss = loss + AUXILIARY * curve_mean(point_nll(mean, sd, x_1), free, weight)
+        if self.config.process == "study":
+            kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
+            z = ((x_1 - mean.detach()) / sd.detach()).clamp(-4, 4)
+            law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
+            loss = loss + AUXILIARY * negative_log_likelihood(z, law, free)
+        return loss
 
     @torch.no_grad()
     def sample(
@@ -113,45 +117,63 @@ class TransportModel(nn.Module):
         steps: int | None = None,
         transport: Transport | None = None,
     ) -> Tensor:
-        """Draws of ln(y / dose) [S, B, R, T]; at prefix points the observed value itself.
+        """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
 
-        ``steps`` of the sampler, two evaluations of the network each; ``transport`` to use another
+        ``steps`` of the sampler, two evaluations of the velocity each; ``transport`` to use another
         sampler than the model's own.
         """
-        given = task
-        task, frame, free = self._see(task, trim=False)
-        law = self._start(task, frame, free)
-        known = self.network.condition(task, frame)
-        kind = next(self.parameters()).dtype
+        seen = self._see(task)
+        frame = seen.frame
+        state, kernel = self._know(seen, frame)
+        root = factor(correlation(kernel, _place(seen, frame), seen.prefix, seen.asked))
+
+        def fresh() -> Tensor:
+            z = normal((samples, *root.shape[:-1]), generator, root)
+            return self.config.temperature * (root @ z[..., None])[..., 0]
+
+        x_1 = self._move(state, fresh(), steps, transport or self.transport, fresh)
+        return torch.where(task.prefix, task.target.logs, frame.decode(x_1.to(frame.spread)))
+
+    @torch.no_grad()
+    def mean(self, task: Task, steps: int | None = None) -> Tensor:
+        """Mean of ln y [B, R, T], by quadrature: the transport is an increasing map of one number,
+        which is evaluated at equally likely ones.  No sampling noise, and at each time the same
+        whatever else is asked."""
+        seen = self._see(task)
+        frame = seen.frame
+        state, _ = self._know(seen, frame)
+        level = (torch.arange(NODES, dtype=frame.spread.dtype, device=state.device) + 0.5) / NODES
+        z = self.config.temperature * torch.special.ndtri(level)
+        x_0 = z[:, None, None, None].expand(-1, *frame.spread.shape)
+        x_1 = self._move(state, x_0, steps, self.transport, None)
+        return torch.where(
+            task.prefix, task.target.logs, frame.decode(x_1.to(frame.spread).mean(0))
+        )
+
+    def _move(self, state, x_0, steps, transport, fresh) -> Tensor:
+        prepared, kind = self.velocity.prepare(state), state.dtype
 
         def predict(x: Tensor, t: float) -> Tensor:
-            state = torch.where(free, x, 0.0).to(kind)
-            found = self.network(state, state.new_full(state.shape[:-1], t), known)
-            return torch.where(free, found.to(x.dtype), 0.0)
+            return self.velocity(x.to(kind), x.new_tensor(t).to(kind), prepared).to(x.dtype)
 
-        transport = transport or self.transport
-        x_1 = transport.sample(predict, law, samples, generator, steps or self.steps)
-        return torch.where(given.prefix_mask, given.target_logs, frame.decode(x_1))
+        return transport.sample(predict, x_0, steps or self.steps, fresh)
 
-    def start(self, task: Task) -> tuple[Frame, Reference]:
-        """The frame of the task and, in its coordinate, the law of x_0 that ``sample`` draws from
-        first; at prefix points the observed value."""
-        task, frame, free = self._see(task, trim=False)
-        return frame, self._start(task, frame, free)
+    def _see(self, task: Task) -> Task:
+        """What the network is shown of the task."""
+        if self.config.use_context:
+            return task
+        hidden = torch.zeros_like(task.context.mask)
+        return replace(task, context=replace(task.context, mask=hidden))
 
-    def _start(self, task: Task, frame: Frame, free: Tensor) -> Reference:
-        x = torch.where(task.prefix_mask, frame.encode(task.target_logs), 0.0)
-        return self._reference(task, frame, x, free)
+    def _know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
+        known = self.network.encode(task, frame)
+        raw = self.kernel(known.own[:, :, 0]).to(frame.spread.dtype)
+        if self.config.process != "study":
+            white = raw.new_tensor([0.0, -6.0, 6.0 if self.config.process == "white" else 0.0])
+            raw = raw * 0 + white * (self.config.process == "white")
+        return self.network.decode(task, frame, known), Kernel.from_raw(raw)
 
-    def _see(self, task: Task, trim: bool = True) -> tuple[Task, Frame, Tensor]:
-        """What the network is shown of the task, its frame, and the points to predict."""
-        if not self.config.use_context:
-            task = replace(task, context_mask=torch.zeros_like(task.context_mask))
-        if trim:
-            # Nothing to learn from a target of which nothing tells the level.
-            known = task.prefix_mask.any(-1) | task.context_mask.any((1, 2))[:, None]
-            task = replace(task, target_mask=task.target_mask & known[..., None]).trimmed()
-        return task, FRAMES[self.config.scale](task), task.target_mask & ~task.prefix_mask
 
-    def _reference(self, task: Task, frame: Frame, x: Tensor, free: Tensor) -> Reference:
-        return reference(self.config.reference, task, frame, x, free)
+def _place(task: Task, frame: Frame) -> Tensor:
+    """Warped time since the first dose, on which the reference lives."""
+    return warp(task.target.times / frame.time_scale[:, None, None])

@@ -1,1 +1,2 @@
-"""What made the numbers of the book: every command here writes a part of ``data``."""
+"""How this book's numbers were made: what fills ``data/``, and what the published claims are held
+against. ``agmpk paper --help`` lists the commands."""

@@ -51,7 +51,43 @@ def draw_transits(a: Absorption, studies: int, streams: Streams) -> Tensor:
     chain = draw_switch(a.transit_probability, (studies,), g)
     real = draw_switch(a.gamma_probability, (studies,), g)
     number = a.max_transits * _uniform((studies,), g)
+    g = streams("long chains")
+    long = draw_switch(a.long_chain_probability, (studies,), g)
+    longer = a.max_transits + (a.longest_chain - a.max_transits) * _uniform((studies,), g)
+    number = torch.where(long, longer, number)
     return torch.where(chain, torch.where(real, number, number.ceil()), 0.0)
+
+
+def draw_chain_rate(
+    a: Absorption, ka: Tensor, transits: Tensor, tightness: Tensor, streams: Streams
+) -> Tensor:
+    """ln rate of the chain's stages [S, I] in ln 1/h: that of ``ka`` [S, I], or one of its own."""
+    if a.transit_time is None:
+        return ka
+    (S, individuals), g = ka.shape, streams("transit time")
+    mean = torch.log(transits.clamp(min=0.5)[:, None] / a.transit_time.draw((S, 1), g))
+    sd = a.sd_transit.draw((S, 1), g) * tightness
+    return mean + sd * draw_normal((S, individuals), g)
+
+
+def draw_zero_order(
+    a: Absorption, individuals: int, horizon: Tensor, tightness: Tensor, streams: Streams
+) -> dict[str, Tensor]:
+    """Release at a constant rate: ``zero_duration`` h (0: none), ``zero_part`` of the dose, and
+    ``zero_gut``, whether the gut comes next; all [S, I]."""
+    (S,), g = horizon.shape, streams("zero order")
+    switch = draw_switch(a.zero_order_probability, (S, 1), g)
+    to_gut = draw_switch(a.zero_order_gut_probability, (S, 1), g)
+    partial = draw_switch(a.zero_order_part_probability, (S, 1), g)
+    part = torch.where(partial, a.zero_order_part.draw((S, 1), g), 1.0)
+    typical = torch.minimum(a.zero_order_duration.draw((S, 1), g), 0.5 * horizon[:, None])
+    sd = a.sd_zero_order.draw((S, 1), g) * tightness
+    duration = typical * torch.exp(sd * draw_normal((S, individuals), g))
+    return {
+        "zero_duration": torch.where(switch, duration, 0.0),
+        "zero_part": torch.where(switch, part, 0.0).expand(S, individuals),
+        "zero_gut": (switch & to_gut).expand(S, individuals),
+    }
 
 
 def chain_entry(transits: Tensor, gut: int, size: int) -> Tensor:

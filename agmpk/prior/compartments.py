@@ -1,13 +1,14 @@
 """The compartment system, solved exactly on every interval of constant rates.
 
 State (amounts):  transit chain -> gut G -> central C <-> peripherals P_j,  metabolite M, and the
-rate R of a running infusion, which is a state so that an infusion needs no special case:
+rates R of a running infusion and Z of a release into the gut, which are states so that a constant
+input needs no special case:
 
-    dG   = (transit) - ka G
+    dG   = (transit) + Z - ka G
     dC   = ka (1 - f) G + R - (ke + sum k_out_j) C + sum k_in_j P_j
     dP_j = k_out_j C - k_in_j P_j
     dM   = ka f G + k_form C - km M            (k_form is the part of ke that forms M)
-    dR   = 0
+    dR   = dZ = 0
 
 (AGM-PK, PAGE 34, 2026; transit chain: Savic et al. 2007.)  The system is linear, so the state
 moves over an interval h by exp(A h), however stiff the rates are.  The exponential acts through
@@ -19,7 +20,7 @@ Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
 
 import torch
@@ -55,13 +56,20 @@ class Layout:
         return self.metabolite + 1
 
     @property
-    def size(self) -> int:
+    def release(self) -> int:
         return self.infusion + 1
+
+    @property
+    def size(self) -> int:
+        return self.release + 1
 
 
 @dataclass(frozen=True)
 class Rates:
-    """First-order rates in 1/h, [N, H] ([N, H, P] for the exchange rates); fractions in [0, 1]."""
+    """First-order rates in 1/h, [N, H] ([N, H, P] for the exchange rates); fractions in [0, 1].
+
+    ``ktr`` is the rate of the transit chain; None where that is ka.
+    """
 
     ka: Tensor
     ke: Tensor
@@ -70,23 +78,33 @@ class Rates:
     k_form: Tensor
     km: Tensor
     first_pass: Tensor
+    ktr: Tensor | None = None
 
     def to(self, device: torch.device | str) -> Rates:
         """The rates on another device."""
-        return Rates(**{f.name: getattr(self, f.name).to(device) for f in fields(self)})
+        return self._each(lambda rate: rate.to(device))
 
     def between(self, start: int, stop: int) -> Rates:
         """The rates of the intervals ``start`` to ``stop - 1``."""
-        return Rates(**{f.name: getattr(self, f.name)[:, start:stop] for f in fields(self)})
+        return self._each(lambda rate: rate[:, start:stop])
+
+    def first(self, individuals: int) -> Rates:
+        """The rates of the first individuals alone."""
+        return self._each(lambda rate: rate[:individuals])
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Rates:
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Rates(**{k: None if v is None else change(v) for k, v in values.items()})
 
 
 def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     """The matrix A [N, H, D, D] of dx/dt = A x: the system written out, for reference solvers."""
     a = rates.ka.new_zeros((*rates.ka.shape, layout.size, layout.size))
     gut, central, metabolite = layout.gut, layout.central, layout.metabolite
+    ktr = rates.ka if rates.ktr is None else rates.ktr
     for step in range(layout.transits):
-        a[..., step, step] = -rates.ka
-        a[..., step + 1, step] = rates.ka
+        a[..., step, step] = -ktr
+        a[..., step + 1, step] = ktr
     a[..., gut, gut] = -rates.ka
     a[..., central, gut] = rates.ka * (1 - rates.first_pass)
     a[..., metabolite, gut] = rates.ka * rates.first_pass
@@ -99,6 +117,7 @@ def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     a[..., metabolite, central] = rates.k_form
     a[..., metabolite, metabolite] = -rates.km
     a[..., central, layout.infusion] = 1.0
+    a[..., gut, layout.release] = 1.0
     return a
 
 
@@ -125,7 +144,7 @@ def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Ste
     Several intervals share one ``Step``, as many as fit the processor's cache.
     """
     N, H = durations.shape
-    together = max(1, TOGETHER // max(N, 1))
+    together = max(1, TOGETHER // max(N, 1) // max(1, layout.transits // 4))
     for start in range(0, H, together):
         stop = min(start + together, H)
         step = Step(rates.between(start, stop), layout, durations[:, start:stop])

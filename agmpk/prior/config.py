@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
+from agmpk.errors import AgmpkError
 from agmpk.prior.groups import (
     Absorption,
     Assay,
@@ -18,12 +19,19 @@ from agmpk.prior.groups import (
 from agmpk.prior.plain import from_plain, to_plain
 
 
-@dataclass(frozen=True)
+VERSION = 2  # of the quantities; 1 is what was published, calibrated and trained on first
+
+
+@dataclass(frozen=True, kw_only=True)
 class PriorConfig:
     """The whole prior.  ``solver_steps`` > 0 adds a uniform grid for the OU paths to refresh on.
 
     With ``solver_steps`` 0 the parameters are refreshed at the sampling times and at
     ``ou_refresh`` further times, which is cheaper and exact where there is no OU variation.
+
+    Where elimination is saturable, ``fine_steps`` further grid times are added.
+    A quantity that a file does not name is off, so that files written before it still read;
+    ``version`` is that of the quantities when the file was written.
     """
 
     name: str
@@ -36,6 +44,17 @@ class PriorConfig:
     assay: Assay
     solver_steps: int
     ou_refresh: int
+    fine_steps: int = 200
+    version: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.version <= VERSION:
+            raise AgmpkError(
+                f"The prior {self.name} is of version {self.version}, this package knows 1 to "
+                f"{VERSION}: update the package."
+            )
+        if self.disposition.log_CL and not self.disposition.half_lives_in_horizon:
+            raise AgmpkError(f"The prior {self.name} has log_CL but no half_lives_in_horizon.")
 
     def to_dict(self) -> dict[str, Any]:
         """Nested plain values, as they stand in a preset file."""

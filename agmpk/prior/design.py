@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor
 
-from agmpk.prior.dosing import move_after_last_dose
+from agmpk.prior.dosing import Doses
 from agmpk.prior.groups import Design
 from agmpk.prior.laws import Law, draw_integer, draw_normal, draw_switch
 from agmpk.prior.parameters import Typical
@@ -59,16 +59,15 @@ CLOCK = (
 )
 
 
-def draw_horizon(design: Design, studies: int, generator: torch.Generator) -> Tensor:
-    """Last scheduled time of each study, [S] in hours."""
-    choices = torch.tensor(design.horizons, dtype=torch.float64)
-    return choices[draw_integer(0, len(choices) - 1, (studies,), generator)]
-
-
-def draw_present(design: Design, studies: int, generator: torch.Generator) -> Tensor:
+def draw_present(design: Design, studies: int, streams: Streams) -> Tensor:
     """Who takes part, [S, I]: the first so many individuals, I being the largest number."""
+    g = streams("individuals")
+    if any(design.caps):
+        cap = design.caps[int(draw_integer(0, len(design.caps) - 1, (1,), g))]
+        number = torch.ceil(cap * design.filled.draw((studies, 1), g)).clamp(min=1)
+        return torch.arange(cap) < number
     choices = torch.tensor(design.individuals)
-    number = choices[draw_integer(0, len(choices) - 1, (studies, 1), generator)]
+    number = choices[draw_integer(0, len(choices) - 1, (studies, 1), g)]
     return torch.arange(max(design.individuals)) < number
 
 
@@ -76,18 +75,27 @@ def draw_schedule(
     design: Design,
     typical: Typical,
     horizon: Tensor,
-    last_dose: Tensor,
+    doses: Doses,
+    present: Tensor,
     after_last_dose: Law,
     streams: Streams,
 ) -> tuple[Tensor, Tensor]:
-    """Sampling times [S, I, T] in hours, increasing, and which of them exist [S, I, T].
+    """Sampling times [S, I, T] in hours, increasing, and which of them are taken [S, I, T].
 
-    ``last_dose`` [S] is the time of the last dose; ``after_last_dose`` the law of the share of the
-    samples that are taken after it.
+    Args:
+        design: the quantities of the design.
+        typical: typical parameters, for the published schedule.
+        horizon: [S] h, how long a single dose is watched.
+        doses: of every individual.
+        present: [S, I], who takes part.
+        after_last_dose: law of the share of the samples that are taken after the last dose.
+        streams: the random streams of the block.
     """
-    S, individuals, T = len(horizon), max(design.individuals), design.observations[1]
+    (S, individuals), T = present.shape, design.observations[1]
     g = streams("nominal times")
-    count = draw_integer(*design.observations, (S, 1), g)
+    u = torch.rand((S, 1), generator=g, dtype=torch.float64) ** design.observations_power
+    low, high = design.observations
+    count = (low + torch.floor((high - low + 1) * u)).long().clamp(max=high)
     power = _power_law(horizon, count, T, g)
     clock = _clock(horizon, count, T, g)
     use_clock = draw_switch(design.clock_schedule_probability, (S, 1), g)
@@ -101,22 +109,129 @@ def draw_schedule(
     g = streams("peak schedule")
     use_peak = draw_switch(design.peak_schedule_probability, (S, 1, 1), g)
     times = torch.where(use_peak, _peak_schedule(typical, horizon, individuals, T, g), times)
+    times = place_among_doses(design, times, horizon, doses, after_last_dose, streams)
 
-    g = streams("after last dose")
-    share = after_last_dose.draw((S,), g)
-    times = move_after_last_dose(times, horizon, last_dose, share, g)
+    count = count[..., None].expand(S, individuals, 1)
+    sparse, few, own = draw_sparse(design, doses, present, T, streams)
+    times, count = torch.where(sparse, own, times), torch.where(sparse, few, count)
 
     g = streams("missed")
     missed = torch.rand((S, individuals, T), generator=g, dtype=torch.float64) < design.missed.draw(
         (S, 1, 1), g
     )
-    exists = (torch.arange(T) < count)[:, None] & ~missed
+    exists = (torch.arange(T) < count) & ~(missed & ~sparse) & present[..., None]
+    exists = exists & _still_there(design, times, doses, streams) & _kept(design, exists, streams)
     # Padded times go to the end so that sorting leaves the existing ones in front.
     times, order = torch.where(exists, times, math.inf).sort(dim=-1)
     exists = exists.gather(-1, order)
     # Two samples at the same minute (a schedule cut at the horizon) are one sample.
-    exists[..., 1:] &= times.diff(dim=-1).nan_to_num(0.0) > 1e-6
-    return torch.where(exists, times, horizon[:, None, None]), exists
+    twice = torch.nn.functional.pad(times.diff(dim=-1).nan_to_num(1.0) <= 1e-6, (1, 0))
+    times, order = torch.where(exists & ~twice, times, math.inf).sort(dim=-1)
+    exists = torch.isfinite(times)
+    behind = torch.maximum(horizon[:, None], doses.end)[..., None]
+    behind = torch.maximum(behind, torch.where(exists, times, 0.0).amax(-1, keepdim=True))
+    return torch.where(exists, times, behind), exists
+
+
+def place_among_doses(
+    design: Design,
+    times: Tensor,
+    horizon: Tensor,
+    doses: Doses,
+    after_last_dose: Law,
+    streams: Streams,
+) -> Tensor:
+    """Times [S, I, T] after a single dose, moved to where they are taken among several doses.
+
+    Of an evenly repeated dose inside the horizon, a share of the samples moves into what is left of
+    the horizon after the last dose: t becomes last + t (horizon - last) / horizon.  Of a course or
+    a crossover that share is taken after the last dose (of the second occasion) and the rest after
+    the first one, both shrunk where the time until the next dose is shorter than the horizon; and
+    some samples become troughs, right before a dose.  Which samples move is fixed per study.
+    """
+    S, individuals, T = times.shape
+    g = streams("after last dose")
+    share, last = after_last_dose.draw((S,), g), doses.last[..., None]
+    moves = torch.rand((S, 1, T), generator=g, dtype=torch.float64) < share[:, None, None]
+    span, own = horizon[:, None, None], (doses.repeated | doses.crossover)[:, None, None]
+    g = streams("late only")
+    late = own & ~doses.crossover[:, None, None]
+    late = late & draw_switch(design.late_only_probability, (S, 1, 1), g)
+    several, left = last > 0, torch.where(own, doses.after[..., None], span - last)
+    free = torch.where(doses.dosed[..., 1:2].any(-1, keepdim=True), doses.time[..., 1:2].sum(-1, keepdim=True), span)
+    before = torch.where(own, times * (free / span).clamp(max=1), times)
+    after = last + times * (left / span).clamp(max=1)
+    times = torch.where(several, torch.where(moves | late, after, before), times)
+
+    g = streams("troughs")
+    some = draw_switch(design.trough_probability, (S, 1, 1), g) & own & several
+    which = torch.rand((2, S, 1, T), generator=g, dtype=torch.float64)
+    trough = some & (which[0] < design.troughs.draw((S, 1, 1), g))
+    # A dose after the first; in late-only studies the last two.
+    number = doses.number[..., None]
+    place = torch.where(late, number - 1 - torch.floor(2 * which[1]), 1 + torch.floor((number - 1) * which[1]))
+    before_dose = doses.time.gather(-1, place.long().clamp(min=0).clamp(max=doses.time.shape[-1] - 1))
+    early = torch.where(draw_switch(0.5, (S, 1, 1), g), 0.0, 0.5)
+    early = early * torch.rand(times.shape, generator=g, dtype=torch.float64)
+    return torch.where(trough & (before_dose > 1), before_dose - early, times)
+
+
+def draw_sparse(
+    design: Design, doses: Doses, present: Tensor, T: int, streams: Streams
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Sparse designs: which studies [S, 1, 1], numbers of samples [S, I, 1] and times [S, I, T].
+
+    Each sample follows a dose: of monitored individuals one of the last three, and the same one in
+    most; of the others any.  It is a trough before the next dose, near a peak, or anywhere.
+    """
+    S, individuals = present.shape
+    g, count = streams("sparse"), present.sum(-1)[:, None, None]
+    p = torch.where(count > 16, design.sparse_large_probability, design.sparse_probability)
+    sparse = torch.rand((S, 1, 1), generator=g, dtype=torch.float64) < p
+    sparse = sparse | doses.sparse[:, None, None]
+    number = draw_integer(*design.sparse_observations, (S, individuals, 1), g)
+
+    shape, g = (S, individuals, T), streams("sparse times")
+    u = torch.rand((5, *shape), generator=g, dtype=torch.float64)
+    last = doses.number[..., None] - 1
+    monitored = doses.sparse[:, None, None] & (doses.reference == 70)[..., None]
+    back = torch.floor(3 * torch.where(u[0, ..., :1] < 0.8, u[1, ..., :1], u[1]))
+    place = torch.where(monitored, last - 1 - back, torch.floor((last + 1) * u[1]))
+    place = torch.minimum(place.clamp(min=0), last.clamp(min=0)).long()
+    start = doses.time.gather(-1, place)
+    following = doses.time.gather(-1, (place + 1).clamp(max=doses.time.shape[-1] - 1))
+    ended = place >= last
+    end = torch.where(ended, doses.end[..., None], following)
+    given = doses.duration.gather(-1, place)
+    peak = torch.minimum(start + given + 0.25 + 2.5 * u[2], 0.5 * (start + end))
+    exact = draw_switch(0.4, (S, 1, 1), g)
+    trough = end - torch.where(exact, 0.0, torch.minimum(u[2], 0.2 * (end - start)))
+    # Single doses: anywhere, early times being as likely as late ones on the logarithmic scale.
+    anywhere = start + (end - start) * torch.where(ended, 0.01 ** u[2], 0.02 + 0.98 * u[2])
+    kind = torch.where((doses.number > 1)[..., None], u[3], 1.0)
+    return sparse, number, torch.where(kind < 0.4, trough, torch.where(kind < 0.7, peak, anywhere))
+
+
+def _still_there(design: Design, times: Tensor, doses: Doses, streams: Streams) -> Tensor:
+    """Samples [S, I, T] before their individual drops out."""
+    (S, individuals, _), g = times.shape, streams("dropout")
+    some = draw_switch(design.dropout_probability, (S, 1), g)
+    u = torch.rand((2, S, individuals), generator=g, dtype=torch.float64)
+    drops = some & (u[0] < design.dropout.draw((S, 1), g)) & ~doses.sparse[:, None]
+    until = torch.where(drops, u[1] * doses.end, math.inf)
+    return times <= until[..., None]
+
+
+def _kept(design: Design, exists: Tensor, streams: Streams) -> Tensor:
+    """Samples [S, I, T] that are left where an individual has only one to four."""
+    (S, individuals, _), g = exists.shape, streams("thin")
+    some = draw_switch(design.thin_probability, (S, 1), g)
+    u = torch.rand((S, individuals), generator=g, dtype=torch.float64)
+    thin = some & (u < design.thin.draw((S, 1), g))
+    left = draw_integer(1, 4, (S, individuals, 1), g)
+    score = torch.rand(exists.shape, generator=g, dtype=torch.float64) + exists
+    rank = score.argsort(dim=-1, descending=True).argsort(dim=-1)
+    return ~thin[..., None] | (rank < left)
 
 
 def _power_law(horizon: Tensor, count: Tensor, T: int, g: torch.Generator) -> Tensor:

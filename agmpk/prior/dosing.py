@@ -1,63 +1,225 @@
-"""Doses: route, amount (per study, per individual or per kg of body weight) and their schedule.
+"""Doses: every individual has a list of its own, drawn by the study's kind of dosing.
 
-Shapes: S studies, I individuals per study.  All individuals of a study share route and schedule.
+The kinds: one dose; the same dose again at even intervals (both inside the horizon, as first
+published); a course with loading, missed, changed and irregular doses; a crossover of two
+occasions; therapeutic monitoring; newborns.  Arms lie over the first three.
+
+Shapes: S studies, I individuals per study, D doses.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
 from agmpk.prior.groups import Dosing
-from agmpk.prior.laws import draw_normal, draw_switch
+from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
 from agmpk.prior.streams import Streams
 
 STANDARD_WEIGHT = 70.0  # kg
+MANY = 20  # individuals from which a study can be one of newborns
+MOST = 40  # doses of one individual
 
 
 @dataclass(frozen=True)
 class Doses:
-    """dose [S, I] amount of each single dose; oral [S]; duration [S] h of an infusion, else 0;
-    interval [S] h between doses, 0 for a single one; additional [S] doses after the first;
-    weight [S, I] kg, 70 where doses are not per kg."""
+    """The doses of every individual and what the sampling has to know about them.
 
-    dose: Tensor
-    oral: Tensor
+    gain [S, I, D] is ln F of this dose relative to the individual's own, 0 where F stays the same.
+
+    time [S, I, D] h, amount, duration h (0 for bolus and oral), oral, dosed (a real dose, in front
+    and in order of time; the rest is 0): [S, I, D].  weight [S, I] kg, 70 where doses are not per
+    kg; reference [S, 1] kg, the weight of which the study's typical rates are.
+    after [S, I] h is how long the last dose is watched; sparse [S]: the kind asks for a few
+    samples; repeated [S]: a course, monitoring or newborns; crossover [S]: the second dose starts
+    the second occasion.
+    """
+
+    time: Tensor
+    amount: Tensor
     duration: Tensor
-    interval: Tensor
-    additional: Tensor
+    oral: Tensor
+    dosed: Tensor
+    gain: Tensor
     weight: Tensor
+    reference: Tensor
+    after: Tensor
+    sparse: Tensor
+    repeated: Tensor
+    crossover: Tensor
+
+    @property
+    def number(self) -> Tensor:
+        """Number of doses [S, I]."""
+        return self.dosed.sum(-1)
 
     @property
     def last(self) -> Tensor:
-        """Time of the last dose [S] in h."""
-        return self.interval * self.additional
+        """Time of the last dose [S, I] in h."""
+        return self.time.amax(-1)
+
+    @property
+    def end(self) -> Tensor:
+        """Time until which an individual is watched [S, I] in h."""
+        return self.last + self.after
+
+    def rows(self, study: Tensor, individual: Tensor) -> Doses:
+        """The doses of N individuals, given by number of study and individual: [N, ...]."""
+        of_study = ("reference", "sparse", "repeated", "crossover")
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return Doses(**{k: v[study] if k in of_study else v[study, individual]
+                        for k, v in values.items()})  # fmt: skip
+
+    @property
+    def level(self) -> Tensor:
+        """Geometric mean of the first doses of a study [S]."""
+        return torch.exp((self.amount[..., 0].clamp(min=1e-300).log() * self.dosed[..., 0]).sum(-1)
+                         / self.dosed[..., 0].sum(-1).clamp(min=1))  # fmt: skip
+
+    def first(self, number: int) -> Doses:
+        """The first ``number`` doses alone."""
+        per_dose = ("time", "amount", "duration", "oral", "dosed", "gain")
+        return replace(self, **{k: getattr(self, k)[..., :number] for k in per_dose})
+
+    def until(self, time: Tensor) -> Doses:
+        """The doses up to ``time`` [S, I] h alone; the first one always."""
+        kept = self.dosed & (self.time <= time.clamp(min=0)[..., None])
+        return replace(
+            self,
+            dosed=kept,
+            oral=self.oral & kept,
+            **{k: torch.where(kept, getattr(self, k), 0.0) for k in ("time", "amount", "duration")},
+        )
 
 
-def draw_doses(d: Dosing, horizon: Tensor, individuals: int, streams: Streams) -> Doses:
-    """Doses of ``individuals`` individuals in each study; ``horizon`` is [S] in hours."""
-    S = len(horizon)
-    g = streams("route")
-    oral = draw_switch(d.oral_probability, (S,), g)
-    infusion = ~oral & draw_switch(d.infusion_probability, (S,), g)
-    duration = torch.where(infusion, d.infusion_duration.draw((S,), g) * horizon, 0.0)
+def draw_doses(
+    d: Dosing, horizon: Tensor, present: Tensor, streams: Streams, half_life: Tensor | None = None
+) -> Doses:
+    """Doses of every individual.
+
+    Args:
+        d: the quantities of dosing.
+        horizon: [S] h, how long a single dose is watched.
+        present: [S, I] who takes part.
+        streams: the random streams of the block.
+        half_life: [S] h, by which intervals are chosen; a quarter of the horizon where left out.
+    """
+    S, individuals = present.shape
+    half_life = horizon / 4 if half_life is None else half_life
+    kind = _kinds(d, present.sum(-1), streams)
+    course, cross = kind["course"][:, None], kind["crossover"][:, None]
+    monitored, newborn = kind["monitoring"][:, None], kind["newborn"][:, None]
+    own = course | monitored | newborn
+    oral, duration = _route(d, horizon, kind["newborn"], streams)
+
     interval, additional = _schedule(d, horizon, streams("repeated"))
-    duration = torch.where(additional > 0, torch.minimum(duration, interval), duration)
+    additional = torch.where((own | cross)[:, 0], 0, additional)
+    every, number = _own_schedules(d, half_life, kind, individuals, streams)
+    number = torch.where(own, number, 1 + additional[:, None])
+    every = torch.where(own, every, interval[:, None])
+    level, turned, slower = _arms(d, kind, individuals, streams)
+    every = torch.where(course, every * slower, every)
 
-    g = streams("weight")
-    per_kg = draw_switch(d.per_kg_probability, (S, 1), g)
-    weight = d.weight.draw((S, 1), g) * torch.exp(
-        d.sd_weight.draw((S, 1), g) * draw_normal((S, individuals), g)
+    weight, reference = _weights(d, kind["newborn"], individuals, streams)
+    amount = _amounts(d, monitored, weight, streams) * level
+    k = torch.arange(max(int(number.max()), 1 + int(cross.any())))
+    time, amount, given = _repeat(d, k, every, number, amount, own, newborn, streams)
+    by_mouth = (oral[:, None] ^ turned)[..., None].expand_as(given)
+    gap, factor, other, reversed_ = _occasions(d, horizon, half_life, individuals, streams)
+    cross = cross[..., None]
+    second = cross & ((k == 1) ^ reversed_[..., None])  # the second treatment
+    given = torch.where(cross, k <= 1, given)
+    time = torch.where(cross, gap[..., None] * k, time)
+    amount = torch.where(cross, amount[..., :1], amount)
+    amount = torch.where(second, amount * factor[..., None], amount)
+    by_mouth = by_mouth ^ (second & other[..., None])
+    duration = torch.where(by_mouth, 0.0, duration[:, None, None])
+
+    # After a course some studies watch the decline, others a last interval.
+    steady = monitored | newborn | course & draw_switch(0.4, (S, 1), streams("after course"))
+    after = (horizon - interval * additional)[:, None].expand_as(every)
+    after = torch.where(steady, every, after)
+    given = given & present[..., None]
+    time, order = torch.where(given, time, math.inf).sort(dim=-1)
+    most = max(int(given.sum(-1).max()), 1)
+    given, order = given.gather(-1, order)[..., :most], order[..., :most]
+    time = torch.where(given, time[..., :most], 0.0)
+    # An infusion has ended when the next dose is given.
+    free = torch.where(given[..., 1:], time.diff(dim=-1), math.inf)
+    free = torch.nn.functional.pad(free, (0, 1), value=math.inf)
+    duration = torch.minimum(duration.gather(-1, order), free)
+    return Doses(
+        time=time,
+        amount=torch.where(given, amount.gather(-1, order), 0.0),
+        duration=torch.where(given, duration, 0.0),
+        oral=by_mouth.gather(-1, order) & given,
+        dosed=given,
+        gain=torch.zeros_like(time),
+        weight=weight,
+        reference=reference,
+        after=after,
+        sparse=(monitored | newborn)[:, 0],
+        repeated=own[:, 0],
+        crossover=kind["crossover"],
     )
-    weight = torch.where(per_kg, weight, STANDARD_WEIGHT)
 
-    g = streams("dose")
+
+def _kinds(d: Dosing, count: Tensor, streams: Streams) -> dict[str, Tensor]:
+    """Which studies [S] are of which kind; those of none have one dose or evenly repeated ones."""
+    shape, kinds = count.shape, {}
+    left = torch.ones(shape, dtype=torch.bool)
+    for name, probability, possible in (
+        ("monitoring", d.monitoring_probability, left),
+        ("newborn", d.newborn_probability, count >= MANY),
+        ("crossover", d.crossover_probability, left),
+        ("course", d.course_probability, left),
+    ):
+        kinds[name] = left & possible & draw_switch(probability, shape, streams(name))
+        left = left & ~kinds[name]
+    return kinds
+
+
+def _route(
+    d: Dosing, horizon: Tensor, newborn: Tensor, streams: Streams
+) -> tuple[Tensor, Tensor]:
+    """Who is dosed orally [S], and the duration of the intravenous doses [S] h, 0 for a bolus."""
+    shape, g = horizon.shape, streams("route")
+    oral = draw_switch(d.oral_probability, shape, g) & ~newborn
+    infusion = draw_switch(d.infusion_probability, shape, g)
+    duration = d.infusion_duration.draw(shape, g) * horizon
+    if d.short_infusion:
+        g = streams("infusion")
+        long = draw_switch(d.long_infusion_probability, shape, g)
+        duration = torch.where(long, d.long_infusion.draw(shape, g), d.short_infusion.draw(shape, g))
+    return oral, torch.where(infusion, duration, 0.0)
+
+
+def _weights(
+    d: Dosing, newborn: Tensor, individuals: int, streams: Streams
+) -> tuple[Tensor, Tensor]:
+    """Weights [S, I] kg, 70 where doses are not per kg, and that of typical rates [S, 1] kg."""
+    S, g = len(newborn), streams("weight")
+    per_kg = draw_switch(d.per_kg_probability, (S, 1), g) | newborn[:, None]
+    median = d.weight.draw((S, 1), g)
+    small = d.newborn_weight.draw((S, 1), streams("newborn weight"))
+    median = torch.where(newborn[:, None], small, median)
+    spread = d.sd_weight.draw((S, 1), g) * draw_normal((S, individuals), g)
+    weight = torch.where(per_kg, median * torch.exp(spread), STANDARD_WEIGHT)
+    return weight, torch.where(newborn[:, None], small, STANDARD_WEIGHT)
+
+
+def _amounts(d: Dosing, monitored: Tensor, weight: Tensor, streams: Streams) -> Tensor:
+    """Amount of a usual dose [S, I]: of the study, of the individual, or per kg."""
+    (S, individuals), g = weight.shape, streams("dose")
     spread = d.sd_log_dose.draw((S, 1), g) * draw_normal((S, individuals), g)
     same = draw_switch(d.same_dose_probability, (S, 1), g)
     dose = torch.exp(d.log_dose.draw((S, 1), g) + torch.where(same, 0.0, spread))
-    return Doses(dose * weight / STANDARD_WEIGHT, oral, duration, interval, additional, weight)
+    g = streams("monitored amounts")
+    spread = d.monitoring_spread.draw((S, 1), g) * draw_normal((S, individuals), g)
+    return dose * torch.exp(torch.where(monitored, spread, 0.0)) * weight / STANDARD_WEIGHT
 
 
 def _schedule(d: Dosing, horizon: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -74,15 +236,112 @@ def _schedule(d: Dosing, horizon: Tensor, g: torch.Generator) -> tuple[Tensor, T
     return torch.where(repeated, interval, 0.0), torch.where(repeated, additional, 0.0).long()
 
 
-def move_after_last_dose(
-    times: Tensor, horizon: Tensor, last: Tensor, share: Tensor, g: torch.Generator
-) -> Tensor:
-    """Move a ``share`` [S] of the scheduled times [S, I, T] into the time after the last dose.
+def _own_schedules(
+    d: Dosing, half_life: Tensor, kind: dict[str, Tensor], individuals: int, streams: Streams
+) -> tuple[Tensor, Tensor]:
+    """Interval [S, I] h and number of doses [S, I] of courses, monitoring and newborns."""
+    S, g = len(half_life), streams("own schedule")
+    wanted = half_life[:, None] * d.intervals_per_half_life.draw((S, 1), g)
+    # Monitored individuals differ in their intervals by up to one place of the list.
+    own = torch.exp(0.5 * draw_normal((S, individuals), g))
+    every = nearest(d.intervals, torch.where(kind["monitoring"][:, None], wanted * own, wanted))
+    every = torch.where(kind["newborn"][:, None], nearest((8.0, 12.0, 24.0), wanted), every)
+    number = torch.ones((S, individuals), dtype=torch.int64)
+    for name, (low, high), size in (
+        ("course", d.course_doses, 1),
+        ("monitoring", d.monitoring_doses, individuals),
+        ("newborn", d.newborn_doses, individuals),
+    ):
+        drawn = draw_integer(low, high, (S, size), streams(f"number of {name} doses"))
+        number = torch.where(kind[name][:, None], drawn, number)
+    return every.expand(S, individuals), number.clamp(max=MOST)
 
-    A moved time t becomes last + t (horizon - last) / horizon, so that the schedule that is dense
-    after the first dose is dense after the last one.  Which samples move is fixed per study.
+
+def _arms(
+    d: Dosing, kind: dict[str, Tensor], individuals: int, streams: Streams
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Each individual's level relative to the usual dose, whether its route is the other one, and
+    the factor of its interval, all [S, I]; 1, no and 1 without arms.
+
+    Levels are evenly spaced in their logarithm, and the amounts of an arm are exact multiples.
     """
-    S, _, T = times.shape
-    moves = torch.rand((S, 1, T), generator=g, dtype=torch.float64) < share[:, None, None]
-    moved = last[:, None, None] + times * (1 - last / horizon)[:, None, None]
-    return torch.where(moves & (last > 0)[:, None, None], moved, times)
+    S, g = len(kind["course"]), streams("arms")
+    armed = draw_switch(d.arms_probability, (S, 1), g)
+    armed = armed & ~(kind["monitoring"] | kind["newborn"])[:, None]
+    arms = draw_integer(*d.arms, (S, 1), g)
+    arm = torch.floor(arms * torch.rand((S, individuals), generator=g, dtype=torch.float64))
+    place = arm / (arms - 1).clamp(min=1)
+    level = d.arm_range.draw((S, 1), g) ** (place - 0.5)
+    routes = draw_switch(d.arm_routes_probability, (S, 1), g)
+    stretched = draw_switch(d.arm_intervals_probability, (S, 1), g)
+    other = armed & routes & (arm % 2 == 1)
+    slower = torch.where(armed & stretched & (arm >= 1), 2.0, 1.0)
+    # Arms of other routes or intervals get the same amount in half of the studies.
+    alike = (routes | stretched) & draw_switch(0.5, (S, 1), g)
+    return torch.where(armed & ~alike, level, 1.0), other, slower
+
+
+def _repeat(
+    d: Dosing,
+    k: Tensor,
+    every: Tensor,
+    number: Tensor,
+    amount: Tensor,
+    own: Tensor,
+    newborn: Tensor,
+    streams: Streams,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Times h, amounts, and which doses are given [S, I, D], of schedules of ``number`` doses
+    ``every`` so many hours; ``k`` [D] counts them.  Nothing happens to the first dose but loading.
+    """
+    S, shape = len(every), (*every.shape, len(k))
+    given, first = k < number[..., None], k == 0
+    time, amount = every[..., None] * k, amount[..., None].expand(shape)
+    several = (own & (number > 1))[..., None]
+
+    g = streams("loading")
+    loaded = draw_switch(d.loading_probability, (S, 1, 1), g) | newborn[..., None]
+    loading = d.loading.draw((S, 1, 1), g)
+    amount = torch.where(several & loaded & first, amount * loading, amount)
+
+    g = streams("missed doses")
+    careless = draw_switch(d.missed_dose_probability, (S, 1, 1), g) & several & ~newborn[..., None]
+    missed = torch.rand(shape, generator=g, dtype=torch.float64) < d.missed_doses.draw((S, 1, 1), g)
+    given = given & ~(careless & missed & ~first)
+
+    g = streams("changed amounts")
+    changed = draw_switch(d.changed_probability, (S, 1, 1), g) & several
+    changed = changed & draw_switch(0.6, (*every.shape, 1), g)
+    when = 1 + torch.floor(
+        torch.rand((*every.shape, 1), generator=g, dtype=torch.float64) * (number - 1)[..., None]
+    )
+    factor = d.changed.draw((*every.shape, 1), g)
+    amount = torch.where(changed & (k >= when), amount * factor, amount)
+
+    g = streams("irregular doses")
+    irregular = draw_switch(d.irregular_probability, (S, 1, 1), g) & several
+    moved = (d.irregular.draw((S, 1, 1), g) * draw_normal(shape, g)).clamp(-0.4, 0.4)
+    time = torch.where(irregular & ~first, time + every[..., None] * moved, time)
+    return time, amount, given
+
+
+def _occasions(
+    d: Dosing, horizon: Tensor, half_life: Tensor, individuals: int, streams: Streams
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Of a crossover: time between the occasions [S, 1] h, amount of the second treatment relative
+    to the first [S, 1], whether its route is the other one [S, 1], and who has it first [S, I].
+    """
+    S, g = len(horizon), streams("occasions")
+    gap = torch.maximum(horizon, half_life * d.washout.draw((S,), g))
+    gap = (24 * torch.ceil(gap / 24)).clamp(max=672.0)[:, None]
+    reversed_ = draw_switch(0.5, (S, individuals), g)
+    alike, factor = draw_switch(0.3, (S, 1), g), d.crossover_change.draw((S, 1), g)
+    other = draw_switch(d.crossover_route_probability, (S, 1), g)
+    return gap, torch.where(alike, 1.0, factor), other, reversed_
+
+
+def nearest(choices: tuple[float, ...], wanted: Tensor) -> Tensor:
+    """The nearest of ``choices`` in the logarithm, for each of the positive ``wanted``."""
+    table = torch.tensor(sorted(set(choices)), dtype=torch.float64)
+    edges = torch.sqrt(table[1:] * table[:-1])
+    return table[torch.searchsorted(edges, wanted.contiguous())]

@@ -1,6 +1,6 @@
 """Dosing events on an individual's own time grid: when something enters, how much, and where.
 
-Shapes: N individuals, E doses, G grid points, D states.
+Shapes: N individuals, D doses, E events, G grid points, X states.
 """
 
 from __future__ import annotations
@@ -18,48 +18,58 @@ from agmpk.prior.parameters import Parameters
 
 @dataclass(frozen=True)
 class Events:
-    """onset [N, 2 E] h; amounts [N, 2 E], a rate for infusions; entry [N, D], where they go.
+    """onset [N, E] h; jumps [N, E, X], what is added to the state (a rate for constant input).
 
-    Each dose is two events: what comes first (the dose, its larger part, or an infusion's start)
-    and what comes second (the later part of a split dose, or the infusion's end).
+    The first D events are what comes first of each dose (the dose, its larger part, or the start of
+    a constant input); the others, where there are any, what comes second (the later part of a
+    split dose, or the end of that input).
     """
 
     onset: Tensor
-    amounts: Tensor
-    entry: Tensor
+    jumps: Tensor
 
     def on_grid(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Time 0, the events and ``points`` [N, M] in order [N, G], that order, jumps [N, G, D]."""
-        grid = torch.cat([torch.zeros_like(self.onset[:, :1]), self.onset, points], -1)
-        # Stable: at equal times a dose comes before the sample, as in a trial.
+        """Time 0, ``points`` [N, M] and the events in order [N, G], that order, jumps [N, G, X]."""
+        grid = torch.cat([torch.zeros_like(self.onset[:, :1]), points, self.onset], -1)
+        # Stable: at equal times the sample comes before the dose: a trough.
         grid, order = grid.sort(dim=-1, stable=True)
-        amounts = torch.nn.functional.pad(self.amounts, (1, points.shape[1]))
-        jumps = amounts[..., None] * self.entry[:, None]
-        return grid, order, jumps.gather(1, order[..., None].expand_as(jumps))
+        jumps = torch.nn.functional.pad(self.jumps, (0, 0, 1 + points.shape[1], 0))
+        return grid, order, jumps.gather(1, order[..., None].expand(-1, -1, jumps.shape[-1]))
 
 
-def dosing_events(
-    p: Parameters, doses: Doses, study: Tensor, individual: Tensor, layout: Layout
-) -> Events:
-    """The events of N individuals with the parameters ``p`` (rows), given by their numbers."""
-    oral, duration, additional = doses.oral[study], doses.duration[study], doses.additional[study]
-    dose = doses.dose[study, individual]
-    infused = ~oral & (duration > 0)
-    number = torch.arange(int(additional.max()) + 1)
-    given = (number <= additional[:, None])[..., None]
-    first = doses.interval[study][:, None] * number + torch.where(oral, p.lag, 0.0)[:, None]
-    second = first + torch.where(oral, p.split_delay, duration)[:, None]
-    onset = torch.where(given, torch.stack([first, second], -1), 0.0)
+def dosing_events(p: Parameters, doses: Doses, layout: Layout, last: Tensor) -> Events:
+    """The events of N individuals with parameters ``p`` and ``doses`` (rows) up to ``last`` [N] h.
 
-    by_mouth = torch.where(oral, dose * torch.exp(p.F), 0.0)
-    rate = torch.where(infused, dose / duration.clamp(min=1e-9), 0.0)
-    bolus = torch.where(oral | infused, 0.0, dose)
-    first = torch.where(oral, by_mouth * (1 - p.split_fraction), bolus + rate)
-    second = torch.where(oral, by_mouth * p.split_fraction, -rate)
-    amounts = torch.where(given, torch.stack([first, second], -1)[:, None], 0.0)
+    What enters later is left out.
+    """
+    oral, zero = doses.oral, (p.zero_duration > 0)[:, None]
+    by_mouth = torch.where(oral, doses.amount * torch.exp(p.F[:, None] + doses.gain), 0.0)
+    hours = torch.where(oral, torch.where(zero, p.zero_duration[:, None], 0.0), doses.duration)
+    first = doses.time + torch.where(oral, p.lag[:, None], 0.0)
+    second = first + torch.where(oral & ~zero, p.split_delay[:, None], hours)
 
-    entry = chain_entry(p.transits, layout.gut, layout.size)
-    entry[~oral] = 0.0
-    entry[~oral & ~infused, layout.central] = 1.0
-    entry[infused, layout.infusion] = 1.0
-    return Events(onset.flatten(1), amounts.flatten(1), entry)
+    released = by_mouth * p.zero_part[:, None]
+    later = torch.where(zero, 0.0, p.split_fraction[:, None])
+    constant = torch.where(oral, released, doses.amount)
+    rate = torch.where(hours > 0, constant / hours.clamp(min=1e-9), 0.0)
+    bolus = torch.where(oral | (hours > 0), 0.0, doses.amount)
+    at_once = by_mouth - torch.where(zero, released, 0.0)
+
+    entry = chain_entry(p.transits, layout.gut, layout.size)[:, None]
+    unit = torch.eye(layout.size, dtype=entry.dtype)
+    to_gut = (oral & p.zero_gut[:, None])[..., None]
+    runs = torch.where(to_gut, unit[layout.release], unit[layout.infusion]) * rate[..., None]
+    start = (at_once * (1 - later))[..., None] * entry + runs
+    start = start + bolus[..., None] * unit[layout.central]
+    end = (at_once * later)[..., None] * entry - runs
+    first, start = _until(first, start, doses.dosed, last)
+    second, end = _until(second, end, doses.dosed & ((hours > 0) | (at_once * later > 0)), last)
+    if not end.any():
+        return Events(first, start)
+    return Events(torch.cat([first, second], 1), torch.cat([start, end], 1))
+
+
+def _until(onset: Tensor, jumps: Tensor, real: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """Onsets and jumps with those left out (at time 0, nothing) that are not ``real`` or later."""
+    keep = real & (onset < last[:, None])
+    return torch.where(keep, onset, 0.0), torch.where(keep[..., None], jumps, 0.0)

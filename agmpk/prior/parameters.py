@@ -12,9 +12,15 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from agmpk.prior.absorption import draw_lag, draw_split, draw_transits
+from agmpk.prior.absorption import (
+    draw_chain_rate,
+    draw_lag,
+    draw_split,
+    draw_transits,
+    draw_zero_order,
+)
 from agmpk.prior.config import PriorConfig
-from agmpk.prior.dosing import STANDARD_WEIGHT
+from agmpk.prior.dosing import STANDARD_WEIGHT, nearest
 from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
 from agmpk.prior.ou import shared_paths
 from agmpk.prior.streams import Streams
@@ -28,6 +34,7 @@ from agmpk.prior.variability import (
 # Clearances grow with weight^0.75 and volumes with weight (Anderson & Holford 2008), so rate
 # constants, their ratios, fall with weight^-0.25.
 RATE_EXPONENT, VOLUME_EXPONENT = -0.25, 1.0
+STANDARD_VOLUME = 70.0  # L
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,9 @@ class Typical:
 @dataclass(frozen=True)
 class Parameters:
     """Parameters of every individual: log rates (ln 1/h), log V, times in h; [S, I] or [S, I, P].
+
+    ``ktr`` is the log rate of the transit chain; ``zero_duration`` h (0: none), ``zero_part`` and
+    ``zero_gut`` describe release at a constant rate (:func:`agmpk.prior.absorption.draw_zero_order`).
 
     [S] are ``transits`` (a real number of stages), ``is_metabolite``, ``saturation`` (Km in
     multiples of dose / V; infinite where elimination is linear) and ``ou_time_scale``; ``ou_sd``
@@ -62,6 +72,10 @@ class Parameters:
     lag: Tensor
     split_fraction: Tensor
     split_delay: Tensor
+    zero_duration: Tensor
+    zero_part: Tensor
+    zero_gut: Tensor
+    ktr: Tensor
     km: Tensor
     formed: Tensor
     first_pass: Tensor
@@ -86,16 +100,30 @@ class Parameters:
 
 
 def draw_parameters(
-    config: PriorConfig, horizon: Tensor, weight: Tensor, streams: Streams
+    config: PriorConfig,
+    horizon: Tensor,
+    weight: Tensor,
+    streams: Streams,
+    reference: Tensor | float = STANDARD_WEIGHT,
+    end: Tensor | None = None,
 ) -> Parameters:
-    """Parameters of all individuals; ``horizon`` is [S] in hours, ``weight`` [S, I] in kg."""
+    """Parameters of all individuals.
+
+    Args:
+        config: the prior.
+        horizon: [S] h, how long a single dose is watched.
+        weight: [S, I] kg.
+        streams: the random streams of the block.
+        reference: [S, 1] kg, the weight of which the typical rates are.
+        end: [S] h, the end of the record; the horizon where left out.
+    """
     (S, individuals), P = weight.shape, config.disposition.peripherals[1]
     v = config.variability
     typical = _typical(config, horizon, streams)
     tight = draw_tightness(v, S, streams("tight"))
     deviation = draw_deviations(v, individuals, P, tight, streams)
     size = torch.log(weight / STANDARD_WEIGHT)
-    slower = RATE_EXPONENT * size
+    slower = RATE_EXPONENT * torch.log(weight / reference)
     coupling = v.coupling.draw((S, 1), streams("coupling")) if v.coupling else 0.0
     ke = typical.ke[:, None] + deviation["ke"] - coupling * deviation["V"] + slower
 
@@ -107,43 +135,101 @@ def draw_parameters(
     ou_sd = draw_ou_sd(v, S, P, streams("ou sd"))
     time_scale = v.ou_time_scale.draw((S,), streams("ou time scale"))
     ratio = v.ou_shared.draw((S, 1), streams("ou shared ratio")) if v.ou_shared else 0.0
-    fraction, delay = draw_split(config.absorption, S, individuals, streams)
-    low, high = config.disposition.peripherals
-    count = draw_integer(low, high, (S, 1), streams("peripherals"))
+    a = config.absorption
+    zero = draw_zero_order(a, individuals, horizon, tight, streams)
+    fraction, delay = draw_split(a, S, individuals, streams)
+    fraction = torch.where(zero["zero_duration"] > 0, 0.0, fraction)
+    ka, transits = typical.ka[:, None] + deviation["ka"], draw_transits(a, S, streams)
+    count = _peripherals(config, S, streams("peripherals"))
+    end = horizon if end is None else end
     return Parameters(
         typical=typical,
-        ka=typical.ka[:, None] + deviation["ka"],
+        ka=ka,
+        ktr=draw_chain_rate(a, ka, transits, tight, streams),
         ke=ke,
         V=typical.V[:, None] + deviation["V"] + VOLUME_EXPONENT * size,
         k_out=typical.k_out[:, None] + deviation["k_out"] + slower[..., None],
         k_in=typical.k_in[:, None] + deviation["k_in"] + slower[..., None],
-        exchange=(torch.arange(P) < count)[:, None].expand(S, individuals, P),
+        exchange=(torch.arange(P) < count[:, None])[:, None].expand(S, individuals, P),
         F=deviation["F"] + gain * (normal - ke),
-        lag=draw_lag(config.absorption, horizon, tight, individuals, streams),
+        lag=draw_lag(a, horizon, tight, individuals, streams),
         split_fraction=fraction,
         split_delay=delay,
         poor=poor,
-        transits=draw_transits(config.absorption, S, streams),
+        transits=transits,
         saturation=_saturation(config, S, streams("saturation")),
         ou_sd=ou_sd,
         ou_time_scale=time_scale,
-        shared=shared_paths(horizon, ou_sd * ratio, time_scale, streams("ou shared")),
-        shared_end=horizon,
+        shared=shared_paths(end, ou_sd * ratio, time_scale, streams("ou shared")),
+        shared_end=end,
+        **zero,
         **metabolite,
     )
+
+
+def fit_horizon(
+    config: PriorConfig, studies: int, streams: Streams
+) -> tuple[Tensor, Tensor | None]:
+    """How long a single dose is watched [S] h, and the terminal half-life [S] h where it sets that.
+
+    Without ``log_CL`` horizons are drawn from their list (and half-lives fit them); with it, the
+    horizon is the nearest of the list to ``half_lives_in_horizon`` terminal half-lives.
+    """
+    choices, d = config.design.horizons, config.disposition
+    if d.log_CL is None:
+        table = torch.tensor(choices, dtype=torch.float64)
+        return table[draw_integer(0, len(choices) - 1, (studies,), streams("horizon"))], None
+    typical = _typical(config, torch.ones(studies, dtype=torch.float64), streams)
+    there = torch.arange(d.peripherals[1]) < _peripherals(config, studies, streams("peripherals"))[
+        :, None
+    ]
+    half_life = math.log(2) / slowest_rate(
+        typical.ke.exp(), typical.k_out.exp() * there, typical.k_in.exp()
+    )
+    ratio = d.half_lives_in_horizon.draw((studies,), streams("half-lives"))
+    return nearest(choices, ratio * half_life), half_life
+
+
+def slowest_rate(ke: Tensor, k_out: Tensor, k_in: Tensor) -> Tensor:
+    """Rate of the terminal phase [S] in 1/h; ``k_out`` 0 where there is no such compartment.
+
+    The system matrix is similar to a symmetric one, whose smallest eigenvalue is what is asked.
+    """
+    P = k_out.shape[-1]
+    matrix = ke.new_zeros((len(ke), P + 1, P + 1))
+    matrix[:, 0, 0] = ke + k_out.sum(-1)
+    for j in range(P):
+        # Absent compartments are made too fast to be the slowest.
+        matrix[:, j + 1, j + 1] = torch.where(k_out[:, j] > 0, k_in[:, j], 1e6)
+        matrix[:, 0, j + 1] = matrix[:, j + 1, 0] = torch.sqrt(k_out[:, j] * k_in[:, j])
+    return torch.linalg.eigvalsh(matrix)[:, 0]
+
+
+def _peripherals(config: PriorConfig, studies: int, g: torch.Generator) -> Tensor:
+    """Number of peripheral compartments [S]."""
+    d = config.disposition
+    if not any(d.peripheral_shares):
+        return draw_integer(*d.peripherals, (studies,), g)
+    shares = torch.tensor(d.peripheral_shares, dtype=torch.float64)
+    u = torch.rand((studies,), generator=g, dtype=torch.float64)
+    return (u[:, None] > (shares / shares.sum()).cumsum(0)[:-1]).sum(-1)
 
 
 def _typical(config: PriorConfig, horizon: Tensor, streams: Streams) -> Typical:
     S, d = len(horizon), config.disposition
     P = d.peripherals[1]
-    log_ke = d.log_ke.draw((S,), streams("ke"))
-    if d.half_lives_in_horizon:
+    log_ke, log_V = d.log_ke.draw((S,), streams("ke")), d.log_V.draw((S,), streams("V"))
+    if d.log_CL:
+        power = d.clearance_power.draw((S,), streams("clearance power"))
+        log_CL = d.log_CL.draw((S,), streams("CL")) + power * (log_V - math.log(STANDARD_VOLUME))
+        log_ke = log_CL - log_V
+    elif d.half_lives_in_horizon:
         half_lives = d.half_lives_in_horizon.draw((S,), streams("half-lives"))
         log_ke = torch.log(math.log(2) * half_lives / horizon)
     return Typical(
         ka=config.absorption.log_ka.draw((S,), streams("ka")),
         ke=log_ke,
-        V=d.log_V.draw((S,), streams("V")),
+        V=log_V,
         k_out=d.log_k_out.draw((S, P), streams("k_out")),
         k_in=d.log_k_in.draw((S, P), streams("k_in")),
     )

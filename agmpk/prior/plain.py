@@ -1,9 +1,12 @@
-"""Frozen dataclasses to plain YAML values and back, refusing what is missing, unknown or odd."""
+"""Frozen dataclasses to plain YAML values and back, refusing what is unknown or odd.
+
+A field with a default may be missing: the default is what it means to be without it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
 from agmpk.errors import AgmpkError
@@ -22,7 +25,8 @@ def from_plain(cls: type, values: Any, where: str) -> Any:
     if not isinstance(values, dict):
         raise AgmpkError(f"{where} must be a mapping of names to values, not {values!r}.")
     names = {f.name for f in fields(cls)}
-    for problem, odd in (("does not know", set(values) - names), ("lacks", names - set(values))):
+    needed = {f.name for f in fields(cls) if f.default is MISSING}
+    for problem, odd in (("does not know", set(values) - names), ("lacks", needed - set(values))):
         if odd:
             raise AgmpkError(f"{where} {problem} {', '.join(sorted(odd))}.")
     hints = get_type_hints(cls)

@@ -44,8 +44,7 @@ class Problem:
         """The problem of the first individuals alone."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
         picked = {k: v[:individuals] for k, v in values.items() if isinstance(v, Tensor)}
-        rates = Rates(**{k: v[:individuals] for k, v in vars(self.rates).items()})
-        return replace(self, rates=rates, **picked)
+        return replace(self, rates=self.rates.first(individuals), **picked)
 
     def states(self, device: torch.device | str = "cpu") -> Tensor:
         """Amounts [N, G, D] just after each grid point, solved on ``device``."""
@@ -74,14 +73,15 @@ def pose(
     """The problems of N individuals.
 
     ``points`` [N, M] are the times of interest and ``others`` further grid times, in h; ``noise``
-    [N, G, K] drives the processes; ``km`` [N] is the concentration Km, None for linear kinetics.
+    [N, G, K] drives the processes, in the order time 0, points, others, events; ``km`` [N] is the
+    concentration Km, None for linear kinetics.
     """
     grid, order, jumps = events.on_grid(torch.cat([points, others], -1))
+    noise = noise.gather(1, order[..., None].expand_as(noise))
     ou = ou_from_noise(grid, p.ou_sd, p.ou_time_scale, noise)
     ou = ou + shared_at(p.shared, p.shared_end, grid)
     volume = torch.exp(p.V[:, None] + ou[..., 2])
     middle = torch.sqrt(volume[:, 1:] * volume[:, :-1])
-    first = 1 + events.onset.shape[1]
     return Problem(
         layout=layout,
         rates=rates_between(p, ou),
@@ -89,7 +89,7 @@ def pose(
         jumps=jumps,
         volume=volume,
         km_amount=None if km is None else km[:, None] * middle,
-        place=order.argsort(dim=-1)[:, first : first + points.shape[1]],
+        place=order.argsort(dim=-1)[:, 1 : 1 + points.shape[1]],
     )
 
 
@@ -97,7 +97,8 @@ def where_elimination_changes(
     p: Parameters, layout: Layout, events: Events, horizon: Tensor, km: Tensor, points: int
 ) -> Tensor:
     """``points`` times per individual, dense where saturation changes, from a coarse solution."""
-    u = (torch.arange(1, PILOT + 1) / PILOT) ** 2
+    each = max(PILOT // events.onset.shape[1], 3) if events.onset.shape[1] > 2 else PILOT
+    u = (torch.arange(1, each + 1) / each) ** 2
     span = (horizon[:, None] - events.onset).clamp(min=0)
     pilot = (events.onset[..., None] + span[..., None] * u).flatten(1)
     still = horizon.new_zeros((len(horizon), 1 + events.onset.shape[1] + pilot.shape[1], 1))
@@ -138,5 +139,6 @@ def rates_between(p: Parameters, ou: Tensor) -> Rates:
         k_form=ke * p.formed[:, None],
         k_out=torch.exp(p.k_out[:, None] + middle[..., 4 : 4 + P]) * p.exchange[:, None],
         k_in=torch.exp(p.k_in[:, None] + middle[..., 4 + P :]),
+        ktr=torch.exp(p.ktr[:, None] + middle[..., 0]),
         first_pass=p.first_pass[:, None].expand_as(ke),
     )

@@ -9,17 +9,20 @@ Shapes: S studies, I individuals, T samples.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from agmpk.prior.assay import observe
 from agmpk.prior.batch import SimulatedStudies, concatenate
 from agmpk.prior.config import PriorConfig
-from agmpk.prior.design import draw_horizon, draw_present, draw_schedule
+from agmpk.prior.design import draw_present, draw_schedule
 from agmpk.prior.dosing import draw_doses
-from agmpk.prior.parameters import draw_parameters
+from agmpk.prior.parameters import draw_parameters, fit_horizon
 from agmpk.prior.solve import Trial, solve
 from agmpk.prior.streams import Streams, block_generator
+from agmpk.prior.variability import draw_occasions
 
 __all__ = ["BLOCK", "block_generator", "simulate", "simulate_block"]
 
@@ -37,10 +40,10 @@ def simulate_block(
     Random numbers are always drawn on the CPU; ``device`` is where the compartments are solved.
     """
     streams = Streams(seed, block)
-    trial, exists = draw_trial(config, streams)
+    trial = draw_trial(config, streams)
     true = solve(config, trial, streams, device)
-    exists = exists & trial.present[..., None]
-    concentration, quantified, below, lloq = observe(config.assay, true, exists, streams)
+    concentration, quantified, below, lloq = observe(config.assay, true, trial.exists, streams)
+    doses = trial.doses
     return SimulatedStudies(
         times=trial.times,
         concentration=concentration,
@@ -48,25 +51,31 @@ def simulate_block(
         quantified=quantified,
         below=below,
         present=trial.present,
+        dose_time=doses.time,
+        dose_amount=doses.amount,
+        dose_duration=doses.duration,
+        dose_oral=doses.oral,
+        dosed=doses.dosed,
+        weight=doses.weight,
         lloq=lloq,
         is_metabolite=trial.parameters.is_metabolite,
         poor=trial.parameters.poor,
-        **vars(trial.doses),
     )
 
 
-def draw_trial(config: PriorConfig, streams: Streams) -> tuple[Trial, Tensor]:
-    """Everything of ``BLOCK`` studies that is drawn before a sample is taken, and which scheduled
-    samples exist [S, I, T]."""
+def draw_trial(config: PriorConfig, streams: Streams) -> Trial:
+    """Everything of ``BLOCK`` studies that is drawn before a sample is taken."""
     design = config.design
-    horizon = draw_horizon(design, BLOCK, streams("horizon"))
-    present = draw_present(design, BLOCK, streams("individuals"))
-    doses = draw_doses(config.dosing, horizon, present.shape[1], streams)
-    p = draw_parameters(config, horizon, doses.weight, streams)
+    present = draw_present(design, BLOCK, streams)
+    horizon, half_life = fit_horizon(config, BLOCK, streams)
+    doses = draw_doses(config.dosing, horizon, present, streams, half_life)
+    doses = replace(doses, gain=draw_occasions(config.variability, doses.dosed, streams))
+    end = torch.where(present, doses.end, 0.0).amax(1)
+    p = draw_parameters(config, horizon, doses.weight, streams, doses.reference, end)
     times, exists = draw_schedule(
-        design, p.typical, horizon, doses.last, config.dosing.after_last_dose, streams
+        design, p.typical, horizon, doses, present, config.dosing.after_last_dose, streams
     )
-    return Trial(p, doses, horizon, times, present), exists
+    return Trial(p, doses, horizon, times, exists, present)
 
 
 def simulate(config: PriorConfig, studies: int, seed: int) -> SimulatedStudies:

@@ -24,62 +24,80 @@ from agmpk.prior.parameters import Parameters
 from agmpk.prior.problem import Problem, pose, where_elimination_changes
 from agmpk.prior.streams import Streams
 
-FINE = 200  # grid points added where elimination is saturable
+FEW, SHORT = 3, 4  # doses and transit stages that the usual kind has at most
+NOISES = 1  # normal numbers per process and grid point
 
 
 @dataclass(frozen=True)
 class Trial:
     """All that fixes the true concentrations of S studies.
 
-    horizon [S] h; times [S, I, T] h, the samples; present [S, I], who takes part.
+    horizon [S] h; times [S, I, T] h, the samples, and exists [S, I, T], those that are taken, in
+    front; present [S, I], who takes part.
     """
 
     parameters: Parameters
     doses: Doses
     horizon: Tensor
     times: Tensor
+    exists: Tensor
     present: Tensor
 
 
 def solve(
     config: PriorConfig, trial: Trial, streams: Streams, device: torch.device | str = "cpu"
 ) -> Tensor:
-    """True concentrations [S, I, T] at the sampling times; 0 for those who do not take part."""
+    """True concentrations [S, I, T] at the samples that are taken; 0 elsewhere."""
     true = torch.zeros_like(trial.times)
     for study, individual, problem in problems(config, trial, streams):
         metabolite = trial.parameters.is_metabolite[study]
-        true[study, individual] = problem.concentrations(problem.states(device), metabolite)
-    return true
+        found = problem.concentrations(problem.states(device), metabolite)
+        true[study, individual, : found.shape[1]] = found
+    return torch.where(trial.exists, true, 0.0)
 
 
 def problems(
     config: PriorConfig, trial: Trial, streams: Streams
 ) -> Iterator[tuple[Tensor, Tensor, Problem]]:
-    """(number of the study [N], of the individual [N], problem) of each kind that occurs."""
+    """(number of the study [N], of the individual [N], problem) of each kind that occurs.
+
+    A kind's grid is as long as its longest needs: samples that are taken, doses before the last of
+    them, and ``ou_refresh`` times.  Individuals without a sample are not solved.
+    """
     p, times = trial.parameters, trial.times
-    study, individual = trial.present.nonzero(as_tuple=True)
-    refresh = max(config.solver_steps, config.ou_refresh)
-    usual, processes = 3 + times.shape[-1] + refresh, p.ou_sd.shape[-1]
+    study, individual = (trial.exists.any(-1) & trial.present).nonzero(as_tuple=True)
+    refresh, T = max(config.solver_steps, config.ou_refresh), times.shape[-1]
+    most = trial.doses.dosed.shape[-1]
     # Everybody's noise is drawn here, so that no study depends on which kind the others are.
-    noise = draw_normal((len(study), usual, processes), streams("ou"))
+    processes = p.ou_sd.shape[-1]
+    usual = 1 + T + refresh + 2 * most
+    noise = draw_normal((len(study), usual, NOISES * processes), streams("ou"))
+    last = torch.where(trial.exists, times, 0.0).amax(-1)[study, individual]
+    rows = trial.doses.rows(study, individual)
+    given = (rows.dosed & (rows.time < last[:, None])).sum(-1)
     saturable = torch.isfinite(p.saturation)[study]
-    repeated = (trial.doses.additional > 0)[study] & ~saturable
-    kinds = {"single": ~(saturable | repeated), "repeated": repeated, "saturable": saturable}
+    repeated = (given > FEW) & ~saturable
+    long = (p.transits > SHORT)[study] & ~saturable & ~repeated
+    usual_kind = ~(saturable | repeated | long)
+    kinds = {"usual": usual_kind, "long": long, "repeated": repeated, "saturable": saturable}
     for kind, chosen in kinds.items():
         (rows,) = chosen.nonzero(as_tuple=True)
         if not len(rows):
             continue
-        s, i = study[rows], individual[rows]
-        of_rows, horizon = p.rows(s, i), trial.horizon[s]
+        s, i, end = study[rows], individual[rows], last[rows]
+        samples, doses = int(trial.exists[s, i].sum(-1).max()), max(int(given[rows].max()), 1)
+        of_rows = p.rows(s, i)
         layout = Layout(int(of_rows.transits.max().ceil()), of_rows.k_out.shape[-1])
-        events = dosing_events(of_rows, trial.doses, s, i, layout)
-        others, km = horizon[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1), None
+        events = dosing_events(of_rows, trial.doses.rows(s, i).first(doses), layout, end)
+        others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
+        points = torch.minimum(times[s, i, :samples], end[:, None])
+        start, twice = 1 + T + refresh, events.onset.shape[1] > doses
+        mine = [noise[rows, : 1 + samples], noise[rows, 1 + T : start]]
+        mine += [noise[rows, start + n * most : start + n * most + doses] for n in range(1 + twice)]
+        km = None
         if kind == "saturable":
-            typical_dose = torch.exp(trial.doses.dose.log().mean(1))[s]
-            km = of_rows.saturation * typical_dose / torch.exp(of_rows.typical.V)
-            fine = where_elimination_changes(of_rows, layout, events, horizon, km, FINE)
-            others = torch.cat([others, fine], -1)
-        extra = 1 + events.onset.shape[1] + times.shape[-1] + others.shape[1] - usual
-        more = draw_normal((len(rows), extra, processes), streams(f"ou {kind}"))
-        noise_of_rows = torch.cat([noise[rows], more], 1)
-        yield s, i, pose(of_rows, layout, events, times[s, i], others, noise_of_rows, km)
+            km = of_rows.saturation * trial.doses.level[s] / torch.exp(of_rows.typical.V)
+            fine = where_elimination_changes(of_rows, layout, events, end, km, config.fine_steps)
+            more = draw_normal((len(rows), fine.shape[1], mine[0].shape[-1]), streams("ou fine"))
+            others, mine[1] = torch.cat([others, fine], -1), torch.cat([mine[1], more], 1)
+        yield s, i, pose(of_rows, layout, events, points, others, torch.cat(mine, 1), km)

@@ -23,7 +23,8 @@ class Step:
 
     A step is given 1 / (ke + ``central``) and k_form, because saturable elimination changes
     them on the way.  Residues are multiplied in, so that the solutions only have to be added up.
-    The chain needs no fractions: its stages share one rate, so they pass on by Poisson's law.
+    The chain needs no fractions: its stages share one rate, so they pass on by Poisson's law;
+    the gut, which it feeds, has a rate of its own.
     """
 
     def __init__(self, rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER) -> None:
@@ -37,19 +38,17 @@ class Step:
         self.ke, self.k_form = rates.ke.T[:, None] * h, rates.k_form.T[:, None] * h
         ka, first_pass = rates.ka.T[:, None] * h, rates.first_pass.T[:, None]
         self.to_central, self.to_metabolite = ka * (1 - first_pass), ka * first_pass
-        gut = (ka + poles).reciprocal()
-        through, reach = ka * gut, [-self.twice * gut]
-        stay = [torch.exp(-ka[:, 0])]
-        for stage in range(1, layout.gut + 1):
+        ktr = ka if rates.ktr is None else rates.ktr.T[:, None] * h
+        through = ktr * (ktr + poles).reciprocal()
+        reach, stay = [-self.twice * (ka + poles).reciprocal()], [torch.exp(-ktr[:, 0])]
+        for stage in range(1, layout.transits + 1):
             reach.append(reach[-1] * through)
-            stay.append(stay[-1] * ka[:, 0] / stage)
+            stay.append(stay[-1] * ktr[:, 0] / stage)
         self.gut = torch.stack(reach[::-1], 1)
-        nothing = torch.zeros_like(stay[0])
-        stages = range(layout.gut + 1)
-        self.chain = torch.stack(
-            [torch.stack([stay[i - j] if i >= j else nothing for j in stages], 1) for i in stages],
-            1,
-        )
+        nothing, stages = torch.zeros_like(stay[0]), range(layout.transits)
+        rows = [[stay[i - j] if i >= j else nothing for j in stages] for i in stages]
+        self.chain = torch.stack([torch.stack(r, 1) for r in rows], 1) if rows else None
+        self.over_pole = 1 / poles
         self.k_out = rates.k_out.permute(1, 2, 0)[:, :, None] * h[:, None]
         k_in = rates.k_in.permute(1, 2, 0)[:, :, None] * h[:, None]
         self.peripheral = (k_in + poles).reciprocal()
@@ -66,9 +65,11 @@ class Step:
         gut, central = self._solved(k, state, start[0], inverse)
         peripherals = (self.k_out[k] * central - start[1:-1]) * self.peripheral[k]
         formed = self.to_metabolite[k] * gut + k_form * central - start[-1]
-        solved = torch.cat([central[None], peripherals, (formed * self.metabolite[k])[None]])
-        chain = (self.chain[k] * state[: at.central]).sum(1)
-        return torch.cat([chain, _sum(solved), state[-1:]])
+        solved = torch.stack([gut, central, *peripherals, formed * self.metabolite[k]])
+        parts = [_sum(solved), state[at.infusion :]]
+        if at.transits:
+            parts.insert(0, (self.chain[k] * state[: at.transits]).sum(1))
+        return torch.cat(parts)
 
     def central_amount(self, k: int, state: Tensor, inverse: Tensor) -> Tensor:
         """The amount [N] in the central compartment after interval ``k``, as in a call."""
@@ -80,7 +81,10 @@ class Step:
     ) -> tuple[Tensor, Tensor]:
         """Solutions [K, N] of the gut and of the central compartment."""
         at = self.layout
-        gut = (self.gut[k] * state[: at.central, None]).sum(0)
+        released = self.over_pole * (self.h[k] * state[at.release])
+        gut = self.gut[k, -1] * (state[at.gut] + released)
+        if at.transits:
+            gut = gut + (self.gut[k, :-1] * state[: at.transits, None]).sum(0)
         returning = (self.back[k] * state[at.central + 1 : at.metabolite, None]).sum(0)
         infused = self.running * (self.h[k] * state[at.infusion])
         return gut, (self.to_central[k] * gut - start - returning - infused) * inverse

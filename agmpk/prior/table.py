@@ -29,20 +29,22 @@ def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
         individuals = []
         for i in batch.present[s].nonzero().flatten().tolist():
             keep = kept[s, i]
-            dose = Dose(
-                0.0,
-                float(batch.dose[s, i]),
-                str(routes[s]),
-                float(batch.duration[s]),
-                int(batch.additional[s]),
-                float(batch.interval[s]),
+            doses = tuple(
+                Dose(*one)
+                for one in zip(
+                    batch.dose_time[s, i, batch.dosed[s, i]].tolist(),
+                    batch.dose_amount[s, i, batch.dosed[s, i]].tolist(),
+                    routes[s, i, batch.dosed[s, i].numpy()].tolist(),
+                    batch.dose_duration[s, i, batch.dosed[s, i]].tolist(),
+                    strict=True,
+                )
             )
             individuals.append(
                 Individual(
                     str(i + 1),
                     batch.times[s, i].numpy()[keep],
                     reported[s, i, keep],
-                    (dose,),
+                    doses,
                     batch.below[s, i].numpy()[keep],
                 )
             )
@@ -54,23 +56,25 @@ def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
 def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
     """All studies below each other: one row per dose or observation, in order of time.
 
+    A sample at the very time of a dose stands in the row before it: a trough.
+
     Columns as ``Study.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
     observation (missing where the study has none) and the body weight WT [kg] behind.
     """
     kept = (batch.quantified | batch.below).numpy()
     s, i, t = np.nonzero(kept)
-    ds, di = np.nonzero(batch.present.numpy())
+    ds, di, dk = np.nonzero(batch.dosed.numpy())
     lloq = batch.lloq.numpy()
     doses = {
         "study": ds,
         "person": di,
-        "TIME": 0.0,
-        "AMT": batch.dose.numpy()[ds, di],
+        "TIME": batch.dose_time.numpy()[ds, di, dk],
+        "AMT": batch.dose_amount.numpy()[ds, di, dk],
         "EVID": 1,
-        "ROUTE": _routes(batch)[ds],
-        "DUR": batch.duration.numpy()[ds],
-        "ADDL": batch.additional.numpy()[ds],
-        "II": batch.interval.numpy()[ds],
+        "ROUTE": _routes(batch)[ds, di, dk],
+        "DUR": batch.dose_duration.numpy()[ds, di, dk],
+        "ADDL": 0,
+        "II": 0.0,
     }
     samples = {
         "study": s,
@@ -83,7 +87,7 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
     }
     rows = pd.concat([pd.DataFrame(doses), pd.DataFrame(samples)], ignore_index=True)
     rows = rows.sort_values(
-        ["study", "person", "TIME", "EVID"], ascending=[True, True, True, False], kind="stable"
+        ["study", "person", "TIME", "EVID"], kind="stable"
     )
     rows["MDV"] = rows["EVID"]
     rows["WT"] = batch.weight.numpy()[rows["study"], rows["person"]]
@@ -99,5 +103,5 @@ def _reported(batch: SimulatedStudies) -> np.ndarray:
 
 
 def _routes(batch: SimulatedStudies) -> np.ndarray:
-    intravenous = np.where(batch.duration.numpy() > 0, "iv_infusion", "iv_bolus")
-    return np.where(batch.oral.numpy(), "oral", intravenous)
+    intravenous = np.where(batch.dose_duration.numpy() > 0, "iv_infusion", "iv_bolus")
+    return np.where(batch.dose_oral.numpy(), "oral", intravenous)

@@ -62,3 +62,15 @@ def draw_ou_sd(v: Variability, S: int, P: int, g: torch.Generator) -> Tensor:
     rates = v.ou_rates.draw((S, 4 + 2 * P), g)
     rates[:, 2] = v.ou_V.draw((S,), g)
     return rates
+
+
+def draw_occasions(v: Variability, dosed: Tensor, streams: Streams) -> Tensor:
+    """ln F of each dose relative to the individual's own, [S, I, D]; 0 for the first one.
+
+    The first dose sets what an individual's own F is, so that a single dose is as without.
+    """
+    g, first = streams("occasions of F"), torch.arange(dosed.shape[-1]) == 0
+    if v.sd_F_occasion is None:
+        return torch.zeros(dosed.shape, dtype=torch.float64)
+    sd = v.sd_F_occasion.draw((len(dosed), 1, 1), g)
+    return torch.where(first | ~dosed, 0.0, sd * draw_normal(dosed.shape, g))

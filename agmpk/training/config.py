@@ -11,29 +11,32 @@ import yaml
 
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import model_classes, model_config
-from agmpk.training.optimizer import OPTIMIZERS
 
-PRECISIONS = ("fp32", "bf16")
+OPTIMIZERS = ("muon", "adamw")
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a run; one step sees one block (64 studies) of the prior's stream.
+    """Settings of a run; one step sees ``blocks`` blocks (of 64 studies) of the prior's stream.
 
     kind: which network (``agmpk.models.registry``).  model: its configuration, or the plain values
     of it.  prior: preset name or YAML file.  targets: target individuals per study.  max_prefix:
     longest prefix trained.  optimizer: see ``agmpk.training.optimizer``.  rate: peak learning rate
-    (``matrix_rate`` for the matrices that Muon trains), reached after ``warmup`` steps, held, and
-    taken to zero linearly over the last ``cooldown`` share of the steps.  ema: decay of the
-    averaged weights that are shipped.  microbatches: parts of a block, sorted by size to waste no
-    padding; several processes share them out.  precision: fp32, or bf16 for the matrix products.
+    (``matrix_rate`` for the matrices that Muon trains), reached after ``warmup`` steps, held on a
+    plateau, and taken to zero linearly over the last ``cooldown`` share of the run.  The plateau
+    does not know when it ends: a run that was cooled down can go on from there with more steps.
+    ema: decay of the averaged weights that are shipped.  parts: of a step's studies, sorted by size
+    to waste no padding; several processes share them out.  precision: of the matrix products, fp32,
+    tf32 (GPU), or bf16.  snapshots: numbers of steps at which the averaged weights are kept.
     """
 
     kind: str = "flow"
-    prior: str = "calibrated"
+    prior: str = "clinic"
     model: Any = None
     steps: int = 6000
-    targets: int = 3
+    blocks: int = 1
+    targets: int = 4
     max_prefix: int = 8
     optimizer: str = "muon"
     rate: float = 1e-3
@@ -43,16 +46,20 @@ class TrainingConfig:
     weight_decay: float = 0.01
     clip: float = 0.5
     ema: float = 0.998
-    microbatches: int = 4
+    parts: int = 4
     precision: str = "fp32"
     seed: int = 0
     validate_every: int = 500
     validation_studies: int = 64
     save_every: int = 100
+    snapshots: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.steps < 1:
-            raise AgmpkError(f"A run has at least one step, not {self.steps}.")
+        for name in ("steps", "blocks", "targets", "parts"):
+            if getattr(self, name) < 1:
+                raise AgmpkError(f"A run needs {name} of at least 1, not {getattr(self, name)}.")
+        if not 0 < self.cooldown <= 1:
+            raise AgmpkError(f"The cooldown is a share between 0 and 1, not {self.cooldown}.")
         if self.optimizer not in OPTIMIZERS:
             raise AgmpkError(
                 f"There is no optimizer {self.optimizer!r}: use {' or '.join(OPTIMIZERS)}."
@@ -61,15 +68,24 @@ class TrainingConfig:
             raise AgmpkError(
                 f"There is no precision {self.precision!r}: use {' or '.join(PRECISIONS)}."
             )
+        object.__setattr__(self, "snapshots", tuple(self.snapshots))
         if self.model is None or isinstance(self.model, dict):
             object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
         elif not isinstance(self.model, model_classes(self.kind)[0]):
             raise AgmpkError(f"{type(self.model).__name__} does not configure a {self.kind}.")
 
+    @property
+    def stream(self) -> tuple:
+        """What decides which tasks a step sees: runs that agree in it can share them."""
+        return (
+            *(self.prior, self.seed, self.blocks, self.targets, self.max_prefix),
+            *(self.parts, self.steps),
+        )
+
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return values | {"model": self.model.to_dict()}
+        return values | {"model": self.model.to_dict(), "snapshots": list(self.snapshots)}
 
     def to_yaml(self) -> str:
         """The configuration as text, which ``from_dict`` reads back."""
@@ -91,7 +107,7 @@ class TrainingConfig:
             raise AgmpkError(f"{where} does not know {', '.join(sorted(unknown))}.")
         try:
             return cls(**values)
-        except AgmpkError as error:
+        except (AgmpkError, TypeError) as error:
             raise AgmpkError(f"{where}: {error}") from None
 
 
@@ -106,10 +122,8 @@ def recipes() -> tuple[str, ...]:
 def load_training_config(name_or_path: str | Path) -> TrainingConfig:
     """A recipe by name, or the settings of a YAML file.
 
-    Raises
-    ------
-    AgmpkError
-        If there is no such recipe or file, or it holds an unknown setting.
+    Raises:
+        AgmpkError: there is no such recipe or file, or it holds an unknown setting.
     """
     text = str(name_or_path)
     if text in recipes():
@@ -121,16 +135,18 @@ def load_training_config(name_or_path: str | Path) -> TrainingConfig:
             f"There is no training recipe {text!r}: use one of "
             f"{', '.join(recipes())}, or a YAML file."
         )
-    return TrainingConfig.from_dict(yaml.safe_load(source) or {}, text)
+    try:
+        values = yaml.safe_load(source) or {}
+    except yaml.YAMLError:
+        raise AgmpkError(f"{text} is no YAML file of settings: correct it.") from None
+    if not isinstance(values, dict):
+        raise AgmpkError(f"{text} holds no settings: write one 'name: value' a line.")
+    return TrainingConfig.from_dict(values, text)
 
 
-def rate_factor(config: TrainingConfig, step: int) -> float:
-    """Warm-up, plateau, linear cool-down to zero, relative to the peak; ``step`` counts from 0."""
+def rate_factor(config: TrainingConfig, step: int, cool_from: int, end: int) -> float:
+    """Warm-up, plateau, then linearly to zero from step ``cool_from`` to ``end``, relative to the
+    peak; ``step`` counts from 0."""
     up = min(1.0, (step + 1) / max(1, config.warmup))
-    down = min(1.0, (config.steps - step) / max(1.0, config.cooldown * config.steps))
+    down = 1.0 if step < cool_from else max(0.0, (end - step) / max(1.0, end - cool_from))
     return up * down
-
-
-def learning_rate(config: TrainingConfig, step: int) -> float:
-    """The rate of step ``step`` for what AdamW trains; Muon's is in the same proportion."""
-    return config.rate * rate_factor(config, step)

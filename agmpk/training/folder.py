@@ -1,7 +1,13 @@
-"""The folder of a run: its settings, its prior, and what it runs on."""
+"""The folder of a run: settings, prior, hardware, tables, and the state from which it goes on.
+
+The state is weights, averaged weights and optimizer moments in files of at most ``SHARD`` bytes,
+with an index (state.json) that names the step and the SHA-256 of each; no pickle.  The index is
+replaced last, so a run killed at any moment has a whole state, and a damaged file is noticed.
+"""
 
 from __future__ import annotations
 
+import csv
 import json
 import platform
 from pathlib import Path
@@ -9,59 +15,62 @@ from typing import Any
 
 import torch
 import yaml
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 
 import agmpk
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path
-from agmpk.prior.config import PriorConfig
+from agmpk.files import atomic_path, sha256
+from agmpk.prior import PriorConfig
 from agmpk.training.config import TrainingConfig
-from agmpk.training.processes import Processes
 
 CONFIG, PRIOR, ENVIRONMENT = "config.yaml", "prior.yaml", "environment.json"
+SHARD = 15 * 2**20
 
 
-def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, processes: Processes) -> None:
+def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: str, n: int) -> None:
     """Create the run folder, or check that it belongs to the same settings and prior.
 
-    Raises
-    ------
-    AgmpkError
-        If the folder holds a run with other settings, or the prior of that name has changed.
+    A run may go on with another number of steps (and cool-down): see ``agmpk.training.run``.
+
+    Raises:
+        AgmpkError: the folder holds a run with other settings, or the prior has changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     drawn_from = yaml.safe_dump(prior.to_dict(), sort_keys=False)
     if (folder / CONFIG).exists():
-        if run_config(folder).to_yaml() != config.to_yaml():
+        free = {"steps": 1, "cooldown": 1.0, "snapshots": ()}
+        if run_config(folder).with_changes(**free) != config.with_changes(**free):
             raise AgmpkError(
                 f"{folder} holds a run with other settings: choose another folder or remove it."
             )
-        if (folder / PRIOR).read_text("utf-8") != drawn_from:
+        if not (folder / PRIOR).is_file() or (folder / PRIOR).read_text("utf-8") != drawn_from:
             raise AgmpkError(
                 f"The prior {config.prior} has changed since the run in {folder} began "
                 f"({PRIOR} holds the one it uses): choose another folder or remove it."
             )
-        return
-    for name, text in (
-        (ENVIRONMENT, json.dumps(environment(processes), indent=1)),
-        (PRIOR, drawn_from),
-        (CONFIG, config.to_yaml()),
-    ):
-        with atomic_path(folder / name) as temporary:
-            Path(temporary).write_text(text, "utf-8")
+    else:
+        _write(folder / ENVIRONMENT, json.dumps(environment(device, n), indent=1))
+        _write(folder / PRIOR, drawn_from)
+    _write(folder / CONFIG, config.to_yaml())
 
 
 def run_config(folder: Path) -> TrainingConfig:
     """The settings of the run in ``folder``.
 
-    Raises
-    ------
-    AgmpkError
-        If there is no run.
+    Raises:
+        AgmpkError: there is no run.
     """
     file = Path(folder) / CONFIG
     if not file.is_file():
         raise AgmpkError(f"{folder} holds no run: it lacks {CONFIG}.")
-    return TrainingConfig.from_dict(yaml.safe_load(file.read_text("utf-8")), str(file))
+    try:
+        values = yaml.safe_load(file.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError):
+        values = None
+    if not isinstance(values, dict):
+        raise AgmpkError(f"{file} is damaged: remove the run folder to start afresh.")
+    return TrainingConfig.from_dict(values, str(file))
 
 
 def run_prior(folder: Path) -> dict[str, Any]:
@@ -69,17 +78,103 @@ def run_prior(folder: Path) -> dict[str, Any]:
     return yaml.safe_load((Path(folder) / PRIOR).read_text("utf-8"))
 
 
-def environment(processes: Processes) -> dict[str, Any]:
+def environment(device: str, processes: int) -> dict[str, Any]:
     """Versions and hardware."""
     hardware = platform.machine()
-    if processes.device != "cpu":
-        hardware = torch.cuda.get_device_name(processes.device)
+    if device != "cpu":
+        hardware = torch.cuda.get_device_name(device)
     return {
         "agmpk": agmpk.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "machine": hardware,
-        "device": processes.device.split(":")[0],
-        "processes": processes.number,
+        "device": device.split(":")[0],
+        "processes": processes,
         "threads": torch.get_num_threads(),
     }
+
+
+def save_state(folder: Path, name: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Write ``tensors`` and ``about`` (with the ``step``) as the state called ``name``."""
+    shards: list[dict[str, Tensor]] = [{}]
+    room = SHARD
+    for key, value in tensors.items():
+        size = value.numel() * value.element_size()
+        if size > room and shards[-1]:
+            shards.append({})
+            room = SHARD
+        shards[-1][key] = value.detach().cpu().contiguous()
+        room -= size
+    files = {}
+    for number, shard in enumerate(shards):
+        file = folder / f"{name}-{about['step']}-{number}.safetensors"
+        with atomic_path(file) as temporary:
+            save_file(shard, temporary)
+        files[file.name] = sha256(file)
+    _write(folder / f"{name}.json", json.dumps(about | {"files": files}, indent=1))
+    for old in folder.glob(f"{name}-*.safetensors"):
+        if old.name not in files:
+            old.unlink()
+
+
+def load_state(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """What ``save_state`` wrote.
+
+    Raises:
+        AgmpkError: a file is missing or damaged.
+    """
+    index = Path(folder) / f"{name}.json"
+    try:
+        about = json.loads(index.read_text("utf-8"))
+        files, _ = about.pop("files"), about["step"]
+        tensors: dict[str, Tensor] = {}
+        for file, digest in files.items():
+            if sha256(folder / file) != digest:
+                raise ValueError(f"{file} differs from its digest")
+            tensors |= load_file(folder / file)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise AgmpkError(
+            f"{index} is not a state of this run ({error}): remove the run folder to start afresh."
+        ) from None
+    return tensors, about
+
+
+class Table:
+    """A table of a run: one row a ``step``, written whole.
+
+    A run that was killed after its last saved state does some steps again; rows after step
+    ``start`` of an existing file are dropped, so that no step stands there twice.
+    """
+
+    def __init__(self, file: Path, start: int, every: bool = False) -> None:
+        """``every``: there is a row for each step, and one that is missing is an error."""
+        self.file, self.rows = file, []
+        try:
+            if file.exists():
+                with file.open(newline="", encoding="utf-8") as stream:
+                    self.rows = [r for r in csv.DictReader(stream) if int(r["step"]) <= start]
+        except (ValueError, KeyError, TypeError, UnicodeDecodeError, csv.Error):
+            raise AgmpkError(f"{file} is damaged: remove the run folder.") from None
+        if every and [int(r["step"]) for r in self.rows] != list(range(1, start + 1)):
+            raise AgmpkError(f"{file} lacks rows of steps that were done: remove the run folder.")
+
+    def add(self, step: int, **values: float) -> None:
+        """Remember one row."""
+        self.rows.append({"step": step, **{key: f"{v:.5f}" for key, v in values.items()}})
+
+    def flush(self) -> None:
+        """Write the whole table atomically."""
+        if not self.rows:
+            return
+        with (
+            atomic_path(self.file) as temporary,
+            open(temporary, "w", newline="", encoding="utf-8") as out,
+        ):
+            writer = csv.DictWriter(out, self.rows[-1].keys())
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_path(path) as temporary:
+        Path(temporary).write_text(text, "utf-8")

@@ -1,31 +1,143 @@
-"""Train a model: one step a block of studies; save, resume, validate, average."""
+"""Train models: simulate, step, validate, average, save, resume.
+
+Several models can share one stream of simulated studies: what costs most, drawing the studies and
+the frame in which they are seen, is done once, and all are trained on the same.
+
+A step's loss is the mean over all scored curves of its studies: each part's mean, weighted by its
+share of the curves.  Processes add up the gradients of their parts, so their number changes nothing
+but the order of summation.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import torch
-from torch import nn
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
+from agmpk.errors import AgmpkError
+from agmpk.files import atomic_path
 from agmpk.models.registry import build_model
-from agmpk.prior.config import PriorConfig
+from agmpk.models.task import Task
+from agmpk.prior import PriorConfig
 from agmpk.prior.preset import load_prior
-from agmpk.training.batches import VALIDATION_SEED, batches, validation_task
-from agmpk.training.config import TrainingConfig
-from agmpk.training.folder import prepare
-from agmpk.training.log import Table
+from agmpk.training.config import TrainingConfig, rate_factor
+from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
+from agmpk.training.folder import Table, load_state, prepare, run_config, save_state
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.processes import Processes, joined
-from agmpk.training.state import load_average, load_state, save_state
-from agmpk.training.step import one_step, update_average
-from agmpk.training.validate import validate
 
 Report = Callable[[int, float], None]
-STATE = "state.safetensors"
-# Samples shown in validation, and the share of the validation studies used for it.
-PREFIXES = {4: 1.0, 1: 0.25}
+STATE, PLATEAU = "state", "plateau"
+PREFIXES = (4, 1)  # samples shown in validation
+SAMPLES = 32
+
+
+class Learner:
+    """One model of a run: network, averaged weights, optimizer, tables, folder."""
+
+    def __init__(self, config: TrainingConfig, folder: Path, processes: Processes) -> None:
+        self.config, self.folder, self.processes = config, folder, processes
+        torch.manual_seed(config.seed)
+        self.model = build_model(config.kind, config.model).to(processes.device)
+        self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self.optimizer = Optimizers(self.model, config)
+        self.cool_from = round(config.steps * (1 - config.cooldown))
+        self.end = config.steps
+        self.start = self._resume()
+        self.steps = Table(folder / "steps.csv", self.start, every=True)
+        self.validation = Table(folder / "validation.csv", self.start)
+        self.cooled = self.start > self.cool_from
+        self.seconds = 0.0
+
+    def _resume(self) -> int:
+        """Load the saved state: the last one, or where the run was cooled down for fewer steps
+        than are wanted now, that at the end of its plateau."""
+        if not (self.folder / f"{STATE}.json").exists():
+            return 0
+        tensors, about = load_state(self.folder, STATE)
+        other = about.get("steps", self.end) != self.end
+        if other and about["step"] > about["cool_from"]:
+            if not (self.folder / f"{PLATEAU}.json").exists():
+                raise AgmpkError(f"{self.folder} has no state before its cool-down: start afresh.")
+            tensors, about = load_state(self.folder, PLATEAU)
+        if about["step"] > self.cool_from and other:
+            raise AgmpkError(
+                f"{self.folder} has done {about['step']} steps at full rate: ask for at least "
+                f"{round(about['step'] / (1 - self.config.cooldown))} in all."
+            )
+        if not other:
+            self.cool_from, self.end = about["cool_from"], about["end"]
+        try:
+            self.model.load_state_dict(_under("model.", tensors))
+            for key, value in _under("average.", tensors).items():
+                self.average[key].copy_(value)
+            self.optimizer.load(_under("optimizer.", tensors), about["step"])
+        except (RuntimeError, KeyError) as error:
+            raise AgmpkError(f"{self.folder} holds a state of another model: {error}.") from None
+        return about["step"]
+
+    def save(self, done: int, name: str = STATE) -> None:
+        """Write the state after ``done`` steps."""
+        # The tables first: a state without its rows could not be told from a whole run.
+        self.steps.flush()
+        self.validation.flush()
+        tensors = {f"model.{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"average.{k}": v for k, v in self.average.items()}
+        tensors |= {f"optimizer.{k}": v for k, v in self.optimizer.tensors().items()}
+        about = {
+            "step": done,
+            "steps": self.config.steps,
+            "cool_from": self.cool_from,
+            "end": self.end,
+        }
+        save_state(self.folder, name, tensors, about)
+
+    def step(self, parts: list[Task], weights: list[float], step: int) -> Tensor:
+        """Forward, backward and update on one step's studies; loss and gradient norm [2]."""
+        config, device = self.config, self.processes.device
+        for parameter in self.model.parameters():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            else:
+                parameter.grad.zero_()
+        total = torch.zeros((), device=device)
+        half = config.precision == "bf16"
+        for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
+            if index % self.processes.number != self.processes.rank or not weight:
+                continue
+            generator = part_generator(config.seed, step, index, device.split(":")[0])
+            with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=half):
+                loss = weight * self.model.loss(part, generator)
+            loss.backward()
+            total += loss.detach()
+        self.processes.add_up([p.grad for p in self.model.parameters()])
+        self.processes.add_up([total])
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimizer.step(rate_factor(config, step, self.cool_from, self.end))
+        decay = min(config.ema, (step + 1) / (step + 10))
+        with torch.no_grad():
+            now = self.model.state_dict()
+            torch._foreach_lerp_(
+                list(self.average.values()), [now[k] for k in self.average], 1 - decay
+            )
+        return torch.stack([total, norm])
+
+    def averaged(self) -> nn.Module:
+        """A copy of the model with the averaged weights, on its device."""
+        model = build_model(self.config.kind, self.config.model).to(self.processes.device)
+        model.load_state_dict(self.average)
+        return model.eval()
+
+    def snapshot(self, done: int) -> None:
+        """Keep the averaged weights of this moment, half precision."""
+        weights = {k: v.detach().half().cpu().contiguous() for k, v in self.average.items()}
+        with atomic_path(self.folder / f"snapshot-{done}.safetensors") as temporary:
+            save_file(weights, temporary)
 
 
 def train(
@@ -34,85 +146,190 @@ def train(
     report: Report | None = None,
     device: str = "cpu",
     workers: int = 1,
+    minutes: float | None = None,
 ) -> nn.Module:
     """Run or resume the training in ``folder`` and return the model with its averaged weights.
 
-    The folder holds config.yaml, prior.yaml, environment.json, state.safetensors, steps.csv (step,
-    seconds, loss, gradient norm) and validation.csv.  Interrupted at any moment, the same call goes
-    on from the last saved state and ends with the weights of an uninterrupted run.
-    ``report(step, loss)`` is called after every step.  Studies are simulated on the CPU whatever
-    the ``device`` of the network, by ``workers`` processes beside the training (0: in it).  Started
-    by ``torchrun``, several processes share each step.
+    The folder holds config.yaml, prior.yaml, environment.json, the state, steps.csv (step, seconds,
+    loss, gradient norm) and validation.csv.  Interrupted at any moment, the same call goes on from
+    the last saved state and ends with the weights of an uninterrupted run.  ``report(step, loss)``
+    is called after every step.  Studies are simulated on the CPU whatever the ``device`` of the
+    network, by ``workers`` processes beside the training (0: in it).  Started by ``torchrun``,
+    several processes share each step.  With ``minutes`` the run ends after that time, its cool-down
+    included, and can go on from its plateau later.
 
-    Raises
-    ------
-    AgmpkError
-        If the folder holds a run with other settings or another prior, or there is no such device.
+    Raises:
+        AgmpkError: the folder holds a run with other settings or another prior, or there is no
+            such device.
     """
-    folder, prior = Path(folder), load_prior(config.prior)
+    train_together({Path(folder): config}, report, device, workers, minutes)
+    return trained_model(folder)
+
+
+def train_together(
+    runs: Mapping[Path, TrainingConfig],
+    report: Report | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+    minutes: float | None = None,
+) -> None:
+    """Train several models on one stream of studies, each in its folder; else as ``train``.
+
+    Raises:
+        AgmpkError: as ``train``; the runs do not share a stream, or stand at different steps.
+    """
+    if len({config.stream for config in runs.values()}) != 1:
+        raise AgmpkError(
+            "These recipes do not share a stream of studies: their prior, seed, steps, blocks, "
+            "parts, targets and max_prefix must agree."
+        )
+    first = next(iter(runs.values()))
+    prior = load_prior(first.prior)
     with joined(device) as processes:
         if processes.writes:
-            prepare(config, prior, folder, processes)
+            for folder, config in runs.items():
+                prepare(config, prior, Path(folder), processes.device, processes.number)
         processes.wait()
-        _train(config, prior, folder, report, workers, processes)
-    return trained_model(config, folder)
+        if first.precision == "tf32":
+            torch.backends.cuda.matmul.allow_tf32 = True
+        learners = [Learner(config, Path(folder), processes) for folder, config in runs.items()]
+        if len({(one.start, one.cool_from, one.end) for one in learners}) != 1:
+            raise AgmpkError("These runs stand at different steps: resume each by itself.")
+        _train(learners, prior, report, workers, minutes)
 
 
-def trained_model(config: TrainingConfig, folder: Path) -> nn.Module:
+def trained_model(folder: Path) -> nn.Module:
     """The model of a run with the averaged weights of its last saved state, on the CPU."""
+    config = run_config(folder)
     model = build_model(config.kind, config.model)
-    model.load_state_dict(load_average(Path(folder) / STATE))
+    tensors, _ = load_state(Path(folder), STATE)
+    model.load_state_dict(_under("average.", tensors))
     return model.eval()
 
 
 def _train(
-    config: TrainingConfig,
+    learners: list[Learner],
     prior: PriorConfig,
-    folder: Path,
     report: Report | None,
     workers: int,
-    processes: Processes,
+    minutes: float | None,
 ) -> None:
-    torch.manual_seed(config.seed)
-    model = build_model(config.kind, config.model).to(processes.device)
-    average = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    optimizer = Optimizers(model, config)
-    state = folder / STATE
-    start = load_state(state, model, average, optimizer) if state.exists() else 0
+    one, processes = learners[0], learners[0].processes
+    config, device = one.config, processes.device
     processes.wait()
-    steps = Table(folder / "steps.csv", start)
-    validation = Table(folder / "validation.csv", start)
-    began = time.monotonic()
-    for step, parts in enumerate(batches(config, prior, start, workers), start):
-        loss, norm = one_step(config, model, optimizer, parts, step, processes)
+    held_out = {
+        prefix: validation_task(config, prior, -(-config.validation_studies // 64), prefix)
+        .to(torch.float32)
+        .to(device)
+        for prefix in PREFIXES
+    }
+    began = last_time = time.monotonic()
+    waiting: list[Tensor] = []
+    for step, parts in enumerate(batches(config, prior, one.start, workers), one.start):
+        if step >= one.end:
+            break
+        parts = [part.to(device) for part in parts]
+        weights = part_weights(parts)
+        for number, learner in enumerate(learners):
+            found = learner.step(parts, weights, step)
+            if number == 0:
+                waiting.append(found)
+        done = step + 1
+        spent = time.monotonic() - began
+        if minutes and one.end == config.steps and not one.cooled:
+            # The cool-down fills the last share of the time, at the rate seen so far.
+            if spent >= 60 * minutes * (1 - config.cooldown):
+                left = (60 * minutes - spent) * 0.97 * (done - one.start) / spent
+                for learner in learners:
+                    learner.cool_from = done
+                    learner.end = min(config.steps, done + max(1, int(left)))
+        if done == one.cool_from:
+            for learner in learners if processes.writes else []:
+                learner.cooled = True
+                learner.save(done, PLATEAU)
+        last = done == one.end or bool(minutes and spent >= 60 * minutes)
         if not processes.writes:
+            if last:
+                break
             continue
-        update_average(config, model, average, step)
-        done, last = step + 1, step + 1 == config.steps
-        if done % config.validate_every == 0 or last:
-            validation.add(done, **validation_scores(config, prior, average))
-            validation.flush()
-        now = time.monotonic()
-        steps.add(done, seconds=now - began, loss=loss, gradient=norm)
-        began = now
-        if report:
-            report(done, loss)
-        if done % config.save_every == 0 or last:
-            # The tables first: a state without its rows could not be told from a whole run.
-            steps.flush()
-            save_state(state, done, model, average, optimizer)
+        settle = last or done % 10 == 0 or done % config.save_every == 0 or device == "cpu"
+        if settle or done % config.validate_every == 0:
+            rows = torch.stack(waiting).tolist()
+            now = time.monotonic()
+            each = (now - last_time) / len(rows)
+            last_time = now
+            for learner in learners:
+                for k, (loss, norm) in enumerate(rows, done - len(rows) + 1):
+                    learner.steps.add(k, seconds=each, loss=loss, gradient=norm)
+            waiting = []
+            if report:
+                report(done, rows[-1][0])
+        for learner in learners:
+            if done in config.snapshots:
+                learner.snapshot(done)
+            if done % config.validate_every == 0 or last:
+                scores = {}
+                for prefix, task in held_out.items():
+                    found = validate(learner.averaged(), task, VALIDATION_SEED)
+                    tail = f"_prefix{prefix}" if scores else ""
+                    scores |= {f"{name}{tail}": value for name, value in found.items()}
+                learner.validation.add(done, **scores)
+            if done % config.save_every == 0 or last:
+                learner.save(done)
+        if last:
+            break
     processes.wait()
 
 
-def validation_scores(config: TrainingConfig, prior: PriorConfig, average: dict) -> dict:
-    """Scores of the averaged model on held-out simulated studies, by samples shown."""
-    model = build_model(config.kind, config.model)
-    model.load_state_dict({k: v.cpu() for k, v in average.items()})
-    scores: dict[str, float] = {}
-    for prefix, share in PREFIXES.items():
-        studies = max(1, round(share * config.validation_studies))
-        task = validation_task(config, prior, 0, prefix)[:studies]
-        found = validate(model.eval(), task, VALIDATION_SEED)
-        tail = f"_prefix{prefix}" if scores else ""
-        scores |= {f"{name}{tail}": value for name, value in found.items()}
-    return scores
+def part_weights(parts: list[Task]) -> list[float]:
+    """Each part's share of the curves with something to predict."""
+    curves = torch.stack([part.asked.any(-1).sum() for part in parts]).tolist()
+    return [number / max(1, sum(curves)) for number in curves]
+
+
+@torch.no_grad()
+def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[str, float]:
+    """Mean over held-out simulated targets of log-RMSE, CRPS and 90 % coverage, with the naive
+    forecast's log-RMSE."""
+    generator = torch.Generator().manual_seed(seed)
+    draws, truth, asked, naive = [], [], [], []
+    for rows in range(0, len(task), chunk):
+        part = task[rows : rows + chunk].trimmed()
+        if not model.generates:
+            part = _with_prefix(part)
+        found = model.sample(part, SAMPLES, generator)
+        free = part.asked
+        draws.append(found[:, free].double().cpu().numpy())
+        truth.append(part.target.logs[free].double().cpu().numpy())
+        curve = part.asked.any(-1).nonzero().tolist()
+        asked.append([(rows + b, r, int(part.asked[b, r].sum())) for b, r in curve])
+        frame = part.frame
+        naive.append((frame.naive + frame.reference[:, None, None])[free].double().cpu().numpy())
+    x, y, n = np.concatenate(draws, 1), np.concatenate(truth), np.concatenate(naive)
+    counts = np.array([c for part in asked for *_, c in part])
+    owner = np.repeat(np.arange(len(counts)), counts)
+
+    def per_curve(values: np.ndarray) -> np.ndarray:
+        return np.bincount(owner, values, len(counts)) / counts
+
+    ordered = np.sort(x, 0)
+    rank = np.arange(1, SAMPLES + 1)[:, None]
+    pairs = (ordered * (2 * rank - SAMPLES - 1)).sum(0) / (SAMPLES * (SAMPLES - 1))
+    crps = np.abs(x - y).mean(0) - pairs
+    low, high = np.quantile(x, [0.05, 0.95], 0, method="weibull")
+    return {
+        "log_rmse": float(np.sqrt(per_curve(np.square(x.mean(0) - y))).mean()),
+        "log_rmse_naive": float(np.sqrt(per_curve(np.square(n - y))).mean()),
+        "crps": float(per_curve(crps).mean()),
+        "coverage_90": float(per_curve((y >= low) & (y <= high)).mean()),
+    }
+
+
+def _with_prefix(task: Task) -> Task:
+    from dataclasses import replace
+
+    return replace(task, asked=task.asked & task.prefix.any(-1, keepdim=True))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

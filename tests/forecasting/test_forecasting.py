@@ -8,10 +8,10 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
 from agmpk.forecasting import Forecast, generate, load_forecaster, model_names, sampling_times
 from agmpk.forecasting.amortized import AmortizedForecaster
-from agmpk.forecasting.benchmark import steps_benchmark
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.models.registry import MODELS, build_model
+from agmpk.paper.steps import steps_benchmark
 from agmpk.prior import load_prior
 from agmpk.studies import Dose, Individual, Study
 from agmpk.training.config import load_training_config

@@ -7,11 +7,11 @@ import torch
 
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import MODELS, build_model, model_config
+from agmpk.paper.cost import expected_cost
 from agmpk.prior.preset import load_prior
 from agmpk.training.batches import batches, training_batch
 from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
 from agmpk.training.config import TrainingConfig, load_training_config
-from agmpk.training.cost import expected_cost
 from agmpk.training.run import train
 from agmpk.training.step import part_loss
 

@@ -1,0 +1,146 @@
+"""Run the chapters that need it, say why and how long, and build the pages, every warning an error.
+
+This module is also the book's Sphinx extension (``setup``), which takes out what a page would fetch
+from the network: Jupyter Book always loads ``sphinx_thebe`` (live code cells through a remote
+service). The book has no live cells, and with the pinned Sphinx its script is written twice, which
+is an error in the browser's console; so its hooks are removed.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from agmpk.book.cache import read_stamp, stale_reasons
+from agmpk.book.execute import execute_chapter
+from agmpk.book.tiers import Project, Tier, check_parameters
+from agmpk.errors import AgmpkError
+
+#: Reasons shown on a progress line before "and N more".
+_SHOWN = 2
+
+
+def run_chapters(
+    project: Project,
+    tier: Tier,
+    chapters: Sequence[str] = (),
+    *,
+    force: bool = False,
+    echo: Callable[[str], None] = print,
+) -> list[str]:
+    """Execute the stale ones of ``chapters`` (default: all) in ``tier``; return those executed.
+
+    Every parameter of every chapter is checked before the first one runs. Staleness is looked at
+    again when a chapter's turn comes, because an earlier chapter may have changed its inputs.
+    """
+    names = [project.require_chapter(name) for name in chapters] or list(project.chapters())
+    for name in names:
+        check_parameters(project, tier, name)
+    plan = planned(project, tier, names, force=force)
+    if plan:
+        total = sum(expected_seconds(project, tier, name) for name in plan)
+        echo(
+            f"Tier {tier.name}: {len(plan)} of {len(names)} chapters to execute "
+            f"({', '.join(plan)}), about {duration(total)}."
+        )
+    else:
+        echo(f"Tier {tier.name}: all {len(names)} chapters are up to date.")
+    executed = []
+    for position, name in enumerate(names, start=1):
+        reasons = ["forced"] if force else stale_reasons(project, tier, name)
+        line = f"[{position}/{len(names)}] {name}"
+        if not reasons:
+            echo(f"{line}: up to date")
+            continue
+        guess = duration(expected_seconds(project, tier, name))
+        echo(f"{line}: executing, about {guess} ({summary(reasons)})")
+        stamp = execute_chapter(project, tier, name)
+        echo(f"{line}: done in {duration(stamp.seconds)}")
+        executed.append(name)
+    return executed
+
+
+def planned(
+    project: Project, tier: Tier, names: Sequence[str], *, force: bool = False
+) -> list[str]:
+    """The chapters of ``names`` that a run would execute, as far as can be known beforehand."""
+    plan = [name for name in names if force or stale_reasons(project, tier, name)]
+    if plan:  # a page that describes the build follows every other chapter
+        plan = [
+            name for name in names if name in plan or project.metadata(name).get("describes_build")
+        ]
+    return plan
+
+
+def expected_seconds(project: Project, tier: Tier, chapter: str) -> float:
+    """Seconds the chapter took last time in this tier; else the tier's own guess; else a minute."""
+    stamp = read_stamp(project, chapter)
+    if stamp is not None and stamp.tier == tier.name:
+        return stamp.seconds
+    return 60.0 * tier.minutes.get(chapter, 1.0)
+
+
+def duration(seconds: float) -> str:
+    """``"42 s"``, ``"3 min"``, ``"2.5 h"``."""
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    if seconds < 90 * 60:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds / 3600:.1f} h"
+
+
+def summary(reasons: Sequence[str]) -> str:
+    """The first reasons, and how many more there are."""
+    more = len(reasons) - _SHOWN
+    return "; ".join(reasons[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
+
+
+def build_html(project: Project, *, echo: Callable[[str], None] = print) -> None:
+    """Run Jupyter Book over ``book/``; raises when it warns or fails.
+
+    Pages that have not changed are not parsed again. A failed build is removed, or the next would
+    find the offending pages already parsed and pass without repeating their warnings.
+    """
+    for chapter in project.chapters():
+        if not project.executed_notebook(chapter).is_file():
+            raise AgmpkError(f"Chapter {chapter} was never executed: run `make notebooks` first.")
+    command = [
+        *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
+        *("build", str(project.book), "--path-output", str(project.book)),
+        *("--config", str(project.config), "--toc", str(project.toc)),
+        # --all writes every page anew: sphinx alone does not notice a changed style sheet.
+        *("--all", "-n", "-W", "--keep-going", "--quiet"),
+    ]
+    echo("Building the pages.")
+    # Colour codes would garble a log; the hash seed fixes the order in which sphinx writes sets.
+    environment = {**os.environ, "NO_COLOR": "1", "PYTHONHASHSEED": "0"}
+    result = subprocess.run(
+        command, cwd=project.root, env=environment, capture_output=True, text=True, check=False
+    )
+    if result.returncode or not project.index_html.is_file():
+        shutil.rmtree(project.book / "_build" / "html", ignore_errors=True)
+        shutil.rmtree(project.book / "_build" / ".doctrees", ignore_errors=True)
+        said = (result.stdout + result.stderr).splitlines()
+        lines = [line for line in said if "WARNING" in line or "ERROR" in line] or said[-20:]
+        raise AgmpkError("The pages did not build without warnings:\n" + "\n".join(lines))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Arrange for the hooks to be removed once every extension is loaded."""
+    app.connect("config-inited", _remove_thebe, priority=0)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _remove_thebe(app: Sphinx, _config: object) -> None:
+    """Disconnect the listeners of ``sphinx_thebe`` that write scripts into pages."""
+    for event in ("env-before-read-docs", "doctree-resolved"):
+        listeners = app.events.listeners[event]
+        for listener in list(listeners):
+            if listener.handler.__module__.split(".")[0] == "sphinx_thebe":
+                listeners.remove(listener)

@@ -1,0 +1,157 @@
+"""The figures of the book, and how one is shown: with alt text and a caption."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from html import escape
+from io import BytesIO
+from typing import TYPE_CHECKING
+
+import matplotlib.pyplot as plt
+import numpy as np
+from IPython.display import HTML, display
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from agmpk.book.style import COLOURS
+
+if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
+    from agmpk.evaluation.leave_one_out import Scored
+    from agmpk.forecasting.forecaster import Forecast
+    from agmpk.studies import Study
+
+#: On a narrow screen an inch of figure is at least this many pixels wide, so that its text stays
+#: legible; a figure that is then wider than the screen scrolls in its own box.
+MIN_PIXELS_PER_INCH = 52
+
+
+def figure_html(png: bytes, alt: str, caption: str = "", *, inches: float = 0.0) -> str:
+    """The HTML of one figure; the image is embedded, so that the page needs no other file.
+
+    ``inches`` is the width of the figure, from which the least width on a screen follows.
+    """
+    data = base64.b64encode(png).decode("ascii")
+    note = f'<figcaption class="agmpk-caption">{escape(caption)}</figcaption>' if caption else ""
+    return (
+        f'<figure class="agmpk-figure"><div class="agmpk-scroll">'
+        f'<img src="data:image/png;base64,{data}" alt="{escape(alt, quote=True)}" '
+        f'style="min-width: {round(inches * MIN_PIXELS_PER_INCH)}px"></div>{note}</figure>'
+    )
+
+
+def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
+    """PNG of a figure; without creation date or software version, so it is the same bytes again."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def show(figure: Figure, alt: str, caption: str = "") -> None:
+    """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
+
+    ``alt`` says what a reader who cannot see the figure must know: what is drawn against what, and
+    what it shows. It is required; an empty one raises ``ValueError``. The HTML book takes the
+    embedded HTML, a printed one the plain PNG.
+    """
+    if not alt.strip():
+        raise ValueError("give the figure an alt text that says what it shows")
+    png = figure_png(figure)
+    plt.close(figure)
+    display(
+        {
+            "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth()),
+            "image/png": base64.b64encode(png).decode("ascii"),
+            "text/plain": alt,
+        },
+        raw=True,
+    )
+
+
+def draw_context(axes: Axes, context: Study, label: str | None = "context") -> None:
+    """The other individuals of the study as thin lines."""
+    for k, one in enumerate(context):
+        axes.plot(
+            one.times,
+            one.concentrations,
+            color="0.75",
+            lw=0.8,
+            zorder=1,
+            label=label if k == 0 else None,
+        )
+
+
+def draw_forecast(
+    axes: Axes, forecast: Forecast, colour: str, label: str | None, band: bool = True
+) -> None:
+    """Point prediction, and the central 50 and 90 % intervals."""
+    axes.plot(forecast.times, forecast.pred, color=colour, label=label, zorder=4)
+    if band:
+        q05, q25, q75, q95 = forecast.quantiles([0.05, 0.25, 0.75, 0.95])
+        axes.fill_between(forecast.times, q05, q95, color=colour, alpha=0.15, lw=0, zorder=2)
+        axes.fill_between(forecast.times, q25, q75, color=colour, alpha=0.25, lw=0, zorder=3)
+
+
+def compound_figure(study: Study, scored: dict[str, Sequence[Scored]]) -> Figure:
+    """One panel per individual of a compound: context, prefix, truth, and every model's forecast.
+
+    ``scored`` maps a model's name to its scored cases of this compound; the bands are those of the
+    last model.
+    """
+    cases = next(iter(scored.values()))
+    columns = 4
+    rows = -(-len(cases) // columns)
+    figure, axes = plt.subplots(
+        rows, columns, figsize=(9.6, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
+    )
+    for ax in axes.flat[len(cases) :]:
+        ax.set_axis_off()
+    models = list(scored)
+    for k, (ax, one) in enumerate(zip(axes.flat, cases, strict=False)):
+        case = one.case
+        draw_context(ax, case.context)
+        for name in models:
+            forecast = scored[name][k].forecast
+            if forecast is not None:
+                draw_forecast(ax, forecast, COLOURS.get(name, "C4"), name, band=name == models[-1])
+        ax.plot(
+            case.prefix.times,
+            case.prefix.concentrations,
+            "o",
+            ms=3.5,
+            zorder=5,
+            color=COLOURS["observed"],
+            label="shown",
+        )
+        ax.plot(
+            case.times,
+            case.observed,
+            "o",
+            ms=3.5,
+            zorder=5,
+            mfc="white",
+            color=COLOURS["observed"],
+            label="held out",
+        )
+        ax.set_yscale("log")
+        ax.set_title(f"individual {case.prefix.id}", fontsize="small")
+    figure.supxlabel("Time after dose (h)", fontsize="medium")
+    figure.supylabel(f"Concentration ({study.units.concentration})", fontsize="medium")
+    handles, labels = axes.flat[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    return figure
+
+
+def show_collapsed(figure: Figure, summary: str, alt: str) -> None:
+    """Display a figure that opens on a click on its summary line."""
+    png = figure_png(figure, dpi=90)  # many on one page: half the bytes, still sharp
+    body = figure_html(png, alt, inches=figure.get_figwidth())
+    plt.close(figure)
+    display(
+        HTML(f"<details class='agmpk-details'><summary>{escape(summary)}</summary>{body}</details>")
+    )
+
+
+def vpc_bands(curves: np.ndarray, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
+    """Percentiles [len(levels), T] over individuals of curves [n, T]."""
+    return np.quantile(curves, levels, axis=0)

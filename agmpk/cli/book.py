@@ -1,0 +1,79 @@
+"""The commands behind the Makefile: ``python -m agmpk.book build --tier laptop``."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from agmpk.cli.lazy import OneLineGroup
+
+_tier = click.option("--tier", default="laptop", show_default=True, help="smoke, laptop or paper.")
+_chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
+_force = click.option("--force", is_flag=True, help="Execute even what is up to date.")
+
+
+@click.group(cls=OneLineGroup)
+@click.option(
+    "--root",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("."),
+    help="Folder of the project (with _toc.yml).",
+)
+@click.pass_context
+def book(ctx: click.Context, root: Path) -> None:
+    """Execute the notebooks and build the book."""
+    from agmpk.book.tiers import Project
+
+    ctx.obj = Project(root.resolve())
+
+
+@book.command()
+@_tier
+@_force
+@click.pass_obj
+def build(project, tier: str, force: bool) -> None:
+    """Execute the chapters that need it, then build the HTML book."""
+    from agmpk.book.build import build_html, run_chapters
+    from agmpk.book.tiers import load_tier
+
+    run_chapters(project, load_tier(project, tier), force=force, echo=_say)
+    build_html(project, echo=_say)
+    _say(f"Open {os.path.relpath(project.index_html)}")
+
+
+@book.command()
+@_tier
+@_chapter
+@_force
+@click.pass_obj
+def notebooks(project, tier: str, chapters: tuple[str, ...], force: bool) -> None:
+    """Execute the chapters that need it, without building pages."""
+    from agmpk.book.build import run_chapters
+    from agmpk.book.tiers import load_tier
+
+    run_chapters(project, load_tier(project, tier), chapters, force=force, echo=_say)
+
+
+@book.command()
+@_tier
+@click.pass_obj
+@click.pass_context
+def check(ctx: click.Context, project, tier: str) -> None:
+    """Say which executed chapters are stale, and why; exit status 1 if any is."""
+    from agmpk.book.cache import stale_reasons
+    from agmpk.book.tiers import load_tier
+
+    loaded = load_tier(project, tier)
+    stale = 0
+    for name in project.chapters():
+        reasons = stale_reasons(project, loaded, name)
+        stale += bool(reasons)
+        _say(f"{name}: {'; '.join(reasons) or 'up to date'}")
+    ctx.exit(1 if stale else 0)
+
+
+def _say(text: str) -> None:
+    """Print at once, so that a log shows progress while it happens."""
+    click.echo(text)

@@ -1,0 +1,194 @@
+"""The conditioning network: from the study, the individual's past and doses, and a time, to a state
+that says all that is known of the concentration at that time.
+
+    samples of an individual -> attention within the individual -> its summary
+    summaries of the context -> a fixed number of study states (a set: no order, linear in its size)
+    prefix and doses of the target -> attention within the target
+    an asked time            -> looks up the target, the study and the context's samples
+
+Asked times never see each other: what is said of one depends on nothing else that is asked.
+
+Shapes: B studies, J context individuals, K samples, R targets, T points, P prefix, D doses, M study
+states, W width, V width of a sample (there are many, and each says little).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from agmpk.models.attention import CrossBlock, SelfBlock, hide, near_in_time
+from agmpk.models.features import (
+    DOSE_CHANNELS,
+    QUERY_CHANNELS,
+    SAMPLE_CHANNELS,
+    context_samples,
+    dose_features,
+    query_features,
+    target_samples,
+)
+from agmpk.models.frame import Frame, warp
+from agmpk.models.task import Task
+
+STUDY_STATES = 8
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """study [B, M, W]; members [B, J, W] summaries of the context individuals; samples [B, J K, V]
+    with ``u`` and ``seen`` [B, J K]; own [B, R, 1 + P + D, W] the target (its summary first), its
+    mask [B, R, 1 + P + D]."""
+
+    study: Tensor
+    members: Tensor
+    samples: Tensor
+    u: Tensor
+    seen: Tensor
+    own: Tensor
+    own_mask: Tensor
+
+
+class IndividualEncoder(nn.Module):
+    """Attention within each individual over its samples and, for a target, its doses; a learned
+    first token gathers the whole."""
+
+    def __init__(self, width: int, layers: int) -> None:
+        super().__init__()
+        self.sample = nn.Linear(SAMPLE_CHANNELS, width)
+        self.dose = nn.Linear(DOSE_CHANNELS, width)
+        self.whole = nn.Parameter(torch.zeros(1, 1, width))
+        self.layers = nn.ModuleList(SelfBlock(width) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(
+        self, samples: Tensor, mask: Tensor, doses: Tensor | None = None, dosed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """samples [B, N, T, C], doses [B, N, D, C] -> [B, N, 1 + T + D, V] and its mask."""
+        kind = self.whole.dtype
+        B, N = mask.shape[:2]
+        x = self.sample(samples.to(kind)).flatten(0, 1)
+        parts, masks = [self.whole.to(x.dtype).expand(B * N, -1, -1), x], [mask.flatten(0, 1)]
+        if doses is not None:
+            parts.append(self.dose(doses.to(kind)).flatten(0, 1))
+            masks.append(dosed.flatten(0, 1))
+        x, mask = torch.cat(parts, 1), torch.cat([torch.ones_like(masks[0][:, :1]), *masks], 1)
+        bias = hide(mask, kind)
+        for layer in self.layers:
+            x = layer(x, bias)
+        return self.norm(x).unflatten(0, (B, N)), mask.unflatten(0, (B, N))
+
+
+class StudyEncoder(nn.Module):
+    """A set of individuals to ``STUDY_STATES`` states of the study, and back to what each
+    individual is within it."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.states = nn.Parameter(torch.randn(1, STUDY_STATES, width) * 0.5)
+        self.count = nn.Linear(2, width)
+        self.gather_layers = nn.ModuleList(CrossBlock(width) for _ in range(2))
+        self.among_layers = nn.ModuleList(SelfBlock(width) for _ in range(2))
+        self.back_layers = nn.ModuleList([CrossBlock(width)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, members: Tensor, present: Tensor) -> tuple[Tensor, Tensor]:
+        """members [B, J, W] where ``present`` [B, J] -> study [B, M, W], members [B, J, W]."""
+        number = present.sum(-1, keepdim=True).to(self.states.dtype)
+        count = self.count(torch.cat([number.log1p() / 3, (number == 0).to(number.dtype)], -1))
+        x = self.states.to(members.dtype) + count[:, None].to(members.dtype)
+        bias = hide(present, self.states.dtype)
+        free = bias.new_zeros(())
+        for gather, among in zip(self.gather_layers, self.among_layers, strict=True):
+            x = among(gather(x, members, bias), free.expand(1, 1, 1, STUDY_STATES))
+        for back in self.back_layers:
+            members = back(members, x, free.expand(1, 1, 1, STUDY_STATES))
+        return self.norm(x), members
+
+
+class Decoder(nn.Module):
+    """From asked times to states: no asked time sees another."""
+
+    def __init__(self, width: int, sample_width: int, layers: int) -> None:
+        super().__init__()
+        self.query = nn.Linear(QUERY_CHANNELS, width)
+        self.own_layers = nn.ModuleList(CrossBlock(width, feed=False) for _ in range(layers))
+        self.study_layers = nn.ModuleList(CrossBlock(width, sample_width) for _ in range(layers))
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, queries: Tensor, u: Tensor, known: Encoded) -> Tensor:
+        """queries [B, R, T, C] at warped times u [B, R, T] -> [B, R, T, W]."""
+        kind = self.query.weight.dtype
+        B, R, T, _ = queries.shape
+        x = self.query(queries.to(kind))
+        study = known.study[:, None].expand(-1, R, -1, -1)
+        own = torch.cat([known.own, study], 2).flatten(0, 1)
+        mask = torch.cat([known.own_mask, torch.ones_like(study[..., 0], dtype=torch.bool)], 2)
+        own_bias = hide(mask.flatten(0, 1), kind)
+        heads = self.study_layers[0].attention.heads
+        bias = near_in_time(u.flatten(1).to(kind), known.u.to(kind), known.seen, heads)
+        for look_own, look_study in zip(self.own_layers, self.study_layers, strict=True):
+            x = look_own(x.reshape(B * R, T, -1), own, own_bias)
+            x = look_study(x.reshape(B, R * T, -1), known.samples, bias)
+        return self.norm(x).view(B, R, T, -1)
+
+
+class ConditioningNetwork(nn.Module):
+    """Encoders and decoder; see the module.
+
+    ``dose_tokens`` False hides the list of doses (their superposition stays in the frame);
+    ``limit_tokens`` False hides samples below the limit.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        sample_width: int,
+        encoder_layers: int,
+        decoder_layers: int,
+        dose_tokens: bool = True,
+        limit_tokens: bool = True,
+    ) -> None:
+        super().__init__()
+        self.dose_tokens, self.limit_tokens = dose_tokens, limit_tokens
+        self.individual = IndividualEncoder(sample_width, encoder_layers)
+        self.widen = nn.Linear(sample_width, width)
+        self.study = StudyEncoder(width)
+        self.member = nn.Linear(width, sample_width)
+        self.decoder = Decoder(width, sample_width, decoder_layers)
+
+    def encode(self, task: Task, frame: Frame, points: int | None = None) -> Encoded:
+        """Encode the context and the known part of the targets; ``points``: at most so many prefix
+        samples (found in the task where it is not given)."""
+        points = prefix_points(task) if points is None else points
+        seen = task.context.mask if self.limit_tokens else task.context.quantified
+        tokens, _ = self.individual(context_samples(task, frame), seen)
+        present = seen.any(-1)
+        study, members = self.study(self.widen(tokens[:, :, 0]), present)
+        # A context sample knows its place in the study through its individual.
+        samples = tokens[:, :, 1:] + self.member(members)[:, :, None]
+        own, own_mask = self.encode_target(task, frame, task.prefix[..., :points])
+        u = warp(frame.context_clock.since / frame.since_scale[:, None, None])
+        return Encoded(
+            study, members, samples.flatten(1, 2), u.flatten(1), seen.flatten(1), own, own_mask
+        )
+
+    def encode_target(self, task: Task, frame: Frame, shown: Tensor) -> tuple[Tensor, Tensor]:
+        """The targets of which ``shown`` [B, R, P] is seen, and their doses: tokens and mask."""
+        if not self.limit_tokens:
+            shown = shown & ~task.target.below[..., : shown.shape[-1]]
+        dosed = task.target.dosed if self.dose_tokens else torch.zeros_like(task.target.dosed)
+        samples = target_samples(task, frame, shown)
+        own, mask = self.individual(samples, shown, dose_features(task, frame), dosed)
+        return self.widen(own), mask
+
+    def decode(self, task: Task, frame: Frame, known: Encoded) -> Tensor:
+        """States [B, R, T, W] of the targets' points."""
+        u = warp(frame.target_clock.since / frame.since_scale[:, None, None])
+        return self.decoder(query_features(task, frame), u, known)
+
+
+def prefix_points(task: Task) -> int:
+    """The longest prefix, at least 1."""
+    return max(1, int(task.prefix.sum(-1).max()))

@@ -1,0 +1,89 @@
+"""From a state of the conditioning network to a law of one number.
+
+Shapes: S draws, leading axes, W width.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+FLOW_TIMES = 16
+SD_FLOOR = 0.02
+
+
+class VelocityHead(nn.Module):
+    """The transport's prediction at one asked time from its own state x_t, t, and what is known."""
+
+    def __init__(self, width: int, hidden: int = 128) -> None:
+        super().__init__()
+        self.known = nn.Linear(width, hidden)
+        self.state = nn.Linear(3, hidden, bias=False)
+        self.time = nn.Linear(2 * FLOW_TIMES, hidden, bias=False)
+        self.middle = nn.Linear(hidden, hidden)
+        self.last = nn.Linear(hidden, hidden)
+        self.out = nn.Linear(hidden, 1)
+        nn.init.zeros_(self.out.weight)
+
+    def prepare(self, state: Tensor) -> Tensor:
+        """What does not depend on x_t and t, computed once: [..., W] -> [..., hidden]."""
+        return self.known(state)
+
+    def forward(self, x_t: Tensor, t: Tensor, prepared: Tensor) -> Tensor:
+        """Prediction for states ``x_t`` [S, ...] at ``t`` [S, ...] or []; ``prepared`` [...]."""
+        k = torch.arange(1, FLOW_TIMES + 1, dtype=x_t.dtype, device=x_t.device) * (math.pi / 2)
+        phase = t[..., None] * k
+        x = torch.stack([x_t, (x_t / 3).tanh(), x_t.tanh()], -1)
+        h = self.state(x) + self.time(torch.cat([phase.sin(), phase.cos()], -1)) + prepared
+        h = F.gelu(h)
+        h = h + F.gelu(self.middle(h))
+        h = h + F.gelu(self.last(h))
+        return self.out(h)[..., 0].to(x_t.dtype)
+
+
+class GaussianHead(nn.Module):
+    """Mean and standard deviation of a point from its state; mean 0 and SD ``start`` at first."""
+
+    def __init__(self, width: int, start: float = 0.7) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(width, width), nn.GELU())
+        self.out = nn.Linear(width, 2)
+        nn.init.zeros_(self.out.weight)
+        with torch.no_grad():
+            self.out.bias.copy_(torch.tensor([0.0, math.log(math.expm1(start - SD_FLOOR))]))
+
+    def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """[..., W] -> mean [...], SD [...]."""
+        # In mixed precision the likelihood is still computed in the weights' own.
+        mean, raw = self.out(self.body(state)).to(self.out.weight.dtype).unbind(-1)
+        return mean, F.softplus(raw) + SD_FLOOR
+
+
+def point_nll(mean: Tensor, sd: Tensor, x: Tensor) -> Tensor:
+    """-ln N(x; mean, sd^2), without its constant."""
+    return sd.log() + 0.5 * ((x - mean) / sd).square()
+
+
+def curve_mean(values: Tensor, free: Tensor, weight: Tensor | float = 1.0) -> Tensor:
+    """Mean of ``values`` [..., T] over each curve's points where ``free``, then over the curves,
+    weighted by ``weight`` [...].  A leading axis of draws is averaged."""
+    counts = free.to(values.dtype)
+    points = counts.sum(-1)
+    curve = (values * counts).sum(-1) / points.clamp(min=1) * weight
+    draws = curve.numel() / points.numel()
+    return curve.sum() / (draws * (points > 0).sum().clamp(min=1))
+
+
+def curve_weight(spread: Tensor, free: Tensor) -> Tensor:
+    """Root mean square spread [...] of each curve's points.
+
+    Squared errors in natural-log units divided by it make every curve count the same however many
+    points it has, and a curve of twice the spread twice, not four times: the metric is a mean of
+    root mean squares.  As the spread is known before the curve is, it moves no optimum.
+    """
+    counts = free.to(spread.dtype)
+    square = (spread.square() * counts).sum(-1) / counts.sum(-1).clamp(min=1)
+    return square.sqrt().clamp(min=1e-6)

@@ -1,0 +1,249 @@
+"""One-compartment kinetics by superposition, and what they say of every individual: a fit in closed
+form on a grid.
+
+Any list of doses superposes in a linear model, so with bolus, infusion and first-order oral input
+the concentration per unit of volume is a sum over the doses,
+
+    f(t) = sum_d A_d exp(-ke s_d)                                  bolus, s_d = t - t_d > 0
+         + sum_d A_d / (ke D_d) (1 - exp(-ke min(s_d, D_d))) exp(-ke max(s_d - D_d, 0))   infusion
+         + F ka / (ka - ke) sum_d A_d (exp(-ke s_d) - exp(-ka s_d))                       oral
+
+(Gibaldi & Perrier 1982).  A sample at the time of a dose is a trough: that dose is not yet in it.
+Only exp(-ke s) and exp(-ka s) depend on the doses, so all of a grid of (ke, ka) costs little more
+than one pair.
+
+On the grid the individuals are weighed as in a nonparametric mixed-effects model, one step of it
+(Mallet 1986; Jelliffe's NPAG): ln y = level + ln f(t; ka, ke) + error, level normal, error normal.
+The curve is too simple for most drugs; it is a feature and a frame, and networks learn the rest.
+
+Shapes: B studies, N individuals (J of the context, R targets), T samples, D doses, E rates ke, A
+rates ka, G = E A grid points.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from agmpk.models.task import Record, Task
+
+HALF_LIVES = tuple(0.35 * 2.0**k for k in range(11))  # h, of elimination
+INPUT_HALF_LIVES = tuple(0.12 * 2.0**k for k in range(7))  # h, of absorption; never one of above
+FRACTIONS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05)  # oral availability where both routes occur
+ERROR, LEVEL = 0.3, 0.4  # SD of ln y around a curve of the grid, and of the levels
+FLOOR = 1e-9  # of f relative to the amounts
+OPEN_MINDED = 0.02  # share of the typical weights that is uniform over the grid
+POOLED = 8.0  # the pooled likelihood counts as that of at most so many individuals
+
+
+def rates(like: Tensor) -> tuple[Tensor, Tensor]:
+    """ke [E] and ka [A] of the grid, 1/h."""
+    log2 = 0.6931471805599453
+    ke = log2 / torch.tensor(HALF_LIVES, dtype=like.dtype, device=like.device)
+    return ke, log2 / torch.tensor(INPUT_HALF_LIVES, dtype=like.dtype, device=like.device)
+
+
+def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """Oral part at F = 1 and intravenous part of f [B, N, T, E, A] and [B, N, T, E, 1].
+
+    ``amount`` [B, N, D] in any unit, 0 where there is no dose; ``times`` [B, N, T] h.
+    """
+    ke, ka = rates(times)
+    zero = times.new_zeros(())
+    slow = fast = infused = zero
+    for d in range(amount.shape[-1]):
+        since = times - record.dose_time[..., d, None]
+        given = torch.where(since > 0, amount[..., d, None], zero)
+        since = since.clamp(min=0)[..., None]
+        duration = record.dose_duration[..., d, None, None]
+        oral = record.dose_oral[..., d, None]
+        by_mouth = torch.where(oral, given, zero)[..., None]
+        by_vein = torch.where(oral, zero, given)[..., None]
+        decay = torch.exp(-ke * (since - duration).clamp(min=0))
+        x = ke * torch.minimum(since, duration)
+        share = torch.where(duration > 0, -torch.expm1(-x) / (ke * duration).clamp(min=1e-9), 1.0)
+        slow = slow + by_mouth * torch.exp(-ke * since)
+        fast = fast + by_mouth * torch.exp(-ka * since)
+        infused = infused + by_vein * share * decay
+    ratio = ka / (ka - ke[:, None])
+    oral = ratio * (slow[..., :, None] - fast[..., None, :])
+    return oral.clamp(min=0), infused[..., None]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What the grid says; in ln y relative to the study's reference amount.
+
+    typical [B, G] weights of the study; level [B, G] typical level; spread [B] SD of the levels;
+    mixture [B, G] weights of a new individual; context_weight [B, J, G], context_level [B, J, G] of
+    the context individuals; context_logs [B, J, T, G] ln f at their samples; fraction [B, G] oral
+    availability.
+    """
+
+    typical: Tensor
+    level: Tensor
+    spread: Tensor
+    mixture: Tensor
+    context_weight: Tensor
+    context_level: Tensor
+    context_logs: Tensor
+    fraction: Tensor
+
+
+@dataclass(frozen=True)
+class Individual:
+    """The grid's posterior of an individual: weight [B, N, G], level [B, N, G] and its variance
+    [B, N, 1]."""
+
+    weight: Tensor
+    level: Tensor
+    variance: Tensor
+
+    def forecast(self, logs: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and SD [B, N, T] of ln y without error, at points of ln f ``logs`` [B, N, T, G]."""
+        value = logs + self.level[..., None, :]
+        mean = (self.weight[..., None, :] * value).sum(-1)
+        square = (self.weight[..., None, :] * (value - mean[..., None]).square()).sum(-1)
+        return mean, torch.sqrt(square + self.variance)
+
+    def rates(self, like: Tensor) -> Tensor:
+        """Mean and SD of ln ke and of ln ka: [B, N, 4]."""
+        ke, ka = rates(like)
+        grid = torch.stack(
+            [ke.log()[:, None].expand(-1, len(ka)), ka.log().expand(len(ke), -1)], -1
+        ).flatten(0, 1)
+        mean = self.weight @ grid
+        square = self.weight @ grid.square()
+        return torch.cat([mean, torch.sqrt((square - mean.square()).clamp(min=0))], -1)
+
+
+def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> Tensor:
+    """ln f [B, N, T, G] with oral availability ``fraction`` [B, G]."""
+    oral, vein = superpose(record, amount, times)
+    E, A = oral.shape[-2:]
+    f = oral * fraction.unflatten(-1, (E, A))[:, None, None] + vein
+    return f.clamp(min=FLOOR).log().flatten(-2)
+
+
+def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]) -> Fit:
+    """Weigh the grid by the context.
+
+    Args:
+        task: its context is read.
+        context_logs: [B, J, T] ln y less the reference.
+        amounts: relative amounts of context and target doses.
+    """
+    record = task.context
+    oral, vein = superpose(record, amounts[0], record.times)
+    seen = record.quantified
+    E, A = oral.shape[-2:]
+
+    def logs_at(fraction: Tensor | float) -> Tensor:
+        return (oral * fraction + vein).clamp(min=FLOOR).log().flatten(-2)
+
+    logs = logs_at(1.0)
+    fraction = torch.ones_like(logs[:, 0, 0])
+    mixed = _mixed_routes(task)[:, None]
+    if torch.onnx.is_in_onnx_export() or bool(mixed.any()):
+        best = _pooled(context_logs, logs, seen)[0]
+        for share in FRACTIONS[1:]:
+            score = _pooled(context_logs, logs_at(share), seen)[0]
+            better = mixed & (score > best)
+            best = torch.where(better, score, best)
+            fraction = torch.where(better, share, fraction)
+        logs = logs_at(fraction.unflatten(-1, (E, A))[:, None, None])
+
+    pooled, own, mean, number, level = _pooled_parts(context_logs, logs, seen)
+    people = (number[..., 0] > 0).sum(-1, keepdim=True).to(logs.dtype)
+    typical = torch.softmax(pooled * (POOLED / people.clamp(min=POOLED)), -1)
+    typical = neighbours(typical, E, A)
+    typical = (1 - OPEN_MINDED) * typical + OPEN_MINDED / typical.shape[-1]
+    there = (number > 0).to(logs.dtype)
+    weight = torch.softmax(own + typical.log()[:, None], -1)
+    away = (weight * (mean - level[:, None]).square()).sum(-1)
+    noise = ERROR**2 / number[..., 0].clamp(min=1)
+    excess = ((away - noise).clamp(min=0) * there[..., 0]).sum(-1)
+    spread = torch.sqrt((2 * LEVEL**2 + excess) / (2 + people[:, 0])).clamp(0.08, 2.0)
+    mixture = (2 * typical + (weight * there).sum(1)) / (2 + people)
+    posterior, _ = _level(mean, number, level[:, None], spread[:, None, None])
+    return Fit(
+        typical=typical,
+        level=level,
+        spread=spread,
+        mixture=neighbours(mixture, E, A),
+        context_weight=weight,
+        context_level=posterior,
+        context_logs=logs,
+        fraction=fraction,
+    )
+
+
+def fit_target(fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor) -> Individual:
+    """The posterior of targets given ``values`` [B, R, T] where ``seen``, ln f ``logs``
+    [B, R, T, G]; ``alone`` [B]: no context tells the level, only the prefix does."""
+    mean, number, square = _summary(values, logs, seen)
+    level = torch.where(alone[:, None, None], mean, fit.level[:, None])
+    spread = torch.where(alone, 2.0, fit.spread)[:, None, None]
+    likelihood = _likelihood(mean, number, square, level, spread)
+    mixture = torch.where(alone[:, None], 1.0 / fit.mixture.shape[-1], fit.mixture)
+    weight = torch.softmax(likelihood + mixture.clamp(min=1e-12).log()[:, None], -1)
+    posterior, variance = _level(mean, number, level, spread)
+    return Individual(weight, posterior, variance)
+
+
+def neighbours(weight: Tensor, E: int, A: int) -> Tensor:
+    """Weights [..., G] blurred over the next rates of the grid (1/4, 1/2, 1/4 in each direction)."""
+    w = weight.unflatten(-1, (E, A))
+    for axis in (-1, -2):
+        w = w.transpose(-1, axis)
+        left = torch.cat([w[..., :1], w[..., :-1]], -1)
+        right = torch.cat([w[..., 1:], w[..., -1:]], -1)
+        w = (0.25 * left + 0.5 * w + 0.25 * right).transpose(-1, axis)
+    return w.flatten(-2)
+
+
+def _mixed_routes(task: Task) -> Tensor:
+    """Which studies [B] have both oral and intravenous doses."""
+    oral = vein = torch.zeros_like(task.limit, dtype=torch.bool)
+    for record in (task.context, task.target):
+        oral = oral | (record.dosed & record.dose_oral).flatten(1).any(1)
+        vein = vein | (record.dosed & ~record.dose_oral).flatten(1).any(1)
+    return oral & vein
+
+
+def _summary(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean [B, N, G], number [B, N, 1] and sum of squares about the mean of ln y - ln f."""
+    w = seen.to(logs.dtype)[..., None]
+    residual = (values[..., None] - logs) * w
+    number = w.sum(2)
+    mean = residual.sum(2) / number.clamp(min=1)
+    square = ((residual - mean[:, :, None]).square() * w).sum(2)
+    return mean, number, square
+
+
+def _likelihood(mean: Tensor, number: Tensor, square: Tensor, level: Tensor, spread) -> Tensor:
+    """ln likelihood [B, N, G] with a normal level; 0 for nobody."""
+    variance = spread**2 + ERROR**2 / number.clamp(min=1)
+    found = square / ERROR**2 + (mean - level).square() / variance
+    return torch.where(number > 0, -0.5 * found, 0.0)
+
+
+def _level(mean: Tensor, number: Tensor, level: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Posterior mean [B, N, G] and variance [B, N, 1] of an individual's level."""
+    precision = number / ERROR**2 + 1 / spread.square()
+    return (number / ERROR**2 * mean + level / spread.square()) / precision, 1 / precision
+
+
+def _pooled_parts(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
+    mean, number, square = _summary(values, logs, seen)
+    weight = torch.where(number > 0, 1 / (LEVEL**2 + ERROR**2 / number.clamp(min=1)), 0.0)
+    level = (weight * mean).sum(1) / weight.sum(1).clamp(min=1e-9)
+    own = _likelihood(mean, number, square, level[:, None], LEVEL)
+    return own.sum(1), own, mean, number, level
+
+
+def _pooled(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    pooled, *_, level = _pooled_parts(values, logs, seen)
+    return pooled, level

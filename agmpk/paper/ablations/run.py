@@ -1,0 +1,289 @@
+"""Ask, train, score and store variants; what is stored and current is left alone.
+
+Every variant is asked about real development cohorts and held-out simulated studies, never about
+the 20 benchmark compounds: ablations are choices.  Finished variants are kept by ``agmpk.store``:
+``variants/<name>.json`` holds the settings in full, ``<name>.csv`` one row an individual.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from torch import nn
+
+from agmpk.errors import AgmpkError
+from agmpk.evaluation import (
+    Case,
+    Scored,
+    benchmark_studies,
+    cases,
+    development_studies,
+    evaluate,
+    score,
+    score_points,
+)
+from agmpk.files import atomic_path
+from agmpk.forecasting.amortized import FARTHEST, AmortizedForecaster
+from agmpk.forecasting.forecaster import Forecaster
+from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.paper.ablations.variants import (
+    DEFAULT,
+    SCORING,
+    VARIANTS,
+    YARDSTICK,
+    Variant,
+    as_today,
+    default_prior_of,
+    prior_of,
+    settings,
+    training_settings,
+)
+from agmpk.prior import PriorConfig, simulate
+from agmpk.prior.table import to_studies
+from agmpk.store import Store, digest
+from agmpk.training.config import TrainingConfig
+from agmpk.training.folder import environment
+from agmpk.training.processes import Processes
+from agmpk.training.run import train
+
+# Far from the seeds of training and of its validation.
+HELD_OUT = 770_000
+
+
+def development_questions(scoring: Mapping[str, int]) -> list[Case]:
+    """Leave one out over the first individuals of each development cohort."""
+    found = []
+    for name, study in development_studies().items():
+        few = replace(study, individuals=study.individuals[: scoring["individuals"]])
+        found += cases(name, few, scoring["prefix"])
+    return [case for case in found if _answerable(case, scoring["prefix"])]
+
+
+def simulated_questions(prior: PriorConfig, scoring: Mapping[str, int]) -> list[Case]:
+    """The first individuals of held-out studies of the prior, each left out once."""
+    batch = simulate(prior, scoring["studies"], HELD_OUT + scoring["seed"])
+    found = []
+    for study in to_studies(batch):
+        # The order of simulated individuals is random: the first are as good as any.
+        found += cases(study.compound, study, scoring["prefix"])[: scoring["targets"]]
+    return [case for case in found if _answerable(case, scoring["prefix"])]
+
+
+def _answerable(case: Case, prefix: int) -> bool:
+    """Whether every forecaster answers: a whole prefix, something unseen, a context to compare
+    with that was followed long enough."""
+    context = [one for one in case.context if len(one) >= 2]
+    if len(case.prefix) != prefix or not len(case.times) or not context:
+        return False
+    last = np.max([one.times[-1] for one in context])
+    return bool(case.times[-1] <= FARTHEST * last)
+
+
+MEASURES = ("log_rmse", "crps", "coverage_90")
+COLUMNS = ("studies", "compound", "individual", "n_target", *MEASURES, "log_rmse_naive", "seconds")
+
+
+def score_individuals(
+    forecaster: Forecaster, questions: Sequence[Case], studies: str, scoring: Mapping[str, int]
+) -> pd.DataFrame:
+    """Columns ``COLUMNS``: log-RMSE of the point forecast and of the naive one, mean over the
+    unseen points of CRPS of ln concentration and of being inside the central 90 % interval, and
+    the processor seconds that the forecast took."""
+    naive = NaiveForecaster()
+    rows = []
+    for case in questions:
+        asked = (case.context, case.prefix, case.times, scoring["samples"])
+        began = time.process_time()
+        forecast = forecaster.forecast(*asked, case.seed(scoring["seed"]))
+        seconds = time.process_time() - began
+        row = score(forecaster.name, Scored(case, forecast))
+        points = score_points(forecaster.name, Scored(case, forecast))
+        plain = score("naive", Scored(case, naive.forecast(*asked, 0)))
+        row |= {
+            "studies": studies,
+            "crps": points["crps"].mean(),
+            "coverage_90": row["covered_90"],
+            "log_rmse_naive": plain["log_rmse"],
+            "seconds": seconds,
+        }
+        rows.append({column: row[column] for column in COLUMNS})
+    return pd.DataFrame(rows, columns=list(COLUMNS)).round(6)
+
+
+# Of what is stored; a change of the code that changes results raises it.
+VERSION = 1
+REMEDY = "run 'agmpk paper ablations run --only {name}'"
+
+
+@dataclass(frozen=True)
+class Record:
+    """How a variant was made: its settings in full, size of the network, final training loss,
+    wall-clock seconds of training and of scoring, the machine."""
+
+    name: str
+    settings: dict[str, Any]
+    parameters: int
+    loss: float
+    training_seconds: float
+    scoring_seconds: float
+    environment: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A finished variant: its record, one row an individual (``COLUMNS``), and the version of the
+    method it was made with."""
+
+    record: Record
+    individuals: pd.DataFrame
+    version: int = VERSION
+
+
+def save(out: Path, record: Record, individuals: pd.DataFrame) -> None:
+    """Write a finished variant."""
+    about = asdict(record)
+    _store(out).save(record.name, about.pop("settings"), about, individuals)
+
+
+def load(out: Path, name: str) -> Stored | None:
+    """A finished variant, or None where it is not stored.
+
+    Raises:
+        AgmpkError: a file is damaged or was edited.
+    """
+    found = _store(out).entries(name)
+    if not found:
+        return None
+    (entry,) = found.values()
+    damaged = AgmpkError(
+        f"{entry.table} is not of {name}: delete it and {REMEDY}.".format(name=name)
+    )
+    if entry.result["name"] != name:
+        raise damaged
+    frame = pd.read_csv(entry.table, dtype={"individual": str, "compound": str, "studies": str})
+    if tuple(frame.columns) != COLUMNS:
+        raise damaged
+    return Stored(Record(settings=as_today(entry.settings), **entry.result), frame, entry.version)
+
+
+def _store(out: Path) -> Store:
+    return Store(out / "variants", VERSION, REMEDY)
+
+
+DEVELOPMENT, DEFAULT_PRIOR, OWN_PRIOR = "development", "default prior", "own prior"
+Report = Callable[[int, float], None]
+
+
+def is_current(variant: Variant, out: Path, **training: Any) -> bool:
+    """Whether the stored variant, if any, was made with today's settings.
+
+    Raises:
+        AgmpkError: its files are damaged.
+    """
+    stored = load(out, variant.name)
+    wanted = as_today(settings(variant, **training))
+    return stored is not None and (stored.version, stored.record.settings) == (VERSION, wanted)
+
+
+def run_variant(
+    variant: Variant, out: Path, work: Path, report: Report | None = None, **training: Any
+) -> None:
+    """Train (or resume, in a folder of ``work``), score and store one variant in ``out``.
+
+    ``training`` replaces values of the recipe, see :func:`agmpk.paper.ablations.variants.settings`.
+    """
+    values = settings(variant, **training)
+    model, folder = trained(values, work, report)
+    began = time.monotonic()
+    individuals = scored(model, values)
+    with (folder / "steps.csv").open(newline="", encoding="utf-8") as stream:
+        steps = list(csv.DictReader(stream))
+    record = Record(
+        name=variant.name,
+        settings=values,
+        parameters=sum(p.numel() for p in model.parameters()),
+        loss=_mean(steps[-20:], "loss"),
+        training_seconds=round(_mean(steps, "seconds") * len(steps), 1),
+        scoring_seconds=round(time.monotonic() - began, 1),
+        environment=environment(Processes()),
+    )
+    save(out, record, individuals)
+
+
+def trained(
+    values: dict[str, Any], work: Path, report: Report | None = None
+) -> tuple[nn.Module, Path]:
+    """The trained network of these settings and the folder of its run.
+
+    Settings that train alike share the folder: the number of sampler steps trains nothing anew.
+    """
+    folder = work / digest(training_settings(values))
+    folder.mkdir(parents=True, exist_ok=True)
+    prior = folder / "prior.yaml"
+    if not prior.is_file():
+        with atomic_path(prior) as temporary:
+            temporary.write_text(yaml.safe_dump(values["prior"], sort_keys=False), "utf-8")
+    config = TrainingConfig.from_dict(values["training"] | {"prior": str(prior)}, "The recipe")
+    run = folder / "run"
+    return train(config, run, report, workers=0), run
+
+
+def scored(model: nn.Module, values: dict[str, Any]) -> pd.DataFrame:
+    """One row an individual: development cohorts, default prior, and the variant's own if other."""
+    scoring = values["scoring"]
+    asked = {
+        DEVELOPMENT: development_questions(scoring),
+        DEFAULT_PRIOR: simulated_questions(default_prior_of(values), scoring),
+    }
+    if values["prior"] != values["default_prior"]:
+        asked[OWN_PRIOR] = simulated_questions(prior_of(values), scoring)
+    forecaster = AmortizedForecaster(model, **values["sampler"])
+    parts = [score_individuals(forecaster, q, studies, scoring) for studies, q in asked.items()]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _mean(rows: list[dict[str, str]], column: str) -> float:
+    return sum(float(row[column]) for row in rows) / len(rows)
+
+
+# How far training seeds move the benchmark is for reporting only: no choice rests on it.
+SEEDS = "benchmark_seeds"
+SEEDS_SAMPLES = 200
+
+
+def seed_variants() -> list[Variant]:
+    """The default and its other seeds."""
+    return [variant for variant in VARIANTS if variant.group == YARDSTICK]
+
+
+def seeds_settings() -> dict[str, Any]:
+    """What the rows of the seeds depend on: training, prior, sampler and question."""
+    values = {variant.name: settings(variant) for variant in seed_variants()}
+    shared = {key: values[DEFAULT][key] for key in ("prior", "default_prior", "sampler")}
+    asked = {"prefix": SCORING["prefix"], "samples": SEEDS_SAMPLES}
+    return shared | {"training": {n: v["training"] for n, v in values.items()}} | asked
+
+
+def score_seeds(out: Path, work: Path, say: Callable[[str], None] = print) -> None:
+    """Write ``benchmark_seeds.csv`` (and ``.json``) in ``out``: the benchmark's rows of each seed.
+
+    Networks that are still in ``work`` are not trained again.
+    """
+    parts = []
+    for variant in seed_variants():
+        values = settings(variant)
+        model, _ = trained(values, work)
+        forecaster = AmortizedForecaster(model, variant.name, **values["sampler"])
+        rows = evaluate([forecaster], benchmark_studies(), SCORING["prefix"], SEEDS_SAMPLES).results
+        parts.append(rows)
+        say(f"{variant.name}: log-RMSE {rows.groupby('compound').log_rmse.mean().mean():.3f}")
+    store = Store(out, VERSION, "run 'agmpk paper ablations seeds'")
+    store.save(SEEDS, seeds_settings(), {}, pd.concat(parts, ignore_index=True))

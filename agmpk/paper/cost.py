@@ -1,0 +1,125 @@
+"""What a run costs on a GPU before it is run: an estimate, with its assumptions in the open.
+
+    agmpk paper costs flow-paper --peak 989e12 --utilisation 0.1 --workers 8
+
+Over real steps, PyTorch counts the floating-point operations, forward and backward, and the number
+of operators called; the simulation of a block is timed on one core of this machine.  A step then
+takes the longest of three things that overlap:
+
+    arithmetic   floating-point operations / (peak rate * the share of it that is used)
+    launches     operators * LAUNCH seconds each; what binds small networks on large GPUs
+    simulation   seconds a block / workers
+
+Peak, share, seconds a launch and workers are assumptions; nothing here was measured on a GPU.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+
+from agmpk.models.registry import build_model
+from agmpk.prior.preset import load_prior
+from agmpk.prior.simulate import BLOCK
+from agmpk.training.batches import training_batch
+from agmpk.training.config import TrainingConfig
+from agmpk.training.processes import Processes
+from agmpk.training.step import gradients
+
+# Dense bf16 tensor-core rate of one NVIDIA H100 SXM (data sheet), operations a second.
+H100 = 989e12
+UTILISATION = 0.1
+LAUNCH = 10e-6  # s an operator, eager PyTorch
+WORKERS = 8
+
+
+@dataclass(frozen=True)
+class Cost:
+    """parameters; of one step: flops, operators, seconds of simulation on one core; and what the
+    whole run takes if bound by one thing alone: ``hours`` of arithmetic, launches, simulation."""
+
+    parameters: int
+    flops: float
+    operators: float
+    simulation: float
+    hours: dict[str, float]
+
+    @property
+    def total_hours(self) -> float:
+        """The three overlap: the longest counts."""
+        return max(self.hours.values())
+
+
+class OperatorCounter(TorchDispatchMode):
+    """Counts the operators called."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.number += 1
+        return function(*arguments, **(keywords or {}))
+
+
+def expected_cost(
+    config: TrainingConfig,
+    peak: float = H100,
+    utilisation: float = UTILISATION,
+    workers: int = WORKERS,
+    blocks: int = 2,
+) -> Cost:
+    """The cost of a run on one GPU; means over ``blocks`` steps."""
+    prior = load_prior(config.prior)
+    model = build_model(config.kind, config.model)
+    flops = operators = 0
+    seconds = 0.0
+    for step in range(blocks):
+        began = time.process_time()
+        parts = training_batch(config, prior, step)
+        seconds += time.process_time() - began
+        # The plain kernel, whose matrix products the counter sees on any device.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            gradients(config, model, parts, step, Processes())
+        flops += counter.get_total_flops()
+        with OperatorCounter() as called:
+            gradients(config, model, parts, step, Processes())
+        operators += called.number
+    per_step = {
+        "arithmetic": flops / blocks / (peak * utilisation),
+        "launches": operators / blocks * LAUNCH,
+        "simulation": seconds / blocks / workers,
+    }
+    return Cost(
+        parameters=sum(p.numel() for p in model.parameters()),
+        flops=flops / blocks,
+        operators=operators / blocks,
+        simulation=seconds / blocks,
+        hours={name: value * config.steps / 3600 for name, value in per_step.items()},
+    )
+
+
+def in_words(
+    recipe: str,
+    config: TrainingConfig,
+    cost: Cost,
+    peak: float,
+    utilisation: float,
+    workers: int,
+) -> str:
+    """The cost and its assumptions, for a terminal."""
+    bound = max(cost.hours, key=lambda name: cost.hours[name])
+    lines = [
+        f"{recipe}: {cost.parameters / 1e6:.1f} M parameters, "
+        f"{BLOCK * config.steps / 1e6:.1f} M studies; a step: {cost.flops / 1e12:.2f} TFLOP, "
+        f"{cost.operators:.0f} operators, {cost.simulation:.2f} s of simulation on one core",
+        *(f"  {name}: {hours:.1f} h" for name, hours in cost.hours.items()),
+        f"about {cost.total_hours:.1f} h, bound by {bound}, if {utilisation:.0%} of "
+        f"{peak / 1e12:.0f} TFLOP/s are used, an operator takes {LAUNCH * 1e6:.0f} us to launch "
+        f"and {workers} workers simulate",
+    ]
+    return "\n".join(lines)

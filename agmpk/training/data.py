@@ -1,0 +1,132 @@
+"""The tasks of a step: a pure function of (seed, step), so a run can resume exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+
+from agmpk.models.task import Task, concatenate, tasks_from_simulation
+from agmpk.prior import PriorConfig
+from agmpk.prior.simulate import block_generator, simulate_block
+from agmpk.training.config import TrainingConfig
+
+# Validation studies come from a stream of their own.
+VALIDATION_SEED = 990_001
+PREFETCH = 4
+
+
+def step_generator(seed: int, step: int) -> torch.Generator:
+    """Randomness of a block besides the studies themselves: prefix lengths."""
+    return block_generator(seed + 500_009, step)
+
+
+def part_generator(seed: int, step: int, part: int, device: str = "cpu") -> torch.Generator:
+    """Randomness of the loss of one part of a step, whichever process computes it."""
+    state = np.random.SeedSequence([seed, step, part]).generate_state(2, np.uint32)
+    return torch.Generator(device).manual_seed(int(state[0]) << 32 | int(state[1]))
+
+
+def block_task(config: TrainingConfig, prior: PriorConfig, block: int) -> Task:
+    """The tasks of one block of the stream, single precision."""
+    studies = simulate_block(prior, config.seed, block)
+    generator = step_generator(config.seed, block)
+    return tasks_from_simulation(studies, config.targets, config.max_prefix, generator).to(
+        torch.float32
+    )
+
+
+def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
+    """The parts of step ``step``, studies of similar size together."""
+    with _one_thread():
+        first = step * config.blocks
+        tasks = [block_task(config, prior, first + b) for b in range(config.blocks)]
+    # Every study by itself costs a copy of each; sorted rows of each block, then of all.
+    sizes = [_size(task) for task in tasks]
+    order = torch.cat(sizes).argsort(stable=True)
+    bounds = np.cumsum([0, *(len(s) for s in sizes)])
+    parts = []
+    for rows in order.chunk(config.parts):
+        chosen = []
+        for b, task in enumerate(tasks):
+            inside = rows[(rows >= bounds[b]) & (rows < bounds[b + 1])] - int(bounds[b])
+            if len(inside):
+                chosen.append(task[inside].trimmed())
+        parts.append(concatenate(chosen))
+    return parts
+
+
+def _size(task: Task) -> torch.Tensor:
+    """How much each study [B] costs: padded samples of its context, and doses."""
+    record = task.context
+    people = record.mask.any(-1).sum(-1)
+    return people * (record.mask.sum(-1).amax(-1) + 2 * record.dosed.sum(-1).amax(-1))
+
+
+class Batches(Dataset):
+    """The batches of steps ``start``, ``start + 1``, ..., by position."""
+
+    def __init__(self, config: TrainingConfig, prior: PriorConfig, start: int) -> None:
+        self.config, self.prior, self.start = config, prior, start
+
+    def __len__(self) -> int:
+        return self.config.steps - self.start
+
+    def __getitem__(self, position: int) -> list[Task]:
+        if not 0 <= position < len(self):
+            raise IndexError(position)
+        return training_batch(self.config, self.prior, self.start + position)
+
+
+def batches(
+    config: TrainingConfig, prior: PriorConfig, start: int, workers: int
+) -> Iterator[list[Task]]:
+    """The batches from step ``start`` on, simulated ahead by ``workers`` processes (0: here).
+
+    The numbers do not depend on ``workers``.
+    """
+    data = Batches(config, prior, start)
+    ahead = {"num_workers": workers, "prefetch_factor": PREFETCH} if workers else {}
+    return iter(DataLoader(data, batch_size=None, collate_fn=_as_it_is, **ahead))
+
+
+def validation_task(config: TrainingConfig, prior: PriorConfig, blocks: int, prefix: int) -> Task:
+    """Held-out simulated studies; every target shows its first ``prefix`` samples.
+
+    Only values count as asked, and only of targets with something left to predict.
+    """
+    parts = []
+    for block in range(blocks):
+        studies = simulate_block(prior, VALIDATION_SEED, block)
+        generator = step_generator(VALIDATION_SEED, block)
+        task = tasks_from_simulation(studies, config.targets, config.max_prefix, generator)
+        position = torch.arange(task.target.mask.shape[-1])
+        real, asked = task.target.mask, task.target.mask & (position >= prefix)
+        enough = (asked & ~task.target.below).any(-1, keepdim=True)
+        context = task.context.mask.any((1, 2))[:, None, None] | torch.tensor(prefix > 0)
+        shown = real & (position < prefix) & enough & context
+        limit = task.limit[:, None, None].nan_to_num(0.0).expand_as(task.target.logs)
+        logs = torch.where(shown & task.target.below, limit, task.target.logs)
+        asked = asked & enough & context & ~task.target.below
+        target = replace(task.target, logs=logs, mask=shown | asked)
+        parts.append(replace(task, target=target, prefix=shown, asked=asked))
+    return concatenate(parts)
+
+
+def _as_it_is(batch: list[Task]) -> list[Task]:
+    return batch
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Simulate on one thread, as a worker does, so that both give the same last digit."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,1 +1,0 @@
-"""How a reference measure is moved to the data: reference, path, sampler."""

@@ -1,0 +1,76 @@
+"""Figures and tables say what they show, to every reader."""
+
+import base64
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+from matplotlib.colors import to_rgb
+
+from agmpk.book import plots, tables
+from agmpk.book.style import COLOURS, label_axes, use_book_style
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What is sent to the page, instead of sending it."""
+    bundles = []
+    for module in (plots, tables):
+        monkeypatch.setattr(module, "display", lambda bundle, raw: bundles.append(bundle))
+    return bundles
+
+
+def test_figure_carries_alt_text_and_caption_and_is_closed(displayed):
+    use_book_style()
+    figure, axes = plt.subplots()
+    axes.plot([0, 1], [1, 0])
+    plots.show(figure, alt='A "falling" line', caption="1 < 2")
+    page = BeautifulSoup(displayed[0]["text/html"], "html.parser")
+    assert page.img["alt"] == 'A "falling" line' and page.figcaption.text == "1 < 2"
+    png = base64.b64decode(page.img["src"].partition(",")[2])
+    assert png.startswith(b"\x89PNG") and displayed[0]["text/plain"] == 'A "falling" line'
+    assert figure.number not in plt.get_fignums()
+
+
+def test_same_figure_is_the_same_bytes(displayed):
+    for _ in range(2):
+        figure, axes = plt.subplots()
+        axes.plot([0, 1])
+        plots.show(figure, alt="a line")
+    assert displayed[0] == displayed[1]
+
+
+def test_figure_without_alt_text_is_refused(displayed):
+    with pytest.raises(ValueError, match="alt text"):
+        plots.show(plt.figure(), alt=" ")
+    assert displayed == []
+    plt.close("all")
+
+
+def test_table_has_caption_scopes_rounding_and_a_scrolling_box():
+    frame = pd.DataFrame({"a<b": [1.234, np.nan]}, index=["x", "y"])
+    page = BeautifulSoup(tables.table_html(frame, "Cap & tion", digits=1), "html.parser")
+    assert page.caption.text == "Cap & tion" and page.div["aria-label"] == "Cap & tion"
+    assert [cell["scope"] for cell in page.find_all("th")] == ["col", "col", "row", "row"]
+    assert [cell.text for cell in page.find_all("td")] == ["1.2", "–"]
+    assert page.find_all("th")[1].text == "a<b"
+    assert page.div["tabindex"] == "0" and "agmpk-scroll" in page.div["class"]
+
+
+def test_axes_carry_units():
+    _, axes = plt.subplots()
+    label_axes(axes, y="CL", y_unit="L/h", log_y=True)
+    assert axes.get_xlabel() == "Time after dose (h)" and axes.get_ylabel() == "CL (L/h)"
+    assert axes.get_yscale() == "log"
+    label_axes(axes, x="Rank", x_unit="")
+    assert axes.get_xlabel() == "Rank"
+    plt.close("all")
+
+
+def test_colours_differ_also_in_grey():
+    """Every role has a colour of its own; those drawn together differ in lightness too."""
+    assert len(set(COLOURS.values())) == len(COLOURS)
+    grey = {role: np.dot(to_rgb(c), (0.299, 0.587, 0.114)) for role, c in COLOURS.items()}
+    assert abs(grey["flow"] - grey["naive"]) > 0.1 and abs(grey["flow"] - grey["observed"]) > 0.1

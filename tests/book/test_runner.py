@@ -1,0 +1,133 @@
+"""The runner executes what it must, nothing else, and says what went wrong where."""
+
+import json
+
+import nbformat
+import pytest
+from click.testing import CliRunner
+
+from agmpk.book.build import duration, run_chapters
+from agmpk.book.cache import read_stamp
+from agmpk.book.tiers import load_tier
+from agmpk.cli.book import book as main
+from agmpk.errors import AgmpkError
+
+
+@pytest.fixture
+def run(project):
+    """Run chapters in tier smoke; return those executed and what was said."""
+
+    def run_(*chapters, tier="smoke"):
+        said = []
+        executed = run_chapters(project, load_tier(project, tier), chapters, echo=said.append)
+        return executed, "\n".join(said)
+
+    return run_
+
+
+def test_second_run_executes_nothing_and_a_change_only_its_chapter(project, run, write_tier):
+    executed, said = run()
+    assert executed == ["alpha", "beta"]
+    assert "2 of 2 chapters to execute (alpha, beta), about" in said.splitlines()[0]
+    assert "never executed" in said
+
+    before = project.executed_notebook("alpha").stat().st_mtime_ns
+    executed, said = run()
+    assert executed == [] and "all 2 chapters are up to date" in said
+    assert project.executed_notebook("alpha").stat().st_mtime_ns == before
+
+    (project.root / "agmpk" / "two.py").write_text("deep = 2\n")
+    executed, said = run()
+    assert executed == ["alpha"] and "(agmpk/two.py changed)" in said
+
+    write_tier("smoke", alpha={"n": 5})
+    assert run()[0] == ["alpha"]
+    cells = nbformat.read(project.executed_notebook("alpha"), as_version=4).cells
+    assert cells[-1].outputs[0].data["text/plain"] == "6"  # the parameter was used
+    assert "| `n` | `5` | `1` |" in cells[1].source  # and the note says so, beside the default
+
+
+def test_stamp_says_what_when_where_and_which_data(project, run):
+    run("beta")
+    stamp = read_stamp(project, "beta")
+    assert stamp.tier == "smoke" and stamp.seconds > 0 and stamp.reads == ["data/b.csv"]
+    assert {"notebooks/beta.ipynb", "data/b.csv", "requirements.lock", "Python"} <= set(stamp.parts)
+    assert "core" in stamp.machine and stamp.date.startswith("20")
+    # No folder of this machine in what is shown.
+    assert str(project.root) not in project.executed_notebook("beta").read_text()
+
+
+def test_unreadable_stamp_means_stale(project, run):
+    run("alpha")
+    project.stamp("alpha").write_text(json.dumps({"chapter": "alpha"}))
+    assert run("alpha")[0] == ["alpha"]
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        "open('data/secret.csv').read()",
+        "import os; os.close(os.open('data/secret.csv', os.O_RDONLY))",
+        "import pandas; pandas.read_csv('data/secret.csv')",
+        "import pathlib; pathlib.Path('data/../data/secret.csv').read_bytes()",
+        "import numpy; numpy.loadtxt('data/secret.csv', dtype=str)",
+    ],
+)
+def test_undeclared_read_fails_and_says_what_to_declare(project, run, write_notebook, read):
+    write_notebook("beta", read, inputs=["data/b.csv"])
+    with pytest.raises(AgmpkError, match=r"beta.ipynb reads data/secret.csv.*\"inputs\""):
+        run("beta")
+    assert not project.executed_notebook("beta").exists() and read_stamp(project, "beta") is None
+
+
+def test_writing_and_reading_back_is_no_input(run, write_notebook):
+    write_notebook("beta", "open('data/out.csv', 'w').write('1'); open('data/out.csv').read()")
+    assert run("beta")[0] == ["beta"]
+
+
+def test_failing_cell_is_named_and_the_good_page_stays(project, run, write_notebook):
+    run("alpha")
+    good = project.executed_notebook("alpha").read_bytes()
+    write_notebook("alpha", "x = 1", "\n1 / 0  # oops")
+    with pytest.raises(AgmpkError, match=r"alpha.ipynb failed in cell 3 \(`1 / 0  # oops`\): Zero"):
+        run("alpha")
+    assert project.executed_notebook("alpha").read_bytes() == good
+    assert (project.book / "_build" / "failed" / "alpha.ipynb").is_file()
+
+
+def test_kernel_that_dies_is_an_error_not_a_hang(run, write_notebook):
+    write_notebook("alpha", "import os; os._exit(1)")
+    with pytest.raises(AgmpkError, match="kernel of alpha.ipynb died"):
+        run("alpha")
+
+
+def test_wrong_parameter_stops_before_anything_runs(project, run, write_tier):
+    write_tier("smoke", beta={"typo": 1})
+    with pytest.raises(AgmpkError, match="'typo'"):
+        run()
+    assert not project.executed.exists()
+
+
+def test_unknown_chapter(run):
+    with pytest.raises(AgmpkError, match="no chapter 'gamma'; the chapters are alpha, beta"):
+        run("gamma")
+
+
+def test_command_line_exit_status(project):
+    def invoke(*arguments):
+        return CliRunner().invoke(main, ["--root", str(project.root), *arguments])
+
+    stale = invoke("check", "--tier", "smoke")
+    assert stale.exit_code == 1 and "alpha: never executed" in stale.output
+    assert invoke("notebooks", "--tier", "smoke", "--chapter", "alpha").exit_code == 0
+    assert "alpha: up to date" in invoke("check", "--tier", "smoke").output
+    assert "was executed in tier smoke" in invoke("check", "--tier", "paper").output
+    unknown = invoke("notebooks", "--tier", "huge")
+    assert unknown.exit_code == 2 and unknown.output.startswith("agmpk: There is no tier 'huge'")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "1 s"), (42, "42 s"), (200, "3 min"), (9000, "2.5 h")]
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text

@@ -1,0 +1,51 @@
+"""A scoring of seconds, and stored variants with known errors."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agmpk.paper.ablations import variants as setting
+from agmpk.paper.ablations.run import Record, Stored, save
+from agmpk.paper.ablations.variants import DEFAULT, find, settings
+
+
+@pytest.fixture
+def few(monkeypatch):
+    """Two individuals a cohort and three simulated studies instead of the whole scoring."""
+    changes = {"samples": 8, "individuals": 2, "studies": 3, "targets": 1}
+    for key, value in changes.items():
+        monkeypatch.setitem(setting.SCORING, key, value)
+
+
+def stored_variant(name, shift=0.0, n=30):
+    """A stored variant whose log-RMSE is that of the individual plus ``shift``."""
+    own = np.random.default_rng(5).uniform(0.2, 0.6, n)
+    rows = pd.DataFrame(
+        {
+            "studies": "development",
+            "compound": np.where(np.arange(n) % 2, "phenacetin", "captopril"),
+            "individual": [str(k) for k in range(n)],
+            "n_target": 5,
+            "log_rmse": own + shift,
+            "crps": own / 2 + shift,
+            "coverage_90": 0.9,
+            "log_rmse_naive": own + 0.1,
+            "seconds": 0.01,
+        }
+    )
+    values = settings(find(name))
+    about = {"threads": 1, "machine": "x86_64", "torch": "2"}
+    return Stored(Record(name, values, 1, 1.0, 1.0, 1.0, about), rows)
+
+
+@pytest.fixture
+def made():
+    return stored_variant
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name, shift in ((DEFAULT, 0.0), ("seed-1", 0.01), ("seed-2", -0.01), ("no-context", 0.2)):
+        one = stored_variant(name, shift)
+        save(tmp_path, one.record, one.individuals)
+    return tmp_path

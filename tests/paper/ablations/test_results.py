@@ -1,0 +1,86 @@
+"""Differences, margins, verdicts and sentences on results with known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agmpk.paper.ablations.results import (
+    BETTER,
+    SAME,
+    WORSE,
+    groups,
+    load_all,
+    margin,
+    meanings,
+    paragraph,
+    results_table,
+    verdict,
+)
+from agmpk.paper.ablations.variants import DEFAULT
+from agmpk.paths import PROJECT, data_path
+
+
+def test_differences_of_a_known_shift(folder):
+    table = results_table(load_all(folder)).set_index(["variant", "measure"])
+    row = table.loc["no-context", "log_rmse"]
+    assert (row.difference, row.low, row.high) == pytest.approx((0.2, 0.2, 0.2))
+    # Seeds 0, 0.01, -0.01: SD 0.01; t_{0.975, 2} = 4.3027 (printed tables), one run against three.
+    assert row.margin == pytest.approx(4.3027 * 0.01 * np.sqrt(4 / 3), rel=1e-4)
+    assert row.verdict == WORSE
+    assert row.naive - row.value == pytest.approx(0.1 - 0.2)
+    assert table.loc[DEFAULT, "log_rmse"].verdict == ""
+
+
+def test_a_shift_within_the_seeds_is_no_difference(made):
+    stored = {name: made(name, shift) for name, shift in
+              ((DEFAULT, 0.0), ("seed-1", 0.01), ("seed-2", -0.01), ("no-context", 0.04),
+               ("scale-raw", -0.08), ("steps-1", 0.004))}  # fmt: skip
+    table = results_table(stored)
+    said = table[table.measure == "log_rmse"].set_index("variant").verdict
+    assert said["no-context"] == SAME and said["scale-raw"] == BETTER
+    # The same weights asked otherwise: seeds have no part in it.
+    assert said["steps-1"] == WORSE
+    two = results_table({k: v for k, v in stored.items() if k != "seed-2"})
+    assert (two[two.group == "context"].verdict.iloc[0]) == "not judged"
+
+
+def test_seeds_alone_rarely_pass_the_margin():
+    """One run against the mean of n runs of the same law: beyond the margin in 5 % of cases."""
+    rng = np.random.default_rng(0)
+    beyond = []
+    for _ in range(4000):
+        seeds, run = pd.Series(rng.standard_normal(5)), rng.standard_normal()
+        beyond.append(abs(run - seeds.mean()) > margin(seeds, len(seeds)))
+    assert np.mean(beyond) == pytest.approx(0.05, abs=0.012)
+
+
+def test_verdicts():
+    assert verdict(-0.2, -0.3, -0.1, 0.05) == BETTER
+    assert verdict(0.2, 0.1, 0.3, 0.05) == WORSE
+    assert verdict(0.2, -0.1, 0.3, 0.05) == SAME
+    assert verdict(0.04, 0.03, 0.05, 0.05) == SAME
+    assert verdict(0.2, 0.1, 0.3, np.nan) == "not judged"
+
+
+def test_the_words_follow_the_numbers(made):
+    names = ((DEFAULT, 0.0), ("seed-1", 0.01), ("seed-2", -0.01))
+    for shift, said, meant in ((0.2, "higher", "worse"), (-0.2, "lower", "better")):
+        stored = {name: made(name, s) for name, s in (*names, ("no-context", shift))}
+        table = results_table(stored)
+        text = paragraph(table, "context")
+        assert groups(table) == ["context"]
+        assert f"0.200 {said}" in text and f"**{meant}**" in text
+        assert meanings()["context"][meant] in text
+        assert meanings()["context"]["same"] not in text
+
+
+def test_what_ships_is_whole_and_up_to_date_with_itself():
+    """The shipped results are those of the shipped variants, whatever the prior is by now."""
+    out = PROJECT / "data" / "ablations"
+    if not (out / "results.csv").is_file():
+        pytest.skip("no ablations have been stored yet")
+    shipped = pd.read_csv(data_path("ablations", "results.csv"), keep_default_na=True)
+    made_again = results_table(load_all(out))
+    for column in ("value", "difference", "margin"):
+        np.testing.assert_allclose(shipped[column], made_again[column].astype(float), atol=1e-9)
+    assert (shipped.verdict.fillna("") == made_again.verdict).all()

@@ -1,0 +1,111 @@
+"""A run trains what is missing and nothing else; damaged results are refused."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from agmpk.cli.paper import ablations as main
+from agmpk.errors import AgmpkError
+from agmpk.paper.ablations import run as running
+from agmpk.paper.ablations.results import load_all, state
+from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save
+from agmpk.paper.ablations.variants import DEFAULT, find
+
+TINY = {"steps": 2, "validate_every": 2, "validation_studies": 1}
+
+
+def test_a_run_is_stored_once_and_resumes(few, tmp_path):
+    out, work = tmp_path / "out", tmp_path / "work"
+    run_variant(find(DEFAULT), out, work, **TINY)
+    first = load(out, DEFAULT)
+    assert first.record.settings["training"]["steps"] == 2 and len(first.individuals)
+    assert is_current(find(DEFAULT), out, **TINY)
+    assert not is_current(find(DEFAULT), out), "a rehearsal is not the result"
+    # The sampler's variants use the trained default: no step is made again.
+    made = []
+    run_variant(find("steps-2"), out, work, lambda step, _: made.append(step), **TINY)
+    assert not made
+    # A variant that lost its result is scored from its finished run and gives the same rows.
+    (out / "variants" / "default.json").unlink()
+    run_variant(find(DEFAULT), out, work, lambda step, _: made.append(step), **TINY)
+    columns = [c for c in COLUMNS if c != "seconds"]
+    pd.testing.assert_frame_equal(
+        load(out, DEFAULT).individuals[columns], first.individuals[columns]
+    )
+    assert not made
+
+
+def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
+    call = ["run", "--only", DEFAULT, "--only", "prior-paper", "--steps", "2"]
+    call += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
+    assert "default: done" in CliRunner().invoke(main, call, catch_exceptions=False).output
+    own = load(tmp_path / "out", "prior-paper").individuals.studies.unique()
+    assert list(own) == ["development", "default prior", "own prior"]
+    monkeypatch.setattr(running, "train", None)  # would fail if it were called
+    again = CliRunner().invoke(main, call, catch_exceptions=False)
+    assert again.output.split("\n")[:2] == ["default: stored", "prior-paper: stored"]
+    table = pd.read_csv(tmp_path / "out" / "results.csv")
+    assert set(table.variant) == {DEFAULT, "prior-paper"}
+    assert "`seed-1`" in (tmp_path / "out" / "README.md").read_text()
+
+
+def test_a_rehearsal_does_not_replace_results():
+    result = CliRunner().invoke(main, ["run", "--steps", "2"])
+    assert result.exit_code == 2 and "--out" in result.output
+    result = CliRunner().invoke(main, ["run", "--only", "nothing", "--out", "/tmp"])
+    assert result.exit_code == 2 and "no ablation 'nothing'" in result.output
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda f: (f / "no-context.csv").write_text("studies\n"),
+        lambda f: (f / "no-context.csv").unlink(),
+        lambda f: (f / "no-context.json").write_text("{"),
+        lambda f: _edit(f / "no-context.json", digest="0"),
+        lambda f: _edit(f / "no-context.json", result={"name": "prior-paper"}),
+        lambda f: _edit(f / "no-context.json", table="0"),
+        lambda f: _edit(f / "no-context.json", settings={"training": {}}),
+        lambda f: _misplaced(f),
+    ],
+)
+def test_damaged_results_are_refused(folder, damage):
+    load_all(folder)
+    damage(folder / "variants")
+    with pytest.raises(AgmpkError, match="no-context.* --only no-context"):
+        load_all(folder)
+
+
+def _edit(file, **changes):
+    ((key, entry),) = json.loads(file.read_text()).items()
+    file.write_text(json.dumps({key: entry | changes}))
+
+
+def _misplaced(folder):
+    """Results of another variant, whole but in the wrong place."""
+    for suffix in (".json", ".csv"):
+        (folder / f"seed-1{suffix}").rename(folder / f"no-context{suffix}")
+
+
+def test_a_new_version_of_the_method_makes_what_is_stored_stale(folder, monkeypatch):
+    assert state(find(DEFAULT), folder) == "current"
+    monkeypatch.setattr(running, "VERSION", running.VERSION + 1)
+    assert state(find(DEFAULT), folder) == "stale"
+
+
+def test_missing_results_name_the_command(tmp_path):
+    with pytest.raises(AgmpkError, match="agmpk paper ablations run"):
+        load_all(tmp_path)
+    assert state(find(DEFAULT), tmp_path) == "missing"
+
+
+def test_variants_of_another_recipe_are_not_compared(folder, made):
+    one = made("scale-raw", 0.1)
+    values = json.loads(json.dumps(one.record.settings))
+    values["training"]["steps"] = 5
+    save(folder, replace(one.record, settings=values), one.individuals)
+    assert set(load_all(folder)) == {DEFAULT, "seed-1", "seed-2", "no-context"}
+    assert state(find("scale-raw"), folder) == "stale"

@@ -1,0 +1,80 @@
+"""What is asked, and scores of forecasters whose scores are known."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from agmpk.evaluation import Case, benchmark_studies
+from agmpk.forecasting.forecaster import Forecast
+from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.paper.ablations.run import (
+    COLUMNS,
+    development_questions,
+    score_individuals,
+    simulated_questions,
+)
+from agmpk.paper.ablations.variants import SCORING
+from agmpk.prior import load_prior
+from agmpk.studies import Dose, Individual, Study
+
+
+def test_development_questions_are_none_of_the_twenty_and_few_enough():
+    questions = development_questions(SCORING)
+    compounds = pd.Series([case.compound for case in questions]).value_counts()
+    assert not set(compounds.index) & set(benchmark_studies())
+    assert len(compounds) == 8 and compounds.max() <= SCORING["individuals"]
+    assert {len(case.prefix) for case in questions} == {SCORING["prefix"]}
+
+
+def test_simulated_questions_are_held_out_and_reproducible(few):
+    one, two = (simulated_questions(load_prior("calibrated"), SCORING) for _ in range(2))
+    assert one and [c.times.tolist() for c in one] == [c.times.tolist() for c in two]
+
+
+class Lognormal:
+    """Knows the law of the observation: exp(N(ln 10, sigma^2))."""
+
+    name = "oracle"
+
+    def __init__(self, sigma):
+        self.sigma = sigma
+
+    def forecast(self, context, target, times, n_samples, seed):
+        z = np.random.default_rng(seed).standard_normal((n_samples, len(times)))
+        return Forecast(times, 10 * np.exp(self.sigma * z))
+
+
+def flat_cases(sigma, n=300):
+    """Individuals whose samples scatter around 10 with log-SD ``sigma``; the context does not."""
+    rng = np.random.default_rng(1)
+    times, dose = np.arange(1.0, 15.0), (Dose(0.0, 1.0, "oral"),)
+    flat = np.full(len(times), 10.0)
+    context = Study("flat", tuple(Individual(f"c{k}", times, flat, dose) for k in range(3)))
+    found = []
+    for k in range(n):
+        y = 10 * np.exp(sigma * rng.standard_normal(len(times)))
+        y[3] = 10.0  # the last sample shown, on which the naive forecast is pinned
+        one = Individual(str(k), times, y, dose)
+        found.append(Case("flat", context, one.prefix(4), *one.rest(4)))
+    return found
+
+
+def test_scores_of_a_known_law():
+    sigma, scoring = 0.3, {"samples": 400, "seed": 0}
+    found = score_individuals(Lognormal(sigma), flat_cases(sigma), "x", scoring)
+    assert tuple(found.columns) == COLUMNS
+    assert found.coverage_90.mean() == pytest.approx(0.9, abs=0.02)
+    # The CRPS of a normal law judged by its own draws is sigma / sqrt(pi) on average.
+    assert found.crps.mean() == pytest.approx(sigma / np.sqrt(np.pi), rel=0.05)
+    assert np.sqrt((found.log_rmse**2).mean()) == pytest.approx(sigma, rel=0.05)
+    # Naive says 10 throughout: the mean of the law, so hardly another error than the oracle's.
+    assert found.log_rmse_naive.mean() == pytest.approx(found.log_rmse.mean(), rel=0.01)
+    narrow = score_individuals(Lognormal(sigma / 3), flat_cases(sigma), "x", scoring)
+    assert narrow.coverage_90.mean() < 0.6 and narrow.crps.mean() > found.crps.mean()
+
+
+def test_naive_scores_as_naive(few):
+    questions = development_questions(SCORING)
+    found = score_individuals(NaiveForecaster(), questions, "development", SCORING)
+    assert found.log_rmse.tolist() == found.log_rmse_naive.tolist()
+    assert found.log_rmse.min() > 0

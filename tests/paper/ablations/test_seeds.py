@@ -1,0 +1,35 @@
+"""The benchmark's spread over training seeds: what is stored, and how it is made."""
+
+import pandas as pd
+
+from agmpk.evaluation import benchmark_studies
+from agmpk.paper.ablations import run as seeds
+from agmpk.paper.ablations.variants import DEFAULT, as_today, find, settings
+from agmpk.paths import data_path
+from agmpk.store import Store
+
+
+def test_three_or_more_seeds_are_stored_for_all_compounds_and_current():
+    (entry,) = Store(data_path("ablations"), seeds.VERSION).entries(seeds.SEEDS).values()
+    assert as_today(entry.settings) == as_today(seeds.seeds_settings())
+    assert entry.version == seeds.VERSION
+    stored = pd.read_csv(entry.table, dtype={"individual": str})
+    assert list(stored.model.unique()) == list(entry.settings["training"])
+    assert stored.model.nunique() >= 3
+    individuals = sum(len(study) for study in benchmark_studies().values())
+    assert (stored.groupby("model").size() == individuals).all()
+
+
+def test_it_scores_each_seed_with_its_own_network(tmp_path, monkeypatch):
+    few = {"indometacin": benchmark_studies()["indometacin"]}
+    monkeypatch.setattr(seeds, "benchmark_studies", lambda: few)
+    monkeypatch.setattr(seeds, "SEEDS_SAMPLES", 4)
+    monkeypatch.setattr(seeds, "settings", lambda v: settings(v, steps=2, validate_every=2))
+    chosen = [find(DEFAULT), find("seed-1")]
+    monkeypatch.setattr(seeds, "seed_variants", lambda: chosen)
+    said = []
+    seeds.score_seeds(tmp_path, tmp_path / "work", said.append)
+    rows = pd.read_csv(tmp_path / f"{seeds.SEEDS}.csv")
+    assert list(rows.model.unique()) == [DEFAULT, "seed-1"] and len(said) == 2
+    errors = rows.pivot(index="individual", columns="model", values="log_rmse")
+    assert (errors[DEFAULT] != errors["seed-1"]).all()

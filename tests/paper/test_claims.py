@@ -1,0 +1,152 @@
+"""Verdicts of invented claims and results whose answer is known."""
+
+import math
+
+import pandas as pd
+import pytest
+from bs4 import BeautifulSoup
+
+from agmpk.errors import AgmpkError
+from agmpk.paper.claims import (
+    VERDICTS,
+    Claim,
+    Evidence,
+    ablation_gain,
+    beats,
+    claims_html,
+    from_table,
+    judged,
+    load_claims,
+    mean_error,
+    most_wins,
+    verdict,
+)
+
+
+def claim(direction, **more):
+    words = {"sentence": "s", "published": "p", "chapter": "c", "anchor": "", "source": "x"}
+    return Claim(id="one", measure="m", direction=direction, **words, **more)
+
+
+def word(direction, value, low=math.nan, high=math.nan, **more):
+    return verdict(claim(direction, **more), Evidence("m", value, low, high, n=10))[0]
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "expected"),
+    [
+        (0.51, 0.46, 0.54, "better"),  # all nearer to 0.5 than 0.55
+        (0.51, 0.44, 0.54, "reproduced"),  # its other end is as far off on the other side
+        (0.55, 0.50, 0.60, "reproduced"),
+        (0.57, 0.57, 0.57, "reproduced"),
+        (0.60, 0.59, 0.65, "reproduced"),  # reaches 0.57 + 0.02
+        (0.62, 0.60, 0.64, "not reproduced"),
+        (0.39, 0.36, 0.40, "not reproduced"),  # far below one half is as far off
+    ],
+)
+def test_target(value, low, high, expected):
+    assert word("target", value, low, high, ideal=0.5, figure=0.57, spread=0.02) == expected
+
+
+@pytest.mark.parametrize(
+    ("direction", "value", "expected"),
+    [
+        ("higher", 13, "better"),
+        ("higher", 12, "reproduced"),
+        ("higher", 11, "not reproduced"),
+        ("lower", 11, "better"),
+        ("lower", 12, "reproduced"),
+        ("lower", 13, "not reproduced"),
+    ],
+)
+def test_counts_have_no_interval(direction, value, expected):
+    assert word(direction, value, figure=12) == expected
+
+
+def test_a_range_and_a_sign():
+    assert word("within", 0.9, 0.8, 0.99, range=(0.88, 0.92)) == "reproduced"
+    assert word("within", 0.95, 0.9, 0.99, range=(0.88, 0.92)) == "not reproduced"
+    assert word("holds", 0.1, 0.01, 0.2) == "reproduced"
+    assert word("holds", 0.1, -0.01, 0.2) == "not reproduced"
+
+
+def test_what_cannot_be_checked_says_why():
+    assert verdict(claim("holds"), None) == ("not checkable", "no such result in this run")
+    assert verdict(claim("holds"), Evidence("m", math.nan, note="because"))[1] == "because"
+    assert verdict(claim("none", why="no scale"), Evidence("m", 1.0))[1] == "no scale"
+    few = claim("holds", needs=20, unit="compounds")
+    assert verdict(few, Evidence("m", 1.0, n=2))[1] == "rests on 2 of the 20 compounds it needs"
+
+
+def test_a_claim_that_nothing_can_decide_is_refused():
+    for direction in ("higher", "target", "within", "none", "sideways"):
+        with pytest.raises(AgmpkError, match="one"):
+            claim(direction)
+    with pytest.raises(AgmpkError, match="unknown entries colour"):
+        load_claims("[{id: a, colour: red}]")
+    with pytest.raises(AgmpkError, match="'a' is incomplete"):
+        load_claims("[{id: a}]")
+
+
+def results(**errors):
+    """Mean errors by model and compound (A, B, C), two individuals each."""
+    rows = [
+        {"model": m, "compound": c, "individual": i, "n_target": 3, "log_rmse": e + d}
+        for m, es in errors.items()
+        for c, e in zip("ABC", es, strict=True)
+        for i, d in (("1", 0.05), ("2", -0.05))
+        if not math.isnan(e)
+    ]
+    return pd.DataFrame(rows)
+
+
+TABLE = results(flow=[0.2, 0.5, 0.3], aicmet=[0.4, 0.3, 0.6], nlme=[0.3, 0.4, math.nan])
+
+
+def test_wins_are_counted_by_compound():
+    assert most_wins(TABLE, ["flow", "aicmet"], ["nlme"], "w").value == 3
+    assert most_wins(TABLE, ["flow"], ["nlme"], "w").value == 2
+    missing = most_wins(TABLE, ["flow"], ["node"], "w")
+    assert math.isnan(missing.value) and "node" in missing.note
+
+
+def test_beating_one_rival_counts_only_where_it_has_a_value():
+    found = beats(TABLE, ["flow", "aicmet"], "nlme", "w")
+    assert (found.value, found.n) == (2, 2)
+    assert beats(TABLE, ["flow"], "nlme", "w", compounds=["B", "C"]).value == 0
+
+
+def test_mean_error_is_the_mean_over_compounds():
+    assert mean_error(TABLE, "flow", "e").value == pytest.approx(1 / 3)
+
+
+def ablation(**row):
+    start = {"variant": "v", "studies": "s", "measure": "crps", "n": 50}
+    return pd.DataFrame([start | {"difference": 0.05, "low": 0.02, "high": 0.08} | row])
+
+
+def test_a_gain_must_exceed_interval_and_seeds():
+    lacking = {"helps": False, "studies": "s", "score": "crps", "measure": "g"}
+    assert ablation_gain(ablation(margin=0.01), "v", **lacking).low == pytest.approx(0.02)
+    assert ablation_gain(ablation(margin=0.06), "v", **lacking).low == pytest.approx(-0.01)
+    adding = ablation_gain(ablation(margin=0.01), "v", **lacking | {"helps": True})
+    assert (adding.value, adding.high) == (-0.05, -0.02)
+    assert math.isnan(ablation_gain(ablation(margin=math.nan), "v", **lacking).value)
+    assert math.isnan(ablation_gain(ablation(margin=0.01), "other", **lacking).value)
+
+
+def test_a_stored_table_gives_evidence():
+    row = {"measure": "auc:flow", "value": 0.6, "low": 0.5, "high": 0.7, "n": 9}
+    assert from_table(pd.DataFrame([row]))["auc:flow"] == Evidence("auc:flow", 0.6, 0.5, 0.7, 9)
+
+
+def test_the_page_has_a_row_a_claim_and_links():
+    claims = load_claims()
+    table = judged(claims, {"error:flow": Evidence("error:flow", 0.41, n=20)})
+    assert len(table) == len(claims) and set(table.verdict) <= set(VERDICTS)
+    assert table.set_index("id").verdict["flow-error"] == "better"
+    page = BeautifulSoup(claims_html(table, {"cohorts": "Cohorts"}, "Claims"), "html.parser")
+    assert len(page.find_all("tr")) == len(claims) + 1
+    links = {a["href"]: a.text for a in page.find_all("a")}
+    assert links["cohorts.html#cohort-auc"] == "Cohorts" and "nlme.html" in links
+    assert "@@" not in page.text
