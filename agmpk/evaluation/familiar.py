@@ -142,7 +142,12 @@ def _sentence(study: Study, p: float, worst: tuple[dict[str, object], ...]) -> s
 
 
 def statistics(study: Study, prefix: Individual | None = None) -> dict[str, float]:
-    """Return the ``STATISTICS`` (NaN where a study says too little) and ``KIND`` (0 or 1)."""
+    """Return the ``STATISTICS`` (NaN where a study says too little) and its ``KIND`` (0 or 1).
+
+    Args:
+        study: the context.
+        prefix: the target with the samples that it has shown, or None.
+    """
     out = dict.fromkeys(STATISTICS, np.nan)
     people = [_Person(one) for one in study]
     seen = [one for one in people if len(one.y)]
@@ -199,49 +204,56 @@ def _per_litre(study: Study) -> float:
 def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float) -> None:
     """Statistics that are medians or shares of single curves."""
     out["level"] = per_litre + _median([one.y.max() for one in seen])
-    rows = []
+    found: dict[str, list[float]] = {}
     for one in seen:
         t, y = one.longest_stretch()
-        if len(y) < 3:
-            continue
-        top = int(y.argmax())
-        slope = np.polyfit(t[-3:], y[-3:], 1)[0] if len(y) - top >= 3 else np.nan
-        later = np.maximum.accumulate(y[top:][::-1])[::-1] - y[top:] if top < len(y) - 1 else [0.0]
-        slopes = np.diff(y) / np.diff(t).clip(1e-3)
-        steepest = (max(slopes.max(), 1e-3), max(-slopes.min(), 1e-3))
-        falling = slopes[top:]
-        area = np.trapezoid(np.exp(y), t) if len(y) >= 5 and len(one.doses) == 1 else np.nan
-        rows.append(
-            {
-                "clearance": -np.log(area) if area > 0 else np.nan,
-                "peak_time": np.log(max(t[top], 1e-3)),
-                "slope": np.log(-slope) if slope < 0 else np.nan,
-                "fall": y[top] - y[-1],
-                "tail": float(y[-1] > y[-2]),
-                "rise": y[top] - y[0],
-                "peak_place": top / (len(y) - 1),
-                "rebounds": float(np.max(later)),
-                "asymmetry": np.log(steepest[0] / steepest[1]),
-                "bend": falling[-1] / abs(falling).max() - falling[0] / abs(falling).max()
-                if len(falling) >= 2
-                else np.nan,
-                "early": np.mean(t - t[0] <= (t[-1] - t[0]) / 3),
-                "peaks": float(_peaks(y)),
-            }
-        )
-    if rows:
-        frame = pd.DataFrame(rows)
-        for name in frame:
-            shares = name in ("tail", "peaks", "peak_place")
-            out[name] = float(frame[name].mean()) if shares else _median(frame[name])
-        out["clearance"] -= per_litre
-        out["peak_spread"] = _sd(frame["peak_time"])
+        if len(y) >= 3:
+            for name, value in _curve(t, y, len(one.doses) == 1).items():
+                found.setdefault(name, []).append(value)
+    for name, values in found.items():
+        shares = name in ("tail", "peaks", "peak_place")
+        out[name] = float(np.mean(values)) if shares else _median(values)
+    out["clearance"] -= per_litre
+    out["peak_spread"] = _sd(found.get("peak_time", []))
     out["first_time"] = _median([np.log(max(one.since.min(), 1e-3)) for one in seen])
     out["last_time"] = _median([np.log(max(one.since.max(), 1e-3)) for one in seen])
     out["last_spread"] = _sd(np.log([max(one.time[-1], 1e-3) for one in seen]))
     rough = [x for one in seen for x in _bends(one)]
     if len(rough) >= 10:
         out["roughness"] = float(np.median(np.abs(rough)) / 0.6745)
+
+
+def _curve(t: Array, y: Array, single: bool) -> dict[str, float]:
+    """Statistics of one person's log-curve of at least three samples after one dose."""
+    top, slopes = int(y.argmax()), np.diff(y) / np.diff(t).clip(1e-3)
+    falling = slopes[top:]
+    slope = np.nan
+    if len(falling) >= 2:
+        x = t[-3:] - t[-3:].mean()
+        slope = -float(x @ y[-3:]) / float(x @ x)
+    area = np.trapezoid(np.exp(y), t) if single and len(y) >= 5 else np.nan
+    bend = np.nan
+    if len(falling) > 1:
+        bend = (falling[-1] - falling[0]) / np.abs(falling).max(initial=1e-9)
+    return {
+        "clearance": -np.log(area) if area > 0 else np.nan,
+        "peak_time": np.log(max(t[top], 1e-3)),
+        "slope": np.log(slope) if slope > 0 else np.nan,
+        "fall": y[top] - y[-1],
+        "tail": float(y[-1] > y[-2]),
+        "rise": y[top] - y[0],
+        "peak_place": top / (len(y) - 1),
+        "rebounds": _rebound(y[top:]),
+        "asymmetry": np.log(max(slopes.max(), 1e-3) / max(-slopes.min(), 1e-3)),
+        "bend": bend,
+        "early": float(np.mean(t - t[0] <= (t[-1] - t[0]) / 3)),
+        "peaks": float(_peaks(y)),
+    }
+
+
+def _rebound(y: Array) -> float:
+    """The largest rise from any value to any later one."""
+    return float(np.max(y - np.minimum.accumulate(y)))
 
 
 def _peaks(y: Array) -> int:
@@ -311,8 +323,7 @@ def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> Non
     often = pooled.count >= max(2, 0.3 * len(seen))
     y = pooled.curve[often]
     if len(y) >= 4:
-        rest = y[int(y.argmax()) :]
-        out["rebound"] = float(np.max(np.maximum.accumulate(rest[::-1])[::-1] - rest))
+        out["rebound"] = _rebound(y[int(y.argmax()) :])
         noise = np.sqrt(np.mean(pooled.residual**2) / len(seen))
         out["rebound_lone"] = out["rebound"] / (0.02 + noise)
     if len(seen) < 3:
