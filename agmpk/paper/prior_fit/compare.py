@@ -5,7 +5,7 @@ The tables are computed once and stored, and the figures of the chapter are draw
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -67,19 +67,84 @@ def _ks(
     return float(np.abs(np.searchsorted(real, at, side="right") / len(real) - simulated).max())
 
 
-def bootstrap(
-    real: NDArray[np.float64], simulated: NDArray[np.float64], repeats: int, seed: int
+def half_sample_intervals(
+    estimate: Mapping[str, float], halves: pd.DataFrame
 ) -> dict[str, tuple[float, float]]:
-    """Central 95 % of each distance when the articles are drawn again with replacement.
+    """A 95 % interval of each distance from its values on random halves of the real sample.
 
-    The simulated sample is as large as one likes, so its own noise is left out.
+    A distance of a resampled sample is larger than that of the sample itself, so percentiles of a
+    bootstrap need not hold the estimate. The spread of a distance over halves drawn without
+    replacement is that of the whole sample's (the delete-half jackknife); its middle, which is
+    biased, is not used: the interval is the estimate minus the distances of the halves from their
+    own median. It holds the estimate always, and ends at 0 and, for shares, at 1.
     """
-    rng = np.random.default_rng(seed)
-    rows = [distances(rng.choice(real, len(real)), simulated) for _ in range(repeats)]
-    return {
-        name: tuple(float(q) for q in np.quantile([row[name] for row in rows], [0.025, 0.975]))
-        for name in rows[0]
-    }
+    low, middle, high = (halves.quantile(q) for q in (0.025, 0.5, 0.975))
+    found = {}
+    for name, value in estimate.items():
+        ceiling = np.inf if name.startswith("wasserstein") else 1.0
+        ends = value - (high[name] - middle[name]), value + (middle[name] - low[name])
+        found[name] = (max(float(ends[0]), 0.0), min(float(ends[1]), ceiling))
+    return found
+
+
+def agreement(
+    real: pd.DataFrame,
+    simulated: pd.DataFrame,
+    quantities: Iterable[str],
+    clusters: pd.Series | None = None,
+    repeats: int = 200,
+    seed: int = 2026,
+) -> pd.DataFrame:
+    """Distances of real studies from simulated ones of each prior, one row a quantity and prior.
+
+    Args:
+        real: one row a real study, on the scale on which distances are measured; NaN where a
+            study does not give a quantity.
+        simulated: likewise, with a column ``prior``.
+        quantities: the columns to compare.
+        clusters: what is drawn as one when halves of the real studies are drawn (a drug, say);
+            every row by itself where left out.
+        repeats: number of random halves.
+        seed: of the halves.
+
+    Returns:
+        Columns quantity, prior, n, and ``wasserstein`` (in standard deviations of the real
+        values, so that quantities can be averaged), ``ks``, ``inside_50`` and ``inside_95``, each
+        with ``_low`` and ``_high``. The rows "all" are means over the quantities.
+    """
+    quantities = list(quantities)
+    names = np.arange(len(real)) if clusters is None else pd.factorize(clusters)[0]
+    rng, count = np.random.default_rng(seed), int(names.max()) + 1
+    halves = [np.isin(names, rng.permutation(count)[: count // 2]) for _ in range(repeats)]
+    rows = []
+    for prior, group in simulated.groupby("prior", sort=False):
+        estimates, drawn = [], []
+        for quantity in quantities:
+            values = real[quantity].to_numpy(float)
+            there, theirs = np.isfinite(values), group[quantity].dropna().to_numpy(float)
+            unit = values[there].std(ddof=1)
+            values, theirs = values / unit, theirs / unit
+            estimates.append(distances(values[there], theirs))
+            drawn.append(
+                pd.DataFrame(
+                    [distances(values[h & there], theirs) for h in halves if (h & there).any()]
+                )
+            )
+            row = {"quantity": quantity, "prior": prior, "n": int(there.sum())}
+            rows.append(row | _with_intervals(estimates[-1], drawn[-1]))
+        mean = pd.DataFrame(estimates).mean().to_dict()
+        halved = sum(drawn) / len(drawn)
+        rows.append({"quantity": "all", "prior": prior, "n": len(real)})
+        rows[-1] |= _with_intervals(mean, halved)
+    frame = pd.DataFrame(rows)
+    return pd.concat([frame[frame.quantity != "all"], frame[frame.quantity == "all"]])
+
+
+def _with_intervals(estimate: Mapping[str, float], halves: pd.DataFrame) -> dict[str, float]:
+    row = dict(estimate)
+    for name, (low, high) in half_sample_intervals(estimate, halves).items():
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
 
 
 def trial_summaries(
@@ -118,30 +183,9 @@ def band_table(trials: pd.DataFrame, articles: pd.DataFrame) -> pd.DataFrame:
 def distance_table(
     trials: pd.DataFrame, articles: pd.DataFrame, repeats: int = 200, seed: int = 2026
 ) -> pd.DataFrame:
-    """Distances of the literature from every prior, with bootstrap intervals over articles.
-
-    One row a quantity and prior: ``wasserstein`` in the literature's standard deviations, on the
-    logarithmic scale (so that quantities can be added), ``ks``, ``inside_50`` and
-    ``inside_95``, each with ``_low`` and ``_high``.  The rows "all" are means over the
-    quantities, without an interval.
-    """
-    rows = []
-    literature_values, simulated_values = comparable(articles), comparable(trials)
-    for quantity in QUANTITIES:
-        real = literature_values[quantity].dropna().to_numpy(float)
-        unit = real.std(ddof=1)
-        for prior, values in simulated_values.groupby(trials["prior"], sort=False)[quantity]:
-            simulated = values.to_numpy(float) / unit
-            row: dict[str, object] = {"quantity": quantity, "prior": prior, "articles": len(real)}
-            row |= distances(real / unit, simulated)
-            for name, (low, high) in bootstrap(real / unit, simulated, repeats, seed).items():
-                row |= {f"{name}_low": low, f"{name}_high": high}
-            rows.append(row)
-    frame = pd.DataFrame(rows)
-    names = ["wasserstein", "ks", "inside_50", "inside_95"]
-    means = frame.groupby("prior", sort=False)[names].mean().reset_index()
-    means.insert(0, "quantity", "all")
-    return pd.concat([frame, means], ignore_index=True)
+    """Distances of the literature from every prior, see :func:`agreement`: halves of articles."""
+    simulated = comparable(trials).assign(prior=trials["prior"])
+    return agreement(comparable(articles), simulated, QUANTITIES, None, repeats, seed)
 
 
 def quantile_table(trials: pd.DataFrame, articles: pd.DataFrame, levels: int = 39) -> pd.DataFrame:
@@ -169,7 +213,7 @@ def _names() -> list[str]:
     return [f"q{100 * level:g}" for level in LEVELS]
 
 
-NAMES = ("paper", "extended", "calibrated")
+NAMES = ("paper", "extended", "calibrated", "clinic")
 
 
 def calibration_tables(
@@ -179,7 +223,7 @@ def calibration_tables(
     repeats: int = 400,
     seed: int = 2027,
 ) -> dict[str, pd.DataFrame]:
-    """All tables by name, for the three presets unless others are given.
+    """All tables by name, for the presets of ``NAMES`` unless others are given.
 
     ``trials`` and ``articles``: the quantities, one row a trial or an article; ``bands``,
     ``distances``, ``quantiles``: see the functions of that name; ``cohorts``, ``ranks``,

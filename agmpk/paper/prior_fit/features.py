@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.nca import nca
 from agmpk.evaluation.spread import curve_spread
-from agmpk.paper.prior_fit.trials import known
+from agmpk.paper.prior_fit.trials import PLAIN_DOSING, known
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig, simulate
 from agmpk.prior.table import to_studies
@@ -200,6 +200,13 @@ def shared_times(times: list[np.ndarray]) -> float:
 
 
 ALL_FEATURES = {**FEATURES, **DESIGN_FEATURES}
+# Doses per kg and arms stay: the cohorts have both.
+SINGLE_DOSES = {
+    name: value
+    for name, value in PLAIN_DOSING.items()
+    if name not in ("same_dose_probability", "per_kg_probability", "arms_probability")
+}
+PEOPLE_OF_A_STUDY = tuple(range(4, 25))
 KINDS = {
     "oral": {"oral": True, "metabolite": False},
     "oral metabolite": {"oral": True, "metabolite": True},
@@ -235,15 +242,21 @@ def simulated_table(
                 continue
             only = known(
                 config,
-                dosing={
-                    "oral_probability": float(is_a["oral"]),
-                    "repeated_probability": 0.0,
-                },
+                dosing=SINGLE_DOSES | {"oral_probability": float(is_a["oral"])},
                 metabolite={"probability": float(is_a["metabolite"])},
+                design=_rich(config),
             )
             for study in to_studies(simulate(only, studies, seed)):
                 rows.append({"prior": name, "kind": kind} | features(study))
     return pd.DataFrame(rows)
+
+
+def _rich(config: PriorConfig) -> dict[str, object]:
+    """Design of rich studies of up to two dozen people, of a prior that draws others besides."""
+    if not any(config.design.caps):
+        return {}
+    off = ("sparse_probability", "sparse_large_probability", "thin_probability")
+    return {"caps": (0,), "individuals": PEOPLE_OF_A_STUDY} | dict.fromkeys(off, 0.0)
 
 
 def rank_table(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:

@@ -92,9 +92,7 @@ def fit(
     AgmpkError
         If the pool leaves too few effective trials for the starting prior.
     """
-    broad = be_trials(broadened(start, ranges), horizons(articles))
-    chances = {path: float(get(start, path)) for path in switches}
-    pool = trial_pool(broad, chances, seed, blocks, folder, progress)
+    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches, progress)
     objective = Objective(pool, articles, chances)
     unmoved = {path: get(start, path) for path in (*ranges, *switches)}
     before = objective(unmoved)
@@ -107,6 +105,64 @@ def fit(
     config = put(start, {k: _rounded(v) for k, v in found.items()}).replace(name="calibrated")
     effective = tuple(effective_size(objective.weights(c)) for c in (unmoved, found))
     return FitResult(config, (before, after), effective)
+
+
+def broad_pool(
+    start: PriorConfig,
+    articles: pd.DataFrame,
+    seed: int,
+    folder: Path,
+    blocks: int,
+    ranges: Mapping[str, Limits] = RANGES,
+    switches: Sequence[str] = SWITCHES,
+    progress: bool = False,
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The pool of trials of step 2, and the chances of its switches."""
+    broad = be_trials(broadened(start, ranges), horizons(articles))
+    chances = {path: float(get(start, path)) for path in switches}
+    return trial_pool(broad, chances, seed, blocks, folder, progress), chances
+
+
+def held_out(
+    start: PriorConfig,
+    articles: pd.DataFrame,
+    seed: int,
+    folder: Path,
+    blocks: int = 224,
+    splits: int = 4,
+    ranges: Mapping[str, Limits] = RANGES,
+    switches: Sequence[str] = SWITCHES,
+) -> pd.DataFrame:
+    """The fit on halves of the articles, judged on the other half: what it is worth on new ones.
+
+    Args:
+        start, articles, seed, folder, blocks, ranges, switches: as for :func:`fit`; the pool is the
+            same one.
+        splits: random splits; each gives two rows, one for either half as the fitted one.
+
+    Returns:
+        Columns split, articles (of the held-out half), and the objective ``fitted_before``,
+        ``fitted_after``, ``held_out_before`` and ``held_out_after``.
+    """
+    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches)
+    unmoved = {path: get(start, path) for path in (*ranges, *switches)}
+    rng, rows = np.random.default_rng(seed), []
+    for split in range(splits):
+        first = np.isin(np.arange(len(articles)), rng.permutation(len(articles))[::2])
+        for mine in (first, ~first):
+            fitted, other = (Objective(pool, articles[part], chances) for part in (mine, ~mine))
+            found, after = coordinate_search(start, fitted, ranges, switches)
+            rows.append(
+                {
+                    "split": split + 1,
+                    "articles": int((~mine).sum()),
+                    "fitted_before": fitted(unmoved),
+                    "fitted_after": after,
+                    "held_out_before": other(unmoved),
+                    "held_out_after": other(found),
+                }
+            )
+    return pd.DataFrame(rows)
 
 
 class Objective:

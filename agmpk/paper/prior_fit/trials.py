@@ -53,7 +53,7 @@ def summarize(batch: SimulatedStudies) -> dict[str, Tensor]:
     peak, where = values.max(-1)
     tmax = times.gather(-1, where[..., None])[..., 0]
     area = auc0_t(times, values)
-    dose = batch.dose
+    dose = batch.dose_amount[..., 0].where(batch.present, 1.0)
     cmax, cv_cmax = _mean_and_cv(NG_PER_ML * peak / dose, usable)
     auc, cv_auc = _mean_and_cv(NG_PER_ML * area / dose, usable)
     _, cv_tmax = _mean_and_cv(tmax, usable)
@@ -129,24 +129,46 @@ SAMPLES = 18
 NONE = Law(0.0, 0.0)
 
 
+PLAIN_DESIGN = {
+    "caps": (0,),
+    "observations_power": 1.0,
+    "sparse_probability": 0.0,
+    "sparse_large_probability": 0.0,
+    "dropout_probability": 0.0,
+    "thin_probability": 0.0,
+    "peak_schedule_probability": 0.0,
+    "clock_schedule_probability": 1.0,
+    "deviation_probability": 0.0,
+    "missed": NONE,
+}
+PLAIN_DOSING = {
+    "same_dose_probability": 1.0,
+    "per_kg_probability": 0.0,
+    "repeated_probability": 0.0,
+    "arms_probability": 0.0,
+    "course_probability": 0.0,
+    "crossover_probability": 0.0,
+    "monitoring_probability": 0.0,
+    "newborn_probability": 0.0,
+}
+"""One dose for everybody, and everybody sampled alike: what turns a prior's designs off."""
+
+
+def rich_trials(config: PriorConfig, people: int, samples: int, oral: float) -> PriorConfig:
+    """``config`` with trials of one dose, ``people`` people and up to ``samples`` samples each, a
+    share ``oral`` of them oral; no metabolites."""
+    design = PLAIN_DESIGN | {
+        "individuals": _like(config.design.individuals, people),
+        "observations": (samples, samples),
+    }
+    dosing = PLAIN_DOSING | {"oral_probability": oral}
+    return known(config, design=design, dosing=dosing, metabolite={"probability": 0.0})
+
+
 def be_trials(config: PriorConfig, horizons: tuple[float, ...]) -> PriorConfig:
     """``config`` with the design of BE trials that end at one of ``horizons`` [h]."""
-    design = {
-        "individuals": _like(config.design.individuals, SUBJECTS),
-        "observations": (SAMPLES, SAMPLES),
-        "horizons": tuple(float(h) for h in horizons),
-        "peak_schedule_probability": 0.0,
-        "clock_schedule_probability": 1.0,
-        "deviation_probability": 0.0,
-        "missed": NONE,
-    }
-    dosing = {
-        "oral_probability": 1.0,
-        "same_dose_probability": 1.0,
-        "repeated_probability": 0.0,
-        "per_kg_probability": 0.0,
-    }
-    return known(config, design=design, dosing=dosing, metabolite={"probability": 0.0})
+    trials = rich_trials(config, SUBJECTS, SAMPLES, oral=1.0)
+    return trials.replace(design={"horizons": tuple(float(h) for h in horizons)})
 
 
 def simulated_trials(config: PriorConfig, seed: int, blocks: int) -> pd.DataFrame:
