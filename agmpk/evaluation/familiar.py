@@ -3,21 +3,22 @@
 A network trained on simulated studies answers any other as well, without a word. So a study's
 context, and the samples that its target has shown, are summarized by some twenty statistics and
 compared with those of studies that the prior has drawn (``data/calibration/familiar.csv.gz``,
-made by ``python -m agmpk.paper.prior_fit familiar``). No simulator is needed to ask.
+made by ``agmpk paper prior-fit familiar``). No simulator is needed to ask.
 
 The statistics do not depend on the units of concentration and dose, except level and clearance,
 which are left out where those units cannot be brought to mg and L. Each is turned into its normal
-score among simulated studies of the same kind (oral or not, one dose or more, rich or sparse), and
-beyond all of them by the slope of their outermost part. The largest score and Mahalanobis' distance
-of all together are each ranked among the simulated studies, and so is the smaller of the two ranks:
-its place is the p-value, uniform for a study that the prior has drawn.
+score among simulated studies of the same kind (oral or not, one dose or more, rich or sparse).
+Three distances follow: the largest score; Mahalanobis' distance of all of them; and the largest
+projection on the directions in which known mistakes move the scores (wrong units, ten-fold doses,
+time that runs backwards, ...; ``familiar_stresses.csv``). The smallest of their three ranks among
+simulated studies is ranked once more: its place is the p-value, uniform for a study that the prior
+has drawn.
 
-Shapes: N samples of all people below each other, J statistics, R simulated studies.
+Shapes: J statistics, R simulated studies, N other ones.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -48,9 +49,9 @@ STATISTICS: Mapping[str, tuple[str, str, str]] = {
     "tail": ("share of people whose curve rises at the end", "", SHARE),
     "rise": ("rise from the first sample to the peak, in logarithms", "", PLAIN),
     "peak_place": ("place of the peak among a person's samples, 0 first to 1 last", "", PLAIN),
-    "rebound": ("rise of the mean curve after its peak, in logarithms", "", PLAIN),
-    "rebounds": ("rise of single curves after their peak, in logarithms", "", PLAIN),
-    "rebound_lone": ("the rise of the mean curve after its peak in standard errors", "", PLAIN),
+    "dip": ("dip of the mean curve between two peaks, in logarithms", "", PLAIN),
+    "dips": ("dip of single curves between two peaks, in logarithms", "", PLAIN),
+    "dip_lone": ("dip of the mean curve between two peaks, in standard errors", "", PLAIN),
     "asymmetry": ("steepest rise over steepest fall (ratio)", "", LOG),
     "bend": ("bend of the falling log-curves, positive where they flatten out", "", PLAIN),
     "early": ("share of samples in the first third of the time", "", SHARE),
@@ -75,7 +76,9 @@ STATISTICS: Mapping[str, tuple[str, str, str]] = {
 
 OWN = tuple(name for name in STATISTICS if name.startswith("own_"))
 KIND = ("oral", "repeated", "rich")
-FEWEST = 100  # simulated studies of a kind; with fewer, all kinds are compared
+_PLACES = 2 ** np.arange(len(KIND))
+FEWEST = 40  # simulated studies of a kind in which a statistic is known; below, all kinds
+FOLDS = 5
 BINS, UNIQUE = 12, 24
 PROMINENT = 0.25  # ln: a rise that counts as a peak of its own
 CUT = 4.0  # largest score in Mahalanobis' distance
@@ -90,6 +93,7 @@ class Familiarity:
         p_value: share of simulated studies of its kind that are at least as unusual.
         familiar: whether the p-value is at least ``ALARM``.
         sentence: one sentence for a reader.
+        likely: the known mistake that it resembles most, "" where it is familiar.
         worst: the statistics that are furthest out: name, meaning, value, low and high (the
             central 95 % of simulated studies), score (normal, 0 in the middle).
         compared: number of simulated studies that it was compared with.
@@ -98,6 +102,7 @@ class Familiarity:
     p_value: float
     familiar: bool
     sentence: str
+    likely: str
     worst: tuple[dict[str, object], ...]
     compared: int
 
@@ -117,27 +122,28 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         AgmpkError: the reference table is missing, or nothing in the study can be compared.
     """
     found = statistics(study, prefix)
-    law = _reference().law(tuple(bool(found[name]) for name in KIND), prefix is not None)
+    law, kind = _reference().law(prefix is not None), kind_number(found)
     values = np.array([found[name] for name in law.names])
     if not np.isfinite(values).any():
         raise AgmpkError(
             f"The study of {study.compound} has no quantified sample after a dose; "
             "there is nothing to compare with the prior."
         )
-    p = law.p_value(values)
-    worst = law.worst(values)
-    return Familiarity(p, p >= ALARM, _sentence(study, p, worst), worst, len(law.unusual))
+    p = law.p_value(values, kind)
+    worst = law.worst(values, kind)
+    likely = "" if p >= ALARM else law.likely(values, kind)
+    sentence = _sentence(study.compound, p, likely, worst[0])
+    return Familiarity(p, p >= ALARM, sentence, likely, worst, len(law.unusual))
 
 
-def _sentence(study: Study, p: float, worst: tuple[dict[str, object], ...]) -> str:
+def _sentence(compound: str, p: float, likely: str, worst: Mapping[str, object]) -> str:
     if p >= ALARM:
-        return f"The study of {study.compound} lies within what the prior draws (p = {p:.2g})."
-    what = worst[0]
+        return f"The study of {compound} lies within what the prior draws (p = {p:.2g})."
     return (
-        f"The study of {study.compound} lies outside of what the prior draws (p = {p:.2g}): "
-        f"{what['meaning']} is {what['value']}, simulated studies of its kind have "
-        f"{what['low']} to {what['high']}; check units, doses and times, and do not rely on "
-        "the forecast."
+        f"The study of {compound} lies outside of what the prior draws (p = {p:.2g}): "
+        f"{worst['meaning']} is {worst['value']} where simulated studies of its kind have "
+        f"{worst['low']} to {worst['high']}, most like {likely}; check units, doses and times "
+        "before using the forecast."
     )
 
 
@@ -160,11 +166,17 @@ def statistics(study: Study, prefix: Individual | None = None) -> dict[str, floa
     counted = sum(one.counted for one in people)
     out["below"] = sum(one.censored for one in people) / counted
     _single_curves(out, seen, _per_litre(study))
-    pooled = _Pooled(seen)
+    pooled = _Pooled([(one.since, one.y) for one in seen])
     _spreads(out, seen, pooled)
+    _mean_curve(out, [x for x in map(_Person.longest_stretch, seen) if len(x[0]) >= 3])
     if prefix is not None:
         _target(out, _Person(prefix), seen, pooled)
     return out
+
+
+def kind_number(found: Mapping[str, float]) -> int:
+    """The number of a study's kind, from its :func:`statistics`."""
+    return int(np.array([found[name] > 0.5 for name in KIND]) @ _PLACES)
 
 
 class _Person:
@@ -243,7 +255,7 @@ def _curve(t: Array, y: Array, single: bool) -> dict[str, float]:
         "tail": float(y[-1] > y[-2]),
         "rise": y[top] - y[0],
         "peak_place": top / (len(y) - 1),
-        "rebounds": _rebound(y[top:]),
+        "dips": _dip(y),
         "asymmetry": np.log(max(slopes.max(), 1e-3) / max(-slopes.min(), 1e-3)),
         "bend": bend,
         "early": float(np.mean(t - t[0] <= (t[-1] - t[0]) / 3)),
@@ -251,9 +263,10 @@ def _curve(t: Array, y: Array, single: bool) -> dict[str, float]:
     }
 
 
-def _rebound(y: Array) -> float:
-    """The largest rise from any value to any later one."""
-    return float(np.max(y - np.minimum.accumulate(y)))
+def _dip(y: Array) -> float:
+    """How far a value lies below the highest before and the highest after it, at most."""
+    before, after = np.maximum.accumulate(y), np.maximum.accumulate(y[::-1])[::-1]
+    return float(np.max(np.minimum(before, after) - y))
 
 
 def _peaks(y: Array) -> int:
@@ -287,10 +300,10 @@ class _Pooled:
     """The mean curve of dose-normalized log-concentrations by time since dose, and each person's
     distance from it, fitted in turn."""
 
-    def __init__(self, seen: list[_Person]) -> None:
-        who = np.repeat(np.arange(len(seen)), [len(one.y) for one in seen])
-        since = np.concatenate([one.since for one in seen])
-        y = np.concatenate([one.y for one in seen])
+    def __init__(self, curves: list[tuple[Array, Array]]) -> None:
+        n = len(curves)
+        who = np.repeat(np.arange(n), [len(y) for _, y in curves])
+        since, y = (np.concatenate(x) for x in zip(*curves, strict=True))
         places = np.unique(np.round(since, 2))
         if len(places) > UNIQUE:
             places = np.unique(np.quantile(since, np.linspace(0, 1, BINS + 1)))
@@ -301,13 +314,13 @@ class _Pooled:
         self.count = np.bincount(bins)
         self.at = np.bincount(bins, since) / self.count
         order = np.argsort(self.at)
-        levels = np.zeros(len(seen))
+        levels = np.zeros(n)
         for _ in range(4):
             curve = np.bincount(bins, y - levels[who]) / self.count
             residual = y - np.interp(since, self.at[order], curve[order])
             # One sample in a bin of its own says nothing about the person: shrink a little.
-            sums = np.bincount(who, residual, len(seen))
-            levels = sums / (np.bincount(who, minlength=len(seen)) + 0.2)
+            sums = np.bincount(who, residual, n)
+            levels = sums / (np.bincount(who, minlength=n) + 0.2)
             levels -= np.median(levels)
         self.at, self.curve, self.count = self.at[order], curve[order], self.count[order]
         self.who, self.since, self.levels = who, since, levels
@@ -320,12 +333,6 @@ class _Pooled:
 
 def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> None:
     """Statistics of the differences between people."""
-    often = pooled.count >= max(2, 0.3 * len(seen))
-    y = pooled.curve[often]
-    if len(y) >= 4:
-        out["rebound"] = _rebound(y[int(y.argmax()) :])
-        noise = np.sqrt(np.mean(pooled.residual**2) / len(seen))
-        out["rebound_lone"] = out["rebound"] / (0.02 + noise)
     if len(seen) < 3:
         return
     levels = pooled.levels
@@ -345,6 +352,18 @@ def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> Non
         if np.sum(inner**2) > 0.5:
             rest = pooled.residual + levels[pooled.who]
             out["drift"] = float(np.sum(inner * rest) / np.sum(inner**2))
+
+
+def _mean_curve(out: dict[str, float], curves: list[tuple[Array, Array]]) -> None:
+    """Statistics of the mean curve within one dosing interval of each person."""
+    if len(curves) < 2:
+        return
+    pooled = _Pooled(curves)
+    y = pooled.curve[pooled.count >= max(2, 0.3 * len(curves))]
+    if len(y) >= 4:
+        noise = np.sqrt(np.mean(pooled.residual**2) / len(curves))
+        out["dip"] = _dip(y)
+        out["dip_lone"] = out["dip"] / (0.02 + noise)
 
 
 def _target(out: dict[str, float], one: _Person, seen: list[_Person], pooled: _Pooled) -> None:
@@ -378,22 +397,24 @@ class Reference:
 
     Args:
         table: one row a simulated study, columns ``STATISTICS`` and ``KIND``.
+        stresses: one row a known mistake, column ``stress`` and its mean change of the normal
+            scores of the ``STATISTICS``; may be empty.
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
+    def __init__(self, table: pd.DataFrame, stresses: pd.DataFrame) -> None:
         missing = [name for name in (*STATISTICS, *KIND) if name not in table]
         if missing:
             raise AgmpkError(
                 f"The reference of simulated studies lacks {', '.join(missing)}; make it again."
             )
-        self.table = table
-        self.law = lru_cache(maxsize=32)(self._law)
+        self.table, self.stresses = table, stresses
+        self.kinds = (table[list(KIND)].to_numpy() > 0.5) @ _PLACES
+        self.law = lru_cache(maxsize=2)(self._law)
 
-    def _law(self, kind: tuple[bool, ...], with_target: bool) -> _Law:
-        same = (self.table[list(KIND)].to_numpy() > 0.5) == np.array(kind)
-        chosen = same.all(1) if same.all(1).sum() >= FEWEST else np.ones(len(same), bool)
+    def _law(self, with_target: bool) -> _Law:
         names = tuple(name for name in STATISTICS if with_target or name not in OWN)
-        return _Law(names, self.table.loc[chosen, list(names)].to_numpy(float))
+        shifts = self.stresses.set_index("stress")[list(names)] if len(self.stresses) else None
+        return _Law(names, self.table[list(names)].to_numpy(float), self.kinds, shifts)
 
 
 class _Score:
@@ -415,53 +436,123 @@ class _Score:
         return inside - below * abs(self.slopes[0]) + above * abs(self.slopes[1])
 
 
+class _Ruler:
+    """Measures how far studies lie out, against R simulated ones.
+
+    A statistic is centred on the median of its kind of study and divided by the distance from
+    there to the 5 or 95 % quantile, whichever side it is on; then the kinds are pooled, so that
+    the tails rest on all R studies.
+
+    Args:
+        values: [R, J] statistics; NaN where unknown.
+        kinds: [R] number of the kind of each study.
+        shifts: [M, J] what each of M known mistakes does to the scores.
+    """
+
+    def __init__(self, values: Array, kinds: NDArray[np.int64], shifts: Array) -> None:
+        overall = _quantiles(values)
+        quantiles = []
+        for kind in range(2 ** len(KIND)):
+            part = values[kinds == kind]
+            few = np.isfinite(part).sum(0) < FEWEST
+            quantiles.append(np.where(few, overall, _quantiles(part)))
+        low, self.middle, high = np.array(quantiles).transpose(1, 0, 2)
+        # A statistic that a kind hardly moves (dips of most curves are 0) keeps a width.
+        floor = 0.1 * (overall[2] - overall[0]) + 1e-3
+        self.below = np.fmax(self.middle - low, floor)
+        self.above = np.fmax(high - self.middle, floor)
+        centred = self.centred(values, kinds)
+        self.scores = [_Score(column[np.isfinite(column)]) for column in centred.T]
+        cut = np.nan_to_num(self.scaled(values, kinds)).clip(-CUT, CUT)
+        covariance = cut.T @ cut / len(cut) + 0.05 * np.eye(cut.shape[1])
+        self.inverse = np.linalg.inv(covariance)
+        # Fisher's discriminants, of unit variance over simulated studies.
+        directions = shifts @ self.inverse
+        length = np.sqrt(np.einsum("mj,jk,mk->m", directions, covariance, directions))
+        self.directions = directions / length[:, None]
+
+    def centred(self, values: Array, kinds: NDArray[np.int64]) -> Array:
+        """Distances of statistics [N, J] from the median of their kind, in its widths."""
+        away = values - self.middle[kinds]
+        return away / np.where(away < 0, self.below[kinds], self.above[kinds])
+
+    def scaled(self, values: Array, kinds: NDArray[np.int64]) -> Array:
+        """Normal scores of statistics [N, J]; NaN where unknown."""
+        centred = self.centred(values, kinds)
+        return np.column_stack([f(x) for f, x in zip(self.scores, centred.T, strict=True)])
+
+    def distances(self, values: Array, kinds: NDArray[np.int64]) -> Array:
+        """The largest score, Mahalanobis' distance, and the largest projection, [N, 3]."""
+        z = np.nan_to_num(self.scaled(values, kinds))
+        cut = z.clip(-CUT, CUT)
+        joint = np.einsum("nj,jk,nk->n", cut, self.inverse, cut)
+        likely = (cut @ self.directions.T).max(1, initial=0.0)
+        return np.column_stack([np.abs(z).max(1), joint, likely])
+
+
+def _quantiles(values: Array) -> Array:
+    """5, 50 and 95 % of each column, [3, J]; NaN of an empty one."""
+    out = np.full((3, values.shape[1]), np.nan)
+    known = np.isfinite(values).any(0)
+    if known.any():
+        out[:, known] = np.nanquantile(values[:, known], [0.05, 0.5, 0.95], axis=0)
+    return out
+
+
 class _Law:
-    """How unusual R simulated studies of a kind are, from their statistics [R, J]."""
+    """The distances of R simulated studies, each from a ruler that is made of the others.
 
-    def __init__(self, names: tuple[str, ...], values: Array) -> None:
-        known = np.isfinite(values).mean(0) > 0.05
-        self.names = tuple(n for n, ok in zip(names, known, strict=True) if ok)
-        values = values[:, known]
-        self.low, self.high = np.nanquantile(values, [0.025, 0.975], axis=0)
-        self.scores = [_Score(column[np.isfinite(column)]) for column in values.T]
-        z = self.scaled(values)
-        cut = np.nan_to_num(z).clip(-CUT, CUT)
-        self.inverse = np.linalg.inv(cut.T @ cut / len(z) + 0.05 * np.eye(z.shape[1]))
-        self.extreme, self.joint = (np.sort(x) for x in self.distances(z))
-        self.unusual = np.sort(self.smaller_rank(z))
+    A study lies further out for a ruler that it has not helped to make, and a new study has not:
+    only such distances are comparable with those of a new one.
+    """
 
-    def scaled(self, values: Array) -> Array:
-        """Normal scores of statistics [R, J]; NaN where unknown."""
-        return np.column_stack([f(x) for f, x in zip(self.scores, values.T, strict=True)])
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        values: Array,
+        kinds: NDArray[np.int64],
+        shifts: pd.DataFrame | None,
+    ) -> None:
+        self.names, self.values, self.kinds = names, values, kinds
+        self.mistakes = [] if shifts is None else [str(name) for name in shifts.index]
+        moves = np.empty((0, len(names))) if shifts is None else shifts.to_numpy(float)
+        self.ruler = _Ruler(values, kinds, moves)
+        fold, found = np.arange(len(values)) % FOLDS, np.empty((len(values), 3))
+        for k in range(FOLDS):
+            ruler, mine = _Ruler(values[fold != k], kinds[fold != k], moves), fold == k
+            found[mine] = ruler.distances(values[mine], kinds[mine])
+        self.far = np.sort(found, axis=0)
+        self.unusual = np.sort(self.smaller_rank(found))
 
-    def distances(self, z: Array) -> tuple[Array, Array]:
-        """The largest score of each row of ``z`` [R, J], and Mahalanobis' distance."""
-        filled = np.nan_to_num(z)
-        cut = filled.clip(-CUT, CUT)
-        return np.abs(filled).max(1), np.einsum("rj,jk,rk->r", cut, self.inverse, cut)
+    def likely(self, values: Array, kind: int) -> str:
+        """The known mistake in whose direction the study lies furthest out."""
+        z = np.nan_to_num(self.ruler.scaled(values[None], np.array([kind]))).clip(-CUT, CUT)
+        along = (z @ self.ruler.directions.T)[0]
+        return self.mistakes[int(along.argmax())] if len(along) else "nothing known"
 
-    def smaller_rank(self, z: Array) -> Array:
-        """The smaller of the two upper ranks, float64[R]; beyond all of them it goes on falling."""
-        ranks = []
-        for found, law in zip(self.distances(z), (self.extreme, self.joint), strict=True):
-            upper = 1 - np.searchsorted(law, found, side="left") / len(law)
-            beyond = np.maximum(found / law[-1], 1.0)
-            ranks.append(np.where(upper > 0, upper, 0.5 / len(law) / beyond))
-        return np.minimum(*ranks)
+    def smaller_rank(self, found: Array) -> Array:
+        """The smaller share of simulated studies that lie as far out by any distance, [N]."""
+        less = [
+            np.searchsorted(law, x, side="left") for law, x in zip(self.far.T, found.T, strict=True)
+        ]
+        return 1 - np.max(less, axis=0) / len(self.far)
 
-    def p_value(self, values: Array) -> float:
+    def p_value(self, values: Array, kind: int) -> float:
         """Share of the simulated studies that are at least as unusual, itself counted."""
-        rank = self.smaller_rank(self.scaled(values[None]))[0]
+        (rank,) = self.smaller_rank(self.ruler.distances(values[None], np.array([kind])))
         more = np.searchsorted(self.unusual, rank, side="right")
         return float((more + 1) / (len(self.unusual) + 1))
 
-    def worst(self, values: Array, n: int = 3) -> tuple[dict[str, object], ...]:
-        """The ``n`` statistics furthest from the middle."""
-        (z,) = np.nan_to_num(self.scaled(values[None]))
+    def worst(self, values: Array, kind: int, n: int = 3) -> tuple[dict[str, object], ...]:
+        """The ``n`` statistics furthest from the middle of simulated studies of the kind."""
+        (z,) = np.nan_to_num(self.ruler.scaled(values[None], np.array([kind])))
+        same = self.values[self.kinds == kind]
+        same = same if len(same) >= FEWEST else self.values
+        low, high = np.nanquantile(same, [0.025, 0.975], axis=0)
         rows = []
         for j in np.argsort(-np.abs(z), kind="stable")[:n]:
             meaning, unit, scale = STATISTICS[self.names[j]]
-            texts = [_written(x, unit, scale) for x in (values[j], self.low[j], self.high[j])]
+            texts = [_written(x, unit, scale) for x in (values[j], low[j], high[j])]
             rows.append(
                 {
                     "statistic": self.names[j],
@@ -483,7 +574,9 @@ def _written(value: float, unit: str, scale: str) -> str:
     return f"{np.exp(value) if scale == LOG else value:.2g} {unit}".strip()
 
 
-@lru_cache(maxsize=2)
-def _reference(path: str | os.PathLike[str] | None = None) -> Reference:
-    file = data_path("calibration", "familiar.csv.gz") if path is None else path
-    return Reference(pd.read_csv(file))
+@lru_cache(maxsize=1)
+def _reference() -> Reference:
+    folder = data_path("calibration", "familiar.csv.gz").parent
+    return Reference(
+        pd.read_csv(folder / "familiar.csv.gz"), pd.read_csv(folder / "familiar_stresses.csv")
+    )

@@ -9,18 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from agmpk.evaluation.familiar import ALARM, familiarity, statistics
+from agmpk.evaluation.familiar import (
+    ALARM,
+    CUT,
+    STATISTICS,
+    Reference,
+    familiarity,
+    kind_number,
+    statistics,
+)
+from agmpk.files import atomic_path, write_csv
 from agmpk.prior import PriorConfig, simulate_block
 from agmpk.prior.table import to_studies
 from agmpk.studies import Individual, Study
 
-PRESET, STUDIES, SEED = "clinic", 3200, 2028
-POWER_SEED = 2029  # studies that the reference has not seen
+PRESET, STUDIES, STRESSED = "clinic", 3072, 192
+SEEDS = {"reference": 2028, "stresses": 2034, "power": 2035}  # three sets of other studies
 
+AS_IS = "as simulated"
 Pair = tuple[Study, Individual]
 
 
@@ -46,7 +57,9 @@ def _studies(config: PriorConfig, studies: int, seed: int) -> Iterator[Study]:
         studies, block = studies - len(batch), block + 1
 
 
-def reference_table(config: PriorConfig, studies: int = STUDIES, seed: int = SEED) -> pd.DataFrame:
+def reference_table(
+    config: PriorConfig, studies: int = STUDIES, seed: int = SEEDS["reference"]
+) -> pd.DataFrame:
     """Statistics of simulated questions, one row each, to four significant digits."""
     rows = [statistics(context, target) for context, target in questions(config, studies, seed)]
     return pd.DataFrame(rows).map(lambda x: float(f"{x:.4g}"))
@@ -151,51 +164,93 @@ def _repeated(study: Study) -> bool:
 
 
 STRESSES: Mapping[str, tuple[Callable | None, bool, Callable[[Study], bool] | None]] = {
-    "as simulated": (None, True, None),
-    "concentrations x 1000": (times_units(1e3), True, None),
-    "concentrations / 1000": (times_units(1e-3), True, None),
-    "minutes read as hours": (times_hours(60.0), True, None),
-    "hours read as days": (times_hours(24.0), True, None),
-    "days read as hours": (times_hours(1 / 24), True, None),
-    "a third of the people in days": (times_hours(1 / 24, every=3), False, None),
-    "ten-fold doses in a third": (tenfold_doses(3), False, None),
-    "ten-fold dose in one of ten": (tenfold_doses(10), False, None),
-    "time runs backwards, rich": (flipped_time, True, _rich),
-    "second peak, rich": (second_peak, False, _rich),
-    "autoinduction, a third a dose": (autoinduction(0.4), False, _repeated),
-    "autoinduction, a half a dose": (autoinduction(0.7), False, _repeated),
+    AS_IS: (None, True, None),
+    "concentrations times 1000": (times_units(1e3), True, None),
+    "concentrations by 1000": (times_units(1e-3), True, None),
+    "minutes taken for hours": (times_hours(60.0), True, None),
+    "hours taken for days": (times_hours(24.0), True, None),
+    "days taken for hours": (times_hours(1 / 24), True, None),
+    "days in some people, hours in others": (times_hours(1 / 24, every=3), False, None),
+    "ten-fold doses in a third of the people": (tenfold_doses(3), False, None),
+    "a ten-fold dose in one of ten people": (tenfold_doses(10), False, None),
+    "time that runs backwards": (flipped_time, True, _rich),
+    "a second peak": (second_peak, False, _rich),
+    "levels that fall by a third with each dose": (autoinduction(0.4), False, _repeated),
+    "levels that fall by a half with each dose": (autoinduction(0.7), False, _repeated),
 }
 """Name -> (change of each person, whether of the target too, which studies it can be seen in)."""
 
 
-def power_table(config: PriorConfig, studies: int = 512, seed: int = POWER_SEED) -> pd.DataFrame:
-    """How often fresh studies, as simulated and stressed, raise the alarm.
-
-    Columns: stress, studies, alarms (share) and its standard error with the target's samples, and
-    ``context`` the share without them; ``noticed`` the statistic that was furthest out most often.
-    """
-    asked = list(questions(config, studies, seed))
-    rows = []
-    for name, (change, of_target, can_see) in STRESSES.items():
-        found, alone, noticed = [], [], []
-        for context, target in asked:
+def stressed_questions(
+    config: PriorConfig, studies: int, seed: int
+) -> Iterator[tuple[str, Study, Individual]]:
+    """Each question as simulated and under every stress that it can show: (stress, ...)."""
+    for context, target in questions(config, studies, seed):
+        for name, (change, of_target, can_see) in STRESSES.items():
             if can_see is not None and not can_see(context):
                 continue
-            if change is not None:
-                context = _each(context, change)
-                target = change(target, 0) if of_target else target
-            found.append(familiarity(context, target))
-            alone.append(familiarity(context).p_value < ALARM)
-            noticed += [found[-1].worst[0]["statistic"]] if not found[-1].familiar else []
-        share = float(np.mean([not one.familiar for one in found]))
+            if change is None:
+                yield name, context, target
+            else:
+                yield name, _each(context, change), change(target, 0) if of_target else target
+
+
+def stress_table(
+    reference: pd.DataFrame,
+    config: PriorConfig,
+    studies: int = STRESSED,
+    seed: int = SEEDS["stresses"],
+) -> pd.DataFrame:
+    """Mean change of the normal scores of all statistics under each stress."""
+    names, asked = list(STATISTICS), stressed_questions(config, studies, seed)
+    found = pd.DataFrame([{"stress": s} | statistics(c, t) for s, c, t in asked])
+    none = pd.DataFrame(columns=["stress", *names])
+    ruler = Reference(reference, none).law(True).ruler
+    kinds = np.array([kind_number(row) for row in found.to_dict("records")])
+    scores = np.nan_to_num(ruler.scaled(found[names].to_numpy(float), kinds)).clip(-CUT, CUT)
+    means = pd.DataFrame(scores, columns=names).groupby(found["stress"], sort=False).mean()
+    moved = means.drop(index=AS_IS) - means.loc[AS_IS]
+    return moved.map(lambda x: float(f"{x:.3g}")).reset_index()
+
+
+def power_table(
+    config: PriorConfig, studies: int = STRESSED, seed: int = SEEDS["power"]
+) -> pd.DataFrame:
+    """How often fresh studies, as simulated and stressed, raise the alarm.
+
+    Columns: stress, studies, alarms (share) and its standard error with the target's samples,
+    ``context`` the share without them, and ``noticed``, the mistake that was named most often.
+    """
+    found: dict[str, list[tuple[bool, bool, str]]] = {name: [] for name in STRESSES}
+    for name, context, target in stressed_questions(config, studies, seed):
+        whole = familiarity(context, target)
+        alone = familiarity(context).p_value < ALARM
+        found[name].append((not whole.familiar, alone, whole.likely))
+    rows = []
+    for name, answers in found.items():
+        alarms, alone, likely = (np.array(x) for x in zip(*answers, strict=True))
+        share, named = float(alarms.mean()), pd.Series(likely[alarms]).value_counts()
         rows.append(
             {
                 "stress": name,
-                "studies": len(found),
+                "studies": len(answers),
                 "alarms": share,
-                "error": np.sqrt(share * (1 - share) / len(found)),
-                "context": float(np.mean(alone)),
-                "noticed": max(noticed, key=noticed.count) if noticed else "",
+                "error": np.sqrt(share * (1 - share) / len(answers)),
+                "context": float(alone.mean()),
+                "noticed": named.index[0] if len(named) else "",
             }
         )
     return pd.DataFrame(rows)
+
+
+def write_familiar(config: PriorConfig, folder: Path, studies: int = STUDIES) -> pd.DataFrame:
+    """Write ``familiar.csv.gz``, ``familiar_stresses.csv`` and, measured with the two,
+    ``familiar_power.csv`` into ``folder``; returns the last."""
+    reference = reference_table(config, studies)
+    with atomic_path(folder / "familiar.csv.gz") as temporary:
+        packed = {"method": "gzip", "compresslevel": 9, "mtime": 0}  # the same bytes every time
+        reference.to_csv(temporary, index=False, compression=packed, lineterminator="\n")
+    write_csv(stress_table(reference, config), folder / "familiar_stresses.csv")
+    power = power_table(config)
+    write_csv(power.round(4), folder / "familiar_power.csv")
+    return power
