@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import agmpk.paper.prior_fit.fit as pool_module
+import agmpk.paper.prior_fit.fit as fit_module
 from agmpk.errors import AgmpkError
-from agmpk.paper.prior_fit.__main__ import main
 from agmpk.paper.prior_fit.candidates import (
     RANGES,
     SWITCHES,
@@ -19,8 +18,9 @@ from agmpk.paper.prior_fit.candidates import (
     importance_weights,
     moved,
 )
+from agmpk.paper.prior_fit.command import main
 from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
-from agmpk.paper.prior_fit.fit import coordinate_search, fit
+from agmpk.paper.prior_fit.fit import coordinate_search, fit, held_out
 from agmpk.paper.prior_fit.trials import be_trials, literature, simulated_trials
 from agmpk.prior import load_prior
 from agmpk.prior.laws import Law
@@ -73,19 +73,30 @@ def test_the_search_finds_the_optimum_within_its_limits():
 
 def test_a_pool_is_taken_up_where_it_stopped(tmp_path, monkeypatch):
     config = be_trials(load_prior("extended"), (24.0,))
-    first = pool_module.trial_pool(config, {SWITCHES[0]: 0.5}, 1, 2, tmp_path)
+    first = fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 1, 2, tmp_path)
     files = sorted(tmp_path.iterdir())
     files[0].unlink()
     simulated = []
-    original = pool_module.trial_block
+    original = fit_module.trial_block
     monkeypatch.setattr(
-        pool_module, "trial_block", lambda *a: simulated.append(a[2]) or original(*a)
+        fit_module, "trial_block", lambda *a: simulated.append(a[2]) or original(*a)
     )
-    again = pool_module.trial_pool(config, {SWITCHES[0]: 0.5}, 1, 2, tmp_path)
+    again = fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 1, 2, tmp_path)
     assert len(simulated) == 1
     pd.testing.assert_frame_equal(first, again)
     # Another seed is another pool.
-    assert not pool_module.trial_pool(config, {SWITCHES[0]: 0.5}, 2, 1, tmp_path).equals(first[:64])
+    assert not fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 2, 1, tmp_path).equals(first[:64])
+
+
+def test_the_fit_is_judged_on_articles_it_has_not_seen(tmp_path):
+    start = load_prior("extended").replace(disposition={"log_V": Law(3.0, 5.0)})
+    truth = start.replace(disposition={"log_V": Law(4.0, 6.0)})
+    articles = made_up_articles(truth)
+    rows = held_out(start, articles, 1, tmp_path, 4, splits=1, ranges=V_ONLY, switches=())
+    assert len(rows) == 2 and (rows["articles"] == 30).all()
+    # A hidden shift of the volume is true of both halves.
+    assert (rows["held_out_after"] < 0.7 * rows["held_out_before"]).all()
+    assert (rows["fitted_after"] <= rows["held_out_after"] + 1.0).all()
 
 
 def test_a_pool_that_is_too_thin_is_refused(tmp_path):

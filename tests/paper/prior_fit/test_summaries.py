@@ -13,9 +13,9 @@ from agmpk.paper.prior_fit.trials import QUANTITIES, auc0_t, be_trials, comparab
 from agmpk.prior import load_prior, simulate
 
 
-@pytest.fixture(scope="module")
-def trials():
-    return simulate(be_trials(load_prior("extended"), (12.0, 24.0, 72.0)), 24, seed=3)
+@pytest.fixture(scope="module", params=["extended", "clinic"])
+def trials(request):
+    return simulate(be_trials(load_prior(request.param), (12.0, 24.0, 72.0)), 24, seed=3)
 
 
 def test_areas_of_theophylline_are_those_of_another_program():
@@ -44,7 +44,7 @@ def test_summaries_are_those_of_the_individuals_one_by_one(trials):
             y = np.concatenate([[0.0], trials.concentration[s, i, keep].numpy()])
             one = nca(t, y)
             assert one["AUC0_t"] == auc(t, y)
-            dose = float(trials.dose[s, i])
+            dose = float(trials.dose_amount[s, i, 0])
             # mg/L of a dose in mg is 1000 ng/mL per mg.
             rows.append([1e3 * one["Cmax"] / dose, 1e3 * one["AUC0_t"] / dose, one["Tmax"], t[-1]])
         rows = np.array(rows)
@@ -71,10 +71,11 @@ def test_a_trial_in_which_nothing_is_quantified_has_no_summary(trials):
 
 
 def test_the_design_is_that_of_a_bioequivalence_trial(trials):
-    assert trials.oral.all() and not trials.is_metabolite.any()
+    assert trials.dose_oral[trials.dosed].all() and not trials.is_metabolite.any()
     assert (trials.present.sum(1) == 24).all()
-    assert torch.equal(trials.dose, trials.dose[:, :1].expand_as(trials.dose))
-    assert (trials.additional == 0).all()
+    assert (trials.dosed.sum(-1) == 1).all()
+    amounts = trials.dose_amount[..., 0]
+    assert torch.equal(amounts, amounts[:, :1].expand_as(amounts))
 
 
 def test_distances_are_measured_on_logarithms():
