@@ -122,13 +122,13 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         AgmpkError: the reference table is missing, or nothing in the study can be compared.
     """
     found = statistics(study, prefix)
-    law, kind = _reference().law(prefix is not None), kind_number(found)
-    values = np.array([found[name] for name in law.names])
-    if not np.isfinite(values).any():
+    if np.isnan(found["last_time"]):
         raise AgmpkError(
             f"The study of {study.compound} has no quantified sample after a dose; "
             "there is nothing to compare with the prior."
         )
+    law, kind = _reference().law(prefix is not None), kind_number(found)
+    values = np.array([found[name] for name in law.names])
     p = law.p_value(values, kind)
     worst = law.worst(values, kind)
     likely = "" if p >= ALARM else law.likely(values, kind)

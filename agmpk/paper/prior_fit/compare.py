@@ -218,9 +218,9 @@ NAMES = ("paper", "extended", "calibrated", "clinic")
 
 def calibration_tables(
     priors: Mapping[str, PriorConfig] | None = None,
-    blocks: int = 32,
-    studies: int = 384,
-    repeats: int = 400,
+    blocks: int = 16,
+    studies: int = 128,
+    repeats: int = 200,
     seed: int = 2027,
 ) -> dict[str, pd.DataFrame]:
     """All tables by name, for the presets of ``NAMES`` unless others are given.

@@ -222,7 +222,7 @@ def published_curves(per_model: int = 2, seed: int = 2031) -> pd.DataFrame:
     return pd.DataFrame(rows).merge(split_table(), on="drug")
 
 
-def prior_curves(config: PriorConfig, studies: int = 256, seed: int = 2032) -> pd.DataFrame:
+def prior_curves(config: PriorConfig, studies: int = 128, seed: int = 2032) -> pd.DataFrame:
     """Rows of :func:`curve_row` of single-dose studies of a prior, oral as often as published."""
     oral = float((model_table().absorption != "none").mean())
     batch = simulate(rich_trials(config, 16, 12, oral), studies, seed)
