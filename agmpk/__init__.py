@@ -1,7 +1,57 @@
 """AGM-PK: amortized generative models for pharmacokinetics.
 
-Import the part that is needed (``agmpk.studies``, ``agmpk.forecasting`` ...); the package itself
-imports nothing heavy, so that the command line answers at once.
+What a user needs first can be imported from here::
+
+    from agmpk import generate, load_forecaster, read_study
+
+A name is fetched from the folder it lives in when it is asked for, so that importing the package
+costs nothing and the command line answers at once.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what editors, and programs that read imports without running them, see
+    from agmpk.errors import AgmpkError
+    from agmpk.evaluation import benchmark_studies, by_compound, evaluate, published_table
+    from agmpk.forecasting import Forecast, Forecaster, generate, load_forecaster, model_names
+    from agmpk.prior import load_prior, simulate
+    from agmpk.studies import Dose, Individual, Study, read_studies, read_study, write_study
+
 __version__ = "0.1.0"
+
+HOMES = {
+    "AgmpkError": "errors",
+    "Dose": "studies",
+    "Forecast": "forecasting",
+    "Forecaster": "forecasting",
+    "Individual": "studies",
+    "Study": "studies",
+    "benchmark_studies": "evaluation",
+    "by_compound": "evaluation",
+    "evaluate": "evaluation",
+    "generate": "forecasting",
+    "load_forecaster": "forecasting",
+    "load_prior": "prior",
+    "model_names": "forecasting",
+    "published_table": "evaluation",
+    "read_studies": "studies",
+    "read_study": "studies",
+    "simulate": "prior",
+    "write_study": "studies",
+}
+"""The folder in which each name lives."""
+
+__all__ = [*HOMES]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"agmpk has no {name!r}; it has {', '.join(HOMES)}, and its folders.")
+    return getattr(importlib.import_module(f"agmpk.{HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HOMES])

@@ -15,6 +15,11 @@ from agmpk.errors import AgmpkError
 if TYPE_CHECKING:
     import pandas as pd
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
@@ -70,3 +75,23 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str]) -> None:
     """
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8")
+
+
+@contextmanager
+def only_one(folder: str | os.PathLike[str], what: str) -> Iterator[None]:
+    """Hold ``folder`` for this process while the block runs; ``what`` is going on, in a message.
+
+    The operating system lets go of it when the process ends, however it ends.
+
+    Raises:
+        AgmpkError: another process holds it.
+    """
+    with open(Path(folder, ".lock"), "a") as lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise AgmpkError(
+                    f"In {folder} {what} by another process: wait until it has ended."
+                ) from error
+        yield

@@ -8,19 +8,24 @@ is an error in the browser's console; so its hooks are removed.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from sphinx.application import Sphinx
 
 from agmpk.book.cache import read_stamp, stale_reasons
 from agmpk.book.execute import execute_chapter
-from agmpk.book.tiers import Project, Tier, check_parameters
+from agmpk.book.tiers import Project, Tier, all_parameters
 from agmpk.errors import AgmpkError
+from agmpk.files import only_one
 
 #: Reasons shown on a progress line before "and N more".
 _SHOWN = 2
@@ -32,16 +37,20 @@ def run_chapters(
     chapters: Sequence[str] = (),
     *,
     force: bool = False,
+    jobs: int = 1,
     echo: Callable[[str], None] = print,
 ) -> list[str]:
     """Execute the stale ones of ``chapters`` (default: all) in ``tier``; return those executed.
 
-    Every parameter of every chapter is checked before the first one runs. Staleness is looked at
-    again when a chapter's turn comes, because an earlier chapter may have changed its inputs.
+    Every parameter of every chapter is checked before the first one runs. A chapter's turn comes
+    when those whose results it reads are done; whether it is stale is looked at then. With ``jobs``
+    above 1 so many run at a time, in processes; times that a chapter measures then mean little.
+
+    Raises:
+        AgmpkError: a chapter failed, or another run is executing chapters of this book.
     """
     names = [project.require_chapter(name) for name in chapters] or list(project.chapters())
-    for name in names:
-        check_parameters(project, tier, name)
+    after = {name: [n for n in follows(project, tier, name) if n in names] for name in names}
     plan = planned(project, tier, names, force=force)
     if plan:
         total = sum(expected_seconds(project, tier, name) for name in plan)
@@ -51,19 +60,81 @@ def run_chapters(
         )
     else:
         echo(f"Tier {tier.name}: all {len(names)} chapters are up to date.")
-    executed = []
-    for position, name in enumerate(names, start=1):
-        reasons = ["forced"] if force else stale_reasons(project, tier, name)
-        line = f"[{position}/{len(names)}] {name}"
-        if not reasons:
-            echo(f"{line}: up to date")
-            continue
-        guess = duration(expected_seconds(project, tier, name))
-        echo(f"{line}: executing, about {guess} ({summary(reasons)})")
-        stamp = execute_chapter(project, tier, name)
-        echo(f"{line}: done in {duration(stamp.seconds)}")
-        executed.append(name)
+    line = {name: f"[{k}/{len(names)}] {name}" for k, name in enumerate(names, start=1)}
+    executed, waiting, running = [], list(names), {}
+    project.executed.mkdir(parents=True, exist_ok=True)
+    with only_one(project.executed, "chapters of this book are executed"), _pool(jobs) as pool:
+        while waiting or running:
+            undone = {*waiting, *running.values()}
+            ready = [name for name in waiting if not undone & {*after[name]}]
+            if not ready and not running:
+                ready = waiting[:1]  # two that read each other's results
+            for name in ready[: jobs - len(running)]:
+                waiting.remove(name)
+                reasons = ["forced"] if force else stale_reasons(project, tier, name)
+                if not reasons:
+                    echo(f"{line[name]}: up to date")
+                    continue
+                guess = duration(expected_seconds(project, tier, name))
+                echo(f"{line[name]}: executing, about {guess} ({summary(reasons)})")
+                running[pool.submit(execute_chapter, project, tier, name)] = name
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                name = running.pop(done)
+                echo(f"{line[name]}: done in {duration(done.result().seconds)}")
+                executed.append(name)
     return executed
+
+
+class _Here:
+    """Runs at once, in this process, what a pool would run elsewhere."""
+
+    def submit(self, function: Callable, *arguments: object) -> Future:
+        future: Future = Future()
+        future.set_result(function(*arguments))
+        return future
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[_Here | ProcessPoolExecutor]:
+    """Where chapters run. Processes, not threads: papermill changes the working directory."""
+    if jobs == 1:
+        yield _Here()
+        return
+    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def follows(project: Project, tier: Tier, chapter: str) -> list[str]:
+    """The chapters whose results ``chapter`` reads: it declares a parameter as input that names a
+    path which one of theirs names too, or a folder above it; or it describes the build.
+
+    Raises:
+        AgmpkError: a parameter of the tier that a notebook does not know.
+    """
+    others = [name for name in project.chapters() if name != chapter]
+    metadata = project.metadata(chapter)
+    if metadata.get("describes_build"):
+        return others
+    own = all_parameters(project, tier, chapter)
+    read = _paths(own[name] for name in metadata.get("input_parameters", ()) if name in own)
+    found = []
+    for other in others:
+        inputs = project.metadata(other).get("input_parameters", ())
+        values = all_parameters(project, tier, other)
+        written = _paths(value for name, value in values.items() if name not in inputs)
+        if any(r == w or w in r.parents for r in read for w in written):
+            found.append(other)
+    return found
+
+
+def _paths(values: Iterable[object]) -> set[Path]:
+    """What among the values, or the entries of lists, lies in the folder that runs write to."""
+    flat = [v for value in values for v in (value if isinstance(value, list) else [value])]
+    return {Path(v) for v in flat if isinstance(v, str) and v.startswith("book/_build/")}
 
 
 def planned(

@@ -1,21 +1,25 @@
 """Whether an executed chapter is what a run would give now: named digests, kept in a stamp.
 
-What a chapter rests on of the package is read from the source without running it: ``import``
-statements anywhere in the code (also inside functions), relative ones included, with the
-``__init__`` of every package on the way. A module named only in a string is not seen.
+What a chapter rests on of the package is read from the source without running it (by grimp): every
+``import`` anywhere in the code, also inside functions, and the ``__init__`` of every package on the
+way; not those that only type checkers see, nor a module named only in a string.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import importlib.util
 import json
+import os
 import platform
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import grimp
 import nbformat
 from IPython.core.inputtransformer2 import TransformerManager
 
@@ -24,31 +28,31 @@ from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
 
 
-def notebook_closure(notebook: Path, root: Path, package: str = "agmpk") -> tuple[Path, ...]:
-    """Files of ``package`` under ``root`` that ``notebook`` imports, directly or not, sorted."""
-    cells = nbformat.read(notebook, as_version=4).cells
-    found: set[Path] = set()
-    pending: list[tuple[str, ...]] = []
-    for number, cell in enumerate(cells):
-        if cell.cell_type != "code":
-            continue
-        try:
-            # Magics and shell escapes become plain Python first.
-            tree = ast.parse(TransformerManager().transform_cell(cell.source))
-        except SyntaxError as error:
-            raise AgmpkError(
-                f"{notebook.name}, cell {number}: not valid Python ({error.msg}, "
-                f"line {error.lineno} of the cell)."
-            ) from error
-        pending += _imported(tree, (), package)
+def notebook_closure(project: Project, chapter: str) -> tuple[Path, ...]:
+    """Files of the package that a chapter's notebook imports, directly or not, sorted.
+
+    Raises:
+        AgmpkError: a cell, or a module, is not valid Python.
+    """
+    names = _imported(project, chapter)
+    if not names:
+        return ()
+    graph, face = _import_graph(project), _face(project)
+    found: set[str] = set()
+    pending = [face.get(name, name) for name in names]
     while pending:
-        for file in _module_files(pending.pop(), root):
-            if file not in found:
-                found.add(file)
-                here = file.relative_to(root).with_suffix("").parts
-                parent = here[:-1]  # for a package's __init__, the package itself
-                pending += _imported(ast.parse(file.read_bytes(), str(file)), parent, package)
-    return tuple(sorted(found))
+        name = pending.pop()
+        if name and name not in found:
+            found.add(name)
+            # Importing a module runs the __init__ of every package above it.
+            pending.append(name.rpartition(".")[0])
+            if name in graph.modules:  # else an attribute, whose module is the part before it
+                pending += graph.find_modules_directly_imported_by(name)
+    files = []
+    for name in found & graph.modules:
+        path = project.root.joinpath(*name.split("."))
+        files.append(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
+    return tuple(sorted(files))
 
 
 def package_data(modules: Iterable[Path]) -> tuple[Path, ...]:
@@ -65,32 +69,74 @@ def package_data(modules: Iterable[Path]) -> tuple[Path, ...]:
     return tuple(sorted(found))
 
 
-def _imported(tree: ast.AST, parent: tuple[str, ...], package: str) -> list[tuple[str, ...]]:
-    """Dotted names, as tuples, that ``tree`` imports from ``package``."""
-    names: list[tuple[str, ...]] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names += [tuple(alias.name.split(".")) for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
-            base = tuple(node.module.split(".")) if node.module else ()
-            if node.level:
-                base = parent[: len(parent) - node.level + 1] + base
-            names.append(base)
-            # ``from agmpk.prior import ou`` may name a module as well as an attribute.
-            names += [(*base, alias.name) for alias in node.names]
-    return [name for name in names if name[:1] == (package,)]
+def _import_graph(project: Project) -> grimp.ImportGraph:
+    """Who imports whom in the package, read from its source; what only type checkers see left out.
 
-
-def _module_files(name: tuple[str, ...], root: Path) -> list[Path]:
-    """Files executed by importing ``name``: each package's ``__init__`` and the module itself.
-
-    The last part may be an attribute rather than a module; then it adds nothing.
+    Raises:
+        AgmpkError: the package that would be imported is not the one beside the notebooks.
     """
-    files = []
-    for depth in range(1, len(name) + 1):
-        path = root.joinpath(*name[:depth])
-        files += [path / "__init__.py", path.with_name(path.name + ".py")]
-    return [file for file in files if file.is_file()]
+    beside = project.root / project.package
+    spec = importlib.util.find_spec(project.package)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if not (places and beside.is_dir() and os.path.samefile(places[0], beside)):
+        raise AgmpkError(
+            f"Notebooks here would import {project.package} from {places or 'nowhere'}, not from "
+            f"{beside}: use the environment of this checkout (make setup)."
+        )
+    files = sorted(beside.rglob("*.py"))
+    return _graph_of(project.package, tuple((str(f), f.stat().st_mtime_ns) for f in files))
+
+
+@lru_cache(maxsize=4)
+def _graph_of(package: str, _files: tuple) -> grimp.ImportGraph:
+    try:
+        return grimp.build_graph(package, exclude_type_checking_imports=True, cache_dir=None)
+    except grimp.exceptions.GrimpException as error:
+        raise AgmpkError(f"The imports of {package} cannot be read: {error}.") from error
+
+
+def _face(project: Project) -> dict[str, str]:
+    """Where the names live that the package's own __init__ fetches when they are asked for: it
+    names them in a block for type checkers."""
+    tree = ast.parse((project.root / project.package / "__init__.py").read_bytes())
+    blocks = [node for node in tree.body if isinstance(node, ast.If)]
+    return {
+        f"{project.package}.{alias.name}": node.module
+        for block in blocks
+        for node in block.body
+        if isinstance(node, ast.ImportFrom) and node.module
+        for alias in node.names
+    }
+
+
+def _imported(project: Project, chapter: str) -> set[str]:
+    """Dotted names of the package that the notebook imports, or reaches by ``package.name``."""
+    notebook, nodes = project.notebook(chapter), []
+    for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells):
+        if cell.cell_type != "code":
+            continue
+        try:
+            # Magics and shell escapes become plain Python first.
+            nodes += ast.walk(ast.parse(TransformerManager().transform_cell(cell.source)))
+        except SyntaxError as error:
+            raise AgmpkError(
+                f"{notebook.name}, cell {number}: not valid Python ({error.msg}, "
+                f"line {error.lineno} of the cell)."
+            ) from error
+    names, called = set(), {}  # called: what the notebook calls the modules it imports
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+            for alias in node.names:
+                top = alias.name.split(".")[0]
+                called[alias.asname or top] = alias.name if alias.asname else top
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            # ``from agmpk.prior import ou`` may name a module as well as an attribute.
+            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    for node in nodes:
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            names.add(f"{called.get(node.value.id, '')}.{node.attr}")
+    return {name for name in names if name.split(".")[0] == project.package}
 
 
 def chapter_digest(project: Project, chapter: str, parameters: Mapping[str, Any]) -> dict[str, str]:
@@ -110,7 +156,7 @@ def chapter_digest(project: Project, chapter: str, parameters: Mapping[str, Any]
     }
     for name, value in parameters.items():
         parts[f"parameter {name}"] = json.dumps(value, sort_keys=True, default=str)
-    modules = notebook_closure(notebook, project.root)
+    modules = notebook_closure(project, chapter)
     files = [*modules, *package_data(modules), *input_files(project, chapter, parameters)]
     if project.metadata(chapter).get("describes_build"):
         stamps = [project.stamp(other) for other in project.chapters() if other != chapter]
@@ -155,7 +201,8 @@ def _notebook_digest(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Stamp:
-    """How a chapter was executed. ``parts`` are the named digests, ``reads`` the data it opened."""
+    """How a chapter was executed. ``parts`` are the named digests, ``output`` that of the executed
+    notebook, ``reads`` the data it opened."""
 
     chapter: str
     tier: str
@@ -164,6 +211,7 @@ class Stamp:
     date: str
     machine: str
     parts: Mapping[str, str]
+    output: str
     reads: list[str] = field(default_factory=list)
 
 
@@ -185,7 +233,10 @@ def stale_reasons(project: Project, tier: Tier, chapter: str) -> list[str]:
     """Why the executed ``chapter`` is not what ``tier`` would give now; empty if it is."""
     parameters = check_parameters(project, tier, chapter)
     stamp = read_stamp(project, chapter)
-    if stamp is None or not project.executed_notebook(chapter).is_file():
+    executed = project.executed_notebook(chapter)
+    if stamp is None or not executed.is_file():
         return ["never executed"]
     reasons = [] if stamp.tier == tier.name else [f"was executed in tier {stamp.tier}"]
+    if sha256(executed) != stamp.output:
+        reasons.append(f"{executed.relative_to(project.root).as_posix()} is damaged or was edited")
     return reasons + differences(stamp.parts, chapter_digest(project, chapter, parameters))

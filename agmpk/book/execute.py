@@ -3,15 +3,13 @@ with a note on top that says how much work went into what the reader sees."""
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,7 +23,7 @@ from agmpk.book import watch
 from agmpk.book.cache import Stamp, chapter_digest, write_stamp
 from agmpk.book.tiers import Project, Tier, check_parameters, load_tier, notebook_parameters
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path
+from agmpk.files import atomic_path, sha256
 
 #: Text before the table of parameters.
 INTRODUCTION = "This page was executed in the tier **{tier}** ({description})."
@@ -64,11 +62,6 @@ def add_note(notebook: nbformat.NotebookNode, text: str) -> None:
     notebook.cells.insert(1 if first is not None and first.cell_type == "markdown" else 0, cell)
 
 
-# By path, and without ``import``: no name of ours may appear in the notebook's namespace.
-_START_WATCH = f"__import__('runpy').run_path({watch.__file__!r}) and None"
-_UNWATCHED = "the kernel did not load agmpk/book/watch.py."
-
-
 def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     """Execute ``chapter`` in ``tier``; write the executed notebook and its stamp; return the stamp.
 
@@ -81,10 +74,13 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     project.executed.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         log, output = Path(folder, "reads.txt"), Path(folder, f"{chapter}.ipynb")
-        with _watched(project, chapter, parameters, log):
-            _run(project, chapter, parameters, output)
+        start = _start_watch(project, chapter, parameters, log)
+        _run(project, chapter, parameters, output, start)
         if not log.exists():
-            raise AgmpkError(f"{chapter}.ipynb ran, but its reads were not watched: {_UNWATCHED}")
+            raise AgmpkError(
+                f"{chapter}.ipynb ran, but its reads were not watched: the kernel did not load "
+                f"{watch.__file__}."
+            )
         reads = sorted(set(log.read_text(encoding="utf-8").splitlines()))
         notebook = nbformat.read(output, as_version=4)
     seconds = round(time.monotonic() - started, 1)
@@ -97,14 +93,20 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(),
         parts=parts,
+        output=sha256(project.executed_notebook(chapter)),
         reads=reads,
     )
     write_stamp(project, stamp)
     return stamp
 
 
-def _run(project: Project, chapter: str, parameters: dict[str, Any], output: Path) -> None:
-    """Run the notebook in a new kernel; a failed cell or a dead kernel is one sentence."""
+def _run(
+    project: Project, chapter: str, parameters: dict[str, Any], output: Path, start: str
+) -> None:
+    """Run the notebook in a new kernel that executes ``start`` first; a failed cell or a dead
+    kernel is one sentence."""
+    # Or every log would have a remark about frozen modules.
+    os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     try:
         papermill.execute_notebook(
             str(project.notebook(chapter)),
@@ -114,7 +116,7 @@ def _run(project: Project, chapter: str, parameters: dict[str, Any], output: Pat
             kernel_name="python3",
             progress_bar=sys.stderr.isatty(),
             extra_arguments=[
-                f"--IPKernelApp.exec_lines={_START_WATCH}",
+                f"--IPKernelApp.exec_lines={start}",
                 "--IPKernelApp.log_level=50",  # no remarks on its connection, or on being stopped
             ],
         )
@@ -151,32 +153,17 @@ def _finish(project: Project, tier: Tier, chapter: str, notebook: nbformat.Noteb
         nbformat.write(notebook, temporary)
 
 
-@contextmanager
-def _watched(
-    project: Project, chapter: str, parameters: Mapping[str, Any], log: Path
-) -> Iterator[None]:
-    """Set the environment that makes the kernel started inside watch its reads."""
+def _start_watch(project: Project, chapter: str, parameters: Mapping[str, Any], log: Path) -> str:
+    """The line that has a kernel watch its reads; by path, and without ``import``, so that no name
+    of ours appears in the notebook's namespace."""
     settings = {
         "root": str(project.root),
         "chapter": chapter,
         "inputs": list(project.inputs(chapter, parameters)),
         "log": str(log),
     }
-    added = {
-        watch.VARIABLE: json.dumps(settings),
-        "AGMPK_DATA": str(project.root / "data"),  # what the digests cover, not another folder
-        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # no remark about frozen modules in every log
-    }
-    before = {name: os.environ.get(name) for name in added}
-    os.environ.update(added)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+    names = {"WATCH": settings}
+    return f"__import__('runpy').run_path({watch.__file__!r}, {names!r}) and None"
 
 
 def _failure(project: Project, chapter: str, error: PapermillExecutionError, output: Path) -> str:

@@ -9,6 +9,8 @@ A tier is one small YAML file in ``notebooks/tiers/``::
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +26,11 @@ from agmpk.errors import AgmpkError
 
 @dataclass(frozen=True)
 class Project:
-    """The book project under ``root`` (the folder with ``_toc.yml``)."""
+    """The book project under ``root`` (the folder with ``_toc.yml``), whose notebooks import the
+    ``package`` beside it."""
 
     root: Path
+    package: str = "agmpk"
 
     @property
     def toc(self) -> Path:
@@ -197,3 +201,12 @@ def check_parameters(project: Project, tier: Tier, chapter: str) -> dict[str, An
                 f"parameters cell knows only: {', '.join(known) or 'nothing'}."
             )
     return parameters
+
+
+def all_parameters(project: Project, tier: Tier, chapter: str) -> dict[str, Any]:
+    """The values of every parameter of ``chapter`` in ``tier``: the tier's, else the notebook's."""
+    found = {}
+    for name, entry in notebook_parameters(project.notebook(chapter)).items():
+        with contextlib.suppress(ValueError, SyntaxError):  # an expression stays out
+            found[name] = ast.literal_eval(entry["default"])
+    return found | check_parameters(project, tier, chapter)

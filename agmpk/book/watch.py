@@ -1,18 +1,14 @@
 """Watch which files under ``data/`` a running notebook opens, and refuse undeclared ones.
 
-The runner starts the kernel with :data:`VARIABLE` set and has it run this file first. The hook
-sees every file opened through Python. It does not see what compiled code opens by itself (a
-safetensors weight file; its configuration beside it is seen) or what a child process opens.
+The runner has the kernel run this file first, with ``WATCH`` set. The hook sees every file opened
+through Python. It does not see what compiled code opens by itself (a safetensors weight file; its
+configuration beside it is seen) or what a child process opens.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-
-#: Environment variable with the JSON of :class:`_Watch`'s arguments.
-VARIABLE = "AGMPK_TRACE"
 
 _WRITING = os.O_WRONLY | os.O_RDWR
 
@@ -52,10 +48,6 @@ class _Watch:
             log.write(name + "\n")
 
 
-def install() -> None:
-    """Install the hook if the environment asks for it; it stays for the life of the process."""
-    if settings := os.environ.get(VARIABLE):
-        sys.addaudithook(_Watch(**json.loads(settings)))
-
-
-install()
+if settings := globals().get("WATCH"):  # the arguments of _Watch, given by the runner
+    os.environ["AGMPK_DATA"] = os.path.join(settings["root"], "data")  # what the digests cover
+    sys.addaudithook(_Watch(**settings))  # stays for the life of the process

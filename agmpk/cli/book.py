@@ -11,6 +11,13 @@ from agmpk.cli.lazy import OneLineGroup
 
 _tier = click.option("--tier", default="laptop", show_default=True, help="smoke, laptop or paper.")
 _chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
+_jobs = click.option(
+    "--jobs",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1),
+    help="Chapters at a time; times measured by chapters then mean little.",
+)
 _force = click.option("--force", is_flag=True, help="Execute even what is up to date.")
 
 
@@ -31,14 +38,15 @@ def book(ctx: click.Context, root: Path) -> None:
 
 @book.command()
 @_tier
+@_jobs
 @_force
 @click.pass_obj
-def build(project, tier: str, force: bool) -> None:
+def build(project, tier: str, jobs: int, force: bool) -> None:
     """Execute the chapters that need it, then build the HTML book."""
     from agmpk.book.build import build_html, run_chapters
     from agmpk.book.tiers import load_tier
 
-    run_chapters(project, load_tier(project, tier), force=force, echo=_say)
+    run_chapters(project, load_tier(project, tier), force=force, jobs=jobs, echo=_say)
     build_html(project, echo=_say)
     _say(f"Open {os.path.relpath(project.index_html)}")
 
@@ -46,14 +54,15 @@ def build(project, tier: str, force: bool) -> None:
 @book.command()
 @_tier
 @_chapter
+@_jobs
 @_force
 @click.pass_obj
-def notebooks(project, tier: str, chapters: tuple[str, ...], force: bool) -> None:
+def notebooks(project, tier: str, chapters: tuple[str, ...], jobs: int, force: bool) -> None:
     """Execute the chapters that need it, without building pages."""
     from agmpk.book.build import run_chapters
     from agmpk.book.tiers import load_tier
 
-    run_chapters(project, load_tier(project, tier), chapters, force=force, echo=_say)
+    run_chapters(project, load_tier(project, tier), chapters, force=force, jobs=jobs, echo=_say)
 
 
 @book.command()

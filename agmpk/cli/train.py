@@ -16,14 +16,19 @@ Examples:
   agmpk train --recipe flow-small --run runs/small --checkpoint runs/small/checkpoint
   agmpk train --recipe my_settings.yaml --run runs/mine --seed 3 --device cuda
   agmpk train --run runs/mine --export --checkpoint runs/mine/checkpoint
+  agmpk train --recipe flow-gpu --recipe diffusion-gpu --run runs/gpu \\
+    --device cuda --workers 15 --minutes 8
   torchrun --standalone --nproc-per-node 4 --no-python -- \\
-    agmpk train --recipe flow-paper --run runs/paper --device cuda
+    agmpk train --recipe flow-gpu --run runs/paper --device cuda
 """
 )
 @click.option(
     "--recipe",
+    "recipes",
+    multiple=True,
     help="A shipped recipe (flow, diffusion, aicmet, transformer, node, ...), or a YAML file of "
-    "settings (the rest have defaults).",
+    "settings (the rest have defaults).  Several that share prior, seed and sizes are trained on "
+    "one stream of studies, each in a folder of the run named after its model.",
 )
 @click.option(
     "--run",
@@ -35,13 +40,22 @@ Examples:
 @click.option(
     "--checkpoint",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write the finished checkpoint to.",
+    help="Folder to write the finished checkpoint to (of several recipes: one folder in it each).",
 )
 @click.option(
     "--export", is_flag=True, help="Only write the checkpoint, from the last saved state."
 )
-@click.option("--steps", type=click.IntRange(1), help="Instead of the recipe's number of steps.")
-@click.option("--seed", type=click.IntRange(0), help="Instead of the recipe's seed.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1),
+    help="Instead of the recipe's number of steps; a finished run goes on from its plateau.",
+)
+@click.option("--seed", type=click.IntRange(0, 2**31), help="Instead of the recipe's seed.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Stop after this time, cooled down, with a state from which to go on.",
+)
 @click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where there is one.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all.")
 @click.option(
@@ -52,12 +66,13 @@ Examples:
     help="Processes that simulate studies ahead; changes no number.",
 )
 def train(
-    recipe: str | None,
+    recipes: tuple[str, ...],
     folder: Path,
     checkpoint: Path | None,
     export: bool,
     steps: int | None,
     seed: int | None,
+    minutes: float | None,
     device: str,
     threads: int | None,
     workers: int,
@@ -69,37 +84,44 @@ def train(
 
     from agmpk.training.checkpoint import save_checkpoint
     from agmpk.training.config import load_training_config
-    from agmpk.training.folder import run_config
-    from agmpk.training.run import train as run_training
-    from agmpk.training.run import trained_model
+    from agmpk.training.run import train_together, trained_model
 
     if export:
-        if checkpoint is None or recipe is not None:
+        if checkpoint is None or recipes:
             raise AgmpkError("--export needs --checkpoint FOLDER, and takes no --recipe.")
-        save_checkpoint(trained_model(run_config(folder), folder), folder, checkpoint)
+        save_checkpoint(trained_model(folder), folder, checkpoint)
         click.echo(f"checkpoint -> {checkpoint}")
         return
-    if recipe is None:
+    if not recipes:
         raise AgmpkError("Say what to train: --recipe NAME, or --export for a run that is there.")
-    settings = load_training_config(recipe).with_changes(steps=steps, seed=seed)
+    settings = [load_training_config(name).with_changes(steps=steps, seed=seed) for name in recipes]
+    kinds = [one.kind for one in settings]
+    if len(set(kinds)) < len(kinds):
+        raise AgmpkError("Two of these recipes train the same kind of model: run them apart.")
+    several = len(settings) > 1
+    runs = {folder / one.kind if several else folder: one for one in settings}
     if threads:
         torch.set_num_threads(threads)
     first = os.environ.get("RANK", "0") == "0"
-    with tqdm(
-        total=settings.steps, desc="train", unit="step", disable=None if first else True
-    ) as bar:
+    total = None if minutes else settings[0].steps
+    done = 0
+    with tqdm(total=total, desc="train", unit="step", disable=None if first else True) as bar:
 
         def report(step: int, loss: float) -> None:
+            nonlocal done
             if not bar.n:
                 bar.initial = step - 1  # a resumed run: what is left sets the time left
                 bar.n = step - 1
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{loss:.3f}")
+            done = step
 
-        model = run_training(settings, folder, report, device, workers)
+        train_together(runs, report, device, workers, minutes)
     if not first:
         return
-    click.echo(f"{settings.steps} steps done -> {folder}")
+    click.echo(f"{done or settings[0].steps} steps done -> {folder}")
     if checkpoint:
-        save_checkpoint(model, folder, checkpoint)
-        click.echo(f"checkpoint -> {checkpoint}")
+        for run, one in runs.items():
+            to = checkpoint / one.kind if several else checkpoint
+            save_checkpoint(trained_model(run), run, to)
+            click.echo(f"checkpoint -> {to}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.forecasting.registry import load_forecaster, model_names
+from agmpk.forecasting.load import load_forecaster, model_names
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.studies import Individual, Study
@@ -82,7 +82,7 @@ def trained_on(names: Sequence[str | Path], name: str) -> PriorConfig:
     Raises:
         AgmpkError: none of them is a checkpoint of that name.
     """
-    from agmpk.training.checkpoint import describe  # late: it needs PyTorch
+    from agmpk.models.checkpoint import describe  # late: it needs PyTorch
 
     shipped = name in model_names() and name != "naive"
     folders = [Path(n) for n in names if Path(n).is_dir()]

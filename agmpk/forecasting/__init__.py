@@ -7,6 +7,6 @@ cohort = generate(model, study, n=100)
 
 from agmpk.forecasting.cohort import generate, sampling_times
 from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.forecasting.registry import load_forecaster, model_names
+from agmpk.forecasting.load import load_forecaster, model_names
 
 __all__ = ["Forecast", "Forecaster", "generate", "load_forecaster", "model_names", "sampling_times"]

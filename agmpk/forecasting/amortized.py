@@ -11,12 +11,11 @@ from torch import nn
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecast, check_question
-from agmpk.models.from_study import task_from_study
-from agmpk.models.task import Task
+from agmpk.models.task import Task, task_from_study
 from agmpk.studies import Individual, Study
 
-# Targets beyond this multiple of the context's last time were never seen in training.
-FARTHEST = 2.0
+# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
+FARTHEST = 3.0
 
 
 class AmortizedForecaster:
@@ -36,7 +35,7 @@ class AmortizedForecaster:
         n_samples: int,
         seed: int,
     ) -> Forecast:
-        """As in :class:`Forecaster`; one route and one schedule of doses per study."""
+        """As in :class:`Forecaster`; any doses of anybody, past and planned."""
         context, prefix, times = check_question(context, target, times, n_samples)
         if not len(prefix) and not self.model.generates:
             raise AgmpkError(
@@ -47,18 +46,20 @@ class AmortizedForecaster:
         self._check_horizon(task, context.compound, prefix.id)
         generator = torch.Generator().manual_seed(seed)
         logs = self.model.sample(task, n_samples, generator, **self.options)
-        rest = logs[:, 0, 0, len(prefix) :] + task.target_dose[0, 0]
-        return Forecast(times, rest.exp().numpy())
+        samples = logs[:, 0, 0, -len(times) :].exp().numpy()
+        mean = self.model.mean(task)[0, 0, -len(times) :].exp().numpy()
+        return Forecast(times, samples, mean)
 
     @staticmethod
     def _check_horizon(task: Task, compound: str, name: str) -> None:
-        if not task.context_mask.any():
+        if not task.context.mask.any():
             return
-        last = float(task.context_times[task.context_mask].max())
-        asked = float(task.target_times.max())
-        if asked > FARTHEST * last:
+        frame = task.frame
+        seen = float(frame.since_scale[0])
+        asked = float(torch.where(task.asked, frame.target_clock.since, 0.0).max())
+        if asked > FARTHEST * seen and asked > FARTHEST * float(frame.time_scale[0]):
             raise AgmpkError(
-                f"The study of {compound} was sampled until {last:g} h after the dose; a forecast "
+                f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast "
                 f"of {name} at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask "
                 "for earlier times."
             )

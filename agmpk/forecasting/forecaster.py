@@ -6,7 +6,7 @@ Shapes: S samples, T times.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -27,7 +27,7 @@ class Forecast:
         times: float64[T] [h].
         samples: float64[S, T] [the study's concentration unit], > 0; each row is one coherent
             curve, residual error included.
-        point: float64[T], the point prediction of a model whose samples are not centred on it;
+        point: float64[T], the point prediction of a model that knows it better than its samples do;
             None means the mean of the log-samples.
     """
 
@@ -85,7 +85,8 @@ class Forecaster(Protocol):
 def check_question(
     context: Study, target: Individual, times: NDArray[np.float64], n_samples: int
 ) -> tuple[Study, Individual, NDArray[np.float64]]:
-    """Validate what every forecaster needs; return context and prefix reduced to usable values.
+    """Validate what every forecaster needs; return context and prefix reduced to usable samples:
+    values that are positive, and samples marked as below a limit.
 
     Raises:
         AgmpkError: no or unordered times, times inside the prefix, no samples asked for, or
@@ -103,10 +104,16 @@ def check_question(
             f"Individual {target.id} was observed until {target.times[-1]:g} h: "
             f"ask for times after that, not {times[0]:g} h."
         )
-    context, prefix = context.only_quantifiable(), target.quantifiable()
-    if not len(prefix) and not any(len(one) for one in context):
+    context = replace(context, individuals=[usable(one) for one in context])
+    prefix = usable(target)
+    if not len(prefix.quantifiable()) and not any(len(one.quantifiable()) for one in context):
         raise AgmpkError(
-            f"Individual {target.id} has no positive observation and neither has anybody else of "
-            f"the study of {context.compound}: there is nothing to forecast from."
+            f"Nothing of {context.compound} was quantified in {target.id} or in anybody else, so "
+            "nothing tells the level of a forecast: give at least one positive observation."
         )
     return context, prefix, times
+
+
+def usable(one: Individual) -> Individual:
+    """The individual with the samples that say something: positive, or below a limit."""
+    return one.select(one.concentrations > 0)

@@ -1,178 +1,236 @@
 """AICMET: an amortized mixed-effects model with latent variables (Ojeda Marin et al. 2025).
 
-A neural process with two levels.  The study effect z_s and the individual effect z_i are normal,
+An attentive neural process (Kim et al. 2019) with two levels.  A study effect z_s and individual
+effects z_i are normal,
 
-    z_s ~ q(z_s | context),            z_i ~ q(z_i | prefix, z_s),
+    z_s ~ p(z_s | context),            z_i ~ q(z_i | prefix, z_s),
 
-and given both, every unseen point is normal with mean and SD from a functional-attention decoder.
-Training maximizes the neural-process bound (Garnelo et al. 2018, eq. 9): the same q's, which also
-see the targets, take the place of the posterior,
+and given both, every asked point is normal with mean and SD from a perceptron of the flow's
+conditioning state at that time, z_s and z_i.  They enter after all attention, so a draw costs no
+more than the perceptron.  Training raises the bound
 
     ln p(rest | prefix, context) >= E ln p(rest | z_s, z_i)
-        - KL(q(z_s | context, targets) || q(z_s | context))
-        - KL(q(z_i | whole target, z_s) || q(z_i | prefix, z_s)).
+        - KL(q(z_s | context, targets) || p(z_s | context))
+        - sum_i KL(q(z_i | whole target, z_s) || q(z_i | prefix, z_s)),
 
-Shapes: S samples, B studies, J context individuals, R targets, T points, D width.
+in which the posterior of z_s sees every target of the study whole.  Two things in the loss make it
+other than a bound: each curve is weighted by its spread, and the batch mean of each divergence is
+free up to ``free_nats``.  Counting the free nats over a batch instead of study by study leaves the
+price of z_s in force where it is needed: with few others in the context, what the targets have in
+common is cheaper to say once, by z_s, than once for each by z_i.  With many, attention has told it
+already, the study effect is nearly a constant, and the model one of individual effects.
+
+Shapes: S draws, B studies, R targets, T points, W width, Z latent width, M study states.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from agmpk.models.curves import context_curves, target_curves
-from agmpk.models.features import TARGET_CHANNELS, target_features, warp
-from agmpk.models.frame import TRIM, Frame, to_frame
-from agmpk.models.functional_decoder import Asked, FunctionalDecoder, Keys, ask, lay_keys
-from agmpk.models.gaussian import point_nll
-from agmpk.models.hierarchy import CurveEncoder, StudyEncoder
-from agmpk.models.latent import LatentHead, standard
+from agmpk.models.conditioning import STUDY_STATES, ConditioningNetwork, Encoded
+from agmpk.models.frame import TRIM, Frame
+from agmpk.models.gaussian import antithetic
+from agmpk.models.heads import SD_FLOOR, curve_mean, curve_weight, point_nll
+from agmpk.models.process import normal
 from agmpk.models.task import Task
+
+AT_ONCE = 2**23  # hidden values of the decoder that are held at once in sampling
 
 
 @dataclass(frozen=True)
 class AicmetConfig:
-    """Sizes; ``free_nats``: divergence of each latent variable that costs nothing."""
+    """Sizes and training.
+
+    latent: width of z_s and of z_i.  draws: of both per step.  free_nats: mean divergence of each
+    over a batch that costs nothing.  temperature: factor on all noise in sampling.
+    """
 
     width: int = 128
-    curve_layers: int = 2
-    study_layers: int = 2
-    decoder_layers: int = 4
+    sample_width: int = 64
+    encoder_layers: int = 2
+    decoder_layers: int = 3
     latent: int = 16
-    free_nats: float = 0.5
+    draws: int = 2
+    free_nats: float = 0.25
+    temperature: float = 1.0
 
-    def to_dict(self) -> dict[str, int | float]:
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)
 
 
 @dataclass(frozen=True)
-class Known:
-    """What the encoders say: study [B, D] (and with the targets), the targets' prefix [B, R, D]
-    (and whole), keys of the decoder."""
+class Normal:
+    """Independent normal components: mean and sd [..., Z]."""
 
-    study: Tensor
-    study_whole: Tensor | None
-    prefix: Tensor
-    whole: Tensor | None
-    keys: Keys
+    mean: Tensor
+    sd: Tensor
+
+    def draw(self, noise: Tensor) -> Tensor:
+        """A draw from standard normal ``noise`` of the same or a larger shape."""
+        return self.mean + self.sd * noise
+
+    def divergence(self, other: Normal) -> Tensor:
+        """KL(self || other) [...] in nats."""
+        ratio = self.sd / other.sd
+        away = (self.mean - other.mean) / other.sd
+        return (0.5 * (ratio.square() + away.square() - 1) - ratio.log()).sum(-1)
+
+
+class LatentHead(nn.Module):
+    """The law of a latent variable from what is known; SD 0.3 at the start."""
+
+    def __init__(self, known: int, width: int, latent: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(known, width), nn.GELU())
+        self.out = nn.Linear(width, 2 * latent)
+        with torch.no_grad():
+            self.out.weight[latent:] = 0.0
+            self.out.bias[latent:] = math.log(math.expm1(0.3 - SD_FLOOR))
+
+    def forward(self, known: Tensor) -> Normal:
+        """[..., known] -> law of [..., Z]."""
+        mean, raw = self.out(self.body(known)).to(self.out.weight.dtype).chunk(2, -1)
+        return Normal(mean, F.softplus(raw) + SD_FLOOR)
+
+
+class LatentDecoder(nn.Module):
+    """Mean and SD of a point from its state and the latent variables."""
+
+    def __init__(self, width: int, latent: int) -> None:
+        super().__init__()
+        self.known = nn.Linear(width, width)
+        self.latent = nn.Linear(2 * latent, width, bias=False)
+        self.middle = nn.Linear(width, width)
+        self.out = nn.Linear(width, 2)
+        nn.init.zeros_(self.out.weight)
+        with torch.no_grad():
+            self.out.bias.copy_(torch.tensor([0.0, math.log(math.expm1(0.7 - SD_FLOOR))]))
+
+    def forward(self, state: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
+        """state [B, R, T, W], z [S, B, R, 2 Z] -> mean and SD [S, B, R, T]."""
+        h = F.gelu(self.known(state) + self.latent(z)[..., None, :])
+        h = h + F.gelu(self.middle(h))
+        mean, raw = self.out(h).to(self.out.weight.dtype).unbind(-1)
+        return mean, F.softplus(raw) + SD_FLOOR
 
 
 class AicmetModel(nn.Module):
-    """Learns with ``loss``, answers with ``sample``."""
+    """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
-    kind = "aicmet"
+    kind: ClassVar[str] = "aicmet"
     generates = True
 
     def __init__(self, config: AicmetConfig) -> None:
         super().__init__()
         self.config = config
         width, latent = config.width, config.latent
-        self.curves = CurveEncoder(width, config.curve_layers)
-        self.studies = StudyEncoder(width, config.study_layers)
-        self.member = nn.Linear(width, width)
+        self.network = ConditioningNetwork(
+            width, config.sample_width, config.encoder_layers, config.decoder_layers
+        )
+        self.study = nn.Linear(STUDY_STATES * width, width)
         self.study_effect = LatentHead(width, width, latent)
+        self.study_posterior = LatentHead(2 * width + 1, width, latent)
         self.individual_effect = LatentHead(width + latent, width, latent)
-        self.decoder = FunctionalDecoder(TARGET_CHANNELS, 2 * latent, width, config.decoder_layers)
+        self.decoder = LatentDecoder(width, latent)
 
     def loss(self, task: Task, generator: torch.Generator) -> Tensor:
-        """Negative bound per point, averaged over the curves.
+        """Weighted negative bound per point, averaged over the curves (see the module).
 
         Each curve counts in proportion to the root mean square spread of its frame, as in the
         flow's loss; a target with neither prefix nor context has no level and does not count.
         """
-        task = task.trimmed()
-        frame = to_frame(task)
-        free = task.target_mask & ~task.prefix_mask
-        free = free & (frame.use.any(-1)[:, None] | task.prefix_mask.any(-1))[..., None]
-        kind = self.member.weight.dtype
-        known = self.encode(task, frame, whole=True)
-        noise = standard((2, *free.shape[:2], self.config.latent), generator)
-        prior_s, post_s = self.study_effect(known.study), self.study_effect(known.study_whole)
-        z_s = post_s.draw(noise[0, :, 0])
-        prior_i, post_i = self.individual(known.prefix, z_s), self.individual(known.whole, z_s)
-        z_i = post_i.draw(noise[1])
-        mean, sd = self.decode(task, frame, free, known, z_s[None], z_i[None])
-        x = frame.encode(task.target_logs).clamp(-TRIM, TRIM)[free].to(kind)
-        nll = torch.zeros(free.shape, dtype=kind, device=free.device)
-        nll = nll.masked_scatter(free, point_nll(mean[0], sd[0], x)).sum(-1)
+        frame = task.frame
+        free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
+        kind = self.study.weight.dtype
+        known = self.network.encode(task)
+        whole = self.network.encode_target(task, task.prefix | free)[0][:, :, 0]
+        state = self.network.decode(task, known)
 
+        code, own = self.study(known.study.flatten(1)), known.own[:, :, 0]
+        prior_s, post_s = self.study_effect(code), self._study_posterior(code, whole, free)
+        S, (B, R) = self.config.draws, free.shape[:2]
+        noise = normal((S, B, R + 1, self.config.latent), generator, prior_s.mean)
+        z_s = post_s.draw(noise[:, :, 0])
+        prior_i, post_i = self._individual(own, z_s), self._individual(whole, z_s)
+        z_i = post_i.draw(noise[:, :, 1:])
+        mean, sd = self._decode(state, z_s, z_i)
+
+        x = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0).to(kind)
         points = free.sum(-1).to(kind)
         counted = (points > 0).to(kind)
-        least = self.config.free_nats
-        kl_s = post_s.divergence(prior_s).clamp(min=least)
-        kl_i = post_i.divergence(prior_i).clamp(min=least)
-        share = kl_s / counted.sum(-1).clamp(min=1)
-        square = torch.where(free, frame.spread.square(), 0.0).sum(-1).to(kind)
-        weight = counted * (square / points.clamp(min=1)).sqrt()
-        curve = weight * (nll + kl_i + share[:, None]) / points.clamp(min=1)
-        return curve.sum() / counted.sum().clamp(min=1)
+        weight = curve_weight(frame.spread.to(kind), free)
+        cost = counted * weight / points.clamp(min=1)
+        each_s = cost.sum(-1) / counted.sum(-1).clamp(min=1)
+        loss = curve_mean(point_nll(mean, sd, x), free, weight)
+        for kl, price in (
+            (post_s.divergence(prior_s), each_s),
+            (post_i.divergence(prior_i), cost),
+        ):
+            here = (price > 0).to(kind).expand_as(kl)
+            average = (kl * here).sum() / here.sum().clamp(min=1)
+            total = (kl * price).sum() * (price.numel() / kl.numel())
+            charged = (1 - self.config.free_nats / average.clamp(min=1e-6)).clamp(min=0)
+            loss = loss + charged * total / counted.sum().clamp(min=1)
+        return loss
 
     @torch.no_grad()
     def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
-        """Draws of ln(y / dose) [S, B, R, T]; at prefix points the observed value itself.
+        """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
 
         One draw is one study effect, one individual effect, and residual error at every point.
+        The effects are drawn first, so that they are the same whatever is asked.
         """
-        frame = to_frame(task)
-        free = task.target_mask & ~task.prefix_mask
-        known = self.encode(task, frame, whole=False)
-        B, R, latent = *free.shape[:2], self.config.latent
-        z_s = self.study_effect(known.study).draw(standard((samples, B, latent), generator))
-        z_i = self.individual(known.prefix, z_s).draw(standard((samples, B, R, latent), generator))
-        mean, sd = self.decode(task, frame, free, known, z_s, z_i)
-        error = standard(tuple(mean.shape), generator).to(mean)
-        x = torch.zeros((samples, *free.shape), dtype=frame.spread.dtype, device=free.device)
-        x[:, free] = (mean + sd * error).to(x.dtype)
-        return torch.where(task.prefix_mask, task.target_logs, frame.decode(x))
+        frame = task.frame
+        B, R, T = task.asked.shape
+        shape = (B, R + 1, self.config.latent)
+        effects = antithetic(samples, shape, generator, self.study.weight)
+        mean, sd = self._laws(task, frame, self.config.temperature * effects)
+        error = self.config.temperature * antithetic(samples, (B, R, T), generator, mean)
+        return torch.where(task.prefix, task.target.logs, frame.decode(mean + sd * error))
 
-    def encode(self, task: Task, frame: Frame, whole: bool) -> Known:
-        """Run both encoders; ``whole``: also with the targets' unseen points (training only)."""
-        kind = self.member.weight.dtype
-        B, R, _ = task.target_mask.shape
-        present = task.context_mask.any(-1)
-        groups = [
-            context_curves(task, frame),
-            target_curves(task, frame, task.prefix_mask),
-            *([target_curves(task, frame, task.target_mask)] if whole else []),
-        ]
-        (context, points), (prefix, seen), *rest = self.curves.many(groups, kind)
-        context = context.unflatten(0, present.shape)
-        study, members = self.studies(context, present)
-        study_whole, wholes = None, None
-        if whole:
-            wholes = rest[0][0].unflatten(0, (B, R))
-            there = task.target_mask.any(-1)
-            study_whole, _ = self.studies(
-                torch.cat([context, wholes], 1), torch.cat([present, there], 1)
-            )
-        # A context point knows its place in the study through its individual.
-        points = points + self.member(members).flatten(0, 1)[groups[0].curve]
-        owner = torch.cat([torch.full_like(groups[0].curve, -1), groups[1].curve % R])
-        keys = lay_keys(
-            torch.cat([points, seen]),
-            owner,
-            torch.cat([groups[0].u, groups[1].u]).to(kind),
-            torch.cat([groups[0].curve // present.shape[1], groups[1].curve // R]),
-            B,
-        )
-        return Known(study, study_whole, prefix.unflatten(0, (B, R)), wholes, keys)
+    @torch.no_grad()
+    def mean(self, task: Task, samples: int = 256) -> Tensor:
+        """Mean of ln y [B, R, T] over a fixed set of ``samples`` study and individual effects: no
+        other random numbers, and at each time the same whatever else is asked."""
+        frame = task.frame
+        fixed = torch.Generator().manual_seed(0)
+        noise = antithetic(samples, (2, self.config.latent), fixed, self.study.weight)
+        effects = noise[:, None, [0] + [1] * task.asked.shape[1]]
+        mean, _ = self._laws(task, frame, effects.expand(-1, len(task), -1, -1))
+        return torch.where(task.prefix, task.target.logs, frame.decode(mean.mean(0)))
 
-    def individual(self, state: Tensor, z_s: Tensor):
-        """Law of z_i given what is seen of the individual [B, R, D] and z_s [..., B, Z]."""
+    def _laws(self, task: Task, frame: Frame, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean and SD [S, B, R, T] of x for standard normal ``noise`` [S, B, 1 + R, Z]."""
+        known: Encoded = self.network.encode(task)
+        state = self.network.decode(task, known)
+        law = self.study_effect(self.study(known.study.flatten(1)))
+        parts = []
+        for part in noise.split(max(1, AT_ONCE // max(1, state.numel()))):
+            z_s = law.draw(part[:, :, 0])
+            z_i = self._individual(known.own[:, :, 0], z_s).draw(part[:, :, 1:])
+            parts.append(self._decode(state, z_s, z_i))
+        return tuple(torch.cat(values).to(frame.spread) for values in zip(*parts, strict=True))
+
+    def _study_posterior(self, code: Tensor, whole: Tensor, free: Tensor) -> Normal:
+        """Law of z_s given the study's code [B, W] and its targets [B, R, W] as a set."""
+        there = free.any(-1, keepdim=True).to(whole.dtype)
+        number = there.sum(1)
+        together = (whole * there).sum(1) / number.clamp(min=1)
+        return self.study_posterior(torch.cat([code, together, number.log1p()], -1))
+
+    def _individual(self, state: Tensor, z_s: Tensor) -> Normal:
+        """Law of z_i given what is seen of the individual [B, R, W] and z_s [S, B, Z]."""
         R = state.shape[1]
-        z_s = z_s[..., None, :].expand(*z_s.shape[:-1], R, -1)
-        state = state.expand(*z_s.shape[:-1], -1)
-        return self.individual_effect(torch.cat([state, z_s], -1))
+        z_s = z_s[:, :, None].expand(-1, -1, R, -1)
+        return self.individual_effect(torch.cat([state.expand(len(z_s), -1, -1, -1), z_s], -1))
 
-    def decode(
-        self, task: Task, frame: Frame, free: Tensor, known: Known, z_s: Tensor, z_i: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Mean and SD [S, F] of x at the F points where ``free``."""
-        kind = self.member.weight.dtype
-        u = warp(task.target_times / frame.time_scale[:, None, None]).to(kind)
-        asked: Asked = ask(free, u)
+    def _decode(self, state: Tensor, z_s: Tensor, z_i: Tensor) -> tuple[Tensor, Tensor]:
         z = torch.cat([z_s[:, :, None].expand_as(z_i), z_i], -1)
-        points = target_features(task, frame)[free].to(kind)
-        return self.decoder(points, asked, known.keys, known.study, z)
+        return self.decoder(state, z)

@@ -27,7 +27,7 @@ def near_in_time(u_query: Tensor, u: Tensor, mask: Tensor, heads: int) -> Tensor
     """Bias [N, H, Q, K] of queries at warped times [N, Q] on keys at [N, K]: some heads see
     everything in ``mask``, some mostly what is near in time."""
     distance = (u_query[:, :, None] - u[:, None, :]).abs()
-    slopes = u.new_tensor([*TIME_SLOPES, *[0.0] * (heads - len(TIME_SLOPES))])
+    slopes = u.new_tensor([*TIME_SLOPES, *[0.0] * heads][:heads])
     bias = -slopes[:, None, None] * distance[:, None]
     return bias.masked_fill(~mask[:, None, None], INVISIBLE)
 
@@ -47,21 +47,24 @@ class Attention(nn.Module):
         """Attend from ``x`` [N, Q, D] to ``source`` [N, K, source]."""
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
         key, value = self.key_value(source).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        y = attend(query, key.transpose(-2, -3), value.transpose(-2, -3), bias)
+        y = attend(query, key.transpose(-2, -3), value.transpose(-2, -3), bias).to(x.dtype)
         return self.out(y.transpose(-2, -3).flatten(-2))
 
 
 def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Scaled dot-product attention [N, H, Q, D / H], on a CPU never in half precision.
+    """Scaled dot-product attention [N, H, Q, D / H].
 
-    There the backward pass of half-precision attention is thirty times slower, which would undo
-    what bf16 matrix products gain.
+    On a GPU in half precision wherever matrix products need not be exact (``allow_tf32``), which
+    is several times faster; on a CPU never, where its backward pass is thirty times slower.
     """
-    if query.device.type != "cpu":
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias.to(query.dtype))
-    with torch.autocast("cpu", enabled=False):
-        query, key, value = (a.to(bias.dtype) for a in (query, key, value))
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+    if query.device.type == "cpu":
+        kind = bias.dtype
+    else:
+        exact = query.dtype == torch.float32 and not torch.backends.cuda.matmul.allow_tf32
+        kind = query.dtype if exact else torch.bfloat16
+    with torch.autocast(query.device.type, enabled=False):
+        query, key, value, bias = (a.to(kind) for a in (query, key, value, bias))
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias).to(value.dtype)
 
 
 class FeedForward(nn.Sequential):

@@ -24,12 +24,8 @@ from agmpk.models.features import (
     DOSE_CHANNELS,
     QUERY_CHANNELS,
     SAMPLE_CHANNELS,
-    context_samples,
-    dose_features,
-    query_features,
     target_samples,
 )
-from agmpk.models.frame import Frame, warp
 from agmpk.models.task import Task
 
 STUDY_STATES = 8
@@ -158,37 +154,38 @@ class ConditioningNetwork(nn.Module):
         self.member = nn.Linear(width, sample_width)
         self.decoder = Decoder(width, sample_width, decoder_layers)
 
-    def encode(self, task: Task, frame: Frame, points: int | None = None) -> Encoded:
-        """Encode the context and the known part of the targets; ``points``: at most so many prefix
-        samples (found in the task where it is not given)."""
-        points = prefix_points(task) if points is None else points
+    def encode(self, task: Task) -> Encoded:
+        """Encode the context and the known part of the targets."""
+        told = task.features
         seen = task.context.mask if self.limit_tokens else task.context.quantified
-        tokens, _ = self.individual(context_samples(task, frame), seen)
+        tokens, _ = self.individual(told.context, seen)
         present = seen.any(-1)
         study, members = self.study(self.widen(tokens[:, :, 0]), present)
         # A context sample knows its place in the study through its individual.
         samples = tokens[:, :, 1:] + self.member(members)[:, :, None]
-        own, own_mask = self.encode_target(task, frame, task.prefix[..., :points])
-        u = warp(frame.context_clock.since / frame.since_scale[:, None, None])
+        shown = task.prefix[..., : task.longest_prefix]
+        own, own_mask = self._encode_target(task, told.prefix, shown)
         return Encoded(
-            study, members, samples.flatten(1, 2), u.flatten(1), seen.flatten(1), own, own_mask
+            study,
+            members,
+            samples.flatten(1, 2),
+            told.u_context.flatten(1),
+            seen.flatten(1),
+            own,
+            own_mask,
         )
 
-    def encode_target(self, task: Task, frame: Frame, shown: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_target(self, task: Task, shown: Tensor) -> tuple[Tensor, Tensor]:
         """The targets of which ``shown`` [B, R, P] is seen, and their doses: tokens and mask."""
+        return self._encode_target(task, target_samples(task, task.frame, shown), shown)
+
+    def _encode_target(self, task: Task, samples: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
         if not self.limit_tokens:
             shown = shown & ~task.target.below[..., : shown.shape[-1]]
         dosed = task.target.dosed if self.dose_tokens else torch.zeros_like(task.target.dosed)
-        samples = target_samples(task, frame, shown)
-        own, mask = self.individual(samples, shown, dose_features(task, frame), dosed)
+        own, mask = self.individual(samples, shown, task.features.doses, dosed)
         return self.widen(own), mask
 
-    def decode(self, task: Task, frame: Frame, known: Encoded) -> Tensor:
+    def decode(self, task: Task, known: Encoded) -> Tensor:
         """States [B, R, T, W] of the targets' points."""
-        u = warp(frame.target_clock.since / frame.since_scale[:, None, None])
-        return self.decoder(query_features(task, frame), u, known)
-
-
-def prefix_points(task: Task) -> int:
-    """The longest prefix, at least 1."""
-    return max(1, int(task.prefix.sum(-1).max()))
+        return self.decoder(task.features.queries, task.features.u_target, known)

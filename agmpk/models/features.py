@@ -9,7 +9,7 @@ Shapes: B studies, N individuals, T samples, D doses, C channels.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -175,7 +175,7 @@ def query_features(task: Task, frame: Frame) -> Tensor:
     limited = ~task.limit.isnan()[:, None, None]
     limit = torch.where(limited, task.limit[:, None, None] - frame.reference[:, None, None], 0.0)
     above = ((frame.centre - limit) / spread).clamp(-8, 8)
-    other = torch.where(frame.shared[..., None], frame.fitted, frame.naive) - frame.centre
+    other = torch.where(frame.shared, frame.fitted, frame.naive) - frame.centre
     ahead = (times - frame.last_time[..., None]).clamp(min=0)
     oral = (task.target.dosed & task.target.dose_oral).any(-1, keepdim=True).to(times.dtype)
     rates = frame.study_rates[:, :, None]
@@ -206,7 +206,7 @@ def query_features(task: Task, frame: Frame) -> Tensor:
         torch.where(limited, (above / 3).tanh(), 0.0),
         limited.to(times.dtype),
         oral,
-        frame.shared[..., None].to(times.dtype),
+        frame.shared.to(times.dtype),
         frame.residual_sd[:, None, None],
         frame.level_sd[:, None, None],
         rates[..., 0] / 2,
@@ -216,3 +216,31 @@ def query_features(task: Task, frame: Frame) -> Tensor:
     spread_out = whole[:, :, None].expand(*times.shape, whole.shape[-1])
     clock = clock_features(times, frame.target_clock, frame)
     return torch.cat([clock, stacked, spread_out], -1)
+
+
+@dataclass(frozen=True)
+class Features:
+    """All of a task that does not depend on a network: the context's samples [B, J, K, C], the
+    targets' prefix [B, R, P, C], their doses [B, R, D, C] and their points as asked times
+    [B, R, T, C]; warped time since the last dose of context samples and of targets' points."""
+
+    context: Tensor
+    prefix: Tensor
+    doses: Tensor
+    queries: Tensor
+    u_context: Tensor
+    u_target: Tensor
+
+    @classmethod
+    def of(cls, task: Task) -> Features:
+        frame = task.frame
+        scale = frame.since_scale[:, None, None]
+        with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
+            return cls(
+                context_samples(task, frame),
+                target_samples(task, frame, task.prefix[..., : task.longest_prefix]),
+                dose_features(task, frame),
+                query_features(task, frame),
+                warp(frame.context_clock.since / scale),
+                warp(frame.target_clock.since / scale),
+            )

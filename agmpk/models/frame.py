@@ -15,7 +15,8 @@ Two such forecasts exist, and both are known to the networks whichever is the ce
     fitted  the grid's posterior mean for the individual (see ``kinetics``), plus the residual that
             such fits leave in the context around the same time since the last dose.
 
-The centre is the naive forecast in a shared and well-sampled design, else the fitted one.  Every
+The centre is the naive forecast where doses are shared and the context is well sampled around that
+time, else the fitted one.  Every
 quantity at a point depends on the context, the prefix, the doses, and the time of that point alone.
 A change of the units of concentration or dose changes nothing that the networks see.
 
@@ -34,8 +35,9 @@ from agmpk.models.task import Record, Task
 
 # The spread is shrunk towards PRIOR_SPREAD as if that had been seen on PRIOR_WEIGHT individuals.
 PRIOR_SPREAD, PRIOR_WEIGHT, FLOOR = 0.35, 1.5, 0.08
-TRIM = 12.0  # spreads beyond which a simulated value is an artefact of the assay
+TRIM = 8.0  # spreads beyond which a simulated value is an artefact of the assay
 WELL_SAMPLED = 3.5  # mean number of values a person that interpolated curves need
+SAMPLED_THERE = 0.3  # share of the context sampled around a time for them to count there
 NODES, FIRST, BANDWIDTH = 28, 0.02, 0.35  # of local averages, in warped time
 
 
@@ -83,8 +85,8 @@ def read_clock(record: Record, amount: Tensor, times: Tensor) -> Clock:
 class Frame:
     """What ``to_frame`` computes; [B, R, T] unless said otherwise, ln y relative to ``reference``.
 
-    reference [B] ln of the study's typical dose; lonely [B]: no context; shared [B, R]: the centre
-    is the naive forecast; time_scale, since_scale [B] h; peak [B] of the mean curve.
+    reference [B] ln of the study's typical dose; lonely [B]: no context; shared: the centre is the
+    naive forecast; time_scale, since_scale [B] h; peak [B] of the mean curve.
     curve: the naive mean; offset [B, R]: the target's last prefix residual from it; fitted,
     fitted_sd: the grid's forecast; centre, spread; covered: how much of the context was sampled
     around that time; last_time [B, R] h of the prefix.
@@ -93,7 +95,8 @@ class Frame:
     context_rates [B, J, 4], target_rates [B, R, 4], study_rates [B, 1, 4]: see ``kinetics``;
     context_level [B, J], target_level [B, R] less the study's typical level; level_sd [B];
     residual_sd [B]: of context values about their own fits; departures [B, J, R, T]: of the
-    interpolated context curves from their mean, pinned at the target's last prefix sample.
+    interpolated context curves from their mean, pinned at the target's last prefix sample; same
+    [B, R]: the target has the doses of the whole context, up to their amounts.
     """
 
     reference: Tensor
@@ -123,6 +126,7 @@ class Frame:
     level_sd: Tensor
     residual_sd: Tensor
     departures: Tensor
+    same: Tensor
 
     @property
     def naive(self) -> Tensor:
@@ -197,7 +201,8 @@ def _to_frame(task: Task) -> Frame:
         (square + PRIOR_WEIGHT * PRIOR_SPREAD**2) / (people_used + PRIOR_WEIGHT) + FLOOR**2
     )
     shared = same & rich[:, None] & ~lonely[:, None]
-    at_naive = shared[..., None]
+    # Beyond the times at which the context was sampled an interpolated curve just stays level.
+    at_naive = shared[..., None] & (inside >= SAMPLED_THERE)
     fitted_spread = torch.sqrt(fitted_sd.square() + variance[1])
     residual = torch.where(seen, logs - context_fitted, 0.0)
     total = number.sum(-1)
@@ -209,7 +214,7 @@ def _to_frame(task: Task) -> Frame:
     return Frame(
         reference=reference,
         lonely=lonely,
-        shared=shared,
+        shared=at_naive,
         time_scale=time_scale,
         since_scale=since_scale,
         peak=peak,
@@ -234,6 +239,7 @@ def _to_frame(task: Task) -> Frame:
         level_sd=fit.spread,
         residual_sd=residual_sd,
         departures=pinned,
+        same=same & ~lonely[:, None],
     )
 
 

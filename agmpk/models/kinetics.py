@@ -33,7 +33,7 @@ HALF_LIVES = tuple(0.35 * 2.0**k for k in range(11))  # h, of elimination
 INPUT_HALF_LIVES = tuple(0.12 * 2.0**k for k in range(7))  # h, of absorption; never one of above
 FRACTIONS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05)  # oral availability where both routes occur
 ERROR, LEVEL = 0.3, 0.4  # SD of ln y around a curve of the grid, and of the levels
-FLOOR = 1e-9  # of f relative to the amounts
+FLOOR = 1e-9  # of f relative to the individual's first dose
 OPEN_MINDED = 0.02  # share of the typical weights that is uniform over the grid
 POOLED = 8.0  # the pooled likelihood counts as that of at most so many individuals
 
@@ -48,28 +48,64 @@ def rates(like: Tensor) -> tuple[Tensor, Tensor]:
 def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
     """Oral part at F = 1 and intravenous part of f [B, N, T, E, A] and [B, N, T, E, 1].
 
-    ``amount`` [B, N, D] in any unit, 0 where there is no dose; ``times`` [B, N, T] h.
+    ``amount`` [B, N, D] in any unit, 0 where there is no dose; ``times`` [B, N, T] h.  What is left
+    of all earlier doses is carried from dose to dose, so the cost grows with D + T and not with
+    D T.  Of two infusions that overlap, the earlier one is taken to end when the later one starts.
     """
     ke, ka = rates(times)
-    zero = times.new_zeros(())
-    slow = fast = infused = zero
+    empty = torch.zeros_like(amount[..., :1])
+    slow = left = empty * ke  # [B, N, E] of oral and bolus doses, of infusions before the last
+    fast = empty * ka
+    bolus = slow
+    start, given, length = empty, empty, empty + 1.0  # of the last infusion
+    before = empty
+    kept: list[list[Tensor]] = [[] for _ in range(7)]
     for d in range(amount.shape[-1]):
-        since = times - record.dose_time[..., d, None]
-        given = torch.where(since > 0, amount[..., d, None], zero)
-        since = since.clamp(min=0)[..., None]
-        duration = record.dose_duration[..., d, None, None]
+        now, dose = record.dose_time[..., d, None], amount[..., d, None]
+        long = record.dose_duration[..., d, None]
         oral = record.dose_oral[..., d, None]
-        by_mouth = torch.where(oral, given, zero)[..., None]
-        by_vein = torch.where(oral, zero, given)[..., None]
-        decay = torch.exp(-ke * (since - duration).clamp(min=0))
-        x = ke * torch.minimum(since, duration)
-        share = torch.where(duration > 0, -torch.expm1(-x) / (ke * duration).clamp(min=1e-9), 1.0)
-        slow = slow + by_mouth * torch.exp(-ke * since)
-        fast = fast + by_mouth * torch.exp(-ka * since)
-        infused = infused + by_vein * share * decay
-    ratio = ka / (ka - ke[:, None])
-    oral = ratio * (slow[..., :, None] - fast[..., None, :])
-    return oral.clamp(min=0), infused[..., None]
+        gap = (now - before).clamp(min=0)
+        slow_decay = torch.exp(-ke * gap)
+        slow = slow * slow_decay + torch.where(oral, dose, 0.0)
+        fast = fast * torch.exp(-ka * gap) + torch.where(oral, dose, 0.0)
+        infused = ~oral & (long > 0)
+        bolus = bolus * slow_decay + torch.where(oral | infused, 0.0, dose)
+        since = (now - start).clamp(min=0)
+        carried = left * torch.exp(-ke * since)
+        carried = carried + _infusion(given, torch.minimum(length, since), since, ke)
+        left = torch.where(infused, carried, left)
+        start, given = torch.where(infused, now, start), torch.where(infused, dose, given)
+        length = torch.where(infused, long, length)
+        before = now
+        for values, value in zip(
+            kept, (slow, fast, bolus, left, start, given, length), strict=True
+        ):
+            values.append(value)
+    number = (record.dosed[:, :, None] & (record.dose_time[:, :, None] < times[..., None])).sum(-1)
+    last = (number - 1).clamp(min=0)[..., None]
+    dosed = (number > 0)[..., None]
+
+    def at_last(values: list[Tensor]) -> Tensor:
+        stacked = torch.stack(values, 2)
+        return stacked.gather(2, last.expand(-1, -1, -1, stacked.shape[-1]))
+
+    slow, fast, bolus, left, start, given, length = (at_last(values) for values in kept)
+    since = (times[..., None] - record.dose_time.gather(2, last[..., 0])[..., None]).clamp(min=0)
+    decay = torch.exp(-ke * since)
+    ratio = (ka / (ka - ke[:, None])) * dosed[..., None]
+    oral = ratio * ((slow * decay)[..., None] - (fast * torch.exp(-ka * since))[..., None, :])
+    running = (times[..., None] - start).clamp(min=0)
+    vein = bolus * decay + left * torch.exp(-ke * running)
+    vein = (vein + _infusion(given, length, running, ke)) * dosed
+    return oral.clamp(min=0), vein[..., None]
+
+
+def _infusion(amount: Tensor, duration: Tensor, since: Tensor, ke: Tensor) -> Tensor:
+    """What is left [..., E] of an infusion that began ``since`` [..., 1] h ago."""
+    x = ke * torch.minimum(since, duration)
+    share = torch.where(x > 0, -torch.expm1(-x) / (ke * duration).clamp(min=1e-9), 0.0)
+    share = torch.where((duration <= 0) & (since >= 0), 1.0, share)
+    return amount * share * torch.exp(-ke * (since - duration).clamp(min=0))
 
 
 @dataclass(frozen=True)
@@ -124,7 +160,14 @@ def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> T
     oral, vein = superpose(record, amount, times)
     E, A = oral.shape[-2:]
     f = oral * fraction.unflatten(-1, (E, A))[:, None, None] + vein
-    return f.clamp(min=FLOOR).log().flatten(-2)
+    return _log(f, amount)
+
+
+def _log(f: Tensor, amount: Tensor) -> Tensor:
+    """ln f [B, N, T, G] of f [B, N, T, E, A]; the floor is proportional to the first dose, so that
+    f is to all of ``amount``, and no planned dose moves it."""
+    first = amount[..., 0][..., None, None, None]
+    return torch.maximum(f, FLOOR * torch.where(first > 0, first, 1.0)).log().flatten(-2)
 
 
 def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]) -> Fit:
@@ -141,12 +184,12 @@ def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]
     E, A = oral.shape[-2:]
 
     def logs_at(fraction: Tensor | float) -> Tensor:
-        return (oral * fraction + vein).clamp(min=FLOOR).log().flatten(-2)
+        return _log(oral * fraction + vein, amounts[0])
 
     logs = logs_at(1.0)
     fraction = torch.ones_like(logs[:, 0, 0])
-    mixed = _mixed_routes(task)[:, None]
-    if torch.onnx.is_in_onnx_export() or bool(mixed.any()):
+    mixed = task.mixed_routes[:, None]
+    if task.any_mixed:
         best = _pooled(context_logs, logs, seen)[0]
         for share in FRACTIONS[1:]:
             score = _pooled(context_logs, logs_at(share), seen)[0]
@@ -202,15 +245,6 @@ def neighbours(weight: Tensor, E: int, A: int) -> Tensor:
         right = torch.cat([w[..., 1:], w[..., -1:]], -1)
         w = (0.25 * left + 0.5 * w + 0.25 * right).transpose(-1, axis)
     return w.flatten(-2)
-
-
-def _mixed_routes(task: Task) -> Tensor:
-    """Which studies [B] have both oral and intravenous doses."""
-    oral = vein = torch.zeros_like(task.limit, dtype=torch.bool)
-    for record in (task.context, task.target):
-        oral = oral | (record.dosed & record.dose_oral).flatten(1).any(1)
-        vein = vein | (record.dosed & ~record.dose_oral).flatten(1).any(1)
-    return oral & vein
 
 
 def _summary(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor]:

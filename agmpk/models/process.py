@@ -56,7 +56,9 @@ def correlation(kernel: Kernel, u: Tensor, prefix: Tensor, free: Tensor) -> Tens
     # The system of the seen points, made invertible by ones on the diagonal elsewhere.
     known = covariance * seen[..., :, None] * seen[..., None, :] + torch.diag_embed(1 - seen)
     cross = covariance * seen[..., None, :]
-    rest = covariance - cross @ torch.linalg.solve(known, cross.transpose(-1, -2))
+    root = torch.linalg.cholesky_ex(known)[0]
+    half = torch.linalg.solve_triangular(root, cross.transpose(-1, -2), upper=False)
+    rest = covariance - half.transpose(-1, -2) @ half
     unseen = free.to(u.dtype)
     scale = rest.diagonal(dim1=-2, dim2=-1).clamp(min=JITTER).rsqrt() * unseen
     return rest * scale[..., :, None] * scale[..., None, :] + torch.diag_embed(1 - unseen)
@@ -65,7 +67,7 @@ def correlation(kernel: Kernel, u: Tensor, prefix: Tensor, free: Tensor) -> Tens
 def factor(correlation: Tensor) -> Tensor:
     """Cholesky factor [..., T, T]."""
     eye = torch.eye(correlation.shape[-1], dtype=correlation.dtype, device=correlation.device)
-    return torch.linalg.cholesky((correlation + JITTER * eye) / (1 + JITTER))
+    return torch.linalg.cholesky_ex((correlation + JITTER * eye) / (1 + JITTER))[0]
 
 
 def negative_log_likelihood(z: Tensor, correlation: Tensor, free: Tensor) -> Tensor:

@@ -21,10 +21,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
+    from agmpk.models.features import Features
     from agmpk.models.frame import Frame
     from agmpk.studies import Individual, Study
 
-FAR_BELOW = 0.03  # of the limit: lower values below it are not told apart in training
+FAR_BELOW = 0.2  # of the limit: lower values below it are not told apart in training
 NO_PREFIX = 0.2  # share of simulated targets of which nothing is seen
 SILENT = 0.5  # share of simulated studies with a limit whose record only lacks what is below it
 
@@ -100,6 +101,32 @@ class Task:
 
         return to_frame(self)
 
+    @cached_property
+    def features(self) -> Features:
+        """What the networks are told of the task (see ``agmpk.models.features``), computed once."""
+        from agmpk.models.features import Features
+
+        return Features.of(self)
+
+    @cached_property
+    def longest_prefix(self) -> int:
+        """The largest number of samples shown of any target, at least 1."""
+        return max(1, int(self.prefix.sum(-1).max()))
+
+    @cached_property
+    def any_mixed(self) -> bool:
+        """Whether some study has both oral and intravenous doses."""
+        return bool(self.mixed_routes.any())
+
+    @property
+    def mixed_routes(self) -> Tensor:
+        """Which studies [B] have both oral and intravenous doses."""
+        oral = vein = torch.zeros_like(self.limit, dtype=torch.bool)
+        for record in (self.context, self.target):
+            oral = oral | (record.dosed & record.dose_oral).flatten(1).any(1)
+            vein = vein | (record.dosed & ~record.dose_oral).flatten(1).any(1)
+        return oral & vein
+
     def __len__(self) -> int:
         return len(self.limit)
 
@@ -108,7 +135,11 @@ class Task:
 
     def to(self, *args: Any) -> Task:
         """The task on another device, or in another precision."""
-        return Task(**{f.name: _to(getattr(self, f.name), *args) for f in fields(self)})
+        moved = Task(**{f.name: _to(getattr(self, f.name), *args) for f in fields(self)})
+        # Looked up before the move: asking a GPU for a number waits for all it has to do.
+        for name in ("longest_prefix", "any_mixed"):
+            moved.__dict__[name] = getattr(self, name)
+        return moved
 
     def trimmed(self) -> Task:
         """The same task without padding that nobody needs."""

@@ -1,42 +1,51 @@
-"""Transformer baseline: the individual's own prefix, and no study level.
+"""Transformer baseline: the individual's own prefix and doses, and no study level.
 
-An encoder reads the dosing and the prefix; a decoder of functional attention asks the encoded
-prefix at each time; the answer at a time is a Gaussian of ln concentration.  Answers at different
-times are independent given the prefix, and do not depend on which other times are asked between
-the first and the last.
+An encoder reads the list of doses and the prefix; a decoder of cross-attention asks the encoded
+individual at each time; the answer at a time is a Gaussian of ln concentration.  Answers at
+different times are independent and know nothing of each other.  Two scalars of the context set the
+scales (see ``own_frame``).
 
-Shapes: N targets, P prefix points, F unseen points of all of them, D width.
+Shapes: B studies, R targets, P prefix points, D doses, T points, W width.
 """
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.attention import FeedForward
-from agmpk.models.blocks import CrossBlock, SelfBlock, hide
-from agmpk.models.gaussian import GaussianHead
-from agmpk.models.own_frame import PREFIX_CHANNELS, QUERY_CHANNELS, OwnFrame
-from agmpk.models.own_likelihood import PrefixModel
+from agmpk.models.attention import CrossBlock, SelfBlock, hide
+from agmpk.models.heads import GaussianHead
+from agmpk.models.own_frame import (
+    DOSE_CHANNELS,
+    PREFIX_CHANNELS,
+    QUERY_CHANNELS,
+    OwnFrame,
+    OwnModel,
+)
 
 
 @dataclass(frozen=True)
 class TransformerConfig:
-    """Size of the network; ``beta`` of the likelihood's weights (see ``curve_loss``)."""
+    """Size of the network; ``beta`` of the likelihood's weights (see ``beta_loss``); ``scalars``
+    False: prefix only; ``temperature``: factor on the SD in sampling."""
 
     width: int = 128
     encoder_layers: int = 2
     decoder_layers: int = 4
     beta: float = 0.5
+    scalars: bool = True
+    temperature: float = 1.0
 
-    def to_dict(self) -> dict[str, int | float]:
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values."""
         return asdict(self)
 
 
-class TransformerModel(PrefixModel):
-    """Learns with ``loss``, answers with ``sample``; never reads the context."""
+class TransformerModel(OwnModel):
+    """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
     kind = "transformer"
 
@@ -44,32 +53,30 @@ class TransformerModel(PrefixModel):
         super().__init__()
         self.config = config
         width = config.width
-        self.embed = nn.Linear(PREFIX_CHANNELS, width)
+        self.sample_token = nn.Linear(PREFIX_CHANNELS, width)
+        self.dose_token = nn.Linear(DOSE_CHANNELS, width)
         self.whole = nn.Parameter(torch.zeros(1, 1, width))
         self.encoder_layers = nn.ModuleList(SelfBlock(width) for _ in range(config.encoder_layers))
         self.norm = nn.LayerNorm(width)
         self.query = nn.Linear(QUERY_CHANNELS, width)
-        self.decoder_layers = nn.ModuleList(
-            nn.ModuleList([CrossBlock(width), FeedForward(width)])
-            for _ in range(config.decoder_layers)
-        )
+        self.decoder_layers = nn.ModuleList(CrossBlock(width) for _ in range(config.decoder_layers))
+        self.last = nn.LayerNorm(width)
         self.head = GaussianHead(width)
 
     def forward(self, frame: OwnFrame) -> tuple[Tensor, Tensor]:
-        """Mean and SD of x at the F unseen points, in order of ``frame.free``."""
+        """Mean and SD [B, R, T] of ln y from the frame's centre."""
         kind = self.whole.dtype
-        h = self.embed(frame.prefix.to(kind))
-        h = torch.cat([self.whole.expand(len(h), -1, -1), h], 1)
-        bias = hide(frame.seen, kind)
+        B, R = frame.centre.shape
+        h = torch.cat(
+            [self.sample_token(frame.prefix.to(kind)), self.dose_token(frame.doses.to(kind))], 2
+        ).flatten(0, 1)
+        h = torch.cat([self.whole.to(h.dtype).expand(len(h), -1, -1), h], 1)
+        mask = torch.cat([frame.seen, frame.target.dosed], 2).flatten(0, 1)
+        bias = hide(torch.nn.functional.pad(mask, (1, 0), value=True), kind)
         for block in self.encoder_layers:
             h = block(h, bias)
         h = self.norm(h)
-        # Points are independent given the prefix, so padding need not be computed: every unseen
-        # point is a sequence of one query that takes its individual's keys along.
-        owner = frame.free.nonzero()[:, 0]
-        bias = bias[owner]
-        q = self.query(frame.query[frame.free].to(kind))[:, None]
-        for across, feed in self.decoder_layers:
-            q = across(q, tuple(a[owner] for a in across.attention.keys(h)), bias)
-            q = q + feed(q)
-        return self.head(q[:, 0])
+        q = self.query(frame.query.to(kind)).flatten(0, 1)
+        for block in self.decoder_layers:
+            q = block(q, h, bias)
+        return self.head(self.last(q).unflatten(0, (B, R)))

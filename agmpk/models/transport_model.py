@@ -1,4 +1,12 @@
-"""What the AGM-PK flow and diffusion share: conditioning, velocity, reference, loss, sampling.
+"""What the AGM-PK flow and diffusion share: conditioning, reference, velocity, loss, sampling.
+
+In the frame's coordinate x the reference is a Gaussian process whose mean, SD and correlation the
+network chooses from the study, the prefix and the doses,
+
+    x_0 = m + s w_0,     w_0 ~ the process of ``agmpk.models.process``, standard normal at each time,
+
+trained by its likelihood, and the transport moves w from there to w_1 = (x_1 - m) / s: what of the
+law is not normal.  m and s are held fixed in the transport's loss.
 
 Shapes: B studies, R targets, S samples, T points, W width.
 """
@@ -13,12 +21,13 @@ from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
 from agmpk.models.frame import TRIM, Frame, warp
-from agmpk.models.heads import GaussianHead, VelocityHead, curve_mean, curve_weight, point_nll
+from agmpk.models.gaussian import beta_loss
+from agmpk.models.heads import GaussianHead, VelocityHead, curve_mean, curve_weight
 from agmpk.models.process import Kernel, correlation, factor, negative_log_likelihood, normal
 from agmpk.models.task import Task
 from agmpk.models.transport import Transport
 
-AUXILIARY = 0.1  # weight of the normal approximation and of the copula in the loss
+COPULA = 0.1  # weight of the reference's correlation in the loss
 NODES = 99  # of the quadrature that gives the mean forecast
 
 
@@ -80,32 +89,31 @@ class TransportModel(nn.Module):
         nn.init.zeros_(self.kernel.bias)
 
     def loss(self, task: Task, generator: torch.Generator) -> Tensor:
-        """Squared error of the predictions, plus the likelihoods of a normal approximation and of
-        the copula along the curve; randomness only from ``generator``."""
+        """Likelihood of the reference (level and width of every asked time, correlation along the
+        curve) and squared error of the transport from it; randomness only from ``generator``."""
         task = self._see(task)
         frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
         state, kernel = self._know(task, frame)
         x_1 = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
         kind, shape = self.kernel.weight.dtype, (self.config.draws, *x_1.shape)
-        x_1 = x_1.to(kind)
-        x_0, noise = normal((2, *shape), generator, x_1)
-        t, start = torch.rand((2, *shape), generator=generator, device=generator.device).to(x_1)
-        t = torch.where(start < self.config.at_start, 0.0, t)
-        x_t, wanted = self.transport.pair(x_0, x_1, t, noise)
-        predicted = self.velocity(x_t, t, self.velocity.prepare(state))
         spread = frame.spread.to(kind)
-        weight = curve_weight(spread, free)
-        error = ((predicted - wanted) * spread).square()
-        loss = curve_mean(error, free, 1 / weight)
-
         mean, sd = self.normal(state)
-        loss = loss + AUXILIARY * curve_mean(point_nll(mean, sd, x_1), free, weight)
+        loss = beta_loss(mean, sd, x_1.to(kind), free, 0.5, spread)
+        mean, sd = mean.detach(), sd.detach()
+        w_1 = ((x_1.to(kind) - mean) / sd).clamp(-TRIM, TRIM)
+        w_0, noise = normal((2, *shape), generator, w_1)
+        t, start = torch.rand((2, *shape), generator=generator, device=generator.device).to(w_1)
+        t = torch.where(start < self.config.at_start, 0.0, t)
+        w_t, wanted = self.transport.pair(w_0, w_1, t, noise)
+        predicted = self.velocity(w_t, t, self.velocity.prepare(state))
+        error = ((predicted - wanted) * spread * sd).square()
+        loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":
             kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
-            z = ((x_1 - mean.detach()) / sd.detach()).clamp(-4, 4)
             law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
-            loss = loss + AUXILIARY * negative_log_likelihood(z, law, free)
+            copula = negative_log_likelihood(w_1.clamp(-4, 4), law, free)
+            loss = loss + COPULA * copula
         return loss
 
     @torch.no_grad()
@@ -150,13 +158,15 @@ class TransportModel(nn.Module):
             task.prefix, task.target.logs, frame.decode(x_1.to(frame.spread).mean(0))
         )
 
-    def _move(self, state, x_0, steps, transport, fresh) -> Tensor:
+    def _move(self, state, w_0, steps, transport, fresh) -> Tensor:
+        """Draws of x from numbers ``w_0`` [S, B, R, T] of the standardized reference."""
         prepared, kind = self.velocity.prepare(state), state.dtype
 
-        def predict(x: Tensor, t: float) -> Tensor:
-            return self.velocity(x.to(kind), x.new_tensor(t).to(kind), prepared).to(x.dtype)
+        def predict(w: Tensor, t: float) -> Tensor:
+            return self.velocity(w.to(kind), w.new_tensor(t).to(kind), prepared).to(w.dtype)
 
-        return transport.sample(predict, x_0, steps or self.steps, fresh)
+        mean, sd = (x.to(w_0) for x in self.normal(state))
+        return mean + sd * transport.sample(predict, w_0, steps or self.steps, fresh)
 
     def _see(self, task: Task) -> Task:
         """What the network is shown of the task."""
@@ -166,12 +176,12 @@ class TransportModel(nn.Module):
         return replace(task, context=replace(task.context, mask=hidden))
 
     def _know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
-        known = self.network.encode(task, frame)
+        known = self.network.encode(task)
         raw = self.kernel(known.own[:, :, 0]).to(frame.spread.dtype)
         if self.config.process != "study":
             white = raw.new_tensor([0.0, -6.0, 6.0 if self.config.process == "white" else 0.0])
             raw = raw * 0 + white * (self.config.process == "white")
-        return self.network.decode(task, frame, known), Kernel.from_raw(raw)
+        return self.network.decode(task, known), Kernel.from_raw(raw)
 
 
 def _place(task: Task, frame: Frame) -> Tensor:

@@ -11,16 +11,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from html import escape
 from importlib import resources
+from pathlib import Path
 
 import pandas as pd
-import yaml
 
 from agmpk.book.tables import table_html
+from agmpk.config import parse_yaml, read_config
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.tables import by_compound
+from agmpk.evaluation.tables import by_compound, published_table
+from agmpk.paths import data_path
 
 DIRECTIONS = ("lower", "higher", "target", "within", "holds", "none")
 
@@ -32,10 +34,10 @@ class Claim:
     id, sentence: the claim in our words.  published: its figure as text.  measure: the evidence it
     is judged by.  chapter, anchor: where that is shown.  source: where it was published.
 
-    direction: what counts as good.  ``lower`` or ``higher`` than ``figure`` (published, with its
-    ``spread``); ``target``: nearer to ``ideal`` than ``figure`` is; ``within``: inside ``range``
-    (nothing was published to compare with); ``holds``: the whole interval is above 0; ``none``:
-    not comparable, for the reason in ``why``.
+    direction: what counts as good.  ``lower`` or ``higher`` than ``figure``; ``target``: nearer to
+    ``ideal`` than ``figure`` is; ``within``: inside ``range`` (nothing was published to compare
+    with); ``holds``: above 0; ``none``: not comparable, for the reason in ``why``.  spread: of the
+    published figure.  margin: a difference that does not matter; by default the spread.
 
     needs: the smallest n (of ``unit``) of the evidence for a verdict; fewer is a rehearsal.
     """
@@ -50,6 +52,7 @@ class Claim:
     direction: str
     figure: float | None = None
     spread: float = 0.0
+    margin: float | None = None
     ideal: float | None = None
     range: tuple[float, float] | None = None
     needs: int = 1
@@ -85,61 +88,59 @@ def load_claims(text: str | None = None) -> tuple[Claim, ...]:
     """
     if text is None:
         text = (resources.files("agmpk.paper") / "claims.yaml").read_text("utf-8")
-    known = {f.name for f in fields(Claim)}
     found: list[Claim] = []
-    for entry in yaml.safe_load(text):
-        name = entry.get("id", "without an id")
-        unknown = sorted(set(entry) - known)
-        if unknown:
-            raise AgmpkError(f"Claim {name!r} has the unknown entries {', '.join(unknown)}.")
-        try:
-            claim = Claim(**entry)
-        except TypeError as error:
-            raise AgmpkError(f"Claim {name!r} is incomplete: {error}.") from None
+    for entry in parse_yaml(text, "claims.yaml"):
+        claim = read_config(Claim, entry, f"Claim {entry.get('id', 'without an id')!r}")
         if claim.id in {one.id for one in found}:
             raise AgmpkError(f"There are two claims with the id {claim.id!r}.")
         found.append(claim)
     return tuple(found)
 
 
-REPRODUCED, BETTER, FAILED, OPEN = "reproduced", "better", "not reproduced", "not checkable"
+BETTER, REPRODUCED, FAILED = "better", "reproduced", "not reproduced"
+INCONCLUSIVE, OPEN = "inconclusive", "not checkable"
+VERDICTS = (BETTER, REPRODUCED, FAILED, INCONCLUSIVE, OPEN)
 ROUNDING = 1e-9  # figures are decimal, so a difference of two of them may be off by this
-VERDICTS = (BETTER, REPRODUCED, FAILED, OPEN)
 
 
 def verdict(claim: Claim, found: Evidence | None) -> tuple[str, str]:
     """The verdict, and the reason where it is "not checkable" (else "").
 
-    With the loss l (``lower``: the value; ``higher``: minus the value; ``target``: its distance
-    from the ideal), the published loss p and its spread s:
+    Our interval decides as a whole.  With the loss l (``lower``: the value; ``higher``: minus the
+    value; ``target``: its distance from the ideal), the published loss p and the margin m:
 
-    * better: all of our interval has l < p - s;
-    * reproduced: some of our interval has l <= p + s;
-    * not reproduced: otherwise.
+    * better: all of our interval has l < p - m;
+    * reproduced: all of it has l <= p + m, no worse by more than what does not matter;
+    * not reproduced: all of it has l > p + m;
+    * inconclusive: it lies on both sides of p + m, so that the data are too few to tell.
 
-    Without a published figure, ``within`` is reproduced where our value is inside the range, and
-    ``holds`` where our whole interval is above 0.  Without evidence, with too little of it, or
-    where the numbers do not compare: not checkable.
+    Without a published figure, ``within`` asks in the same way whether the interval is inside the
+    range, and ``holds`` whether it is above 0.  Without evidence, with too little of it, or where
+    the numbers do not compare: not checkable.
     """
     if claim.direction == "none":
         return OPEN, claim.why
     if found is None or not math.isfinite(found.value):
         return OPEN, (found.note if found and found.note else "no such result in this run")
     if found.n < claim.needs:
-        return OPEN, f"rests on {found.n} of the {claim.needs} {claim.unit} it needs".replace(
-            "  ", " "
-        )
+        reason = f"rests on {found.n} of the {claim.needs} {claim.unit} it needs"
+        return OPEN, reason.replace("  ", " ")
     if claim.direction == "within":
         low, high = claim.range
-        return (REPRODUCED if low <= found.value <= high else FAILED), ""
+        return _whole(low <= found.low and found.high <= high, found.high < low or found.low > high)
     if claim.direction == "holds":
-        return (REPRODUCED if found.low > 0 else FAILED), ""
+        return _whole(found.low > 0, found.high <= 0)
     best, worst = _losses(claim, found.low, found.high)
     published = _losses(claim, claim.figure, claim.figure)[0]
-    if worst < published - claim.spread - ROUNDING:
+    margin = (claim.spread if claim.margin is None else claim.margin) + ROUNDING
+    if worst < published - margin:
         return BETTER, ""
-    reached = best <= published + claim.spread + ROUNDING
-    return (REPRODUCED if reached else FAILED), ""
+    return _whole(worst <= published + margin, best > published + margin)
+
+
+def _whole(inside: bool, outside: bool) -> tuple[str, str]:
+    """By whether all of the interval is where it should be, or none."""
+    return (REPRODUCED if inside else FAILED if outside else INCONCLUSIVE), ""
 
 
 def _losses(claim: Claim, low: float, high: float) -> tuple[float, float]:
@@ -160,7 +161,7 @@ COLUMNS = ["measure", "value", "low", "high", "n"]
 class Evidence:
     """measure: its name.  value with its interval (by default the value itself, as for a count).
     n: how much it rests on, in the claim's unit.  note: why there is no value (NaN).  count: the
-    value counts how many of n."""
+    value counts how many of n.  beside: what a reader must see next to it."""
 
     measure: str
     value: float
@@ -169,6 +170,7 @@ class Evidence:
     n: int = 1
     note: str = ""
     count: bool = False
+    beside: str = ""
 
     def __post_init__(self) -> None:
         for end in ("low", "high"):
@@ -217,6 +219,70 @@ def beats(
     table = table.dropna(subset=[rival])
     won = table[list(family)].min(axis=1) < table[rival]
     return Evidence(measure, int(won.sum()), n=len(table), count=True)
+
+
+PAIR, RIVALS = ("flow", "aicmet"), ("nlme", "transformer", "node")
+
+
+def forecast_evidence(results: pd.DataFrame, published: pd.DataFrame) -> list[Evidence]:
+    """What the claims on forecasts need, of the benchmark's rows and the published table.
+
+    The naive curve takes part in the contest: most of what "lowest" counts is having a context at
+    all, and beside the count stands how often the naive curve wins in the family's place.  Mixed
+    effects compete on the parent compounds only, as they did.
+    """
+    parents = list(published["nlme"].dropna().index)
+    contest = results[(results.model != "nlme") | results.compound.isin(parents)]
+    wins = most_wins(contest, PAIR, [*RIVALS, "naive"], "wins:family")
+    ruler = most_wins(contest, ["naive"], RIVALS, "wins:naive")
+    if math.isfinite(wins.value):
+        beside = f"the naive curve in the family's place: {ruler.value:.0f} of {ruler.n}"
+        wins = replace(wins, beside=beside)
+    return [
+        wins,
+        beats(results, PAIR, "nlme", "wins:nlme", parents),
+        mean_error(results, "flow", "error:flow"),
+    ]
+
+
+def ablation_evidence(table: pd.DataFrame) -> list[Evidence]:
+    """What the claims on design choices need, of the table of ablations: CRPS on simulated
+    studies."""
+    asked = {"studies": "default prior", "score": "crps"}
+    return [
+        ablation_gain(table, "reference-white", False, measure="gain:reference", **asked),
+        ablation_gain(table, "attention-continuum", True, measure="gain:attention", **asked),
+    ]
+
+
+def benchmark_rows(file: Path) -> pd.DataFrame:
+    """The benchmark's rows as the chapter on forecasts stored them; where it ran without the mixed
+    effects, with the rows of their stored fits."""
+    rows = pd.read_csv(file, dtype={"individual": str})
+    if "nlme" not in set(rows.model):
+        fitted = pd.read_csv(data_path("nlme", "results.csv"), dtype={"individual": str})
+        fitted = fitted[(fitted.model == "nlme") & fitted.compound.isin(set(rows.compound))]
+        rows = pd.concat([rows, fitted.reindex(columns=rows.columns)], ignore_index=True)
+    return rows
+
+
+def stored_evidence(folder: Path) -> dict[str, Evidence]:
+    """All evidence by measure, from what the chapters have stored in ``folder`` and the ablations.
+
+    Raises:
+        AgmpkError: a chapter that stores some of it has not been executed.
+    """
+    files = {name: folder / f"{name}.csv" for name in ("benchmark", "cohorts", "calibration")}
+    for file in files.values():
+        if not file.is_file():
+            raise AgmpkError(
+                f"{file} is missing: the chapter that stores it has not been executed; run 'make "
+                "notebooks'."
+            )
+    found = forecast_evidence(benchmark_rows(files["benchmark"]), published_table())
+    found += ablation_evidence(pd.read_csv(data_path("ablations", "results.csv")))
+    stored = [from_table(pd.read_csv(files[name])) for name in ("cohorts", "calibration")]
+    return stored[0] | stored[1] | {one.measure: one for one in found}
 
 
 def mean_error(results: pd.DataFrame, model: str, measure: str) -> Evidence:
@@ -285,12 +351,15 @@ def judged(claims: Sequence[Claim], found: Mapping[str, Evidence]) -> pd.DataFra
 
 
 def ours(found: Evidence | None) -> str:
-    """A value with its interval in three significant digits; a count as it is; "" for nothing."""
+    """A value with its interval in three significant digits, a count as it is, and what belongs
+    beside it; "" for nothing."""
     if found is None or pd.isna(found.value):
         return ""
     if found.low == found.high:
-        return f"{found.value:.0f} of {found.n}" if found.count else _short(found.value)
-    return f"{_short(found.value)} ({_short(found.low)} to {_short(found.high)})"
+        text = f"{found.value:.0f} of {found.n}" if found.count else _short(found.value)
+    else:
+        text = f"{_short(found.value)} ({_short(found.low)} to {_short(found.high)})"
+    return f"{text}; {found.beside}" if found.beside else text
 
 
 def _short(value: float) -> str:

@@ -23,7 +23,7 @@ from agmpk.evaluation.metrics import covered, crps
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
 from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.registry import load_forecaster
+from agmpk.forecasting.load import load_forecaster
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.preset import load_prior

@@ -21,11 +21,13 @@ Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
 
+from agmpk.prior.exponential import ORDER
+from agmpk.prior.modes import MOST_PERIPHERALS, transitions
 from agmpk.prior.step import Step
 
 # Individuals times intervals whose factors are computed at once: half a megabyte each.
@@ -34,10 +36,25 @@ TOGETHER = 4096
 
 @dataclass(frozen=True)
 class Layout:
-    """Where each amount stands in the state vector."""
+    """Where each amount stands in the state vector.
+
+    ``formed``: the metabolite is followed; ``released``: something may be released into the gut.
+    """
 
     transits: int
     peripherals: int
+    formed: bool = True
+    released: bool = True
+
+    @property
+    def closed(self) -> bool:
+        """Is there a closed form?  (:mod:`agmpk.prior.modes`)"""
+        return not (self.transits or self.released or self.peripherals > MOST_PERIPHERALS)
+
+    @property
+    def behind(self) -> Layout:
+        """The layout without the chain: all that counts once it is empty."""
+        return replace(self, transits=0)
 
     @property
     def gut(self) -> int:
@@ -121,7 +138,9 @@ def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
     return a
 
 
-def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) -> Tensor:
+def propagate(
+    rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor, order: int = ORDER
+) -> Tensor:
     """States [N, H + 1, D] at the grid points, each taken just after the jump at that point.
 
     Parameters
@@ -130,15 +149,35 @@ def propagate(rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor) ->
     layout : where each amount stands in the state.
     durations : [N, H] length of each interval, h (zero is allowed).
     jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
+    order : of the approximation of exp (:mod:`agmpk.prior.exponential`).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
     states = [jumps[0]]
-    for (step, k), jump in zip(steps(rates, layout, durations), jumps[1:], strict=True):
-        states.append(step(k, states[-1], step.inverse[k], step.k_form[k]) + jump)
+    N, H = durations.shape
+    together = max(1, TOGETHER // max(N, 1))
+    if layout.transits:
+        together = min(together, 8)
+    nothing = 1e-13 * jumps.abs().amax((0, 1))
+    for start in range(0, H, together):
+        part = slice(start, start + together)
+        now = rates.between(start, start + together)
+        # What is still in the chain, and what enters it on the way.
+        chain = torch.stack([states[-1], *jumps[1:][part][:-1]])[:, : layout.transits]
+        if layout.behind.closed and bool((chain <= nothing).all()):
+            matrices = transitions(now, layout.behind, durations[:, part])
+            n = layout.transits
+            matrices = torch.nn.functional.pad(matrices, (0, 0, n, 0, n, 0))
+        else:
+            matrices = Step(now, layout, durations[:, part], order).matrices()
+        # Amounts cannot be negative; rounding can make them -1e-14.
+        for matrix, jump in zip(matrices, jumps[1:][part], strict=True):
+            states.append((matrix * states[-1]).sum(1).clamp(min=0) + jump)
     return torch.stack(states).permute(2, 0, 1)
 
 
-def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Step, int]]:
+def steps(
+    rates: Rates, layout: Layout, durations: Tensor, order: int = ORDER
+) -> Iterator[tuple[Step, int]]:
     """For each interval, the ``Step`` that holds it and its place there.
 
     Several intervals share one ``Step``, as many as fit the processor's cache.
@@ -147,5 +186,5 @@ def steps(rates: Rates, layout: Layout, durations: Tensor) -> Iterator[tuple[Ste
     together = max(1, TOGETHER // max(N, 1) // max(1, layout.transits // 4))
     for start in range(0, H, together):
         stop = min(start + together, H)
-        step = Step(rates.between(start, stop), layout, durations[:, start:stop])
+        step = Step(rates.between(start, stop), layout, durations[:, start:stop], order)
         yield from ((step, k) for k in range(stop - start))

@@ -59,6 +59,12 @@ class Disposition:
     saturable_probability: float = quantity(
         "share of studies", "elimination is saturable: ke / (1 + C / Km) (Michaelis-Menten)", REAL
     )
+    saturable_blocks: float = quantity(
+        "share of blocks",
+        "only such blocks of studies hold saturable ones, the more: stepping them costs time",
+        CLINIC,
+        1.0,
+    )
     saturation: Law = quantity("multiple of dose / V", "Km of such a study", REAL)
 
 

@@ -22,7 +22,7 @@ from agmpk.prior.absorption import (
 from agmpk.prior.config import PriorConfig
 from agmpk.prior.dosing import STANDARD_WEIGHT, nearest
 from agmpk.prior.laws import draw_integer, draw_normal, draw_switch
-from agmpk.prior.ou import shared_paths
+from agmpk.prior.ou import shared_waves
 from agmpk.prior.streams import Streams
 from agmpk.prior.variability import (
     draw_deviations,
@@ -58,7 +58,7 @@ class Parameters:
     [S] are ``transits`` (a real number of stages), ``is_metabolite``, ``saturation`` (Km in
     multiples of dose / V; infinite where elimination is linear) and ``ou_time_scale``; ``ou_sd``
     is [S, 4 + 2 P]: the SDs of the processes of (ka, ke, V, km, k_out, k_in), in this order;
-    ``shared`` [S, NODES, 4 + 2 P] are paths that the study shares, up to ``shared_end`` [S] h.
+    ``shared`` [S, 2 WAVES, 4 + 2 P] and ``frequency`` [S, WAVES] 1/h make up what the study shares.
     """
 
     typical: Typical
@@ -86,12 +86,12 @@ class Parameters:
     ou_sd: Tensor
     ou_time_scale: Tensor
     shared: Tensor
-    shared_end: Tensor
+    frequency: Tensor
 
     def rows(self, study: Tensor, individual: Tensor) -> Parameters:
         """The parameters of N individuals, given by number of study and individual: [N, ...]."""
         of_study = ("transits", "is_metabolite", "saturation")
-        of_study += ("ou_sd", "ou_time_scale", "shared", "shared_end")
+        of_study += ("ou_sd", "ou_time_scale", "shared", "frequency")
         picked = {"typical": Typical(**{k: v[study] for k, v in vars(self.typical).items()})}
         for name in (f.name for f in fields(self) if f.name != "typical"):
             value = getattr(self, name)
@@ -105,7 +105,6 @@ def draw_parameters(
     weight: Tensor,
     streams: Streams,
     reference: Tensor | float = STANDARD_WEIGHT,
-    end: Tensor | None = None,
 ) -> Parameters:
     """Parameters of all individuals.
 
@@ -115,7 +114,6 @@ def draw_parameters(
         weight: [S, I] kg.
         streams: the random streams of the block.
         reference: [S, 1] kg, the weight of which the typical rates are.
-        end: [S] h, the end of the record; the horizon where left out.
     """
     (S, individuals), P = weight.shape, config.disposition.peripherals[1]
     v = config.variability
@@ -137,11 +135,11 @@ def draw_parameters(
     ratio = v.ou_shared.draw((S, 1), streams("ou shared ratio")) if v.ou_shared else 0.0
     a = config.absorption
     zero = draw_zero_order(a, individuals, horizon, tight, streams)
+    frequency, shared = shared_waves(ou_sd * ratio, time_scale, streams("ou shared"))
     fraction, delay = draw_split(a, S, individuals, streams)
     fraction = torch.where(zero["zero_duration"] > 0, 0.0, fraction)
     ka, transits = typical.ka[:, None] + deviation["ka"], draw_transits(a, S, streams)
     count = _peripherals(config, S, streams("peripherals"))
-    end = horizon if end is None else end
     return Parameters(
         typical=typical,
         ka=ka,
@@ -160,8 +158,8 @@ def draw_parameters(
         saturation=_saturation(config, S, streams("saturation")),
         ou_sd=ou_sd,
         ou_time_scale=time_scale,
-        shared=shared_paths(end, ou_sd * ratio, time_scale, streams("ou shared")),
-        shared_end=end,
+        shared=shared,
+        frequency=frequency,
         **zero,
         **metabolite,
     )
@@ -236,8 +234,11 @@ def _typical(config: PriorConfig, horizon: Tensor, streams: Streams) -> Typical:
 
 
 def _saturation(config: PriorConfig, S: int, g: torch.Generator) -> Tensor:
-    saturable = draw_switch(config.disposition.saturable_probability, (S,), g)
-    return torch.where(saturable, config.disposition.saturation.draw((S,), g), math.inf)
+    d = config.disposition
+    saturable = draw_switch(d.saturable_probability / d.saturable_blocks, (S,), g)
+    saturation = d.saturation.draw((S,), g)
+    here = draw_switch(d.saturable_blocks, (1,), g)
+    return torch.where(saturable & here, saturation, math.inf)
 
 
 def _metabolite(

@@ -14,11 +14,13 @@ from torch import Tensor
 
 from agmpk.prior.compartments import Layout, Rates, propagate
 from agmpk.prior.events import Events
+from agmpk.prior.exponential import ORDER
 from agmpk.prior.ou import ou_from_noise, shared_at
 from agmpk.prior.parameters import Parameters
 from agmpk.prior.saturable import propagate_saturable
 
-PILOT = 24  # coarse points per event, to find where saturation changes
+COARSE = 6  # order of the approximation of exp in a coarse solution: errors of 2e-6
+PILOT = 24  # coarse points per event of one or two, half of them all of more, to find where saturation changes
 
 
 @dataclass(frozen=True)
@@ -46,13 +48,13 @@ class Problem:
         picked = {k: v[:individuals] for k, v in values.items() if isinstance(v, Tensor)}
         return replace(self, rates=self.rates.first(individuals), **picked)
 
-    def states(self, device: torch.device | str = "cpu") -> Tensor:
+    def states(self, device: torch.device | str = "cpu", order: int = ORDER) -> Tensor:
         """Amounts [N, G, D] just after each grid point, solved on ``device``."""
         rates, steps, jumps = (x.to(device) for x in (self.rates, self.steps, self.jumps))
         if self.km_amount is None:
-            return propagate(rates, self.layout, steps, jumps).cpu()
+            return propagate(rates, self.layout, steps, jumps, order).cpu()
         km = self.km_amount.to(device)
-        return propagate_saturable(rates, self.layout, steps, jumps, km).cpu()
+        return propagate_saturable(rates, self.layout, steps, jumps, km, order).cpu()
 
     def concentrations(self, states: Tensor, metabolite: Tensor) -> Tensor:
         """Concentrations [N, M] of the parent, or where ``metabolite`` [N] of the metabolite."""
@@ -73,18 +75,20 @@ def pose(
     """The problems of N individuals.
 
     ``points`` [N, M] are the times of interest and ``others`` further grid times, in h; ``noise``
-    [N, G, K] drives the processes, in the order time 0, points, others, events; ``km`` [N] is the
+    [N, G, 2 K] drives the processes, in the order time 0, points, others, events; ``km`` [N] is the
     concentration Km, None for linear kinetics.
     """
     grid, order, jumps = events.on_grid(torch.cat([points, others], -1))
     noise = noise.gather(1, order[..., None].expand_as(noise))
-    ou = ou_from_noise(grid, p.ou_sd, p.ou_time_scale, noise)
-    ou = ou + shared_at(p.shared, p.shared_end, grid)
-    volume = torch.exp(p.V[:, None] + ou[..., 2])
-    middle = torch.sqrt(volume[:, 1:] * volume[:, :-1])
+    values, means = ou_from_noise(grid, p.ou_sd, p.ou_time_scale, noise)
+    if p.shared.any():
+        shared, shared_means = shared_at(p.frequency, p.shared, grid)
+        values, means = values + shared, means + shared_means
+    volume = torch.exp(p.V[:, None] + values[..., 2])
+    middle = torch.exp(p.V[:, None] + means[..., 2])
     return Problem(
         layout=layout,
-        rates=rates_between(p, ou),
+        rates=rates_between(p, means),
         steps=grid.diff(dim=-1),
         jumps=jumps,
         volume=volume,
@@ -97,15 +101,17 @@ def where_elimination_changes(
     p: Parameters, layout: Layout, events: Events, horizon: Tensor, km: Tensor, points: int
 ) -> Tensor:
     """``points`` times per individual, dense where saturation changes, from a coarse solution."""
-    each = max(PILOT // events.onset.shape[1], 3) if events.onset.shape[1] > 2 else PILOT
-    u = (torch.arange(1, each + 1) / each) ** 2
-    span = (horizon[:, None] - events.onset).clamp(min=0)
-    pilot = (events.onset[..., None] + span[..., None] * u).flatten(1)
+    if events.onset.shape[1] <= 2:
+        u = (torch.arange(1, PILOT + 1) / PILOT) ** 2
+        span = (horizon[:, None] - events.onset).clamp(min=0)
+        pilot = (events.onset[..., None] + span[..., None] * u).flatten(1)
+    else:  # the doses themselves are part of the coarse grid
+        pilot = horizon[:, None] * torch.arange(1, 2 * PILOT + 1) / (2 * PILOT)
     still = horizon.new_zeros((len(horizon), 1 + events.onset.shape[1] + pilot.shape[1], 1))
     coarse = pose(
-        p, layout, events, pilot, pilot[:, :0], still.expand(-1, -1, p.ou_sd.shape[1]), km
+        p, layout, events, pilot, pilot[:, :0], still.expand(-1, -1, 2 * p.ou_sd.shape[1]), km
     )
-    central = coarse.states()[..., layout.central]
+    central = coarse.states(order=COARSE)[..., layout.central]
     change = (1 / (1 + central / (km[:, None] * coarse.volume))).diff(dim=-1).abs()
     return _share_out(coarse.steps, coarse.rates.ke * coarse.steps * change, points)
 
@@ -127,10 +133,9 @@ def _share_out(steps: Tensor, error: Tensor, points: int) -> Tensor:
     return start + (end - start) * (wanted - low) / (high - low)
 
 
-def rates_between(p: Parameters, ou: Tensor) -> Rates:
-    """Rates of each interval: the geometric mean of the values at its two ends."""
-    middle = 0.5 * (ou[:, 1:] + ou[:, :-1])
-    P = p.k_out.shape[-1]
+def rates_between(p: Parameters, middle: Tensor) -> Rates:
+    """Rates of each interval, whose logarithms' mean deviations are ``middle`` [N, G - 1, K]."""
+    P, back = p.k_out.shape[-1], 4 + (middle.shape[-1] - 4) // 2
     ke = torch.exp(p.ke[:, None] + middle[..., 1])
     return Rates(
         ka=torch.exp(p.ka[:, None] + middle[..., 0]),
@@ -138,7 +143,7 @@ def rates_between(p: Parameters, ou: Tensor) -> Rates:
         km=torch.exp(p.km[:, None] + middle[..., 3]),
         k_form=ke * p.formed[:, None],
         k_out=torch.exp(p.k_out[:, None] + middle[..., 4 : 4 + P]) * p.exchange[:, None],
-        k_in=torch.exp(p.k_in[:, None] + middle[..., 4 + P :]),
+        k_in=torch.exp(p.k_in[:, None] + middle[..., back : back + P]),
         ktr=torch.exp(p.ktr[:, None] + middle[..., 0]),
         first_pass=p.first_pass[:, None].expand_as(ke),
     )

@@ -15,10 +15,16 @@ import torch
 from torch import Tensor
 
 from agmpk.prior.compartments import Layout, Rates, steps
+from agmpk.prior.exponential import ORDER
 
 
 def propagate_saturable(
-    rates: Rates, layout: Layout, durations: Tensor, jumps: Tensor, km_amount: Tensor
+    rates: Rates,
+    layout: Layout,
+    durations: Tensor,
+    jumps: Tensor,
+    km_amount: Tensor,
+    order: int = ORDER,
 ) -> Tensor:
     """States [N, H + 1, D] just after the jump at each grid point.
 
@@ -26,7 +32,8 @@ def propagate_saturable(
     central compartment at which the elimination rate constant is halved (Km V).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
-    wholes, halves = steps(rates, layout, durations), steps(rates, layout, 0.5 * durations)
+    wholes = steps(rates, layout, durations, order)
+    halves = steps(rates, layout, 0.5 * durations, order)
     states = [jumps[0]]
     for (whole, k), (half, _), km, jump in zip(wholes, halves, km_amount.T, jumps[1:], strict=True):
         state = states[-1]

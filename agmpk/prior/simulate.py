@@ -70,8 +70,7 @@ def draw_trial(config: PriorConfig, streams: Streams) -> Trial:
     horizon, half_life = fit_horizon(config, BLOCK, streams)
     doses = draw_doses(config.dosing, horizon, present, streams, half_life)
     doses = replace(doses, gain=draw_occasions(config.variability, doses.dosed, streams))
-    end = torch.where(present, doses.end, 0.0).amax(1)
-    p = draw_parameters(config, horizon, doses.weight, streams, doses.reference, end)
+    p = draw_parameters(config, horizon, doses.weight, streams, doses.reference)
     times, exists = draw_schedule(
         design, p.typical, horizon, doses, present, config.dosing.after_last_dose, streams
     )

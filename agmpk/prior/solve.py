@@ -10,7 +10,7 @@ Shapes: S studies, I individuals, T samples; N individuals that take part.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -24,8 +24,10 @@ from agmpk.prior.parameters import Parameters
 from agmpk.prior.problem import Problem, pose, where_elimination_changes
 from agmpk.prior.streams import Streams
 
-FEW, SHORT = 3, 4  # doses and transit stages that the usual kind has at most
-NOISES = 1  # normal numbers per process and grid point
+ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
+FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
+PER_PERIPHERAL = ("k_out", "k_in", "exchange")
+NOISES = 2  # normal numbers per process and grid point
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def solve(
     true = torch.zeros_like(trial.times)
     for study, individual, problem in problems(config, trial, streams):
         metabolite = trial.parameters.is_metabolite[study]
-        found = problem.concentrations(problem.states(device), metabolite)
+        found = problem.concentrations(problem.states(device, ORDER), metabolite)
         true[study, individual, : found.shape[1]] = found
     return torch.where(trial.exists, true, 0.0)
 
@@ -75,19 +77,19 @@ def problems(
     last = torch.where(trial.exists, times, 0.0).amax(-1)[study, individual]
     rows = trial.doses.rows(study, individual)
     given = (rows.dosed & (rows.time < last[:, None])).sum(-1)
-    saturable = torch.isfinite(p.saturation)[study]
-    repeated = (given > FEW) & ~saturable
-    long = (p.transits > SHORT)[study] & ~saturable & ~repeated
-    usual_kind = ~(saturable | repeated | long)
-    kinds = {"usual": usual_kind, "long": long, "repeated": repeated, "saturable": saturable}
-    for kind, chosen in kinds.items():
+    for kind, chosen in _kinds(p, rows, study, individual, given).items():
         (rows,) = chosen.nonzero(as_tuple=True)
-        if not len(rows):
-            continue
         s, i, end = study[rows], individual[rows], last[rows]
         samples, doses = int(trial.exists[s, i].sum(-1).max()), max(int(given[rows].max()), 1)
         of_rows = p.rows(s, i)
-        layout = Layout(int(of_rows.transits.max().ceil()), of_rows.k_out.shape[-1])
+        P = int(of_rows.exchange.sum(-1).max())
+        of_rows = replace(of_rows, **{k: getattr(of_rows, k)[:, :P] for k in PER_PERIPHERAL})
+        layout = Layout(
+            int(of_rows.transits.max().ceil()),
+            P,
+            bool(of_rows.is_metabolite.any()),
+            bool(of_rows.zero_gut.any()),
+        )
         events = dosing_events(of_rows, trial.doses.rows(s, i).first(doses), layout, end)
         others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
         points = torch.minimum(times[s, i, :samples], end[:, None])
@@ -95,9 +97,35 @@ def problems(
         mine = [noise[rows, : 1 + samples], noise[rows, 1 + T : start]]
         mine += [noise[rows, start + n * most : start + n * most + doses] for n in range(1 + twice)]
         km = None
-        if kind == "saturable":
+        if kind[0] == "saturable":
             km = of_rows.saturation * trial.doses.level[s] / torch.exp(of_rows.typical.V)
             fine = where_elimination_changes(of_rows, layout, events, end, km, config.fine_steps)
             more = draw_normal((len(rows), fine.shape[1], mine[0].shape[-1]), streams("ou fine"))
             others, mine[1] = torch.cat([others, fine], -1), torch.cat([mine[1], more], 1)
         yield s, i, pose(of_rows, layout, events, points, others, torch.cat(mine, 1), km)
+
+
+def _kinds(
+    p: Parameters, doses: Doses, study: Tensor, individual: Tensor, given: Tensor
+) -> dict[tuple, Tensor]:
+    """Which of N individuals [N] are solved together: alike in method, states and length of grid."""
+    saturable = torch.isfinite(p.saturation)[study]
+    oral = (doses.oral & doses.dosed).any(-1)
+    chain = torch.where(oral, p.transits[study], 0.0)
+    peripherals = p.exchange[study, individual].sum(-1)
+    found = {("saturable", n): saturable & (p.is_metabolite[study] == n) for n in (False, True)}
+    chained = {"no": chain == 0, "short": (chain > 0) & (chain <= SHORT), "long": chain > SHORT}
+    released = oral & p.zero_gut[study, individual]
+    for length, many in (("few", given <= FEW), ("many", given > FEW)):
+        for name, stages in chained.items():
+            poles = released if name == "no" else torch.zeros_like(released)
+            here = many & stages & ~saturable
+            if name == "no":
+                for n in peripherals.unique().tolist():
+                    for formed in (False, True):
+                        alike = (p.is_metabolite[study] == formed) & (peripherals == n)
+                        found[length, name, n, formed] = here & alike & ~released
+                found[length, "release"] = here & poles
+            else:
+                found[length, name] = here
+    return {kind: chosen for kind, chosen in found.items() if chosen.any()}

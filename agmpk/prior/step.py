@@ -39,15 +39,16 @@ class Step:
         ka, first_pass = rates.ka.T[:, None] * h, rates.first_pass.T[:, None]
         self.to_central, self.to_metabolite = ka * (1 - first_pass), ka * first_pass
         ktr = ka if rates.ktr is None else rates.ktr.T[:, None] * h
-        through = ktr * (ktr + poles).reciprocal()
-        reach, stay = [-self.twice * (ka + poles).reciprocal()], [torch.exp(-ktr[:, 0])]
-        for stage in range(1, layout.transits + 1):
-            reach.append(reach[-1] * through)
-            stay.append(stay[-1] * ktr[:, 0] / stage)
+        reach, self.chain = [-self.twice * (ka + poles).reciprocal()], None
+        if layout.transits:
+            through, stay = ktr * (ktr + poles).reciprocal(), [torch.exp(-ktr[:, 0])]
+            for stage in range(1, layout.transits + 1):
+                reach.append(reach[-1] * through)
+                stay.append(stay[-1] * ktr[:, 0] / stage)
+            nothing, stages = torch.zeros_like(stay[0]), range(layout.transits)
+            rows = [[stay[i - j] if i >= j else nothing for j in stages] for i in stages]
+            self.chain = torch.stack([torch.stack(row, 1) for row in rows], 1)
         self.gut = torch.stack(reach[::-1], 1)
-        nothing, stages = torch.zeros_like(stay[0]), range(layout.transits)
-        rows = [[stay[i - j] if i >= j else nothing for j in stages] for i in stages]
-        self.chain = torch.stack([torch.stack(r, 1) for r in rows], 1) if rows else None
         self.over_pole = 1 / poles
         self.k_out = rates.k_out.permute(1, 2, 0)[:, :, None] * h[:, None]
         k_in = rates.k_in.permute(1, 2, 0)[:, :, None] * h[:, None]
@@ -70,6 +71,45 @@ class Step:
         if at.transits:
             parts.insert(0, (self.chain[k] * state[: at.transits]).sum(1))
         return torch.cat(parts)
+
+    def matrices(self) -> Tensor:
+        """exp(A h) itself, [H, D, D, N], for linear elimination.
+
+        Solutions are products of what enters the central compartment from a state and of how it
+        reaches another from there, so a matrix costs little more than one step of one state.
+        """
+        at, (H, _, N) = self.layout, self.h.shape
+        found = self.h.new_zeros((H, at.size, at.size, N))
+        gut = self.gut[:, -1]
+        released = gut * (self.over_pole * self.h)
+        inflow = {at.central: -self.twice, at.infusion: -self.running * self.h}
+        inflow |= {at.central + 1 + j: -self.back[:, j] for j in range(at.peripherals)}
+        into_gut = {at.gut: gut, at.release: released}
+        into_gut |= {stage: self.gut[:, stage] for stage in range(at.transits)}
+        for state, amount in into_gut.items():
+            found[:, at.gut, state] = amount.real.sum(1)
+            inflow[state] = self.to_central * amount
+        reach = {at.central: self.inverse}
+        for j in range(at.peripherals):
+            reach[at.central + 1 + j] = self.inverse * (self.k_out[:, j] * self.peripheral[:, j])
+        if at.formed:
+            reach[at.metabolite] = self.inverse * (self.k_form * self.metabolite)
+        for state, amount in inflow.items():
+            for end, factor in reach.items():
+                found[:, end, state] = (amount * factor).real.sum(1)
+        for j in range(at.peripherals):
+            p = at.central + 1 + j
+            found[:, p, p] -= (self.twice * self.peripheral[:, j]).real.sum(1)
+        if at.formed:
+            found[:, at.metabolite, at.metabolite] = -(self.twice * self.metabolite).real.sum(1)
+            for state, amount in into_gut.items():
+                direct = self.to_metabolite * amount * self.metabolite
+                found[:, at.metabolite, state] += direct.real.sum(1)
+        if at.transits:
+            found[:, : at.transits, : at.transits] = self.chain
+        for state in (at.infusion, at.release):
+            found[:, state, state] = 1.0
+        return found
 
     def central_amount(self, k: int, state: Tensor, inverse: Tensor) -> Tensor:
         """The amount [N] in the central compartment after interval ``k``, as in a call."""

@@ -45,12 +45,10 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
     with _one_thread():
         first = step * config.blocks
         tasks = [block_task(config, prior, first + b) for b in range(config.blocks)]
-    # Every study by itself costs a copy of each; sorted rows of each block, then of all.
-    sizes = [_size(task) for task in tasks]
-    order = torch.cat(sizes).argsort(stable=True)
-    bounds = np.cumsum([0, *(len(s) for s in sizes)])
+    sizes = torch.cat([_sizes(task) for task in tasks])
+    bounds = np.cumsum([0, *(len(task) for task in tasks)])
     parts = []
-    for rows in order.chunk(config.parts):
+    for rows in similar(sizes, config.parts):
         chosen = []
         for b, task in enumerate(tasks):
             inside = rows[(rows >= bounds[b]) & (rows < bounds[b + 1])] - int(bounds[b])
@@ -60,11 +58,29 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
     return parts
 
 
-def _size(task: Task) -> torch.Tensor:
-    """How much each study [B] costs: padded samples of its context, and doses."""
-    record = task.context
-    people = record.mask.any(-1).sum(-1)
-    return people * (record.mask.sum(-1).amax(-1) + 2 * record.dosed.sum(-1).amax(-1))
+def similar(sizes: torch.Tensor, parts: int) -> list[torch.Tensor]:
+    """Rows of ``sizes`` [N, 2] (people, samples of each) in groups of similar size and about equal
+    cost: by people first, then by samples, so that little is padded."""
+    groups = _split(torch.arange(len(sizes)), sizes, 0, max(1, parts // 2))
+    found = [half for group in groups for half in _split(group, sizes, 1, min(2, parts))]
+    return [group.sort().values for group in found if len(group)]
+
+
+def _split(rows: torch.Tensor, sizes: torch.Tensor, by: int, parts: int) -> list[torch.Tensor]:
+    rows = rows[sizes[rows, by].argsort(stable=True)]
+    cost = (sizes[rows].prod(-1) + 20).cumsum(0)
+    if not len(rows):
+        return []
+    cuts = torch.searchsorted(cost, cost[-1] * torch.arange(1, parts) / parts)
+    return list(rows.tensor_split(cuts.tolist()))
+
+
+def _sizes(task: Task) -> torch.Tensor:
+    """How many context individuals each study [B] has, and the most samples of one: [B, 2]."""
+    present = task.context.mask.any(-1)
+    last = torch.arange(1, present.shape[1] + 1)
+    samples = task.context.mask.sum(-1).amax(-1)
+    return torch.stack([(present * last).amax(-1).clamp(min=1), samples.clamp(min=1)], -1)
 
 
 class Batches(Dataset):
@@ -83,7 +99,7 @@ class Batches(Dataset):
 
 
 def batches(
-    config: TrainingConfig, prior: PriorConfig, start: int, workers: int
+    config: TrainingConfig, prior: PriorConfig, start: int, workers: int, device: str = "cpu"
 ) -> Iterator[list[Task]]:
     """The batches from step ``start`` on, simulated ahead by ``workers`` processes (0: here).
 
@@ -91,6 +107,9 @@ def batches(
     """
     data = Batches(config, prior, start)
     ahead = {"num_workers": workers, "prefetch_factor": PREFETCH} if workers else {}
+    if workers and device != "cpu":
+        # A copy of a process that drives a GPU would share its memory maps, which slows both.
+        ahead["multiprocessing_context"] = "spawn"
     return iter(DataLoader(data, batch_size=None, collate_fn=_as_it_is, **ahead))
 
 

@@ -44,6 +44,8 @@ class Learner:
         self.config, self.folder, self.processes = config, folder, processes
         torch.manual_seed(config.seed)
         self.model = build_model(config.kind, config.model).to(processes.device)
+        for parameter in self.model.parameters():
+            parameter.grad = torch.zeros_like(parameter)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         self.optimizer = Optimizers(self.model, config)
         self.cool_from = round(config.steps * (1 - config.cooldown))
@@ -100,11 +102,7 @@ class Learner:
     def step(self, parts: list[Task], weights: list[float], step: int) -> Tensor:
         """Forward, backward and update on one step's studies; loss and gradient norm [2]."""
         config, device = self.config, self.processes.device
-        for parameter in self.model.parameters():
-            if parameter.grad is None:
-                parameter.grad = torch.zeros_like(parameter)
-            else:
-                parameter.grad.zero_()
+        torch._foreach_zero_([parameter.grad for parameter in self.model.parameters()])
         total = torch.zeros((), device=device)
         half = config.precision == "bf16"
         for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
@@ -225,11 +223,13 @@ def _train(
     }
     began = last_time = time.monotonic()
     waiting: list[Tensor] = []
-    for step, parts in enumerate(batches(config, prior, one.start, workers), one.start):
+    for step, parts in enumerate(
+        batches(config, prior, one.start, workers, device), one.start
+    ):
         if step >= one.end:
             break
-        parts = [part.to(device) for part in parts]
         weights = part_weights(parts)
+        parts = [part.to(device) for part in parts]
         for number, learner in enumerate(learners):
             found = learner.step(parts, weights, step)
             if number == 0:

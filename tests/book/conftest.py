@@ -13,7 +13,7 @@ from agmpk.book.tiers import Project
 PARAMETERS = "n = 1  # how many"
 
 
-def _notebook(path: Path, *cells: str, **metadata) -> None:
+def _notebook(path: Path, *cells: str, parameters: str = PARAMETERS, **metadata) -> None:
     """A notebook with a title, the parameters cell, and ``cells`` of code."""
     notebook = nbformat.v4.new_notebook()
     notebook.metadata.update(
@@ -22,7 +22,7 @@ def _notebook(path: Path, *cells: str, **metadata) -> None:
     )
     notebook.cells = [
         nbformat.v4.new_markdown_cell(f"# Chapter {path.stem}", id="title"),
-        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}, id="parameters"),
+        nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}, id="parameters"),
         *(nbformat.v4.new_code_cell(cell, id=f"cell-{i}") for i, cell in enumerate(cells)),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -41,13 +41,10 @@ def _tier(project: Project, name: str, **chapters) -> None:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Project:
-    """Chapter alpha imports ``agmpk.one``, which imports ``agmpk.two``; beta reads ``data/b.csv``.
-
-    The package of this project lies in ``tmp_path`` for the digests only; the kernels import the
-    real one.
-    """
-    project = Project(tmp_path)
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
+    """Chapter alpha imports ``toy.one``, which imports ``toy.two``; beta reads ``data/b.csv``."""
+    project = Project(tmp_path, "toy")
+    monkeypatch.syspath_prepend(tmp_path)
     project.toc.write_text(
         yaml.safe_dump(
             {
@@ -61,7 +58,7 @@ def project(tmp_path: Path) -> Project:
         ),
         encoding="utf-8",
     )
-    _notebook(project.notebook("alpha"), "if False:\n    from agmpk.one import thing", "n + 1")
+    _notebook(project.notebook("alpha"), "if False:\n    from toy.one import thing", "n + 1")
     _notebook(project.notebook("beta"), "print(open('data/b.csv').read())", inputs=["data/b.csv"])
     for name in ("smoke", "laptop", "paper"):
         _tier(project, name)
@@ -69,7 +66,7 @@ def project(tmp_path: Path) -> Project:
     (tmp_path / "data").mkdir()
     (tmp_path / "data" / "b.csv").write_text("b\n")
     (tmp_path / "data" / "secret.csv").write_text("s\n")
-    package = tmp_path / "agmpk"
+    package = tmp_path / "toy"
     package.mkdir()
     (package / "__init__.py").write_text("")
     (package / "one.py").write_text("from .two import deep\n\nthing = deep\n")

@@ -4,6 +4,7 @@ import nbformat
 import pytest
 
 from agmpk.book.cache import chapter_digest, differences, notebook_closure
+from agmpk.book.tiers import Project
 from agmpk.errors import AgmpkError
 
 
@@ -23,56 +24,97 @@ def append(project, name, text="\n# changed\n"):
 
 
 def test_closure_follows_imports_of_imports_and_skips_the_rest(project):
-    names = [p.name for p in notebook_closure(project.notebook("alpha"), project.root)]
+    names = [p.name for p in notebook_closure(project, "alpha")]
     assert names == ["__init__.py", "one.py", "two.py"]
-    assert notebook_closure(project.notebook("beta"), project.root) == ()
+    assert notebook_closure(project, "beta") == ()
 
 
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
-        ("import agmpk.sub.leaf", {"__init__.py", "sub/__init__.py", "sub/leaf.py"}),
-        ("from agmpk.sub import leaf as x", {"__init__.py", "sub/__init__.py", "sub/leaf.py"}),
-        ("from agmpk.sub import name", {"__init__.py", "sub/__init__.py"}),
-        ("%matplotlib inline\n!ls\nimport agmpk", {"__init__.py"}),
-        ("import agmpkother, numpy", set()),
-        ("import agmpk.sub.up", {"__init__.py", "sub/__init__.py", "sub/up.py", "unused.py"}),
+        ("import toy.sub.leaf", {"__init__.py", "sub/__init__.py", "sub/leaf.py"}),
+        ("from toy.sub import leaf as x", {"__init__.py", "sub/__init__.py", "sub/leaf.py"}),
+        ("from toy.sub import name", {"__init__.py", "sub/__init__.py"}),
+        ("%matplotlib inline\n!ls\nimport toy", {"__init__.py"}),
+        ("import toyother, numpy", set()),
+        ("import toy.sub.up", {"__init__.py", "sub/__init__.py", "sub/up.py", "unused.py"}),
     ],
 )
 def test_closure_of_each_form_of_import(project, write_notebook, source, expected):
-    sub = project.root / "agmpk" / "sub"
+    sub = project.root / "toy" / "sub"
     sub.mkdir()
     (sub / "__init__.py").write_text("name = 1\n")
     (sub / "leaf.py").write_text("")
     (sub / "up.py").write_text("def f():\n    from ..unused import x\n")
     write_notebook("alpha", source)
-    found = notebook_closure(project.notebook("alpha"), project.root)
-    assert {p.relative_to(project.root / "agmpk").as_posix() for p in found} == expected
+    found = notebook_closure(project, "alpha")
+    assert {p.relative_to(project.root / "toy").as_posix() for p in found} == expected
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from toy import thing",
+        "import toy\ntoy.thing",
+        "import toy.one\ntoy.thing",
+        "import toy as t\nt.thing",
+        "import toy as t\n\n\ndef f():\n    return t.thing",
+    ],
+)
+def test_a_name_of_the_face_leads_to_its_module(project, write_notebook, source):
+    (project.root / "toy" / "__init__.py").write_text(
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from toy.one import thing\n"
+    )
+    write_notebook("alpha", source)
+    names = [p.name for p in notebook_closure(project, "alpha")]
+    assert names == ["__init__.py", "one.py", "two.py"]
+
+
+def test_imports_for_type_checkers_do_not_count(project):
+    one = project.root / "toy" / "one.py"
+    one.write_text(
+        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from toy.two import deep\n"
+    )
+    assert [p.name for p in notebook_closure(project, "alpha")] == ["__init__.py", "one.py"]
+
+
+def test_a_package_from_elsewhere_is_refused(project):
+    elsewhere = Project(project.root / "other", "toy")
+    elsewhere.notebook("alpha").parent.mkdir(parents=True)
+    elsewhere.notebook("alpha").write_bytes(project.notebook("alpha").read_bytes())
+    with pytest.raises(AgmpkError, match="would import toy from .*use the environment of this"):
+        notebook_closure(elsewhere, "alpha")
+
+
+def test_a_module_that_is_not_python_is_named(project):
+    append(project, "toy/two.py", "\ndef (")()
+    with pytest.raises(AgmpkError, match="imports of toy cannot be read: .*two.py"):
+        notebook_closure(project, "alpha")
 
 
 def test_syntax_error_names_the_cell(project, write_notebook):
     write_notebook("alpha", "def (")
     with pytest.raises(AgmpkError, match=r"alpha.ipynb, cell 2: not valid Python"):
-        notebook_closure(project.notebook("alpha"), project.root)
+        notebook_closure(project, "alpha")
 
 
 def test_module_touches_only_the_chapter_that_imports_it(project):
-    found = changes(project, append(project, "agmpk/two.py"))
-    assert found == {"alpha": ["agmpk/two.py changed"], "beta": []}
+    found = changes(project, append(project, "toy/two.py"))
+    assert found == {"alpha": ["toy/two.py changed"], "beta": []}
 
 
 def test_module_nobody_imports_touches_nothing(project):
-    assert changes(project, append(project, "agmpk/unused.py")) == {"alpha": [], "beta": []}
+    assert changes(project, append(project, "toy/unused.py")) == {"alpha": [], "beta": []}
 
 
 def test_file_that_ships_with_an_imported_package(project):
-    preset = project.root / "agmpk" / "presets" / "paper.yaml"
+    preset = project.root / "toy" / "presets" / "paper.yaml"
 
     def add():
         preset.parent.mkdir()
         preset.write_text("a: 1\n")
 
-    assert changes(project, add) == {"alpha": ["agmpk/presets/paper.yaml is new"], "beta": []}
+    assert changes(project, add) == {"alpha": ["toy/presets/paper.yaml is new"], "beta": []}
 
 
 def test_declared_data_touches_only_its_reader(project):

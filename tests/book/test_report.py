@@ -20,7 +20,7 @@ def test_times_come_from_the_stamps(project):
     project.executed.mkdir(parents=True)
     parts = {"agmpk/one.py": "1", "data/b.csv": "2"}
     date = "2026-01-02T03:04:05+00:00"
-    write_stamp(project, Stamp("beta", "smoke", {}, 12.5, date, "here", parts, ["data/b.csv"]))
+    write_stamp(project, Stamp("beta", "smoke", {}, 12.5, date, "here", parts, "0", ["data/b.csv"]))
     frame = report.chapters(project)
     assert list(frame.index) == ["beta"]
     row = frame.loc["beta"]

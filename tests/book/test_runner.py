@@ -6,11 +6,12 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from agmpk.book.build import duration, run_chapters
+from agmpk.book.build import duration, follows, run_chapters
 from agmpk.book.cache import read_stamp
 from agmpk.book.tiers import load_tier
 from agmpk.cli.book import book as main
 from agmpk.errors import AgmpkError
+from agmpk.files import only_one
 
 
 @pytest.fixture
@@ -36,9 +37,9 @@ def test_second_run_executes_nothing_and_a_change_only_its_chapter(project, run,
     assert executed == [] and "all 2 chapters are up to date" in said
     assert project.executed_notebook("alpha").stat().st_mtime_ns == before
 
-    (project.root / "agmpk" / "two.py").write_text("deep = 2\n")
+    (project.root / "toy" / "two.py").write_text("deep = 2\n")
     executed, said = run()
-    assert executed == ["alpha"] and "(agmpk/two.py changed)" in said
+    assert executed == ["alpha"] and "(toy/two.py changed)" in said
 
     write_tier("smoke", alpha={"n": 5})
     assert run()[0] == ["alpha"]
@@ -55,6 +56,48 @@ def test_stamp_says_what_when_where_and_which_data(project, run):
     assert "core" in stamp.machine and stamp.date.startswith("20")
     # No folder of this machine in what is shown.
     assert str(project.root) not in project.executed_notebook("beta").read_text()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b + b" "])
+def test_a_damaged_executed_notebook_is_stale_and_named(project, run, damage):
+    run("alpha")
+    page = project.executed_notebook("alpha")
+    good = page.read_bytes()
+    page.write_bytes(damage(good))
+    executed, said = run("alpha")
+    assert executed == ["alpha"] and "(book/chapters/alpha.ipynb is damaged or was edited)" in said
+    assert nbformat.read(page, as_version=4).cells[0].source == "# Chapter alpha"
+    assert run("alpha")[0] == []
+
+
+def test_two_at_a_time_and_who_reads_results_waits(project, write_notebook, write_tier):
+    named, path = {"parameters": "file = ''  # file"}, "book/_build/x.csv"
+    late = "import pathlib, time; time.sleep(1); pathlib.Path(file).write_text('1')"
+    write_notebook("alpha", "open(file).read()", input_parameters=["file"], **named)
+    write_notebook("beta", late, **named)
+    write_tier("smoke", alpha={"file": path}, beta={"file": path})
+    (project.root / path).parent.mkdir(parents=True)
+    tier, said = load_tier(project, "smoke"), []
+    assert follows(project, tier, "alpha") == ["beta"] and follows(project, tier, "beta") == []
+    assert run_chapters(project, tier, jobs=2, echo=said.append) == ["beta", "alpha"]
+    write_tier("smoke", alpha={"file": path}, beta={"file": "book/_build/y.csv"})
+    said.clear()
+    run_chapters(project, load_tier(project, "smoke"), force=True, jobs=2, echo=said.append)
+    assert ["executing" in line for line in said[1:]] == [True, True, False, False]
+
+
+def test_a_failure_among_several_is_named(project, write_notebook):
+    write_notebook("alpha", "1 / 0")
+    with pytest.raises(AgmpkError, match=r"alpha.ipynb failed in cell 2 \(`1 / 0`\): ZeroDivision"):
+        run_chapters(project, load_tier(project, "smoke"), jobs=2, echo=lambda _: None)
+
+
+def test_one_run_at_a_time(project, run):
+    project.executed.mkdir(parents=True)
+    with only_one(project.executed, "something goes on"):
+        with pytest.raises(AgmpkError, match="chapters of this book are executed by another"):
+            run("beta")
+    assert run("beta")[0] == ["beta"]
 
 
 def test_unreadable_stamp_means_stale(project, run):

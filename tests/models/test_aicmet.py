@@ -1,129 +1,29 @@
-"""AICMET: a set of individuals, a consistent process, and its latent variables."""
+"""AICMET: its latent variables, their divergence, and what they do to an answer."""
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.distributions import Independent, kl_divergence
 from torch.distributions import Normal as Reference
 
-from agmpk.models.aicmet import AicmetConfig, AicmetModel
-from agmpk.models.frame import to_frame
-from agmpk.models.latent import Normal
-from agmpk.models.task import Task, tasks_from_simulation
-from agmpk.prior.preset import load_prior
-from agmpk.prior.simulate import simulate_block
+from agmpk.models.aicmet import AicmetConfig, AicmetModel, Normal
+from agmpk.models.frame import TRIM
+from agmpk.models.task import Task
+
+SIZE = dict(width=96, sample_width=32, encoder_layers=1, decoder_layers=1, latent=4)
 
 
 @pytest.fixture(scope="module")
-def model() -> AicmetModel:
+def model(moved) -> AicmetModel:
     torch.manual_seed(1)
-    model = AicmetModel(AicmetConfig(16, 2, 2, 2, latent=4)).double().eval()
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(0.15 * torch.randn(parameter.shape, dtype=torch.float64))
-    return model
+    return moved(AicmetModel(AicmetConfig(**SIZE)))
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
-    """Three simulated studies, float64, with prefixes of 0 and more among the targets."""
-    studies = simulate_block(load_prior("extended"), 5, 0)
-    task = tasks_from_simulation(studies, 3, 8, torch.Generator().manual_seed(2))
-    rich = (task.context_mask.any(-1).sum(-1) >= 4) & (task.target_mask.sum(-1) > 6).all(-1)
-    task = task[torch.where(rich)[0][:3]]
-    position = torch.arange(task.target_mask.shape[-1])
-    shown = torch.tensor([0, 2, 4])
-    return replace(task, prefix_mask=task.target_mask & (position < shown[:, None]))
-
-
-def draw(model, task):
-    found = model.sample(task, 4, torch.Generator().manual_seed(0))
-    return torch.where(task.target_mask, found, 0.0)
-
-
-def loss(model, task):
-    return model.loss(task, torch.Generator().manual_seed(0))
-
-
-def with_context(task: Task, order: torch.Tensor) -> Task:
-    names = [name for name in vars(task) if name.startswith("context_")]
-    return replace(task, **{name: getattr(task, name)[:, order] for name in names})
-
-
-def test_individuals_of_the_context_have_no_order(model, task):
-    J = task.context_mask.shape[1]
-    shuffled = with_context(task, torch.randperm(J, generator=torch.Generator().manual_seed(3)))
-    assert torch.allclose(draw(model, task), draw(model, shuffled), atol=1e-10)
-    assert torch.allclose(loss(model, task), loss(model, shuffled), atol=1e-10)
-
-
-def test_padding_of_the_context_is_invisible(model, task):
-    padded = {}
-    for name in ("context_times", "context_logs", "context_mask"):
-        junk = 0 if name == "context_mask" else 7.0
-        padded[name] = torch.nn.functional.pad(getattr(task, name), (0, 2, 0, 2), value=junk)
-    padded["context_dose"] = torch.nn.functional.pad(task.context_dose, (0, 2), value=5.0)
-    padded = replace(task, **padded)
-    assert torch.allclose(draw(model, task), draw(model, padded), atol=1e-10)
-    assert torch.allclose(loss(model, task), loss(model, padded), atol=1e-10)
-
-
-def test_the_order_of_targets_means_nothing(model, task):
-    """The bound is a sum over exchangeable targets; noise is drawn per target, so it moves too."""
-    frame = to_frame(task)
-    names = [n for n in vars(task) if n.startswith("target_") or n == "prefix_mask"]
-    turned = replace(task, **{n: getattr(task, n).flip(1) for n in names})
-    known, other = (model.encode(t, to_frame(t), whole=True) for t in (task, turned))
-    assert torch.allclose(known.study_whole, other.study_whole, atol=1e-10)
-    assert torch.allclose(known.whole, other.whole.flip(1), atol=1e-10)
-    assert frame.use.any()
-
-
-def test_the_context_matters(model, task):
-    fewer = replace(task, context_mask=task.context_mask.clone())
-    fewer.context_mask[:, 0] = False
-    assert not torch.allclose(draw(model, task), draw(model, fewer), atol=1e-3)
-
-
-def test_an_answer_does_not_depend_on_what_else_is_asked(model, task):
-    """Given the latent variables the points are independent: marginals are consistent."""
-    frame = to_frame(task)
-    free = task.target_mask & ~task.prefix_mask
-    known = model.encode(task, frame, whole=False)
-    g = torch.Generator().manual_seed(1)
-    z_s = torch.randn(2, *known.study.shape[:1], 4, generator=g, dtype=torch.float64)
-    z_i = torch.randn(2, *free.shape[:2], 4, generator=g, dtype=torch.float64)
-    mean, sd = model.decode(task, frame, free, known, z_s, z_i)
-    some = free & (torch.arange(free.shape[-1]) % 2 == 0)
-    mean_some, sd_some = model.decode(task, frame, some, known, z_s, z_i)
-    assert torch.allclose(mean[:, some[free]], mean_some, atol=1e-10)
-    assert torch.allclose(sd[:, some[free]], sd_some, atol=1e-10)
-
-
-def test_a_target_sees_no_other_targets_prefix(model, task):
-    other = replace(task, target_logs=task.target_logs.clone())
-    other.target_logs[:, 2] += 0.5
-    assert torch.equal(draw(model, task)[:, :, :2], draw(model, other)[:, :, :2])
-    assert not torch.allclose(draw(model, task)[:, :, 2], draw(model, other)[:, :, 2] - 0.5)
-
-
-def test_without_context_it_answers_from_the_prefix(model, task):
-    alone = replace(task, context_mask=torch.zeros_like(task.context_mask))
-    draws = model.sample(alone, 3, torch.Generator().manual_seed(0))
-    assert torch.isfinite(draws[:, :, 1:]).all()
-
-
-def test_both_effects_reach_the_draws(model, task):
-    """With other effects the same person has another curve; residual error is not all there is."""
-    frame = to_frame(task)
-    free = task.target_mask & ~task.prefix_mask
-    known = model.encode(task, frame, whole=False)
-    z_s, z_i = torch.zeros(1, len(free), 4).double(), torch.zeros(1, *free.shape[:2], 4).double()
-    base, _ = model.decode(task, frame, free, known, z_s, z_i)
-    for effects in ((z_s + 1, z_i), (z_s, z_i + 1)):
-        moved, _ = model.decode(task, frame, free, known, *effects)
-        assert (moved != base).all()
+def task(make_task) -> Task:
+    return make_task(studies=3, targets=3)
 
 
 def test_the_divergence_is_that_of_normals():
@@ -135,3 +35,118 @@ def test_the_divergence_is_that_of_normals():
     expected = kl_divergence(*(Independent(Reference(one.mean, one.sd), 1) for one in (a, b)))
     assert torch.allclose(a.divergence(b), expected, atol=1e-5)
     assert torch.allclose(a.divergence(a), torch.zeros(5))
+
+
+def test_the_loss_is_the_weighted_bound_less_the_free_nats(model, task):
+    """Written again, curve by curve, from the laws."""
+    loss = model.loss(task, torch.Generator().manual_seed(0))
+    frame, net = task.frame, model.network
+    free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
+    known = net.encode(task)
+    whole = net.encode_target(task, task.prefix | free)[0][:, :, 0]
+    state = net.decode(task, known)
+    S, (B, R), Z = 2, free.shape[:2], 4
+    g = torch.Generator().manual_seed(0)
+    noise = torch.randn(S, B, R + 1, Z, generator=g, dtype=torch.float64)
+    code = model.study(known.study.flatten(1))
+    prior_s, post_s = model.study_effect(code), model._study_posterior(code, whole, free)
+    nats = {"s": [], "i": []}
+    curves, count = [], 0
+    with torch.no_grad():
+        z_s = post_s.draw(noise[:, :, 0])
+        prior_i, post_i = model._individual(known.own[:, :, 0], z_s), model._individual(whole, z_s)
+        mean, sd = model._decode(state, z_s, post_i.draw(noise[:, :, 1:]))
+        kl_s, kl_i = post_s.divergence(prior_s), post_i.divergence(prior_i)
+        x = frame.encode(task.target.logs).clamp(-TRIM, TRIM)
+        for b in range(B):
+            asked = [r for r in range(R) if free[b, r].any()]
+            nats["s"] += [float(kl_s[b])] * bool(asked)
+            for r in asked:
+                at = free[b, r]
+                law = Reference(mean[:, b, r, at], sd[:, b, r, at])
+                nll = -law.log_prob(x[b, r, at]).sum(-1).mean() - at.sum() * np.log(2 * np.pi) / 2
+                weight = frame.spread[b, r, at].square().mean().sqrt() / at.sum()
+                nats["i"].append(float(kl_i[:, b, r].mean()))
+                curves.append(
+                    [float(v * weight) for v in (nll, kl_s[b] / len(asked), kl_i[:, b, r].mean())]
+                )
+                count += 1
+    share = [max(0.0, 1 - 0.25 / np.mean(nats[k])) for k in ("s", "i")]
+    expected = (np.sum(curves, 0) @ [1, *share]) / count
+    assert np.isclose(float(loss.detach()), expected, rtol=1e-9)
+
+
+def test_free_nats_cost_nothing_and_more_do(task, moved):
+    torch.manual_seed(1)
+    models = [moved(AicmetModel(AicmetConfig(**SIZE, free_nats=nats)), 0.05) for nats in (0.0, 1e6)]
+    models[1].load_state_dict(models[0].state_dict())
+    charged, free = (m.loss(task, torch.Generator().manual_seed(0)) for m in models)
+    assert charged > free
+
+
+def test_the_order_of_targets_means_nothing_to_the_study(model, task):
+    turned = replace(
+        task, target=task.target[:, [2, 0, 1]],
+        prefix=task.prefix[:, [2, 0, 1]], asked=task.asked[:, [2, 0, 1]],
+    )  # fmt: skip
+
+    def posterior(task):
+        free = task.asked
+        whole = model.network.encode_target(task, task.target.mask)[0][:, :, 0]
+        code = model.study(model.network.encode(task).study.flatten(1))
+        return model._study_posterior(code, whole, free)
+
+    one, two = posterior(task), posterior(turned)
+    assert torch.allclose(one.mean, two.mean, atol=1e-9)
+    assert torch.allclose(one.sd, two.sd, atol=1e-9)
+
+
+def test_both_effects_reach_the_answer(model, task):
+    known = model.network.encode(task)
+    state = model.network.decode(task, known)
+    z_s = torch.zeros(1, len(task), 4, dtype=torch.float64)
+    z_i = torch.zeros(1, *task.prefix.shape[:2], 4, dtype=torch.float64)
+    base, _ = model._decode(state, z_s, z_i)
+    for effects in ((z_s + 1, z_i), (z_s, z_i + 1)):
+        assert (model._decode(state, *effects)[0] != base).all()
+
+
+def test_targets_of_a_draw_share_its_study(model, task):
+    """Of two targets known alike, the draws go together; only study effects can do that."""
+    same = [0, 0]
+    twins = replace(
+        task, target=task.target[:, same], prefix=task.prefix[:, same], asked=task.asked[:, same]
+    )
+    loud = AicmetModel(model.config).double()
+    loud.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        half = loud.study_effect.out.bias.shape[0] // 2
+        loud.study_effect.out.bias[half:] = 5.0
+    with torch.no_grad():
+        mean, _ = loud._laws(twins, twins.frame, torch.randn(400, len(task), 3, 4).double())
+    for b in range(len(task)):
+        if task.asked[b, 0].any():
+            t = int(task.asked[b, 0].int().argmax())
+            assert torch.corrcoef(mean[:, b, :, t].T)[0, 1] > 0.3
+
+
+def test_effects_are_drawn_before_anything_that_depends_on_what_is_asked(model, task, asking):
+    """One draw of the generator gives the same individuals, however many times are asked."""
+    B, R, _ = task.target.times.shape
+    times = torch.tensor([2.0, 9.0], dtype=torch.float64).expand(B, R, -1)
+    quiet = AicmetModel(model.config).double()
+    quiet.load_state_dict(model.state_dict())
+    with torch.no_grad():
+        quiet.decoder.out.weight[1] = 0.0
+        quiet.decoder.out.bias[1] = -40.0  # the smallest residual SD, 0.02
+    one, two = (
+        quiet.sample(asking(task, t), 50, torch.Generator().manual_seed(0))
+        for t in (times[..., :1], times)
+    )
+    spread = one[..., -1].std(0)
+    assert bool(
+        (
+            (one[..., -1] - two[..., -2]).std(0) < 0.05 * task.frame.spread.amax() + 0.1 * spread
+        ).all()
+    )
+    assert bool((spread > 0).all())

@@ -7,6 +7,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation import published_table
 from agmpk.paper.claims import (
     VERDICTS,
     Claim,
@@ -14,11 +15,13 @@ from agmpk.paper.claims import (
     ablation_gain,
     beats,
     claims_html,
+    forecast_evidence,
     from_table,
     judged,
     load_claims,
     mean_error,
     most_wins,
+    ours,
     verdict,
 )
 
@@ -37,11 +40,13 @@ def word(direction, value, low=math.nan, high=math.nan, **more):
     [
         (0.51, 0.46, 0.54, "better"),  # all nearer to 0.5 than 0.55
         (0.51, 0.44, 0.54, "reproduced"),  # its other end is as far off on the other side
-        (0.55, 0.50, 0.60, "reproduced"),
+        (0.55, 0.50, 0.59, "reproduced"),
         (0.57, 0.57, 0.57, "reproduced"),
-        (0.60, 0.59, 0.65, "reproduced"),  # reaches 0.57 + 0.02
+        (0.55, 0.50, 0.60, "inconclusive"),  # one end is beyond 0.57 + 0.02
+        (0.60, 0.59, 0.65, "inconclusive"),
         (0.62, 0.60, 0.64, "not reproduced"),
         (0.39, 0.36, 0.40, "not reproduced"),  # far below one half is as far off
+        (0.66, 0.52, 0.80, "inconclusive"),  # few data decide nothing
     ],
 )
 def test_target(value, low, high, expected):
@@ -64,10 +69,30 @@ def test_counts_have_no_interval(direction, value, expected):
 
 
 def test_a_range_and_a_sign():
-    assert word("within", 0.9, 0.8, 0.99, range=(0.88, 0.92)) == "reproduced"
-    assert word("within", 0.95, 0.9, 0.99, range=(0.88, 0.92)) == "not reproduced"
+    assert word("within", 0.9, 0.8, 0.99, range=(0.88, 0.92)) == "inconclusive"
+    assert word("within", 0.9, 0.89, 0.91, range=(0.88, 0.92)) == "reproduced"
+    assert word("within", 0.95, 0.93, 0.99, range=(0.88, 0.92)) == "not reproduced"
     assert word("holds", 0.1, 0.01, 0.2) == "reproduced"
-    assert word("holds", 0.1, -0.01, 0.2) == "not reproduced"
+    assert word("holds", 0.1, -0.01, 0.2) == "inconclusive"
+    assert word("holds", -0.1, -0.2, -0.01) == "not reproduced"
+
+
+def test_less_data_never_make_a_verdict_kinder():
+    """A wider interval around the same value goes to inconclusive, from any verdict."""
+    for value in (0.50, 0.56, 0.64, 0.70):
+        words = [
+            word("target", value, value - h, value + h, ideal=0.5, figure=0.57, spread=0.02)
+            for h in (0.001, 0.01, 0.03, 0.1, 0.3)
+        ]
+        assert words[-1] == "inconclusive" and words[0] != "inconclusive"
+        changed = words.index("inconclusive")
+        assert set(words[changed:]) == {"inconclusive"}
+        assert "not reproduced" in words or set(words[:changed]) <= {"better", "reproduced"}
+
+
+def test_a_margin_of_ones_own():
+    assert word("lower", 0.47, 0.44, 0.50, figure=0.46) == "inconclusive"
+    assert word("lower", 0.47, 0.44, 0.50, figure=0.46, margin=0.05) == "reproduced"
 
 
 def test_what_cannot_be_checked_says_why():
@@ -82,9 +107,9 @@ def test_a_claim_that_nothing_can_decide_is_refused():
     for direction in ("higher", "target", "within", "none", "sideways"):
         with pytest.raises(AgmpkError, match="one"):
             claim(direction)
-    with pytest.raises(AgmpkError, match="unknown entries colour"):
+    with pytest.raises(AgmpkError, match="Claim 'a' does not know colour"):
         load_claims("[{id: a, colour: red}]")
-    with pytest.raises(AgmpkError, match="'a' is incomplete"):
+    with pytest.raises(AgmpkError, match="Claim 'a' lacks sentence"):
         load_claims("[{id: a}]")
 
 
@@ -118,6 +143,27 @@ def test_beating_one_rival_counts_only_where_it_has_a_value():
 
 def test_mean_error_is_the_mean_over_compounds():
     assert mean_error(TABLE, "flow", "e").value == pytest.approx(1 / 3)
+
+
+def test_the_naive_curve_competes_and_stands_beside():
+    errors = {"flow": [0.3, 0.2, 0.2], "aicmet": [0.5] * 3, "nlme": [0.4, 0.4, math.nan]}
+    rivals = {"transformer": [0.6] * 3, "node": [0.7] * 3, "naive": [0.1, 0.3, 0.3]}
+    published = pd.DataFrame({"nlme": [0.5, 0.5, math.nan]}, index=list("ABC"))
+    wins, nlme, error = forecast_evidence(results(**errors, **rivals), published)
+    assert (wins.value, wins.n, nlme.value, nlme.n) == (2, 3, 2, 2)
+    assert ours(wins) == "2 of 3; the naive curve in the family's place: 3 of 3"
+    assert error.value == pytest.approx(0.7 / 3)
+    without, _, _ = forecast_evidence(results(**errors), published)
+    assert math.isnan(without.value) and "naive" in without.note
+
+
+def test_the_figures_of_the_counts_are_those_of_the_published_table():
+    table = published_table()
+    figures = {claim.id: claim.figure for claim in load_claims()}
+    family = table.idxmin(axis=1).isin(["pff", "aicmet"])
+    assert figures["family-wins"] == family.sum() == 13
+    parents = table.dropna(subset=["nlme"])
+    assert figures["beats-nlme"] == (parents[["pff", "aicmet"]].min(axis=1) < parents.nlme).sum()
 
 
 def ablation(**row):

@@ -7,7 +7,7 @@ import torch
 
 from agmpk.prior import load_prior
 from agmpk.prior.dosing import Doses
-from agmpk.prior.ou import NODES
+from agmpk.prior.ou import WAVES
 from agmpk.prior.parameters import Parameters, Typical
 from agmpk.prior.solve import Trial, solve
 from agmpk.prior.streams import Streams
@@ -35,7 +35,13 @@ def curve():
         transits=0.0,
         saturation=math.inf,
         metabolite=None,
+        zero=(0.0, 1.0, False),
+        ktr=None,
+        doses=None,
     ):
+        """``doses``: (time, amount, oral, duration) of each, in place of an even schedule."""
+        if doses is None:
+            doses = [(interval * k, dose, oral, duration) for k in range(additional + 1)]
         def at(value, *shape):
             return torch.full(shape, float(value), dtype=torch.float64)
 
@@ -59,6 +65,10 @@ def curve():
             lag=at(lag, 1, 1),
             split_fraction=at(split[0], 1, 1),
             split_delay=at(split[1], 1, 1),
+            zero_duration=at(zero[0], 1, 1),
+            zero_part=at(zero[1] if zero[0] else 0, 1, 1),
+            zero_gut=torch.tensor([[zero[2]]]),
+            ktr=at(math.log(ktr or ka), 1, 1),
             km=at(math.log(km) if km else -800, 1, 1),
             formed=at(formed, 1, 1),
             first_pass=at(first_pass, 1, 1),
@@ -68,19 +78,28 @@ def curve():
             saturation=at(saturation, 1),
             ou_sd=at(0, 1, 4 + 2 * P),
             ou_time_scale=at(1, 1),
-            shared=at(0, 1, NODES, 4 + 2 * P),
-            shared_end=times.max()[None],
+            shared=at(0, 1, 2 * WAVES, 4 + 2 * P),
+            frequency=at(1, 1, WAVES),
         )
-        doses = Doses(
-            dose=at(dose, 1, 1),
-            oral=torch.tensor([oral]),
-            duration=at(duration, 1),
-            interval=at(interval, 1),
-            additional=torch.tensor([additional]),
+        time, amount, by_mouth, hours = zip(*doses, strict=True)
+        D = len(doses)
+        given = Doses(
+            time=torch.tensor(time, dtype=torch.float64).view(1, 1, D),
+            amount=torch.tensor(amount, dtype=torch.float64).view(1, 1, D),
+            duration=torch.tensor(hours, dtype=torch.float64).view(1, 1, D),
+            oral=torch.tensor(by_mouth).view(1, 1, D),
+            dosed=torch.ones(1, 1, D, dtype=torch.bool),
+            gain=at(0, 1, 1, D),
             weight=at(70, 1, 1),
+            reference=at(70, 1, 1),
+            after=at(1, 1, 1),
+            sparse=torch.tensor([False]),
+            repeated=torch.tensor([False]),
+            crossover=torch.tensor([False]),
         )
-        present = torch.ones(1, 1, dtype=torch.bool)
-        trial = Trial(p, doses, times.max()[None], times[None, None], present)
+        one = torch.ones(1, 1, dtype=torch.bool)
+        exists = one[..., None].expand(1, 1, len(times))
+        trial = Trial(p, given, times.max()[None], times[None, None], exists, one)
         return solve(load_prior("extended"), trial, Streams(0, 0))[0, 0].numpy()
 
     return solved

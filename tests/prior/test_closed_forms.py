@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.integrate import quad, solve_ivp
 from scipy.stats import gamma
 
 T = np.r_[0.05, 0.25, np.linspace(0.5, 48, 96)]
@@ -76,9 +77,9 @@ def test_single_and_repeated_doses(curve, name, additional):
     found = curve(
         T, V=V, ka=KA, ke=KE, interval=12.0 if additional else 0, additional=additional, **settings
     )
-    # A sample at the time of a dose is taken just after it.
+    # A sample at the time of a dose is taken just before it.
     starts = 12.0 * np.arange(additional + 1)
-    expected = sum(np.where(T >= s, function(np.maximum(T - s, 0)), 0.0) for s in starts)
+    expected = sum(after(T - s, function) for s in starts)
     assert np.allclose(found, expected, rtol=1e-9, atol=0)
 
 
@@ -140,3 +141,101 @@ def test_equations_hold_in_any_units(curve, minutes, litres):
         lag=0.4 * minutes, split=(0.2, 1.1 * minutes),
     )  # fmt: skip
     assert np.allclose(other, usual * 7 / litres, rtol=1e-8)
+
+
+def test_any_list_of_doses_superposes(curve):
+    """Loading, missed and changed doses, oral and intravenous ones, an infusion: one record."""
+    doses = [
+        (0.0, 150.0, False, 2.0), (7.5, 40.0, True, 0.0), (19.0, 60.0, True, 0.0),
+        (30.0, 80.0, False, 0.0), (33.0, 30.0, False, 2.0),
+    ]  # fmt: skip
+    found = curve(T, V=V, ka=KA, ke=KE, lag=0.4, k_out=(K12,), k_in=(K21,), doses=doses)
+    expected = np.zeros_like(T)
+    for start, amount, oral, hours in doses:
+        shape = two_oral if oral else two_infusion if hours else two_bolus
+        expected += amount / DOSE * after(T - start - 0.4 * oral, shape)
+    assert np.allclose(found, expected, rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("settings", [{}, {"k_out": (K12,), "k_in": (K21,)}, {"transits": 2.0}])
+def test_thirty_doses_are_a_sum_of_single_ones(curve, settings):
+    times = np.r_[696.0 - 1e-9, 696.0, 697, 700, 708]  # around the last dose
+    found = curve(times, interval=24.0, additional=29, **settings)
+    alone = sum(
+        np.where(times > s, curve(np.maximum(times - s, 1e-6), **settings), 0.0)
+        for s in 24.0 * np.arange(30)
+    )
+    assert np.allclose(found, alone, rtol=1e-6)
+    assert found[1] == pytest.approx(found[0], rel=1e-6)  # a trough at the time of the dose
+
+
+def test_zero_order_input_is_an_infusion(curve):
+    found = curve(T, V=V, ka=KA, ke=KE, zero=(2.0, 1.0, False), lag=0.5)
+    assert np.allclose(found, after(T - 0.5, one_infusion), rtol=1e-9, atol=1e-13)
+
+
+def test_part_at_once_and_part_at_a_constant_rate(curve):
+    found = curve(T, V=V, ka=KA, ke=KE, zero=(2.0, 0.3, False))
+    assert np.allclose(found, 0.7 * one_oral(T) + 0.3 * one_infusion(T), rtol=1e-9, atol=1e-13)
+
+
+@pytest.mark.parametrize("doses", [1, 3])
+def test_release_into_the_gut_is_absorbed_with_ka(curve, doses):
+    """Against the equations integrated by scipy, restarted where the input changes."""
+    hours, schedule = 3.0, [(9.0 * k, DOSE, True, 0.0) for k in range(doses)]
+    times = np.linspace(0.5, 36, 40)
+    found = curve(times, V=V, ka=KA, ke=KE, zero=(hours, 1.0, True), doses=schedule)
+    state, now, expected = np.zeros(2), 0.0, []
+    edges = sorted({*times, *(s + d for s, *_ in schedule for d in (0.0, hours))} - {0.0})
+    for edge in edges:
+        middle = 0.5 * (now + edge)
+        rate = sum(DOSE / hours for s, *_ in schedule if s <= middle < s + hours)
+        state = solve_ivp(
+            lambda _, y, r=rate: [r - KA * y[0], KA * y[0] - KE * y[1]],
+            (now, edge), state, "Radau", rtol=1e-10, atol=1e-12,
+        ).y[:, -1]  # fmt: skip
+        now = edge
+        if edge in times:
+            expected.append(state[1] / V)
+    assert np.allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("n, ktr", [(1.0, 2.0), (3.0, 6.0), (12.0, 9.0)])
+def test_a_chain_with_a_rate_of_its_own(curve, n, ktr):
+    """The gut is fed by a gamma density of rate ktr: convolved with one_oral's curve."""
+    t = np.linspace(0.5, 24, 12)
+    found = curve(t, V=V, ka=KA, ke=KE, transits=n, ktr=ktr)
+    for time, value in zip(t, found, strict=True):
+        area, _ = quad(
+            lambda s, time=time: gamma.pdf(s, n, scale=1 / ktr) * one_oral(time - s), 0, time,
+            epsabs=1e-12, epsrel=1e-10,
+        )  # fmt: skip
+        # A long chain is far from normal, so the approximation of exp loses digits in it.
+        assert value == pytest.approx(area, rel=1e-6, abs=1e-7 * DOSE / V)
+
+
+def test_the_chain_may_be_empty_long_before_the_end(curve):
+    """Later steps leave it out: the same curve as with all stages followed."""
+    t = np.linspace(0.2, 96, 60)
+    found = curve(t, V=V, ka=KA, ke=0.02, transits=12.0, ktr=9.0)
+    slow = curve(np.r_[t, 1e4], V=V, ka=KA, ke=0.02, transits=12.0, ktr=9.0)[:-1]
+    assert np.allclose(found, slow, rtol=1e-9)
+
+
+@pytest.mark.parametrize("transits", [0.0, 2.0])
+def test_linear_curves_are_proportional_to_the_dose(curve, transits):
+    settings = {"k_out": (K12,), "k_in": (K21,), "transits": transits, "split": (0.2, 1.0)}
+    low, high = (curve(T, dose=d, **settings) for d in (1.0, 300.0))
+    assert np.allclose(300 * low, high, rtol=1e-9)
+    low, high = (curve(T, dose=d, saturation=0.5, **settings) for d in (1.0, 300.0))
+    assert np.allclose(300 * low, high, rtol=1e-2)  # Km is in multiples of dose / V
+
+
+@pytest.mark.parametrize("ka", [KE, KE * (1 + 1e-9), KE / 3])
+def test_flip_flop_and_equal_rates(curve, ka):
+    found = curve(T, V=V, ka=ka, ke=KE)
+    if abs(ka / KE - 1) < 1e-6:
+        expected = DOSE / V * KE * T * np.exp(-KE * T)
+    else:
+        expected = DOSE / V * ka / (ka - KE) * (np.exp(-KE * T) - np.exp(-ka * T))
+    assert np.allclose(found, expected, rtol=1e-7)

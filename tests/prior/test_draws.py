@@ -23,8 +23,13 @@ def close(values: torch.Tensor, expected: float) -> bool:
     return abs(values.mean() - expected) < 5 * values.std() / math.sqrt(len(values)) + 1e-12
 
 
-def doses(**changes):
-    return draw_doses(replace(EXTENDED.dosing, **changes), HORIZON, PEOPLE, Streams(1, 0))
+ALL = torch.ones(S, PEOPLE, dtype=torch.bool)
+
+
+def doses(present=ALL, half_life=None, **changes):
+    dosing = replace(EXTENDED.dosing, **changes)
+    horizon = HORIZON[: len(present)]
+    return draw_doses(dosing, horizon, present, Streams(1, 0), half_life)
 
 
 def parameters(config: PriorConfig = EXTENDED, weight: torch.Tensor | None = None):
@@ -53,7 +58,7 @@ def test_doses_per_kg():
     logs = torch.log(d.weight)
     assert logs.mean(1).min() > math.log(median.low) - 1
     assert logs.std(1).mean() == pytest.approx((spread.low + spread.high) / 2, rel=0.05)
-    per_kg = d.dose / d.weight
+    per_kg = d.amount[..., 0] / d.weight
     assert torch.allclose(per_kg, per_kg[:, :1].expand_as(per_kg), rtol=1e-12)
     plain = doses(per_kg_probability=0.0)
     assert (plain.weight == 70).all()
@@ -73,14 +78,17 @@ def test_allometry():
 
 def test_repeated_doses_fit_the_horizon():
     d = doses(repeated_probability=1.0)
-    repeated = d.additional > 0
-    assert set(d.interval[repeated].tolist()) <= set(map(float, EXTENDED.dosing.intervals))
-    assert (d.interval[~repeated] == 0).all() and not repeated[HORIZON < 12].any()
-    assert repeated[HORIZON >= 12].all()
-    assert (d.last + d.interval <= HORIZON + 1e-9).all()
-    assert d.additional.max() == EXTENDED.dosing.max_doses - 1
-    assert (d.duration[repeated] <= d.interval[repeated]).all()
-    assert close((doses().additional > 0)[HORIZON >= 12], EXTENDED.dosing.repeated_probability)
+    repeated = (d.number > 1).all(-1)
+    assert ((d.number > 1).any(-1) == repeated).all()  # a schedule is the whole study's
+    gaps = d.time.diff(dim=-1)[d.dosed[..., 1:]]
+    assert set(gaps.tolist()) <= set(map(float, EXTENDED.dosing.intervals))
+    assert not repeated[HORIZON < 12].any() and repeated[HORIZON >= 12].all()
+    interval = d.time[..., 1]
+    assert (d.last + interval <= HORIZON[:, None] + 1e-9).all()
+    assert d.number.max() == EXTENDED.dosing.max_doses
+    assert (d.duration[..., 0][repeated] <= interval[repeated]).all()
+    share = (doses().number > 1).all(-1)[HORIZON >= 12]
+    assert close(share, EXTENDED.dosing.repeated_probability)
 
 
 def test_samples_after_the_last_dose():
@@ -89,7 +97,8 @@ def test_samples_after_the_last_dose():
         design={"horizons": (24.0, 96.0), "deviation_probability": 0.0},
     )
     batch = simulate(config, 128, seed=3)
-    last = (batch.interval * batch.additional)[:, None, None]
+    last = batch.dose_time.amax(-1, keepdim=True)
+    last = last.expand_as(batch.times)
     assert (batch.times >= last)[batch.quantified].all()
     before = simulate(config.replace(dosing={"after_last_dose": Law(0.0, 0.0)}), 128, seed=3)
     assert (before.times < last)[before.quantified].double().mean() > 0.3

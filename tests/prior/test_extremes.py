@@ -72,7 +72,7 @@ def test_everything_is_finite(changes):
     batch = simulate_block(load_prior("extended").replace(**changes), 0, 0)
     for name, value in vars(batch).items():
         assert torch.isfinite(value).all(), name
-    assert (batch.true >= 0).all() and (batch.dose > 0).all() and (batch.weight > 0).all()
+    assert (batch.true >= 0).all() and (batch.dose_amount[batch.dosed] > 0).all() and (batch.weight > 0).all()
     assert (batch.concentration[batch.quantified] > 0).all()
     sampled = batch.quantified | batch.below
     assert (batch.times >= 0).all()

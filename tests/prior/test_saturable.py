@@ -40,7 +40,7 @@ def test_saturation_slows_elimination_and_formation(curve):
 def saturable_problem(seed: int):
     config = load_prior("extended").replace(disposition={"saturable_probability": 1.0})
     streams = Streams(seed, 0)
-    ((_, _, problem),) = problems(config, draw_trial(config, streams)[0], streams)
+    _, _, problem = next(problems(config, draw_trial(config, streams), streams))
     return problem
 
 
@@ -66,7 +66,7 @@ def test_nothing_is_lost_or_negative():
 
 def test_the_switch_sets_the_share_of_studies():
     config = load_prior("extended")
-    trials = [draw_trial(config, Streams(1, b))[0].parameters.saturation for b in range(30)]
+    trials = [draw_trial(config, Streams(1, b)).parameters.saturation for b in range(30)]
     saturation = torch.cat(trials)
     share = torch.isfinite(saturation).double().mean()
     expected = config.disposition.saturable_probability

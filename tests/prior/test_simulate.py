@@ -8,10 +8,10 @@ import yaml
 
 from agmpk.errors import AgmpkError
 from agmpk.prior import load_prior, presets, simulate, simulate_block
+from agmpk.prior.batch import concatenate
 from agmpk.prior.config import PriorConfig
-from agmpk.prior.design import draw_horizon
 from agmpk.prior.laws import Law
-from agmpk.prior.parameters import draw_parameters
+from agmpk.prior.parameters import draw_parameters, fit_horizon
 from agmpk.prior.simulate import BLOCK
 from agmpk.prior.streams import Streams
 from agmpk.prior.table import to_studies
@@ -19,7 +19,7 @@ from agmpk.prior.table import to_studies
 
 def parameters(config: PriorConfig, seed: int = 0, studies: int = 4000, individuals: int = 6):
     streams = Streams(seed, 0)
-    horizon = draw_horizon(config.design, studies, streams("horizon"))
+    horizon, _ = fit_horizon(config, studies, streams)
     weight = torch.full((studies, individuals), 70.0, dtype=torch.float64)
     return horizon, draw_parameters(config, horizon, weight, streams)
 
@@ -86,7 +86,8 @@ def test_published_design():
     batch = simulate(load_prior("paper"), 640, seed=1)
     number = batch.present.sum(-1)
     assert number.min() == 5 and number.max() == 10
-    assert abs(batch.oral.double().mean() - 0.8) < 5 * math.sqrt(0.16 / 640)
+    oral = batch.dose_oral[:, 0, 0]
+    assert abs(oral.double().mean() - 0.8) < 5 * math.sqrt(0.16 / 640)
     assert batch.times.max() <= 24 and batch.quantified.sum(-1).max() <= 15
     noise = (batch.concentration / batch.true - 1)[batch.quantified]
     # Proportional SD uniform on [0.01, 0.1]: E[sd^2] = 0.0037.
@@ -96,8 +97,10 @@ def test_published_design():
 def test_a_seed_gives_the_same_studies_on_any_batch_size():
     config = load_prior("extended")
     few, many = simulate(config, 70, seed=3), simulate(config, 130, seed=3)
-    for name in ("times", "concentration", "quantified", "dose"):
-        assert torch.equal(getattr(few, name), getattr(many, name)[:70])
+    for name in ("times", "concentration", "quantified", "dose_amount"):
+        short, long = getattr(few, name), getattr(many, name)[:70]
+        assert torch.equal(short, long[..., : short.shape[-1]])
+        assert not long[..., short.shape[-1] :].any()  # padding for studies of other blocks
     other = simulate(config, 70, seed=4)
     assert not torch.equal(few.concentration, other.concentration)
     first, second = simulate_block(config, 3, 0), simulate_block(config, 3, 1)
@@ -107,7 +110,7 @@ def test_a_seed_gives_the_same_studies_on_any_batch_size():
 @pytest.mark.parametrize("name", presets())
 def test_what_is_drawn_is_finite_ordered_and_positive(name):
     batch = simulate(load_prior(name), 4 * BLOCK, seed=11)
-    for field in ("times", "concentration", "true", "dose"):
+    for field in ("times", "concentration", "true", "dose_time", "dose_amount", "dose_duration"):
         assert torch.isfinite(getattr(batch, field)).all()
     assert (batch.true >= 0).all()
     kept = batch.concentration[batch.quantified]
@@ -143,3 +146,17 @@ def test_the_limit_is_a_fraction_of_the_median_cmax():
             law = config.assay.lloq
             ratio = float(batch.lloq[s] / cmax.median())
             assert law.low * (1 - 1e-9) <= ratio <= law.high * (1 + 1e-9)
+
+
+def test_padding_of_blocks_of_other_sizes():
+    config = load_prior("clinic")
+    blocks = [simulate_block(config, 5, b) for b in range(4)]
+    assert len({tuple(b.dosed.shape) for b in blocks}) > 1
+    whole, row = concatenate(blocks), 0
+    for block in blocks:
+        for name, value in vars(block).items():
+            mine = getattr(whole, name)[row : row + len(block)]
+            inside = mine[tuple(slice(n) for n in value.shape)]
+            assert torch.equal(inside, value), name
+            assert mine.double().abs().sum() == pytest.approx(float(value.double().abs().sum()))
+        row += len(block)

@@ -23,7 +23,7 @@ def test_the_table_holds_what_the_studies_hold():
     pd.testing.assert_frame_equal(
         table[expected.columns], expected, check_dtype=False, check_exact=True
     )
-    assert (table["CENS"] == 1).any() and (table["ADDL"] > 0).any()
+    assert (table["CENS"] == 1).any() and (table["EVID"].groupby([table["STUDY"], table["ID"]]).sum() > 1).any()
     weights = table.groupby(["STUDY", "ID"])["WT"].nunique()
     assert (weights == 1).all() and (table["WT"] != 70).any()
 
@@ -59,3 +59,15 @@ def test_a_failed_command_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr("agmpk.prior.table.to_table", fail)
     CliRunner().invoke(command, ["--studies", "1", "--out", tmp_path / "sim.csv"])
     assert not list(tmp_path.iterdir())
+
+
+def test_a_trough_stands_in_the_row_before_its_dose():
+    batch = simulate(load_prior("clinic"), 128, seed=3)
+    table = to_table(batch)
+    doses = int(batch.dosed.sum())
+    assert (table["EVID"] == 1).sum() == doses and table.loc[table["EVID"] == 1, "AMT"].gt(0).all()
+    after, before = table.iloc[1:].reset_index(drop=True), table.iloc[:-1].reset_index(drop=True)
+    alike = (after[["STUDY", "ID", "TIME"]] == before[["STUDY", "ID", "TIME"]]).all(axis=1)
+    assert alike.sum() > 20
+    assert (before["EVID"][alike] == 0).all() and (after["EVID"][alike] == 1).all()
+    assert set(table["ROUTE"].dropna()) == {"oral", "iv_bolus", "iv_infusion"}

@@ -9,9 +9,9 @@ from agmpk.prior.quantities import quantity_table
 UREG = pint.UnitRegistry()
 UREG.define("individual = []")
 # Words of the table that stand for pure numbers.
-PURE = ("share", "fraction", "ratio", "multiple", "SD", "correlation", "1")
-COUNTS = {"compartments", "individuals", "samples", "doses"}
-TABLE = quantity_table(load_prior("paper"), load_prior("extended"))
+PURE = ("terminal", "share", "fraction", "ratio", "multiple", "SD", "correlation", "1")
+COUNTS = {"compartments", "individuals", "samples", "doses", "arms"}
+TABLE = quantity_table(load_prior("paper"), load_prior("clinic"))
 UNITS = dict(zip(TABLE["quantity"], TABLE["unit"], strict=True))
 
 

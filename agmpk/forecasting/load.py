@@ -7,10 +7,10 @@ from pathlib import Path
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecaster
+from agmpk.models.registry import NETWORKS
 from agmpk.paths import data_path
 
 FITTED = ("nlme", "nlme-population")
-ORDER = ("flow", "diffusion", "aicmet", "transformer", "node")
 
 
 def model_names() -> tuple[str, ...]:
@@ -18,7 +18,7 @@ def model_names() -> tuple[str, ...]:
     of ``FITTED`` too."""
     folder = data_path("checkpoints", must_exist=False)
     found = {p.parent.name for p in folder.glob("*/weights.safetensors")}
-    first = [name for name in ORDER if name in found]
+    first = [name for name in NETWORKS if name in found]
     return ("naive", *first, *sorted(found.difference(first)))
 
 
@@ -31,6 +31,7 @@ def load_forecaster(name: str | Path, called: str | None = None) -> Forecaster:
     Raises:
         AgmpkError: no such model, or a checkpoint that is damaged or of another version.
     """
+    # Imported late: PyTorch takes seconds to load, and so do the engines of the fits.
     text = str(name)
     if text == "naive":
         from agmpk.forecasting.naive import NaiveForecaster
@@ -47,8 +48,7 @@ def load_forecaster(name: str | Path, called: str | None = None) -> Forecaster:
             f"There is no model {text!r}: use one of {', '.join([*model_names(), *FITTED])}, "
             "or the folder of a checkpoint."
         )
-    # Imported late: PyTorch takes seconds to load and the naive forecaster does not need it.
     from agmpk.forecasting.amortized import AmortizedForecaster
-    from agmpk.training.checkpoint import load_checkpoint
+    from agmpk.models.checkpoint import load_checkpoint
 
     return AmortizedForecaster(load_checkpoint(folder), called or (text if shipped else None))
