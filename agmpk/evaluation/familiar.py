@@ -490,12 +490,12 @@ class _Ruler:
         return np.column_stack([np.abs(z).max(1), joint, likely])
 
 
-def _quantiles(values: Array) -> Array:
-    """5, 50 and 95 % of each column, [3, J]; NaN of an empty one."""
-    out = np.full((3, values.shape[1]), np.nan)
+def _quantiles(values: Array, levels: tuple[float, ...] = (0.05, 0.5, 0.95)) -> Array:
+    """Quantiles of each column, [levels, J]; NaN of an empty one."""
+    out = np.full((len(levels), values.shape[1]), np.nan)
     known = np.isfinite(values).any(0)
     if known.any():
-        out[:, known] = np.nanquantile(values[:, known], [0.05, 0.5, 0.95], axis=0)
+        out[:, known] = np.nanquantile(values[:, known], levels, axis=0)
     return out
 
 
@@ -548,7 +548,7 @@ class _Law:
         (z,) = np.nan_to_num(self.ruler.scaled(values[None], np.array([kind])))
         same = self.values[self.kinds == kind]
         same = same if len(same) >= FEWEST else self.values
-        low, high = np.nanquantile(same, [0.025, 0.975], axis=0)
+        low, high = _quantiles(same, (0.025, 0.975))
         rows = []
         for j in np.argsort(-np.abs(z), kind="stable")[:n]:
             meaning, unit, scale = STATISTICS[self.names[j]]
