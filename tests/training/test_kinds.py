@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from agmpk.training.batches import batches, training_batch
+from agmpk.training.step import part_loss
 
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import MODELS, build_model, model_config
 from agmpk.prior.config import load_prior
-from agmpk.training.batches import batches, training_batch
 from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
 from agmpk.training.config import TrainingConfig, load_training_config
 from agmpk.training.run import train
-from agmpk.training.step import part_loss
 
 
 @pytest.mark.parametrize("kind", MODELS)

@@ -8,16 +8,16 @@ from dataclasses import replace
 
 import pytest
 import torch
+from agmpk.training.batches import part_generator, training_batch
+from agmpk.training.step import gradients, part_loss, part_weights
 from safetensors.torch import load_file
 
 from agmpk.models.flow import FlowConfig
 from agmpk.models.registry import build_model
 from agmpk.prior.config import load_prior
-from agmpk.training.batches import part_generator, training_batch
 from agmpk.training.config import TrainingConfig
 from agmpk.training.processes import Processes
 from agmpk.training.run import train
-from agmpk.training.step import gradients, part_loss, part_weights
 
 CONFIG = TrainingConfig(
     model=FlowConfig(16, 1, 1),

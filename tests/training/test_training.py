@@ -11,6 +11,8 @@ import time
 import pytest
 import torch
 import yaml
+from agmpk.training.batches import training_batch
+from agmpk.training.step import gradients
 from safetensors.torch import load_file, save_file
 
 from agmpk.errors import AgmpkError
@@ -19,12 +21,10 @@ from agmpk.forecasting import load_forecaster
 from agmpk.models.flow import FlowConfig
 from agmpk.models.registry import build_model
 from agmpk.prior.config import load_prior
-from agmpk.training.batches import training_batch
 from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
 from agmpk.training.config import TrainingConfig, learning_rate, load_training_config, recipes
 from agmpk.training.processes import Processes
 from agmpk.training.run import train, trained_model
-from agmpk.training.step import gradients
 
 SMALL = TrainingConfig(
     model=FlowConfig(16, 1, 1),

@@ -25,7 +25,7 @@ from agmpk.paper.prior_fit.trials import (
     simulated_trials,
 )
 from agmpk.prior import PriorConfig, load_prior
-from agmpk.prior.quantities import describe
+from agmpk.prior.config import describe
 
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 

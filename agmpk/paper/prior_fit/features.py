@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.evaluation import development_studies
+from agmpk.evaluation.exposure import curve_spread
 from agmpk.evaluation.nca import nca
-from agmpk.evaluation.spread import curve_spread
 from agmpk.paper.prior_fit.trials import PLAIN_DOSING, known
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig, simulate

@@ -27,9 +27,9 @@ from agmpk.paper.prior_fit.trials import rich_trials
 from agmpk.paper.published_curves import model_table, published_models
 from agmpk.paper.published_models import draw_study, split_table
 from agmpk.prior import PriorConfig, simulate
+from agmpk.prior.laws import Streams
 from agmpk.prior.parameters import slowest_rate
 from agmpk.prior.simulate import BLOCK, draw_trial
-from agmpk.prior.streams import Streams
 from agmpk.prior.table import to_studies
 from agmpk.studies import Study, conversion_factor
 
