@@ -2,7 +2,6 @@
 
 selection = select(study)                      # structure, errors, random effects by AIC
 population = selection.population
-forecaster = NlmeForecaster()                  # forecast of a new individual
 cohort = simulate(population, times, doses, n=100, seed=0)
 
 Estimation is pynlme's SAEM; what is written here is the closed forms for any doses, the starting
@@ -11,7 +10,6 @@ values, the selection, observations below their limit, and the posterior of a ne
 
 from agmpk.nlme.closed_forms import StructuralModel
 from agmpk.nlme.fit import Candidate, FitFailed, fit
-from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
 from agmpk.nlme.individual import Population, ResidualError, posterior, predict, simulate
 from agmpk.nlme.select import Selection, select
 from agmpk.nlme.store import FitStore
@@ -20,8 +18,6 @@ __all__ = [
     "Candidate",
     "FitFailed",
     "FitStore",
-    "NlmeForecaster",
-    "NlmePopulationForecaster",
     "Population",
     "ResidualError",
     "Selection",

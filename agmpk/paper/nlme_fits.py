@@ -26,8 +26,8 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
 from agmpk.evaluation.protocol import Case, Scored
 from agmpk.files import atomic_path, sha256, write_csv
+from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
 from agmpk.nlme.fit import FitFailed
-from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
 from agmpk.nlme.store import METHOD_VERSION, FitStore
 from agmpk.paths import data_path
 from agmpk.studies import Study

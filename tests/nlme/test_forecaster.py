@@ -13,11 +13,10 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
 from agmpk.evaluation.scores import log_rmse
 from agmpk.forecasting import generate, load_forecaster, sampling_times
+from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
 from agmpk.nlme import (
     FitFailed,
     FitStore,
-    NlmeForecaster,
-    NlmePopulationForecaster,
     Population,
     ResidualError,
     Selection,

@@ -12,8 +12,8 @@ from agmpk.training.batches import part_generator, training_batch
 from agmpk.training.step import gradients, part_loss, part_weights
 from safetensors.torch import load_file
 
-from agmpk.models.flow import FlowConfig
 from agmpk.models.registry import build_model
+from agmpk.models.transport_model import FlowConfig
 from agmpk.prior.config import load_prior
 from agmpk.training.config import TrainingConfig
 from agmpk.training.processes import Processes

@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from agmpk.errors import AgmpkError
 from agmpk.files import sha256
 from agmpk.forecasting import load_forecaster
-from agmpk.models.flow import FlowConfig
 from agmpk.models.registry import build_model
+from agmpk.models.transport_model import FlowConfig
 from agmpk.prior.config import load_prior
 from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
 from agmpk.training.config import TrainingConfig, learning_rate, load_training_config, recipes
