@@ -61,6 +61,8 @@ class Learner:
         """Load the saved state: the last one, or where the run was cooled down for fewer steps
         than are wanted now, that at the end of its plateau."""
         if not (self.folder / f"{STATE}.json").exists():
+            if self.config.start:
+                self._begin_with(Path(self.config.start))
             return 0
         tensors, about = load_state(self.folder, STATE)
         other = about.get("steps", self.end) != self.end
@@ -83,6 +85,17 @@ class Learner:
         except (RuntimeError, KeyError) as error:
             raise AgmpkError(f"{self.folder} holds a state of another model: {error}.") from None
         return about["step"]
+
+    def _begin_with(self, folder: Path) -> None:
+        """Take over the averaged weights of another run where names and shapes agree."""
+        found = _under("average.", load_state(folder, STATE)[0])
+        own = self.model.state_dict()
+        shared = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+        if not shared:
+            raise AgmpkError(f"The run in {folder} shares no weights with a {self.config.kind}.")
+        self.model.load_state_dict(own | shared)
+        for key, value in self.model.state_dict().items():
+            self.average[key].copy_(value)
 
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from agmpk.evaluation.people import people
+from agmpk.evaluation.intervals import people
 
 from agmpk.errors import AgmpkError
 from agmpk.paths import PROJECT, data_path
