@@ -56,12 +56,12 @@ def test_intervals_hold_the_estimate(samples):
     found = distances(real, simulated)
     for name, (low, high) in half_sample_intervals(found, halves_of(real, simulated)).items():
         assert low <= found[name] <= high and (low < high or name == "inside_95"), name
-    # Where the two laws agree, halves are all further away than the whole: a percentile
-    # interval would miss the estimate.
+    # Where the two laws agree, halves are further away than the whole: an interval from their
+    # percentiles would lie too high.
     rng = np.random.default_rng(8)
     real, simulated = rng.normal(size=60), rng.normal(size=4000)
     found, halves = distances(real, simulated), halves_of(real, simulated)
-    assert halves["wasserstein"].quantile(0.1) > found["wasserstein"]
+    assert halves["wasserstein"].median() > 1.1 * found["wasserstein"]
     low, high = half_sample_intervals(found, halves)["wasserstein"]
     assert 0 <= low <= found["wasserstein"] <= high
 
