@@ -24,6 +24,7 @@ from agmpk.literature.extract.tokens import (
 )
 from agmpk.literature.text import sentences
 
+MAX_SENTENCE = 5_000  # characters
 MAX_NAMES = 100  # of one sentence; a longer row is no prose
 _BOTH = re.compile(r"\b(?:both|either|each|all|identical|the same)\b", re.I)
 _FOOD = re.compile(
@@ -84,7 +85,7 @@ class Reader:
         """Every value of normalized `text` that can be given to a quantity, in order."""
         result = []
         for a, b in sentences(text):
-            for r in self._sentence(text[a:b], text):
+            for r in self._sentence(text[a:b], text) if b - a < MAX_SENTENCE else ():
                 place = {"source": source, "start": r.start + a, "stop": r.stop + a}
                 result.append(replace(r, **place))
         return result
