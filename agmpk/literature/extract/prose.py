@@ -24,6 +24,8 @@ from agmpk.literature.extract.tokens import (
 )
 from agmpk.literature.text import sentences
 
+MAX_SENTENCE = 5_000  # characters
+MAX_NAMES = 100  # of one sentence; a longer row is no prose
 _BOTH = re.compile(r"\b(?:both|either|each|all|identical|the same)\b", re.I)
 _FOOD = re.compile(
     r"\b(?:(?P<fasted>fast(?:ing|ed)?\b|empty stomach)|(?P<fed>fed\b|high-fat|postprandial"
@@ -83,13 +85,15 @@ class Reader:
         """Every value of normalized `text` that can be given to a quantity, in order."""
         result = []
         for a, b in sentences(text):
-            for r in self._sentence(text[a:b], text):
+            for r in self._sentence(text[a:b], text) if b - a < MAX_SENTENCE else ():
                 place = {"source": source, "start": r.start + a, "stop": r.stop + a}
                 result.append(replace(r, **place))
         return result
 
     def _sentence(self, text: str, whole: str) -> list[Reading]:
         names = find_names(text)
+        if len(names) > MAX_NAMES:
+            return []
         values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
         names = [n for n in names if not any(v.start < n.start < v.end for v in values)]
         marks = [

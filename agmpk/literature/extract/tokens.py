@@ -287,7 +287,8 @@ _ROLE = (
     r"|new|standard|marketed|imported|domestic|local)\b"
 )
 _DECLARED = (  # `Glizon (Medex) as the test product`, `syrup (test)`; `test (A)`, `test tablet, T`
-    rf"\b(?P<name>[A-Z][\w-]*|[a-z]{{4,}})®?(?: {_FORM})?\s?(?:\((?!test|ref|the)[^()]{{0,40}}\) )?"
+    rf"\b(?<![\w-])(?P<name>[A-Z][\w-]{{0,30}}|[a-z]{{4,30}})®?(?: {_FORM})?\s?"
+    rf"(?:\((?!test|ref|the)[^()]{{0,40}}\) )?"
     rf"(?:as|\(|,|:|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}"
     r"(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))"
     r"(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
@@ -300,7 +301,7 @@ _NO_NAME = (
 ).split()
 _BRAND = (
     r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) (?P<n>[A-Z][a-z][\w-]+)\b"
-    r"|\b(?P<m>[A-Z][\w-]+)\s?[®™]"
+    r"|(?<![\w-])(?P<m>[A-Z][\w-]{1,30})\s?[®™]"
 )
 
 
