@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: ``python -m agmpk.book build --tier laptop``."""
+"""The commands behind the Makefile: ``agmpk book build --tier laptop``."""
 
 from __future__ import annotations
 
