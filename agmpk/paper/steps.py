@@ -15,7 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.lineup import trained_on
@@ -28,8 +28,8 @@ from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
 from agmpk.studies import Study
-from agmpk.training.batches import validation_task
 from agmpk.training.config import TrainingConfig
+from agmpk.training.data import validation_task
 
 STEPS = (1, 2, 4, 8, 16, 100)
 SEED = 0
@@ -56,12 +56,12 @@ def steps_benchmark(
     if "steps" not in inspect.signature(model.sample).parameters:
         raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
     task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
-    task = task[(task.target_mask & ~task.prefix_mask).any(-1)[:, 0]][:studies]
+    task = task[task.asked.any(-1)[:, 0]][:studies]
     draws, seconds = {}, {}
     for number in steps:
         draws[number], seconds[number] = _draw(model, task, samples, number)
     best = draws[max(steps)]
-    free = (task.target_mask & ~task.prefix_mask)[:, 0].numpy()
+    free = task.asked[:, 0].numpy()
     rows = [
         {"steps": number, "seconds": seconds[number]} | _scores(draws[number], best, task, free)
         for number in steps
@@ -81,19 +81,18 @@ def cohort_seconds(forecaster: Forecaster, study: Study, n: int = 100) -> float:
 def _draw(model: nn.Module, task: Task, samples: int, steps: int) -> tuple[np.ndarray, float]:
     """Samples [S, B, T] of each study's target, and seconds per individual."""
     generator = torch.Generator().manual_seed(SEED)
-
-    def draw() -> list[Tensor]:
-        return [
-            model.sample(task[b : b + 1], samples, generator, steps=steps)[:, 0, 0]
-            for b in range(len(task.route))
-        ]
-
-    parts, seconds = _timed(draw)
-    return torch.stack(parts, 1).numpy(), seconds / len(parts)
+    studies = [task[b : b + 1].trimmed() for b in range(len(task))]
+    found, seconds = _timed(
+        lambda: [model.sample(one, samples, generator, steps=steps)[:, 0, 0] for one in studies]
+    )
+    draws = np.zeros((samples, len(task), task.asked.shape[-1]))
+    for b, one in enumerate(found):
+        draws[:, b, : one.shape[-1]] = one.numpy()
+    return draws, seconds / len(found)
 
 
 def _scores(draws: np.ndarray, best: np.ndarray, task: Task, free: np.ndarray) -> dict[str, float]:
-    truth = task.target_logs[:, 0].numpy()
+    truth = task.target.logs[:, 0].numpy()
 
     def per_individual(values: np.ndarray) -> np.ndarray:
         return np.where(free, values, 0.0).sum(-1) / free.sum(-1)
