@@ -3,8 +3,8 @@
     agmpk paper costs flow-paper --peak 989e12 --utilisation 0.1 --workers 8
 
 Over real steps, PyTorch counts the floating-point operations, forward and backward, and the number
-of operators called; the simulation of its studies is timed on one core of this machine.  A step then
-takes the longest of three things that overlap:
+of operators called; the simulation of its studies is timed on one core of this machine.  A step
+then takes the longest of three things that overlap:
 
     arithmetic   floating-point operations / (peak rate * the share of it that is used)
     launches     operators * LAUNCH seconds each; what binds small networks on large GPUs

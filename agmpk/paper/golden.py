@@ -38,9 +38,7 @@ def golden_studies() -> tuple[Study, ...]:
     return oral, infused, mixed
 
 
-def _study(
-    name: str, doses: Callable[[int], tuple[Dose, ...]], lloq: float | None = None
-) -> Study:
+def _study(name: str, doses: Callable[[int], tuple[Dose, ...]], lloq: float | None = None) -> Study:
     people = []
     for i in range(8):
         z = np.array([np.sin(1.3 * i), np.cos(2.1 * i), np.sin(0.7 * i + 1)])
