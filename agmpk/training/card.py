@@ -31,10 +31,10 @@ Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `valida
 **Intended use.** {use} Research and teaching.
 
 **Limits.** {alone}Contexts of up to {context} individuals were seen in training. Any list of \
-doses can be asked, individual by individual; seen in training is what the prior draws: {doses}. It \
-knows what its prior can draw and nothing else; real studies were never used in training. \
-Its intervals are the prior's and are not guaranteed for a real study. It is no basis \
-for dosing a patient.
+doses can be asked, individual by individual; seen in training is what the prior draws: \
+{doses}. It knows what its prior can draw and nothing else; real studies were never used in \
+training. Its intervals are the prior's and are not guaranteed for a real study. It is no \
+basis for dosing a patient.
 """
 
 FORECAST = (

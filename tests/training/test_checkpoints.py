@@ -12,6 +12,7 @@ from agmpk.errors import AgmpkError
 from agmpk.files import sha256
 from agmpk.forecasting import load_forecaster
 from agmpk.models.checkpoint import FORMAT, load_checkpoint
+from agmpk.prior.config import load_prior
 from agmpk.training.card import largest_context, write_card
 from agmpk.training.checkpoint import save_checkpoint
 from agmpk.training.data import training_batch
@@ -145,8 +146,6 @@ def test_the_card_says_what_was_done(recipe, run, checkpoint):
     assert "`small`, whole in `checkpoint.json`" in card
     assert "oral and intravenous doses, up to 2 of an individual" in card
     config = recipe("set")
-    from agmpk.prior.config import load_prior
-
     prior = load_prior(config.prior)
     parts = training_batch(config, prior, 0)
     seen = max(int(part.context.mask.any(-1).sum(-1).max()) for part in parts)
