@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from agmpk.training.run import Learner, part_weights, train
 
 
 def gradients(config: TrainingConfig, folder: Path, processes: Processes) -> dict:
-    """Float64 gradients of the first step, clipped, and its loss and gradient norm ("found")."""
+    """Float64 gradients of the first step, clipped, and its loss (single precision)."""
     prior = load_prior(config.prior)
     if processes.writes:
         prepare(config, prior, folder, "cpu", processes.number)
@@ -36,9 +37,9 @@ def gradients(config: TrainingConfig, folder: Path, processes: Processes) -> dic
     learner.average = {k: v.double() for k, v in learner.average.items()}
     learner.optimizer.step = lambda factor: None
     parts = training_batch(config, prior, 0)
-    found = learner.step(parts, part_weights(parts), 0)
+    loss, _ = learner.step(parts, part_weights(parts), 0)
     grads = {name: p.grad.clone() for name, p in learner.model.named_parameters()}
-    return grads | {"found": found}
+    return grads | {"loss": loss.clone()}
 
 
 def die() -> None:
@@ -92,13 +93,14 @@ def start(work: Callable[[TrainingConfig, Path], None], config: TrainingConfig, 
     process = os.fork()
     if process:
         return process
-    failed = 1
+    failed = 0
     try:
         work(config, run)
-        failed = 0
-    finally:
+    except BaseException:
+        traceback.print_exc()
         sys.stderr.flush()
-        os._exit(failed)
+        failed = 1
+    os._exit(failed)
 
 
 def ended(process: int) -> int:

@@ -80,6 +80,7 @@ def test_two_processes_give_the_gradients_of_one(config, elsewhere, tmp_path):
     expected = gradients(config, tmp_path, Processes())
     found = load_file(elsewhere / "gradients.safetensors")
     assert found.keys() == expected.keys()
+    assert float(found.pop("loss")) == pytest.approx(float(expected.pop("loss")), rel=1e-6)
     for name, value in expected.items():
         assert torch.allclose(found[name], value, rtol=1e-9, atol=1e-12), name
     assert max(value.abs().max() for value in expected.values()) > 1e-3
