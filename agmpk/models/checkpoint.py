@@ -70,7 +70,9 @@ def load_checkpoint(folder: Path, kind: str | None = None) -> nn.Module:
         weights = {k: v.float() for k, v in load_file(folder / WEIGHTS).items()}
         model.load_state_dict(weights)
     except (RuntimeError, SafetensorError) as error:
-        raise AgmpkError(f"{folder / WEIGHTS} does not fit its configuration: {error}.") from error
+        raise AgmpkError(
+            f"{folder / WEIGHTS} does not fit its configuration: restore it."
+        ) from error
     if not all(bool(torch.isfinite(v).all()) for v in weights.values()):
         raise AgmpkError(f"{folder / WEIGHTS} holds weights that are no numbers: restore it.")
     return model.eval()

@@ -3,12 +3,12 @@
     agmpk paper costs flow-paper --peak 989e12 --utilisation 0.1 --workers 8
 
 Over real steps, PyTorch counts the floating-point operations, forward and backward, and the number
-of operators called; the simulation of a block is timed on one core of this machine.  A step then
-takes the longest of three things that overlap:
+of operators called; the simulation of its studies is timed on one core of this machine.  A step
+then takes the longest of three things that overlap:
 
     arithmetic   floating-point operations / (peak rate * the share of it that is used)
     launches     operators * LAUNCH seconds each; what binds small networks on large GPUs
-    simulation   seconds a block / workers
+    simulation   seconds a step / workers
 
 Peak, share, seconds a launch and workers are assumptions; nothing here was measured on a GPU.
 """
@@ -72,14 +72,17 @@ def expected_cost(
     peak: float = H100,
     utilisation: float = UTILISATION,
     workers: int = WORKERS,
-    blocks: int = 2,
+    steps: int = 2,
 ) -> Cost:
-    """The cost of a run on one GPU; means over ``blocks`` steps."""
+    """The cost of a run on one GPU; means over its first ``steps`` steps.
+
+    What the update itself takes (the optimizer, the averages) is left out.
+    """
     prior = load_prior(config.prior)
     model = build_model(config.kind, config.model)
     flops = operators = 0
     seconds = 0.0
-    for step in range(blocks):
+    for step in range(steps):
         began = time.process_time()
         parts = training_batch(config, prior, step)
         seconds += time.process_time() - began
@@ -91,25 +94,27 @@ def expected_cost(
             _gradients(config, model, parts, step)
         operators += called.number
     per_step = {
-        "arithmetic": flops / blocks / (peak * utilisation),
-        "launches": operators / blocks * LAUNCH,
-        "simulation": seconds / blocks / workers,
+        "arithmetic": flops / steps / (peak * utilisation),
+        "launches": operators / steps * LAUNCH,
+        "simulation": seconds / steps / workers,
     }
     return Cost(
         parameters=sum(p.numel() for p in model.parameters()),
-        flops=flops / blocks,
-        operators=operators / blocks,
-        simulation=seconds / blocks,
+        flops=flops / steps,
+        operators=operators / steps,
+        simulation=seconds / steps,
         hours={name: value * config.steps / 3600 for name, value in per_step.items()},
     )
 
 
 def _gradients(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> None:
-    """Forward and backward over the parts of a step."""
+    """Forward and backward of one step, as a run does them."""
+    model.zero_grad()
     for index, (part, weight) in enumerate(zip(parts, part_weights(parts), strict=True)):
-        if weight:
-            loss = model.loss(part, part_generator(config.seed, step, index))
-            (weight * loss).backward()
+        # A copy, as on the way to a GPU: the frame of reference is computed there.
+        part = part.to("cpu")
+        loss = model.loss(part, part_generator(config.seed, step, index))
+        (weight * loss).backward()
 
 
 def in_words(
@@ -121,10 +126,10 @@ def in_words(
     workers: int,
 ) -> str:
     """The cost and its assumptions, for a terminal."""
+    studies = BLOCK * config.blocks * config.steps
     bound = max(cost.hours, key=lambda name: cost.hours[name])
     lines = [
-        f"{recipe}: {cost.parameters / 1e6:.1f} M parameters, "
-        f"{BLOCK * config.blocks * config.steps / 1e6:.1f} M studies; "
+        f"{recipe}: {cost.parameters / 1e6:.1f} M parameters, {studies / 1e6:.1f} M studies; "
         f"a step: {cost.flops / 1e12:.2f} TFLOP, "
         f"{cost.operators:.0f} operators, {cost.simulation:.2f} s of simulation on one core",
         *(f"  {name}: {hours:.1f} h" for name, hours in cost.hours.items()),

@@ -15,10 +15,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.scores import mean_scores
+from agmpk.evaluation.scores import covered, crps
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
 from agmpk.forecasting.forecaster import Forecaster
@@ -81,24 +81,29 @@ def cohort_seconds(forecaster: Forecaster, study: Study, n: int = 100) -> float:
 def _draw(model: nn.Module, task: Task, samples: int, steps: int) -> tuple[np.ndarray, float]:
     """Samples [S, B, T] of each study's target, and seconds per individual."""
     generator = torch.Generator().manual_seed(SEED)
-
-    def draw() -> list[Tensor]:
-        return [
-            model.sample(task[b : b + 1], samples, generator, steps=steps)[:, 0, 0]
-            for b in range(len(task))
-        ]
-
-    parts, seconds = _timed(draw)
-    return torch.stack(parts, 1).numpy(), seconds / len(parts)
+    studies = [task[b : b + 1].trimmed() for b in range(len(task))]
+    found, seconds = _timed(
+        lambda: [model.sample(one, samples, generator, steps=steps)[:, 0, 0] for one in studies]
+    )
+    draws = np.zeros((samples, len(task), task.asked.shape[-1]))
+    for b, one in enumerate(found):
+        draws[:, b, : one.shape[-1]] = one.numpy()
+    return draws, seconds / len(found)
 
 
 def _scores(draws: np.ndarray, best: np.ndarray, task: Task, free: np.ndarray) -> dict[str, float]:
     truth = task.target.logs[:, 0].numpy()
 
+    def per_individual(values: np.ndarray) -> np.ndarray:
+        return np.where(free, values, 0.0).sum(-1) / free.sum(-1)
+
     def distance(values: np.ndarray) -> float:
         return float(np.sqrt(np.square(values[..., free]).mean()))
 
-    return mean_scores(draws[:, free], truth[free], np.nonzero(free)[0]) | {
+    return {
+        "log_rmse": float(np.sqrt(per_individual(np.square(draws.mean(0) - truth))).mean()),
+        "crps": float(per_individual(crps(draws, truth)).mean()),
+        "coverage_90": float(per_individual(covered(draws, truth, 0.9)).mean()),
         "distance": distance(draws - best),
         "mean_distance": distance(draws.mean(0) - best.mean(0)),
     }

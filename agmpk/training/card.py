@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
+from agmpk.models.registry import MODELS
 from agmpk.prior.simulate import BLOCK
 
-METHOD = {
-    "flow": "conditional flow matching from a Gaussian-process reference (Lipman et al. 2023)",
-    "diffusion": "conditional score-based diffusion, variance-preserving (Song et al. 2021)",
-    "aicmet": "latent study and individual effects, neural-process ELBO (Ojeda Marin et al. 2025)",
-    "transformer": "transformer of the individual alone, no study level (a rival)",
-    "node": "recurrent encoder and latent ODE, no study level (Lu et al. 2021; a rival)",
-}
 ALONE = "It sees the individual alone, never the other individuals of the study. "
 
 TEXT = """# Model card: {model}
@@ -24,10 +19,10 @@ Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `valida
 
 | | |
 | --- | --- |
-| Model | {model}: {method} |
+| Model | {model}: {sentence} |
 | Size | {parameters:,} parameters; {size} |
-| Prior | preset `{prior}` (`agmpk.prior.configs/{prior}.yaml`) |
-| Training | {steps} steps of {block} studies ({studies} simulated studies), peak rate {rate:g}, \
+| Prior | `{prior}`, whole in `checkpoint.json` |
+| Training | {steps} steps of {block} studies ({studies:,} simulated studies), {rates}, \
 {precision}, seed {seed} |
 | Cost | {hours:.2f} h on {hardware}, torch {torch} |
 | Validation | {validation} |
@@ -35,9 +30,11 @@ Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `valida
 
 **Intended use.** {use} Research and teaching.
 
-**Limits.** {alone}One route and one schedule of doses per study. Contexts of up to {context}
-individuals were seen in training. It knows what its prior can draw (`checkpoint.json` holds the
-whole prior). Real studies were never used in training. It is no basis for dosing a patient.
+**Limits.** {alone}Contexts of up to {context} individuals were seen in training. Any list of \
+doses can be asked, individual by individual; seen in training is what the prior draws: \
+{doses}. It knows what its prior can draw and nothing else; real studies were never used in \
+training. Its intervals are the prior's and are not guaranteed for a real study. It is no \
+basis for dosing a patient.
 """
 
 FORECAST = (
@@ -48,31 +45,59 @@ FORECAST = (
 
 def write_card(folder: Path) -> str:
     """The text of the card of the checkpoint in ``folder``."""
+    folder = Path(folder)
     about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
-    steps, scores = (pd.read_csv(folder / name) for name in ("steps.csv", "validation.csv"))
+    steps = pd.read_csv(folder / "steps.csv")
     training, kind = about["training"], about["model"]
-    alone = kind in ("transformer", "node")
-    generating = "." if alone else "; generating virtual individuals of a study."
+    row = MODELS[kind]
+    studies = BLOCK * training["blocks"]
+    generates = "; generating virtual individuals of a study." if row.sees_study else "."
     return TEXT.format(
         model=kind,
-        method=METHOD[kind],
+        sentence=row.sentence,
         parameters=about["parameters"],
         size=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in about["size"].items()),
-        prior=training["prior"],
+        prior=about["prior"]["name"],
         steps=len(steps),
-        block=BLOCK,
-        studies=f"{BLOCK * len(steps):,}",
-        rate=training["rate"],
+        block=studies,
+        studies=studies * len(steps),
+        rates=_rates(training),
         precision=training["precision"],
         seed=training["seed"],
         hours=steps.seconds.sum() / 3600,
         hardware=_hardware(about["environment"]),
         torch=about["environment"]["torch"],
-        validation=_validation(scores.iloc[-1]),
-        use=FORECAST + generating,
-        alone=ALONE if alone else "",
+        validation=_validation(folder / "validation.csv"),
+        use=FORECAST + generates,
+        alone="" if row.sees_study else ALONE,
         context=about["context"],
+        doses=_doses(about["prior"]["dosing"]),
     )
+
+
+def largest_context(prior: dict[str, Any], targets: int) -> int:
+    """The most individuals that a study of the prior (plain values) shows of itself, where up to
+    ``targets`` of its individuals, at most half of them, are to be forecast."""
+    design = prior["design"]
+    people = max(cap or max(design["individuals"]) for cap in design.get("caps") or [0])
+    return people - min(max(1, people // 2), targets)
+
+
+def _rates(training: dict[str, Any]) -> str:
+    if training["optimizer"] != "muon":
+        return f"peak rate {training['rate']:g}"
+    return f"peak rates {training['matrix_rate']:g} (Muon) and {training['rate']:g} (AdamW)"
+
+
+def _doses(dosing: dict[str, Any]) -> str:
+    oral = dosing["oral_probability"]
+    routes = [name for name, share in (("oral", oral), ("intravenous", 1 - oral)) if share > 0]
+    most = [dosing["max_doses"] if dosing["repeated_probability"] else 1]
+    most += [2] if dosing.get("crossover_probability") else []
+    for name in ("course", "monitoring", "newborn"):
+        if dosing.get(f"{name}_probability"):
+            most.append(max(dosing[f"{name}_doses"]))
+    return f"{' and '.join(routes)} doses, up to {max(most)} of an individual"
 
 
 def _hardware(machine: dict) -> str:
@@ -82,7 +107,10 @@ def _hardware(machine: dict) -> str:
     return f"{share}{machine['threads']} CPU thread(s), {machine['machine']}"
 
 
-def _validation(last: pd.Series) -> str:
+def _validation(file: Path) -> str:
+    if not file.is_file():
+        return "not validated yet"
+    last = pd.read_csv(file).iloc[-1]
     shown = {"four samples": "", "one sample": "_prefix1"}
     return "simulated studies; " + "; ".join(
         f"{text} shown: log-RMSE {last[f'log_rmse{tail}']:.3f} "

@@ -16,7 +16,7 @@ from torch import nn
 import agmpk
 from agmpk.files import atomic_path, sha256
 from agmpk.models.checkpoint import DESCRIPTION, DIGESTS, FORMAT, WEIGHTS
-from agmpk.training.card import write_card
+from agmpk.training.card import largest_context, write_card
 from agmpk.training.folder import ENVIRONMENT, run_config, run_prior
 
 
@@ -37,7 +37,7 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
         "agmpk": agmpk.__version__,
         "size": model.config.to_dict(),
         "parameters": sum(p.numel() for p in model.parameters()),
-        "context": max(prior["design"]["individuals"]) - 1,
+        "context": largest_context(prior, config.targets),
         "training": config.to_dict(),
         "prior": prior,
         "environment": json.loads((run / ENVIRONMENT).read_text("utf-8")),
@@ -51,6 +51,9 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
     with atomic_path(folder / DIGESTS) as temporary:
         Path(temporary).write_text(sums, "utf-8")
     for log in ("steps.csv", "validation.csv"):
+        if log == "validation.csv" and not (run / log).is_file():
+            (folder / log).unlink(missing_ok=True)
+            continue  # exported before the first validation
         with atomic_path(folder / log) as temporary:
             shutil.copyfile(run / log, temporary)
     with atomic_path(folder / "CARD.md") as temporary:

@@ -31,6 +31,8 @@ SHARD = 15 * 2**20
 def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: str, n: int) -> None:
     """Create the run folder, or check that it belongs to the same settings and prior.
 
+    The settings of a folder that is there are left for ``settle``, when the run has been resumed.
+
     A run may go on with another number of steps (and cool-down): see ``agmpk.training.run``.
 
     Raises:
@@ -52,6 +54,11 @@ def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: st
     else:
         _write(folder / ENVIRONMENT, json.dumps(environment(device, n), indent=1))
         _write(folder / PRIOR, drawn_from)
+        settle(config, folder)
+
+
+def settle(config: TrainingConfig, folder: Path) -> None:
+    """Write the settings of the run, which may have another number of steps than before."""
     _write(folder / CONFIG, config.to_yaml())
 
 

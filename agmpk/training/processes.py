@@ -42,6 +42,14 @@ class Processes:
             tensor.copy_(flat[start : start + tensor.numel()].view_as(tensor))
             start += tensor.numel()
 
+    def first(self, value: float) -> float:
+        """The value that the first process has, in all of them."""
+        if self.number == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64, device=self.device)
+        distributed.broadcast(shared, 0)
+        return float(shared)
+
     def wait(self) -> None:
         """Return when all processes have come here."""
         if self.number > 1:
@@ -54,10 +62,8 @@ def joined(device: str) -> Iterator[Processes]:
 
     Where they have joined already, their group is used and left as it is.
 
-    Raises
-    ------
-    AgmpkError
-        If there is no such device.
+    Raises:
+        AgmpkError: there is no such device.
     """
     kind = device.split(":")[0]
     if kind not in ("cpu", "cuda") or (kind == "cuda" and not torch.cuda.is_available()):

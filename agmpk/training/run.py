@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,14 +23,15 @@ from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import mean_scores, per_individual
-from agmpk.files import atomic_path
+from agmpk.files import atomic_path, only_one
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
+from agmpk.prior.simulate import BLOCK
 from agmpk.training.config import TrainingConfig, rate_factor
 from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
-from agmpk.training.folder import Table, load_state, prepare, run_config, save_state
+from agmpk.training.folder import Table, load_state, prepare, run_config, save_state, settle
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.processes import Processes, joined
 
@@ -54,8 +57,7 @@ class Learner:
         self.start = self._resume()
         self.steps = Table(folder / "steps.csv", self.start, every=True)
         self.validation = Table(folder / "validation.csv", self.start)
-        self.cooled = self.start > self.cool_from
-        self.seconds = 0.0
+        self.cooled = self.start >= self.cool_from > 0
 
     def _resume(self) -> int:
         """Load the saved state: the last one, or where the run was cooled down for fewer steps
@@ -174,8 +176,8 @@ def train(
     included, and can go on from its plateau later.
 
     Raises:
-        AgmpkError: the folder holds a run with other settings or another prior, or there is no
-            such device.
+        AgmpkError: the folder holds a run with other settings or another prior, or its files are
+            damaged, or another process trains in it, or there is no such device.
     """
     train_together({Path(folder): config}, report, device, workers, minutes)
     return trained_model(folder)
@@ -200,17 +202,35 @@ def train_together(
         )
     first = next(iter(runs.values()))
     prior = load_prior(first.prior)
-    with joined(device) as processes:
+    with joined(device) as processes, ExitStack() as held:
         if processes.writes:
             for folder, config in runs.items():
+                Path(folder).mkdir(parents=True, exist_ok=True)
+                held.enter_context(only_one(folder, "a model is being trained"))
                 prepare(config, prior, Path(folder), processes.device, processes.number)
         processes.wait()
         if first.precision == "tf32":
             torch.backends.cuda.matmul.allow_tf32 = True
         learners = [Learner(config, Path(folder), processes) for folder, config in runs.items()]
-        if len({(one.start, one.cool_from, one.end) for one in learners}) != 1:
-            raise AgmpkError("These runs stand at different steps: resume each by itself.")
+        _agree(learners)
+        for learner in learners if processes.writes else []:
+            settle(learner.config, learner.folder)
         _train(learners, prior, report, workers, minutes)
+
+
+def _agree(learners: list[Learner]) -> None:
+    """Where a run was killed between the saves of two models, one stands behind: it catches up, on
+    the schedule of the one in front.
+
+    Raises:
+        AgmpkError: their schedules differ.
+    """
+    front = max(learners, key=lambda one: one.start)
+    for one in learners:
+        if one.start <= min(one.cool_from, front.cool_from):
+            one.cool_from, one.end = front.cool_from, front.end
+        if (one.cool_from, one.end) != (front.cool_from, front.end):
+            raise AgmpkError("These runs stand at different steps: resume each by itself.")
 
 
 def trained_model(folder: Path) -> nn.Module:
@@ -233,56 +253,60 @@ def _train(
     config, device = one.config, processes.device
     processes.wait()
     held_out = {
-        prefix: validation_task(config, prior, -(-config.validation_studies // 64), prefix)
+        prefix: validation_task(config, prior, -(-config.validation_studies // BLOCK), prefix)[
+            : config.validation_studies
+        ]
         .to(torch.float32)
         .to(device)
         for prefix in PREFIXES
     }
     began = last_time = time.monotonic()
-    waiting: list[Tensor] = []
-    for step, parts in enumerate(
-        batches(config, prior, one.start, workers, device), one.start
-    ):
+    start = min(learner.start for learner in learners)
+    waiting: list[list[Tensor]] = []  # of each step, by learner
+    for step, parts in enumerate(batches(config, prior, start, workers, device), start):
         if step >= one.end:
             break
         weights = part_weights(parts)
         parts = [part.to(device) for part in parts]
-        for number, learner in enumerate(learners):
-            found = learner.step(parts, weights, step)
-            if number == 0:
-                waiting.append(found)
+        active = [learner for learner in learners if learner.start <= step]
+        waiting.append([learner.step(parts, weights, step) for learner in active])
         done = step + 1
         spent = time.monotonic() - began
+        if minutes:
+            spent = processes.first(spent)
         if minutes and one.end == config.steps and not one.cooled:
             # The cool-down fills the last share of the time, at the rate seen so far.
             if spent >= 60 * minutes * (1 - config.cooldown):
-                left = (60 * minutes - spent) * 0.97 * (done - one.start) / spent
+                left = (60 * minutes - spent) * 0.97 * (done - start) / spent
                 for learner in learners:
                     learner.cool_from = done
                     learner.end = min(config.steps, done + max(1, int(left)))
         if done == one.cool_from:
-            for learner in learners if processes.writes else []:
+            for learner in learners:
                 learner.cooled = True
-                learner.save(done, PLATEAU)
         last = done == one.end or bool(minutes and spent >= 60 * minutes)
         if not processes.writes:
             if last:
                 break
             continue
-        settle = last or done % 10 == 0 or done % config.save_every == 0 or device == "cpu"
-        if settle or done % config.validate_every == 0:
-            rows = torch.stack(waiting).tolist()
+        # Asking a GPU for a number waits for all it has to do; so the tables are filled in groups.
+        ask = last or done % 10 == 0 or device == "cpu" or done == one.cool_from
+        ask = ask or any(done % n == 0 for n in (config.save_every, config.validate_every))
+        if ask or any(learner.start == done for learner in learners):
             now = time.monotonic()
-            each = (now - last_time) / len(rows)
+            each = (now - last_time) / len(waiting)
             last_time = now
-            for learner in learners:
+            for number, learner in enumerate(active):
+                rows = torch.stack([row[number] for row in waiting]).tolist()
                 for k, (loss, norm) in enumerate(rows, done - len(rows) + 1):
                     learner.steps.add(k, seconds=each, loss=loss, gradient=norm)
-            waiting = []
             if report:
-                report(done, rows[-1][0])
-        for learner in learners:
-            if done in config.snapshots:
+                report(done, float(waiting[-1][0][0]))
+            waiting = []
+        for learner in active:
+            if done == one.cool_from:
+                learner.save(done, PLATEAU)
+            if done in learner.config.snapshots:
                 learner.snapshot(done)
             if done % config.validate_every == 0 or last:
                 scores = {}
@@ -332,8 +356,6 @@ def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[s
 
 
 def _with_prefix(task: Task) -> Task:
-    from dataclasses import replace
-
     return replace(task, asked=task.asked & task.prefix.any(-1, keepdim=True))
 
 

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from agmpk.evaluation.intervals import people
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.intervals import people
 from agmpk.paths import PROJECT, data_path
 from agmpk.studies import Dose, load_catalogue
 

@@ -1,43 +1,59 @@
-"""Every kind of model trains by the same code, ships as a checkpoint, and has a card."""
+"""Every kind of model trains by the same code, ships as a checkpoint, and has a card; so does one
+that is added by a module, a row and a recipe."""
 
-from dataclasses import replace
+import re
+from dataclasses import asdict, dataclass
 
+import numpy as np
 import pytest
 import torch
-from agmpk.training.batches import batches, training_batch
-from agmpk.training.step import part_loss
+from torch import nn
 
-from agmpk.errors import AgmpkError
-from agmpk.models.registry import MODELS, build_model, model_config
+import agmpk.forecasting.load
+import agmpk.models.checkpoint
+from agmpk.forecasting import load_forecaster
+from agmpk.models import registry
+from agmpk.models.checkpoint import load_checkpoint
+from agmpk.models.registry import MODELS, NETWORKS, Row, build_model
+from agmpk.paper.cost import expected_cost
+from agmpk.paper.golden import golden_studies
 from agmpk.prior.config import load_prior
-from agmpk.training.checkpoint import load_checkpoint, save_checkpoint
-from agmpk.training.config import TrainingConfig, load_training_config
-from agmpk.training.run import train
+from agmpk.training.checkpoint import save_checkpoint
+from agmpk.training.config import load_training_config
+from agmpk.training.data import part_generator, training_batch
+from agmpk.training.run import train, train_together, trained_model
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_every_kind_trains_and_ships(kind, tmp_path):
-    config = load_training_config(f"{kind}-tiny").with_changes(
-        steps=2, validate_every=2, validation_studies=1
-    )
-    assert config.kind == kind and load_training_config(kind).kind == kind
-    assert TrainingConfig.from_dict(config.to_dict()) == config
-    model = train(config, tmp_path / "run", workers=0)
-    before = build_model(kind, config.model).state_dict()
+@pytest.fixture(scope="module")
+def runs(recipe, tmp_path_factory):
+    """All kinds, trained two steps on one stream."""
+    folder = tmp_path_factory.mktemp("runs")
+    train_together({folder / k: recipe(k, steps=2, validate_every=2) for k in NETWORKS}, workers=0)
+    return folder
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_every_kind_trains_and_ships(kind, runs, tmp_path):
+    model = trained_model(runs / kind)
+    assert model.kind == kind and MODELS[kind].recipe == kind
+    torch.manual_seed(0)
+    before = build_model(kind, model.config).state_dict()
     assert any(not torch.equal(before[k], v) for k, v in model.state_dict().items())
-    save_checkpoint(model, tmp_path / "run", tmp_path / "checkpoint", half=False)
+    save_checkpoint(model, runs / kind, tmp_path / "checkpoint", half=False)
     again = load_checkpoint(tmp_path / "checkpoint", kind)
     assert again.kind == kind and again.config == model.config
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name])
     card = (tmp_path / "checkpoint" / "CARD.md").read_text()
-    assert f"Model card: {kind}" in card and "2 steps of 64 studies" in card
-    assert ("never the other individuals" in card) == (kind in ("transformer", "node"))
+    assert f"Model card: {kind}" in card and MODELS[kind].sentence in card
+    assert ("never the other individuals" in card) == (not MODELS[kind].sees_study)
+    assert ("virtual individuals" in card) == model.generates
+    assert re.search(r"90 % intervals cover \d", card)
 
 
-@pytest.mark.parametrize("kind", MODELS)
-def test_the_loss_knows_no_randomness_but_the_generators(kind):
-    config = load_training_config(f"{kind}-tiny")
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_the_loss_knows_no_randomness_but_the_generators(kind, recipe):
+    config = recipe(kind)
     torch.manual_seed(4)
     model = build_model(kind, config.model)
     with torch.no_grad():  # some layers start at zero; make every weight count
@@ -47,33 +63,94 @@ def test_the_loss_knows_no_randomness_but_the_generators(kind):
     found = []
     for state, step in ((1, 0), (2, 0), (3, 1)):
         torch.manual_seed(state)
-        found.append(float(part_loss(config, model, part, step, 1).detach()))
+        with torch.no_grad():
+            found.append(float(model.loss(part, part_generator(config.seed, step, 1))))
     assert found[0] == found[1]
     if kind in ("flow", "diffusion", "aicmet"):
         assert found[0] != found[2]
 
 
-def test_workers_change_no_digit():
-    config = TrainingConfig(steps=3)
-    prior = load_prior(config.prior)
-    streams = [list(batches(config, prior, 1, workers)) for workers in (0, 1)]
-    assert len(streams[0]) == len(streams[1]) == 2
-    for here, there in zip(*streams, strict=True):
-        for one, other in zip(here, there, strict=True):
-            for name in one.__dataclass_fields__:
-                assert torch.equal(getattr(one, name), getattr(other, name)), name
-    different = training_batch(replace(config, seed=1), prior, 1)[0]
-    assert not torch.equal(different.target_logs, streams[0][0][0].target_logs)
+def test_the_expected_cost_counts_real_operations(recipe):
+    small = recipe("flow")
+    cost = expected_cost(small, peak=1e12, utilisation=0.5, workers=1, steps=1)
+    twice = {**small.model.to_dict(), "width": 64, "sample_width": 64}
+    wide = expected_cost(small.with_changes(model=twice), steps=1)
+    assert 2 < wide.flops / cost.flops < 4  # products grow with the width squared, attention less
+    assert wide.operators == pytest.approx(cost.operators, rel=0.05)
+    hours = cost.flops * small.steps / 0.5e12 / 3600
+    assert cost.hours["arithmetic"] == pytest.approx(hours)
+    assert cost.total_hours == max(cost.hours.values())
 
 
-def test_bad_settings_are_refused():
-    with pytest.raises(AgmpkError, match="no model of kind 'flw'"):
-        TrainingConfig(kind="flw")
-    with pytest.raises(AgmpkError, match="no precision 'fp8'"):
-        TrainingConfig(precision="fp8")
-    with pytest.raises(AgmpkError, match="at least one step"):
-        TrainingConfig(steps=0)
-    with pytest.raises(AgmpkError, match="settings of a flow cannot be read"):
-        TrainingConfig(model={"depth": 3})
-    with pytest.raises(AgmpkError, match="FlowConfig does not configure a node"):
-        TrainingConfig(kind="node", model=model_config("flow", {}))
+# A rival of one's own: what its module would hold ...
+
+
+@dataclass(frozen=True)
+class LevelConfig:
+    """``sd`` of ln y at the start."""
+
+    sd: float = 0.5
+
+    def to_dict(self):
+        return asdict(self)
+
+
+class LevelModel(nn.Module):
+    """A normal law about the naive forecast, whose level and width are learned."""
+
+    kind, generates = "level", True
+
+    def __init__(self, config):
+        super().__init__()
+        self.config = config
+        self.law = nn.Parameter(torch.tensor([0.5, np.log(config.sd)], dtype=torch.float32))
+
+    def mean(self, task):
+        naive = task.frame.naive + task.frame.reference[:, None, None]
+        return torch.where(task.prefix, task.target.logs, naive + self.law[0]).detach()
+
+    def loss(self, task, generator):
+        naive = task.frame.naive + task.frame.reference[:, None, None]
+        error = (task.target.logs - naive - self.law[0])[task.asked]
+        return (0.5 * (error / self.law[1].exp()).square() + self.law[1]).mean()
+
+    def sample(self, task, samples, generator):
+        mean = self.mean(task)
+        noise = torch.randn((samples, *mean.shape), generator=generator)
+        drawn = mean + (self.law[1].exp() * noise.to(mean)).detach()
+        return torch.where(task.prefix, task.target.logs, drawn)
+
+
+def test_a_rival_is_one_module_one_row_one_recipe(recipe, tmp_path, monkeypatch):
+    """... and here is its row and its recipe."""
+    row = Row(
+        "#000000",
+        "the naive forecast with a level",
+        sees_study=True,
+        family=False,
+        recipe="level",
+        classes=lambda: (LevelConfig, LevelModel),
+    )
+    monkeypatch.setitem(MODELS, "level", row)
+    for module in (registry, agmpk.models.checkpoint, agmpk.forecasting.load):
+        monkeypatch.setattr(module, "NETWORKS", (*NETWORKS, "level"))  # made from the table
+    (tmp_path / "level.yaml").write_text(
+        f"{{kind: level, prior: {recipe('set').prior}, steps: 4, warmup: 1, parts: 2, targets: 2, "
+        "rate: 0.1, validation_studies: 4, save_every: 2}"
+    )
+    config = load_training_config(tmp_path / "level.yaml")
+    model = train(config, tmp_path / "run", workers=0)
+    assert 0 < abs(float(model.law[0])) < 0.5  # learned: the naive forecast needs no level
+    save_checkpoint(model, tmp_path / "run", tmp_path / "checkpoint")
+    assert "level: the naive forecast with a level" in (tmp_path / "checkpoint/CARD.md").read_text()
+    forecaster = load_forecaster(tmp_path / "checkpoint")
+    study = golden_studies()[0]
+    for prefix in (0, 2):
+        target = study["7"].prefix(prefix)
+        one, again = (
+            forecaster.forecast(study.without("7"), target, np.array([5.0, 9.0]), 50, seed=1)
+            for _ in range(2)
+        )
+        assert one.samples.shape == (50, 2) and np.array_equal(one.samples, again.samples)
+        assert (one.samples > 0).all() and np.isfinite(one.pred).all()
+    assert forecaster.name == "level"
