@@ -51,7 +51,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Table of the doses that might follow.",
 )
-@click.option("--window", metavar="LOW:HIGH", help="Concentrations to stay in, in the study's unit.")
+@click.option("--window", metavar="LOW:HIGH", help="Concentrations to stay in (the study's unit).")
 @click.option("--until", type=float, metavar="HOURS", help="End of the last interval of each plan.")
 @MODEL
 @click.option(

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NOTICE = "This is research: what is drawn here is no basis for dosing anybody."
-POINTS, MOST_POINTS, FEWEST_POINTS = 24, 240, 8  # of an interval, of a plan; of an interval at least
+POINTS, FEWEST_POINTS, MOST_POINTS = 24, 8, 240  # of an interval, at least; of a plan
 SMOOTH = 1.5  # points over which a drawn curve's departures are averaged
 USUAL = 24.0  # h, length of an interval that nothing tells
 LEVELS = (0.5, 0.05, 0.95)
@@ -183,8 +183,8 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
     missing = [name for name in ("PLAN", "TIME", "AMT") if name not in header]
     if missing:
         raise AgmpkError(
-            f"{reader.path} has no column {missing[0]}: a table of plans has the columns PLAN, TIME "
-            "and AMT, and where they apply ROUTE, DUR or RATE, ADDL and II."
+            f"{reader.path} has no column {missing[0]}: a table of plans has the columns PLAN, "
+            "TIME and AMT, and where they apply ROUTE, DUR or RATE, ADDL and II."
         )
     if "dose" in reader.given and reader.units.dose != study.units.dose:
         raise AgmpkError(
@@ -330,7 +330,7 @@ def _grid(
 
 
 def _smoothed(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Curves [S, T] whose departures from their mean curve are averaged over neighbouring points."""
+    """Curves [S, T] with their departures from the mean curve averaged over neighbouring points."""
     mean, k = logs.mean(0), np.arange(logs.shape[1])
     weight = np.exp(-0.5 * ((k[:, None] - k) / SMOOTH) ** 2)
     return mean + (logs - mean) @ (weight / weight.sum(1, keepdims=True)).T
