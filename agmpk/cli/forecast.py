@@ -22,6 +22,7 @@ from agmpk.cli.options import (
     parse_times,
     read,
     reading_options,
+    tell_familiar,
 )
 from agmpk.errors import AgmpkError
 
@@ -135,6 +136,10 @@ def forecast(
         else:
             frames.append(frame)
         done += 1
+    if frames and everybody:
+        tell_familiar(data)
+    elif frames:
+        tell_familiar(chosen[0].context, chosen[0].prefix if len(chosen[0].prefix) else None)
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
     if form == "nonmem":
