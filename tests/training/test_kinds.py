@@ -15,7 +15,7 @@ from agmpk.forecasting import load_forecaster
 from agmpk.models import registry
 from agmpk.models.checkpoint import load_checkpoint
 from agmpk.models.registry import MODELS, NETWORKS, Row, build_model
-from agmpk.paper.cost import expected_cost
+from agmpk.paper.cost import expected_cost, in_words
 from agmpk.paper.golden import golden_studies
 from agmpk.prior.config import load_prior
 from agmpk.training.checkpoint import save_checkpoint
@@ -80,6 +80,8 @@ def test_the_expected_cost_counts_real_operations(recipe):
     hours = cost.flops * small.steps / 0.5e12 / 3600
     assert cost.hours["arithmetic"] == pytest.approx(hours)
     assert cost.total_hours == max(cost.hours.values())
+    words = in_words("mine", small.with_changes(blocks=3, steps=10_000), cost, 1e12, 0.5, 1)
+    assert "1.9 M studies" in words and f"about {cost.total_hours:.1f} h" in words
 
 
 # A rival of one's own: what its module would hold ...
