@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what editors, and programs that read imports without running them, see
     from agmpk.errors import AgmpkError
     from agmpk.evaluation import benchmark_studies, by_compound, evaluate, published_table
-    from agmpk.forecasting import Forecast, Forecaster, generate, load_forecaster, model_names
+    from agmpk.forecasting import (
+        Forecast,
+        Forecaster,
+        WhatIf,
+        generate,
+        load_forecaster,
+        model_names,
+        read_plans,
+        whatif,
+    )
     from agmpk.prior import load_prior, simulate
     from agmpk.studies import Dose, Individual, Study, read_studies, read_study, write_study
 
@@ -29,6 +38,7 @@ HOMES = {
     "Forecaster": "forecasting",
     "Individual": "studies",
     "Study": "studies",
+    "WhatIf": "forecasting",
     "benchmark_studies": "evaluation",
     "by_compound": "evaluation",
     "evaluate": "evaluation",
@@ -37,9 +47,11 @@ HOMES = {
     "load_prior": "prior",
     "model_names": "forecasting",
     "published_table": "evaluation",
+    "read_plans": "forecasting",
     "read_studies": "studies",
     "read_study": "studies",
     "simulate": "prior",
+    "whatif": "forecasting",
     "write_study": "studies",
 }
 """The folder in which each name lives."""

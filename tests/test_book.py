@@ -33,12 +33,12 @@ def built(root: Path, request: pytest.FixtureRequest) -> Project:
             link.symlink_to(source)
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\nThe book in tier smoke:", flush=True)
-        assert book_command(project, "build").returncode == 0
+        assert book_command(project, "build", "--jobs", "2").returncode == 0
     return project
 
 
-def book_command(project: Project, command: str) -> subprocess.CompletedProcess:
-    words = ["--root", str(project.root), command, "--tier", "smoke"]
+def book_command(project: Project, command: str, *more: str) -> subprocess.CompletedProcess:
+    words = ["--root", str(project.root), command, "--tier", "smoke", *more]
     return subprocess.run([sys.executable, "-m", "agmpk.cli", "book", *words], check=False)
 
 

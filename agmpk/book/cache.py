@@ -2,7 +2,8 @@
 
 What a chapter rests on of the package is read from the source without running it (by grimp): every
 ``import`` anywhere in the code, also inside functions, and the ``__init__`` of every package on the
-way; not those that only type checkers see, nor a module named only in a string.
+way; not those that only type checkers see, nor a module named only in a string, except in the
+``__init__`` of a folder that fetches its names when they are asked for.
 """
 
 from __future__ import annotations
@@ -48,11 +49,32 @@ def notebook_closure(project: Project, chapter: str) -> tuple[Path, ...]:
             pending.append(name.rpartition(".")[0])
             if name in graph.modules:  # else an attribute, whose module is the part before it
                 pending += graph.find_modules_directly_imported_by(name)
-    files = []
-    for name in found & graph.modules:
-        path = project.root.joinpath(*name.split("."))
-        files.append(path / "__init__.py" if path.is_dir() else path.with_suffix(".py"))
-    return tuple(sorted(files))
+                if name != project.package:
+                    pending += _later(_file(project, name), name) & graph.modules
+    return tuple(sorted(_file(project, name) for name in found & graph.modules))
+
+
+def _file(project: Project, name: str) -> Path:
+    """The file of a module."""
+    path = project.root.joinpath(*name.split("."))
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def _later(file: Path, name: str) -> set[str]:
+    """What a folder whose face fetches names when they are asked for may fetch: all that its
+    strings, and its block for type checkers, name."""
+    if file.name != "__init__.py":
+        return set()
+    tree = ast.parse(file.read_bytes())
+    if not any(isinstance(n, ast.FunctionDef) and n.name == "__getattr__" for n in tree.body):
+        return set()
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found |= {node.value, f"{name}.{node.value}"}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
 
 
 def package_data(modules: Iterable[Path]) -> tuple[Path, ...]:

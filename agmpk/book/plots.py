@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from agmpk.book.style import COLOURS
 
 if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
-    from agmpk.evaluation.leave_one_out import Scored
+    from agmpk.evaluation.protocol import Scored
     from agmpk.forecasting.forecaster import Forecast
     from agmpk.studies import Study
 

@@ -8,20 +8,22 @@ import matplotlib as mpl
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from agmpk.models.registry import MODELS
+
 #: Width in inches of a figure that fills the text column and still fits on a phone without
 #: scrolling; a wider one scrolls there (see ``agmpk.book.plots``).
 COLUMN_WIDTH = 6.4
 #: Dots per inch; fixed, so that a figure has the same pixels on every machine.
 DPI = 150
 
-#: The colour-blind safe palette by role, so that a role has the same colour in every chapter.
-ROLES = (
-    *("flow", "naive", "nlme", "transformer", "prior", "diffusion", "published"),
-    *("aicmet", "context", "node"),
-)
-COLOURS = {"observed": "#222222"} | dict(
-    zip(ROLES, sns.color_palette("colorblind", len(ROLES)).as_hex(), strict=True)
-)
+#: By role, so that a role has the same colour in every chapter: those of the models are in the one
+#: table of models, the others beside them, each at least 3:1 on white.
+COLOURS = {name: row.colour for name, row in MODELS.items()} | {
+    "observed": "#222222",
+    "published": "#b5446e",
+    "prior": "#8c4bb0",
+    "context": "#4d8c8c",
+}
 
 
 def colours_of(names: Sequence[str]) -> dict[str, str]:

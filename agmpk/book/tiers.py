@@ -21,6 +21,7 @@ import nbformat
 import papermill
 import yaml
 
+from agmpk.config import load_yaml, read_config
 from agmpk.errors import AgmpkError
 
 
@@ -138,7 +139,7 @@ class Tier:
     name: str
     description: str
     minutes: Mapping[str, float]
-    chapters: Mapping[str, Mapping[str, Any]]
+    chapters: Mapping[str, Mapping[str, Any] | None]
 
     def parameters(self, chapter: str) -> dict[str, Any]:
         """Parameters this tier sets for ``chapter``; raises when it has no entry."""
@@ -147,7 +148,7 @@ class Tier:
                 f"Tier {self.name!r} has no entry for chapter {chapter!r}: add "
                 f"'{chapter}: {{}}' under 'chapters' in notebooks/tiers/{self.name}.yaml."
             )
-        return dict(self.chapters[chapter])
+        return dict(self.chapters[chapter] or {})
 
 
 def load_tier(project: Project, name: str) -> Tier:
@@ -156,24 +157,18 @@ def load_tier(project: Project, name: str) -> Tier:
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml"))) or "none"
         raise AgmpkError(f"There is no tier {name!r}; the tiers are {known}.")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        fault = " ".join(str(error).split())
-        raise AgmpkError(f"{path.name} is not valid YAML: {fault}") from error
-    if not isinstance(content, dict) or set(content) != {"description", "minutes", "chapters"}:
-        raise AgmpkError(
-            f"{path.name} must have exactly the keys description, minutes and chapters."
-        )
+    content = load_yaml(path)
+    if isinstance(content, dict):
+        content |= {"name": name}
+    tier = read_config(Tier, content, path.name)
     for key in ("minutes", "chapters"):
-        for chapter in content[key]:
+        for chapter in getattr(tier, key):
             if chapter not in project.chapters():
                 raise AgmpkError(
                     f"{path.name} has an entry for chapter {chapter!r} under {key!r}, which "
                     f"_toc.yml does not have; remove it or mend its name."
                 )
-    chapters = {chapter: values or {} for chapter, values in content["chapters"].items()}
-    return Tier(name, content["description"], content["minutes"], chapters)
+    return tier
 
 
 def notebook_parameters(path: Path) -> dict[str, dict[str, Any]]:

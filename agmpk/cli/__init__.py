@@ -6,18 +6,67 @@ Commands are imported when they are called, so that ``agmpk --help`` does not wa
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Mapping
 
 import click
 
 import agmpk
-from agmpk.cli.lazy import LazyGroup
 from agmpk.errors import AgmpkError
+
+
+class OneLineGroup(click.Group):
+    """Ends with one sentence and status 2 where input cannot be used, or the system says no (a
+    full disk, no permission)."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except AgmpkError as error:
+            click.echo(f"agmpk: {error}", err=True)
+        except BrokenPipeError:
+            raise  # whoever read the output has left: nothing to say
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            click.echo(f"agmpk: {where}{error.strerror or error}.", err=True)
+        ctx.exit(2)
+
+
+class LazyGroup(OneLineGroup):
+    """Knows its commands by a sentence each, and imports one on demand.
+
+    Args:
+        sections: by title, the names of the commands with the sentence that ``--help`` shows.
+        load: from a name to the command.
+    """
+
+    def __init__(
+        self,
+        *arguments,
+        sections: Mapping[str, Mapping[str, str]],
+        load: Callable[[str], click.Command],
+        **keywords,
+    ) -> None:
+        super().__init__(*arguments, **keywords)
+        self.sections, self.load = sections, load
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [name for commands in self.sections.values() for name in commands]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return self.load(cmd_name) if cmd_name in self.list_commands(ctx) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, commands in self.sections.items():
+            with formatter.section(title):
+                formatter.write_dl(list(commands.items()))
+
 
 SECTIONS = {
     "Commands": {
         "check": "How a study table is read: people, samples, limits, doses, units.",
         "forecast": "The rest of an individual's curve from its first samples and its study.",
         "cohort": "Virtual individuals of a study.",
+        "whatif": "An individual's future under other plans of doses.",
         "benchmark": "Leave-one-individual-out errors of models on the 20 compounds.",
         "simulate": "Studies drawn from the prior, as a NONMEM-style table.",
         "train": "Train a model on simulated studies.",
@@ -39,6 +88,8 @@ def _load(name: str) -> click.Command:
         from agmpk.cli.forecast import forecast as command
     elif name == "cohort":
         from agmpk.cli.cohort import cohort as command
+    elif name == "whatif":
+        from agmpk.cli.whatif import whatif as command
     elif name == "benchmark":
         from agmpk.cli.benchmark import benchmark as command
     elif name == "simulate":
@@ -67,11 +118,8 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Entry point: input that cannot be used ends with one clear sentence and status 2."""
+    """Entry point."""
     try:
         cli(prog_name="agmpk")
-    except AgmpkError as error:
-        click.echo(f"agmpk: {error}", err=True)
-        sys.exit(2)
     except BrokenPipeError:
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""``agmpk benchmark``: leave-one-individual-out log-RMSE of models on the 20 compounds."""
+"""``agmpk benchmark``: leave-one-individual-out scores on the 20 compounds, or on any studies."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ Examples:
   agmpk benchmark --models naive,flow,diffusion,aicmet,transformer,node --out results.csv
   agmpk benchmark --models flow,mine=runs/mine/checkpoint --compounds caffeine --out results.csv
   agmpk benchmark --models naive --cohorts development --observed 2 --out results.csv
+  agmpk benchmark --models naive,flow --protocol published --out results.csv
+  agmpk benchmark --models naive,flow --studies my_studies/ --out results.csv
 """
 )
 @click.option(
@@ -39,7 +41,21 @@ Examples:
     type=click.Choice(["benchmark", "development"]),
     help="The 20 compounds, or the development cohorts.",
 )
-@click.option("--compounds", help="Only these compounds, separated by commas.")
+@click.option(
+    "--studies",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Instead of --cohorts, all study tables (*.csv) of this folder.",
+)
+@click.option("--compounds", help="Only these compounds (or studies), separated by commas.")
+@click.option(
+    "--protocol",
+    default="study",
+    show_default=True,
+    type=click.Choice(["study", "published"]),
+    help="What is asked: the study's nominal times, or only those at which the left-out individual "
+    "was observed. Both are scored at the latter.",
+)
 @click.option(
     "--observed", default=4, show_default=True, type=click.IntRange(0), help="Length of the prefix."
 )
@@ -49,45 +65,61 @@ Examples:
 def benchmark(
     models: str,
     cohorts: str,
+    folder: Path | None,
     compounds: str | None,
+    protocol: str,
     observed: int,
     samples: int,
     seed: int,
     out: Path,
 ) -> None:
-    """Score MODELS with the published protocol and print the table of compounds.
+    """Leave each individual out, forecast it with MODELS, and print the table of compounds.
 
-    Writes model, compound, individual, n_target, log_rmse, covered_90 (share of the held-out points
-    inside the 90 % interval) and failure: why a model could not answer, where log_rmse is missing.
+    Writes model, compound, individual, n_target (held-out samples with a value), n_below (those
+    below the limit of quantification, which count for coverage only), log_rmse, crps (of ln
+    concentration), covered_90 (share of the held-out samples inside the 90 % interval) and failure:
+    why a model could not answer, where log_rmse is missing.
     """
     from agmpk.evaluation import (
         benchmark_studies,
         by_compound,
         development_studies,
         evaluate,
+        paired_difference,
         published_table,
+        studies_in,
     )
     from agmpk.files import write_csv
 
     check_out(out)
     forecasters = load_models(models)
-    studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
+    if folder is not None:
+        studies = studies_in(folder)
+    else:
+        studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
     studies = choose(studies, compounds)
-    results = evaluate(forecasters, studies, observed, samples, seed).results
+    results = evaluate(forecasters, studies, observed, samples, seed, protocol).results
     write_csv(results, out)
     check_answered(results)
     table = by_compound(results)
     mean, strict = table.mean(), by_compound(results, strict=True).mean()
-    if cohorts == "benchmark":
+    if cohorts == "benchmark" and folder is None:
         table = table.join(published_table().add_prefix("published "))
     click.echo(table.round(3).to_string(na_rep="-"))
     for name in mean.index:
         rows = results[results.model == name]
-        inside = (rows.covered_90 * rows.n_target).sum() / rows.n_target[rows.covered_90 >= 0].sum()
+        size = rows.n_target + rows.n_below
+        inside = (rows.covered_90 * size).sum() / size[rows.covered_90 >= 0].sum()
         click.echo(
             f"{name}: mean log-RMSE {mean[name]:.3f} over {len(table)} compounds "
             f"(strict {strict[name]:.3f}); 90 % intervals cover {inside:.1%}"
         )
+        if name != "naive" and "naive" in mean.index:
+            d = paired_difference(results, name, "naive")
+            click.echo(
+                f"  against naive: {d.mean:+.3f} (95 % interval over people {d.low:+.3f} to "
+                f"{d.high:+.3f}), lower for {d.better} of {d.n} individuals"
+            )
         missing = rows[rows.failure != ""]
         if len(missing):
             click.echo(

@@ -1,4 +1,4 @@
-"""The commands behind the Makefile: ``python -m agmpk.book build --tier laptop``."""
+"""The commands behind the Makefile: ``agmpk book build --tier laptop``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from agmpk.cli.lazy import OneLineGroup
+from agmpk.cli import OneLineGroup
 
 _tier = click.option("--tier", default="laptop", show_default=True, help="smoke, laptop or paper.")
 _chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")

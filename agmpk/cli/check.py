@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from agmpk.cli.options import STUDY, read, reading_options
+from agmpk.cli.options import STUDY, read, reading_options, tell_familiar
 
 
 @click.command(
@@ -30,3 +30,5 @@ def check(study: Path, how: dict[str, Any]) -> None:
     click.echo(reading.describe())
     if len(reading.studies) > 1:
         click.echo("  several   forecast and cohort need one of them: --study or --analyte")
+    else:
+        tell_familiar(reading.only())

@@ -20,6 +20,7 @@ from agmpk.cli.options import (
     parse_times,
     read,
     reading_options,
+    tell_familiar,
 )
 from agmpk.errors import AgmpkError
 from agmpk.studies import Dose, Study
@@ -72,9 +73,11 @@ def cohort(
 ) -> None:
     """Generate virtual individuals given all individuals of STUDY, a NONMEM-style table.
 
-    Writes ID, TIME (h) and DV; by default at the union of the study's sampling times, with the
-    dose of its first individual. A model answers only for routes and schedules that the study
-    holds; it refuses the others.
+    Writes ID, TIME (h) and DV; by default each gets the doses of one of the study's individuals,
+    drawn with replacement, and the sampling times of those with the same schedule. Where first
+    doses are given at different times, TIME counts from each one's first dose. A what-if dose
+    changes the first dose of the study's first individual and is given to all; for other plans see
+    agmpk whatif.
     """
     from agmpk.cli.tables import virtual_rows, write_nonmem
     from agmpk.files import write_csv
@@ -85,6 +88,7 @@ def cohort(
     data = read(study, how).only()
     dose = what_if(data, amount, dose_route, duration, doses, every)
     virtual = generate(load_forecaster(model), data, number, wanted, dose, seed)
+    tell_familiar(data)
     if form == "nonmem":
         write_nonmem([virtual_rows(virtual)], data.units, out)
         click.echo(f"{number} virtual individual(s) of {data.compound} with {model} -> {out}")

@@ -22,11 +22,12 @@ from agmpk.cli.options import (
     parse_times,
     read,
     reading_options,
+    tell_familiar,
 )
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
-    from agmpk.evaluation.leave_one_out import Case
+    from agmpk.evaluation.protocol import Case
 
 
 @click.command(
@@ -85,7 +86,7 @@ def forecast(
     model was not shown. The same content gives the same numbers, whatever the file is called.
     """
     from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows, write_nonmem
-    from agmpk.evaluation.leave_one_out import cases
+    from agmpk.evaluation.protocol import cases
     from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
 
@@ -135,6 +136,10 @@ def forecast(
         else:
             frames.append(frame)
         done += 1
+    if frames and everybody:
+        tell_familiar(data)
+    elif frames:
+        tell_familiar(chosen[0].context, chosen[0].prefix if len(chosen[0].prefix) else None)
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
     if form == "nonmem":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -37,9 +39,8 @@ def retrieve(query: str, folder: Path, email: str, limit: int, base_url: str | N
 
     An NCBI key is read from NCBI_API_KEY, never from the command line.
     """
-    from agmpk.literature.retrieve import RetrieveSettings
+    from agmpk.literature.retrieve import NCBI, QUERY, RetrieveSettings
     from agmpk.literature.retrieve import retrieve as run
-    from agmpk.literature.retrieve.settings import NCBI, QUERY
 
     settings = RetrieveSettings(email=email, base_url=base_url or NCBI)
     manifest = run(query or QUERY, folder, settings, limit, progress=click.echo)
@@ -54,19 +55,26 @@ def retrieve(query: str, folder: Path, email: str, limit: int, base_url: str | N
 @click.argument("inputs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path))
 @_OUT
 def parse(inputs: tuple[Path, ...], out: Path) -> None:
-    """Read JATS XML files, or folders of them, into JSON lines for `extract`."""
-    from agmpk.literature.document import document_to_record
-    from agmpk.literature.jsonl import write_jsonl
-    from agmpk.literature.parse import parse_jats_file
+    """Read JATS or PubMed XML files, or folders of them, into JSON lines for `extract`.
+
+    A file may hold several articles; .xml and .nxml files of folders are read.
+    """
+    from agmpk.literature.document import document_to_record, write_jsonl
+    from agmpk.literature.parse import SUFFIXES, parse_file
 
     check_out(out)
-    paths = [f for p in inputs for f in (sorted(p.rglob("*.xml")) if p.is_dir() else [p])]
+    paths: list[Path] = []
+    for given in inputs:
+        inside = sorted(f for f in given.rglob("*") if f.suffix in SUFFIXES)
+        paths += inside if given.is_dir() else [given]
     if not paths:
-        raise AgmpkError("no .xml file in the given folders; give files or folders with JATS XML")
+        raise AgmpkError(
+            "no .xml or .nxml file in the given folders; give files or folders with JATS XML"
+        )
     records, faults = [], []
     for path in paths:
         try:
-            records.append(document_to_record(parse_jats_file(path)))
+            records += [document_to_record(d) for d in parse_file(path)]
         except AgmpkError as error:
             faults.append(str(error))
     for fault in faults:
@@ -118,10 +126,8 @@ def extract(
     A language model's key is read from the environment (AGMPK_LLM_API_KEY unless configured
     otherwise).
     """
-    from agmpk.literature.document import document_from_record
-    from agmpk.literature.extract.engines import extract_document
-    from agmpk.literature.extract.rules.engine import extract_rules
-    from agmpk.literature.jsonl import read_jsonl, write_jsonl
+    from agmpk.literature.document import document_from_record, read_jsonl, write_jsonl
+    from agmpk.literature.extract import extract_document
 
     check_out(out)
     documents = [
@@ -137,7 +143,7 @@ def extract(
         if document.id in seen:
             raise AgmpkError(f"{source}: the id {document.id} stands twice; ids must be unique")
         seen.add(document.id)
-    run, kept = extract_rules, None
+    run, kept = None, None
     if engine != "rules":
         run = kept = _llm(
             engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage
@@ -154,16 +160,30 @@ def extract(
 
 
 def _llm(engine: str, config: Path | None, recordings: Path, triage: bool):
-    from agmpk.literature.extract.llm.client import LlmClient
-    from agmpk.literature.extract.llm.engine import LlmEngine
-    from agmpk.literature.extract.llm.recordings import Recordings
-    from agmpk.literature.extract.llm.settings import load_settings
+    from agmpk.literature.extract.client import LlmClient, load_settings
+    from agmpk.literature.extract.llm import LlmEngine, Recordings
 
     if engine == "replay":
         if not recordings.exists():
             raise AgmpkError(f"{recordings}: no such recording; give --recordings FILE")
         return LlmEngine(Recordings(recordings), None, triage)
     return LlmEngine(Recordings(recordings), LlmClient(load_settings(config)), triage)
+
+
+@literature.command(name="local-model")
+@click.option("--weights", required=True, type=_FILE, help="Where the weights are put (1.1 GB).")
+@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256))
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+def local_model(weights: Path, threads: int, port: int) -> None:
+    """Serve a small language model on this machine until Ctrl-C (needs the `local-llm` extra)."""
+    from agmpk.literature.extract.local import MODEL, assemble, local_server
+
+    check_out(weights)
+    with local_server(assemble(weights), threads, port) as url:
+        click.echo(f"export AGMPK_LLM_BASE_URL={url} AGMPK_LLM_MODEL='{MODEL}'")
+        click.echo("serving until Ctrl-C", err=True)
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 @literature.command()
@@ -195,7 +215,7 @@ def score(found: Path, truth: Path, out: Path | None) -> None:
     """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against
     TRUTH.jsonl."""
     from agmpk.files import write_csv
-    from agmpk.literature.jsonl import read_jsonl
+    from agmpk.literature.document import read_jsonl
     from agmpk.literature.score import score_records
 
     table = score_records(read_jsonl(found), read_jsonl(truth))

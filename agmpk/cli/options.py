@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError, TableError
 
 if TYPE_CHECKING:
-    from agmpk.studies import Reading
+    from agmpk.studies import Individual, Reading, Study
 
 STUDY = click.argument("study", type=click.Path(dir_okay=False, path_type=Path))
 OUT = click.option(
@@ -198,3 +198,18 @@ def check_out(path: Path, *inputs: Path) -> None:
     from agmpk.files import check_writable
 
     check_writable(path, *inputs)
+
+
+def tell_familiar(study: Study, prefix: Individual | None = None) -> None:
+    """Say on the console (stderr), in one sentence, whether the prior draws studies like this.
+
+    ``study`` is the context, ``prefix`` the target with the samples that it has shown.  Where there
+    is nothing to compare, the sentence says so; no command ends for it.
+    """
+    from agmpk.evaluation.familiar import familiarity
+
+    try:
+        sentence = familiarity(study, prefix).sentence
+    except AgmpkError as error:
+        sentence = f"Not compared with what the prior draws: {error}"
+    click.echo(f"agmpk: {sentence}", err=True)

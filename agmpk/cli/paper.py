@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from agmpk.cli.lazy import LazyGroup, OneLineGroup
+from agmpk.cli import LazyGroup, OneLineGroup
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 from agmpk.paths import PROJECT, data_path
@@ -32,9 +32,9 @@ SECTIONS = {
 def _load(name: str) -> click.Command:
     """The command of that name; those of other folders are imported now."""
     if name == "prior-fit":
-        from agmpk.calibration.__main__ import main as command
+        from agmpk.paper.prior_fit.command import main as command
     elif name == "nlme-fits":
-        from agmpk.nlme.benchmark import main as command
+        from agmpk.paper.nlme_fits import main as command
     elif name == "speed":
         from agmpk.paper.speed import main as command
     else:

@@ -1,26 +1,84 @@
-"""How good a forecaster is: protocol, metrics, tables."""
+"""How good a forecaster is: the questions, the scores, and what follows from them.
 
-from agmpk.evaluation.compare import Difference, against_each, paired_difference
-from agmpk.evaluation.evaluate import Evaluation, evaluate
-from agmpk.evaluation.leave_one_out import Case, Scored, cases, leave_one_out, score, score_points
-from agmpk.evaluation.studies import benchmark_studies, development_studies
-from agmpk.evaluation.tables import by_compound, published_table, wins
+result = evaluate([load_forecaster("flow")], benchmark_studies())
+by_compound(result.results, strict=True)
 
-__all__ = [
-    "Case",
-    "Difference",
-    "Evaluation",
-    "Scored",
-    "against_each",
-    "benchmark_studies",
-    "by_compound",
-    "cases",
-    "development_studies",
-    "evaluate",
-    "leave_one_out",
-    "paired_difference",
-    "published_table",
-    "score",
-    "score_points",
-    "wins",
-]
+Names are loaded when they are first used: who needs a score alone does not pay for the rest.  A
+function that bears its module's name is found in the module (``agmpk.evaluation.vpc.vpc``).
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    # What reads imports without running them sees the modules here.
+    from agmpk.evaluation import (  # noqa: F401
+        coherence,
+        cohorts,
+        compare,
+        coverage,
+        exposure,
+        failures,
+        intervals,
+        learning,
+        nca,
+        npde,
+        protocol,
+        sbc,
+        scores,
+        two_sample,
+        vpc,
+    )
+
+_NAMES = {
+    "coherence": ("consistency", "dose_proportionality"),
+    "cohorts": ("CohortEvaluation", "CohortSettings", "evaluate_cohorts", "left_out", "oracle"),
+    "compare": (
+        "Evaluation",
+        "by_compound",
+        "evaluate",
+        "family_wins",
+        "published_table",
+        "score",
+        "score_points",
+        "wins",
+    ),
+    "coverage": ("calibrate", "calibration_table", "outside_table", "pit_histogram"),
+    "exposure": ("compare_exposures", "curve_spread", "exposures"),
+    "failures": ("readings",),
+    "intervals": (
+        "Difference",
+        "against_each",
+        "cluster_mean",
+        "equivalence",
+        "paired_difference",
+        "people",
+    ),
+    "learning": ("CONTEXT_SIZES", "change_with_context", "learning_curves", "learning_table"),
+    "nca": ("auc",),
+    "npde": ("npde_tests",),
+    "protocol": (
+        "PROTOCOLS",
+        "Case",
+        "Scored",
+        "answer",
+        "benchmark_studies",
+        "cases",
+        "development_studies",
+        "leave_one_out",
+        "question",
+        "studies_in",
+    ),
+    "sbc": ("ecdf_envelope", "rank_truths", "sbc_table"),
+    "scores": ("covered", "crps", "log_rmse", "mean_scores", "pit"),
+    "two_sample": ("classifier_auc", "signature_mmd"),
+    "vpc": ("prediction_correct", "time_bins"),
+}
+_HOME = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

@@ -1,75 +1,173 @@
-"""Paired comparison of two models on the same individuals."""
+"""Run forecasters through the protocol, and the tables of compounds that come of it."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
-from scipy.stats import wilcoxon
+from tqdm import tqdm
 
-from agmpk.evaluation.people import people
-from agmpk.evaluation.resample import cluster_mean
+from agmpk.errors import AgmpkError
+from agmpk.evaluation.protocol import Scored, leave_one_out
+from agmpk.evaluation.scores import log_rmse, probability_below, scores
+from agmpk.forecasting import Forecaster
+from agmpk.paths import data_path
+from agmpk.studies import Study
+
+COLUMNS = [
+    "model",
+    "compound",
+    "individual",
+    "n_target",
+    "n_below",
+    "log_rmse",
+    "crps",
+    "covered_90",
+    "failure",
+]
+PUBLISHED = ["nlme", "transformer", "node", "aicmet", "pff"]
+NAIVE = "naive"
 
 
 @dataclass(frozen=True)
-class Difference:
-    """Mean of (first - second) over individuals, its bootstrap interval, and Wilcoxon's p.
+class Evaluation:
+    """results: one row an individual (see ``score``).  points: one row a held-out observation (see
+    ``score_points``).  By model, scored: the forecasts themselves; seconds: how long they took."""
 
-    Negative means that the first model's error is smaller.  ``better`` of ``n`` individuals have
-    a smaller error under the first model.
-    """
-
-    mean: float
-    low: float
-    high: float
-    p: float
-    better: int
-    n: int
+    results: pd.DataFrame
+    points: pd.DataFrame
+    scored: dict[str, list[Scored]]
+    seconds: dict[str, float]
 
 
-def paired_difference(
-    results: pd.DataFrame,
-    first: str,
-    second: str,
-    level: float = 0.95,
-    draws: int = 4000,
+def evaluate(
+    forecasters: Sequence[Forecaster],
+    studies: Mapping[str, Study],
+    observed: int = 4,
+    n_samples: int = 200,
     seed: int = 0,
-) -> Difference:
-    """Compare two models of a results table over the individuals with something to predict.
+    protocol: str = "study",
+) -> Evaluation:
+    """Leave-one-individual-out over all studies with each forecaster, with a progress bar.
 
-    The bootstrap resamples people, not rows: the subjects of one study series appear under several
-    compounds (the same person took all drugs of the cocktail), and their errors go together.
-
-    Raises
-    ------
-    KeyError
-        If a model is not in the table.
+    ``studies`` may be any, by name; ``protocol`` as in :mod:`agmpk.evaluation.protocol`.  What a
+    forecaster refuses is a row without a score that says why.
     """
-    rows = results[results.n_target > 0]
-    wide = rows.pivot_table(index=["compound", "individual"], columns="model", values="log_rmse")
-    difference = (wide[first] - wide[second]).dropna()
-    person = people(difference.index.to_frame(index=False))
-    found = cluster_mean(difference.to_numpy(), person, level, draws, seed)
-    return Difference(
-        *map(float, found),
-        float(wilcoxon(difference).pvalue),
-        int((difference < 0).sum()),
-        len(difference),
+    total = sum(len(study) for study in studies.values())
+    scored, seconds = {}, {}
+    for one in forecasters:
+        began = time.perf_counter()
+        asked = leave_one_out(one, studies, observed, n_samples, seed, protocol)
+        bar = tqdm(asked, total=total, desc=one.name, unit="individual", disable=None)
+        scored[one.name] = list(bar)
+        seconds[one.name] = time.perf_counter() - began
+    rows = [score(name, s) for name, found in scored.items() for s in found]
+    points = [score_points(name, s) for name, found in scored.items() for s in found]
+    return Evaluation(
+        pd.DataFrame(rows, columns=COLUMNS), pd.concat(points, ignore_index=True), scored, seconds
     )
 
 
-def against_each(results: pd.DataFrame, first: str, level: float = 0.95) -> pd.DataFrame:
-    """:func:`paired_difference` of ``first`` to every other model that has scores, a row each.
+def score(model: str, scored: Scored) -> dict[str, object]:
+    """The row of an individual in the results table (``COLUMNS``).
 
-    Columns: mean difference, low, high, p, individuals better, of.  With m comparisons the
-    intervals are at level 1 - (1 - ``level``) / m and the p values multiplied by m (Bonferroni), so
-    that all rows hold together, as far as a bootstrap of so few people can say.
+    n_target: held-out samples with a value; n_below: those below the limit. log_rmse: of an empty
+    rest 0, as published; of a refused case missing. crps: of ln concentration, mean over the
+    samples with a value. covered_90: share of all held-out samples inside the central 90 %
+    interval. failure: the refusal, else empty.
     """
-    scored = results.dropna(subset="log_rmse").model
-    others = [name for name in dict.fromkeys(scored) if name != first]
-    rows = {}
-    for other in others:
-        d = paired_difference(results, first, other, 1 - (1 - level) / len(others), draws=20_000)
-        rows[other] = (d.mean, d.low, d.high, min(1.0, d.p * len(others)), d.better, d.n)
-    columns = ["mean difference", "low", "high", "p", "individuals better", "of"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    case, forecast = scored.case, scored.forecast
+    row = {
+        "model": model,
+        "compound": case.compound,
+        "individual": case.prefix.id,
+        "n_target": len(case.times),
+        "n_below": len(case.below),
+        "log_rmse": np.nan if scored.refusal else 0.0,
+        "crps": np.nan,
+        "covered_90": np.nan,
+        "failure": scored.refusal,
+    }
+    if forecast is not None:
+        row["log_rmse"] = log_rmse(forecast.pred, case.observed)
+    if scored.answer is not None:
+        points = score_points(model, scored)
+        row["covered_90"] = float(points["in_90"].mean())
+        row["crps"] = float(points["crps"].mean())
+    return row
+
+
+def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
+    """One row a held-out sample: model, compound, individual, TIME [h], DV (the limit where
+    ``below``), PRED, in_50 ... in_95, crps, pit (see :func:`scores`), log_error (of PRED), below,
+    p_below (forecast probability of being below the limit, for these samples only)."""
+    case, forecast = scored.case, scored.answer
+    if forecast is None:
+        return pd.DataFrame()
+    parts = [scored.forecast] if len(case.times) else []
+    samples = [one.samples for one in parts] + [scored.at_below]
+    predicted = [one.pred for one in parts] + [np.exp(np.log(scored.at_below).mean(0))]
+    values = np.concatenate(samples, axis=1)
+    observed = np.concatenate([case.observed, case.limits])
+    below = np.arange(len(observed)) >= len(case.times)
+    found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1))
+    pred = np.concatenate(predicted)
+    found["log_error"] = np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed)))
+    return pd.DataFrame(
+        {
+            "model": model,
+            "compound": case.compound,
+            "individual": case.prefix.id,
+            "TIME": np.concatenate([case.times, case.below]),
+            "DV": observed,
+            "PRED": pred,
+            **found,
+            "below": below,
+            "p_below": np.where(below, probability_below(values, observed), np.nan),
+        }
+    )
+
+
+def by_compound(results: pd.DataFrame, strict: bool = False) -> pd.DataFrame:
+    """Mean log-RMSE per compound (rows) and model (columns), in order of appearance.
+
+    ``strict`` leaves out individuals with nothing left to predict; as published they count 0.
+    """
+    rows = results[results.n_target > 0] if strict else results
+    table = rows.pivot_table(index="compound", columns="model", values="log_rmse", sort=False)
+    return table.reindex(columns=list(dict.fromkeys(results.model)))
+
+
+def published_table() -> pd.DataFrame:
+    """The published mean log-RMSE of five models by compound (AGM-PK, PAGE 34, 2026)."""
+    table = pd.read_csv(data_path("benchmark", "published_log_rmse.csv"), index_col="compound")
+    return table[PUBLISHED]
+
+
+def wins(table: pd.DataFrame) -> pd.Series:
+    """How often each column holds the lowest value of a row."""
+    return table.idxmin(axis=1).value_counts().reindex(table.columns, fill_value=0)
+
+
+def family_wins(table: pd.DataFrame, family: Sequence[str]) -> tuple[int, int]:
+    """On how many compounds the lowest error is one of the ``family``'s, and of how many.
+
+    All other columns compete, and the naive forecast must be among them: whoever has a context
+    beats models without one, so a count without it measures having a context.  A rival without a
+    value on a compound does not compete there; a compound without any value of the family is not
+    counted.
+
+    Raises:
+        AgmpkError: the table has no naive column, or none of the family.
+    """
+    ours = [name for name in table if name in family]
+    if NAIVE not in table or NAIVE in family or not ours:
+        raise AgmpkError(
+            f"A count of wins needs the columns of the family ({', '.join(family)}) and the "
+            "naive forecast as one of their rivals."
+        )
+    known = table[table[ours].notna().any(axis=1)]
+    return int(known.idxmin(axis=1).isin(ours).sum()), len(known)

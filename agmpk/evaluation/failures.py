@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from agmpk.evaluation.leave_one_out import Case
 from agmpk.evaluation.nca import nca
+from agmpk.evaluation.protocol import Case
 from agmpk.studies import Individual
 
 FAR = 1.5  # a quantity is far outside the context beyond this multiple of its extremes
@@ -56,14 +56,15 @@ def readings(case: Case) -> list[Reading]:
       context's longest, or its level ``FAR`` times the context's highest.
     * low exposure (as in a fast metaboliser, or poor formation of a metabolite): its level is
       below the context's lowest by ``FAR``.
-    * assay limit: half of its held-out points or more are within ``NEAR_LIMIT`` of the smallest
-      concentration that the study reports.
+    * assay limit: half of its held-out samples or more are below the limit, or within
+      ``NEAR_LIMIT`` of the smallest concentration that the study reports.
     * unexplained: none of these.
 
     Level: geometric mean of its dose-normalized concentrations over the context's mean log-curve.
     """
-    times = np.concatenate([case.prefix.times, case.times])
-    values = np.concatenate([case.prefix.concentrations, case.observed])
+    seen = case.prefix.quantifiable()
+    times = np.concatenate([seen.times, case.times])
+    values = np.concatenate([seen.concentrations, case.observed])
     others = [one for one in case.context.after_dose() if len(one) >= 2]
     if not others or len(times) < 2:
         return [Reading("unexplained", "too few samples to compare")]
@@ -139,11 +140,11 @@ def _levels(
 
 
 def _limit(case: Case, others: list[Individual]) -> Reading | None:
-    if not len(case.times):
+    if not case.held_out:
         return None
-    seen = [one.concentrations.min() for one in others]
-    limit = case.context.lloq or min(*seen, case.observed.min())
-    near = float(np.mean(case.observed <= NEAR_LIMIT * limit))
+    seen = np.concatenate([*(one.concentrations for one in others), case.observed, case.limits])
+    limit = case.context.lloq or float(seen.min())
+    near = (np.sum(case.observed <= NEAR_LIMIT * limit) + len(case.below)) / case.held_out
     if near < 0.5:
         return None
     return Reading(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.studies import Dose, Individual, Study
 
 
 def sampling_times(study: Study) -> NDArray[np.float64]:
-    """The union of the study's sampling times after the dose [h], positive observations only."""
-    times = [one.times for one in study.after_dose()]
-    return np.unique(np.concatenate(times)) if times else np.array([])
+    """The union of the study's sampling times after the dose [h], positive observations only.
+
+    On the study's own clock where everybody's first dose is at one time, else since each one's
+    first dose.
+    """
+    return _union(study.individuals, _start(study))
 
 
 def generate(
@@ -22,36 +27,103 @@ def generate(
     study: Study,
     n: int,
     times: NDArray[np.float64] | None = None,
-    dose: Dose | None = None,
+    dose: Dose | Sequence[Dose] | None = None,
     seed: int = 0,
 ) -> Study:
     """Generate ``n`` virtual individuals V1 ... Vn given all individuals of ``study``.
 
+    Each gets the doses of one of the study's individuals, drawn with replacement among those with
+    a sample, so that a cohort of a study of several doses or schedules has all of them.  Time is
+    the study's own where everybody's first dose is at one time, else it counts from each one's
+    first dose.
+
     Args:
-        forecaster: any model of the family.
+        forecaster: any model of the family; asked once for each distinct list of doses.
         study: the context, whole.
         n: number of virtual individuals.
-        times: sampling times [h]; by default the union of the study's.
-        dose: what if they were given this dose (with ``additional`` and ``interval`` for a repeated
-            one); by default they get the doses of the study's first individual.
+        times: sampling times [h]; by default the union of the study's, or where individuals differ
+            in their schedules (in more than the amounts) that of those with the same one.
+        dose: what if they were all given this dose, or this list of doses (any amounts, times and
+            routes; ``additional`` and ``interval`` repeat one).
         seed: same seed, same cohort.
 
     Raises:
-        AgmpkError: the study is empty, or the model cannot generate for it or for that dose.
+        AgmpkError: the study is empty, or the model cannot generate for it or for those doses.
     """
     if not len(study):
         raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
-    if dose is not None and isinstance(forecaster, NaiveForecaster):
-        raise AgmpkError(
-            "The naive forecast knows no doses, so it cannot say what another one would do: use a "
-            "trained model."
-        )
-    times = sampling_times(study) if times is None else np.asarray(times, dtype=float)
-    doses = study.individuals[0].doses if dose is None else (dose,)
-    nobody = Individual("virtual", [], [], doses)
-    cohort = forecaster.forecast(study, nobody, times, n, seed)
-    return Study(
-        study.compound,
-        tuple(Individual(f"V{i + 1}", times, row, doses) for i, row in enumerate(cohort.samples)),
-        study.units,
-    )
+    if n < 1:
+        raise AgmpkError(f"A cohort of {n} was asked for; it must be of 1 or more.")
+    start = _start(study)
+    if dose is None:
+        drawn = _drawn(study, n, start, seed)
+    else:
+        plan = (dose,) if isinstance(dose, Dose) else tuple(dose)
+        drawn = [Individual("virtual", [], [], plan).doses] * n  # checked, and in order of time
+    people: list[Individual | None] = [None] * n
+    for number, doses in enumerate(dict.fromkeys(drawn)):
+        places = [place for place, one in enumerate(drawn) if one == doses]
+        asked = _default_times(study, doses, start, dose is None) if times is None else times
+        asked = np.asarray(asked, dtype=float)
+        nobody = Individual("virtual", [], [], doses)
+        own_seed = seed if number == 0 else _seed(seed, number)
+        found = forecaster.forecast(study, nobody, asked, len(places), own_seed)
+        for place, row in zip(places, found.samples, strict=True):
+            people[place] = Individual(f"V{place + 1}", asked, row, doses)
+    return Study(study.compound, tuple(people), study.units)
+
+
+def _start(study: Study) -> float:
+    """The time of the first dose where it is the same for everybody, else 0 [h]."""
+    starts = {one.doses[0].time for one in study}
+    return starts.pop() if len(starts) == 1 else 0.0
+
+
+def _regimen(one: Individual, start: float) -> tuple[Dose, ...]:
+    """The doses of an individual as if the first had been given at ``start``."""
+    shift = start - one.doses[0].time
+    if shift == 0:
+        return one.doses
+    return tuple(replace(dose, time=round(dose.time + shift, 9)) for dose in one.doses)
+
+
+def _drawn(study: Study, n: int, start: float, seed: int) -> list[tuple[Dose, ...]]:
+    """The doses of ``n`` individuals drawn with replacement, those with a sample if there are."""
+    donors = [one for one in study if len(one.after_dose())] or list(study)
+    regimens = [_regimen(one, start) for one in donors]
+    if len(set(regimens)) == 1:
+        return regimens[:1] * n
+    return [regimens[k] for k in np.random.default_rng(seed).integers(len(donors), size=n)]
+
+
+def _schedule(doses: Sequence[Dose]) -> tuple:
+    """What a list of doses is but for the amounts."""
+    return tuple((d.time, d.route, d.duration, d.additional, d.interval) for d in doses)
+
+
+def _default_times(
+    study: Study, doses: tuple[Dose, ...], start: float, own: bool
+) -> NDArray[np.float64]:
+    """The sampling times of a virtual individual with these doses; ``own``: the study's doses."""
+    if not own:
+        times = _union(study.individuals, start)
+        return times[times > doses[0].time]
+    schedules = {one.id: _schedule(_regimen(one, start)) for one in study}
+    mine = _schedule(doses)
+    same = [one for one in study if schedules[one.id] == mine]
+    return _union(same, start)
+
+
+def _union(people: Sequence[Individual], start: float) -> NDArray[np.float64]:
+    """All times of positive observations after the first dose, which is moved to ``start``."""
+    times = [np.array([])]
+    for one in people:
+        shift = start - one.doses[0].time
+        own = one.after_dose().times
+        times.append(np.round(own + shift, 9) if shift else own)
+    return np.unique(np.concatenate(times))
+
+
+def _seed(seed: int, number: int) -> int:
+    """A seed of its own for each further list of doses."""
+    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

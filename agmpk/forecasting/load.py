@@ -38,7 +38,7 @@ def load_forecaster(name: str | Path, called: str | None = None) -> Forecaster:
 
         return NaiveForecaster()
     if text in FITTED:
-        from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
+        from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
 
         return NlmeForecaster() if text == "nlme" else NlmePopulationForecaster()
     shipped = text in model_names()

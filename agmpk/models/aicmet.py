@@ -35,10 +35,9 @@ from torch.nn import functional as F
 
 from agmpk.models.conditioning import STUDY_STATES, ConditioningNetwork, Encoded
 from agmpk.models.frame import TRIM, Frame
-from agmpk.models.gaussian import antithetic
-from agmpk.models.heads import SD_FLOOR, curve_mean, curve_weight, point_nll
-from agmpk.models.process import normal
+from agmpk.models.heads import SD_FLOOR, antithetic, curve_mean, curve_weight, point_nll
 from agmpk.models.task import Task
+from agmpk.models.transport import normal
 
 AT_ONCE = 2**23  # hidden values of the decoder that are held at once in sampling
 

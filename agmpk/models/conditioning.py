@@ -59,7 +59,11 @@ class IndividualEncoder(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(
-        self, samples: Tensor, mask: Tensor, doses: Tensor | None = None, dosed: Tensor | None = None
+        self,
+        samples: Tensor,
+        mask: Tensor,
+        doses: Tensor | None = None,
+        dosed: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """samples [B, N, T, C], doses [B, N, D, C] -> [B, N, 1 + T + D, V] and its mask."""
         kind = self.whole.dtype

@@ -162,7 +162,7 @@ def dose_features(task: Task, frame: Frame) -> Tensor:
 
 
 def query_features(task: Task, frame: Frame) -> Tensor:
-    """The targets' points as asked times [B, R, T, QUERY_CHANNELS]: nothing of other asked times."""
+    """The targets' points as asked times [B, R, T, QUERY_CHANNELS], each by itself."""
     times, zero = task.target.times, torch.zeros_like(task.target.times)
     scale = frame.time_scale[:, None, None]
     whole = individual_features(frame.target_level, frame.target_rates, frame)

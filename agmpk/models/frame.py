@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agmpk.models.kinetics import ERROR, Fit, Individual, curves, fit_context, fit_target
+from agmpk.models.kinetics import ERROR, Individual, curves, fit_context, fit_target
 from agmpk.models.task import Record, Task
 
 # The spread is shrunk towards PRIOR_SPREAD as if that had been seen on PRIOR_WEIGHT individuals.

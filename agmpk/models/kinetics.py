@@ -237,7 +237,7 @@ def fit_target(fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tens
 
 
 def neighbours(weight: Tensor, E: int, A: int) -> Tensor:
-    """Weights [..., G] blurred over the next rates of the grid (1/4, 1/2, 1/4 in each direction)."""
+    """Weights [..., G] blurred over the next rates of the grid: 1/4, 1/2, 1/4 each way."""
     w = weight.unflatten(-1, (E, A))
     for axis in (-1, -2):
         w = w.transpose(-1, axis)

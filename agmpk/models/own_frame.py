@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from agmpk.errors import AgmpkError
 from agmpk.models.features import TIME_CHANNELS, time_features
 from agmpk.models.frame import TRIM, read_clock, warp
-from agmpk.models.gaussian import antithetic, beta_loss
+from agmpk.models.heads import antithetic, beta_loss
 from agmpk.models.task import Record, Task
 
 POINT_CHANNELS = TIME_CHANNELS + 24

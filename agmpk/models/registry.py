@@ -48,13 +48,13 @@ class Row:
 
 
 def _flow():
-    from agmpk.models.flow import FlowConfig, FlowModel
+    from agmpk.models.transport_model import FlowConfig, FlowModel
 
     return FlowConfig, FlowModel
 
 
 def _diffusion():
-    from agmpk.models.diffusion import DiffusionConfig, DiffusionModel
+    from agmpk.models.transport_model import DiffusionConfig, DiffusionModel
 
     return DiffusionConfig, DiffusionModel
 
@@ -110,8 +110,8 @@ MODELS: dict[str, Row] = {
         classes=_aicmet,
     ),
     "set": Row(
-        "#56b4e9",
-        "set transformer with a Gaussian head: the flow's conditioning without a transport (a rival)",
+        "#3d9ad1",
+        "set transformer with a Gaussian head: the flow without its transport (a rival)",
         sees_study=True,
         family=False,
         recipe="set",
@@ -126,7 +126,7 @@ MODELS: dict[str, Row] = {
         classes=_transformer,
     ),
     "node": Row(
-        "#ca9161",
+        "#b77b45",
         "recurrent encoder and latent ODE, no study level (Lu et al. 2021; a rival)",
         sees_study=False,
         family=False,

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
 from agmpk.models.frame import TRIM, Frame
-from agmpk.models.gaussian import antithetic, beta_loss
-from agmpk.models.heads import GaussianHead
+from agmpk.models.heads import GaussianHead, antithetic, beta_loss
 from agmpk.models.task import Task
 
 

@@ -191,7 +191,8 @@ def tasks_from_simulation(
     S, limited = len(studies.lloq), studies.lloq > 0
     silent = torch.rand(S, generator=generator, dtype=torch.float64) < SILENT
     shown_below = studies.below & (limited & ~silent)[:, None, None]
-    mask, order = (studies.quantified | shown_below).int().sort(dim=-1, descending=True, stable=True)
+    recorded = (studies.quantified | shown_below).int()
+    mask, order = recorded.sort(dim=-1, descending=True, stable=True)
     mask = mask.bool()
     below = shown_below.gather(-1, order) & mask
     times = torch.where(mask, studies.times.gather(-1, order), 0.0)

@@ -1,12 +1,13 @@
-"""What the AGM-PK flow and diffusion share: conditioning, reference, velocity, loss, sampling.
+"""AGM-PK flow (Ojeda et al. 2026) and diffusion (Song et al. 2021): conditioning, reference,
+velocity, loss, sampling.
 
 In the frame's coordinate x the reference is a Gaussian process whose mean, SD and correlation the
 network chooses from the study, the prefix and the doses,
 
-    x_0 = m + s w_0,     w_0 ~ the process of ``agmpk.models.process``, standard normal at each time,
+    x_0 = m + s w_0,     w_0 ~ the process of ``agmpk.models.transport``,
 
-trained by its likelihood, and the transport moves w from there to w_1 = (x_1 - m) / s: what of the
-law is not normal.  m and s are held fixed in the transport's loss.
+trained by its likelihood, and the transport moves w from there to w_1 = (x_1 - m) / s: what of
+the law is not normal.  m and s are held fixed in the transport's loss.
 
 Shapes: B studies, R targets, S samples, T points, W width.
 """
@@ -21,11 +22,18 @@ from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
 from agmpk.models.frame import TRIM, Frame, warp
-from agmpk.models.gaussian import beta_loss
-from agmpk.models.heads import GaussianHead, VelocityHead, curve_mean, curve_weight
-from agmpk.models.process import Kernel, correlation, factor, negative_log_likelihood, normal
+from agmpk.models.heads import GaussianHead, VelocityHead, beta_loss, curve_mean, curve_weight
 from agmpk.models.task import Task
-from agmpk.models.transport import Transport
+from agmpk.models.transport import (
+    FlowMatching,
+    Kernel,
+    Transport,
+    VariancePreserving,
+    correlation,
+    factor,
+    negative_log_likelihood,
+    normal,
+)
 
 COPULA = 0.1  # weight of the reference's correlation in the loss
 NODES = 99  # of the quadrature that gives the mean forecast
@@ -187,3 +195,35 @@ class TransportModel(nn.Module):
 def _place(task: Task, frame: Frame) -> Tensor:
     """Warped time since the first dose, on which the reference lives."""
     return warp(task.target.times / frame.time_scale[:, None, None])
+
+
+@dataclass(frozen=True)
+class FlowConfig(TransportConfig):
+    """Settings of the flow."""
+
+
+class FlowModel(TransportModel):
+    """Predicts the velocity x_1 - x_0."""
+
+    kind, steps = "flow", 4
+    transport = FlowMatching()
+
+
+@dataclass(frozen=True)
+class DiffusionConfig(TransportConfig):
+    """Settings of the diffusion; sampler: "ode", "sde" or "euler" (see ``VariancePreserving``)."""
+
+    sampler: str = "ode"
+
+    def __post_init__(self) -> None:
+        VariancePreserving(self.sampler)
+
+
+class DiffusionModel(TransportModel):
+    """Predicts v = sigma x_1 - alpha n; the score follows from it."""
+
+    kind, steps = "diffusion", 4
+
+    def __init__(self, config: DiffusionConfig) -> None:
+        super().__init__(config)
+        self.transport = VariancePreserving(config.sampler)

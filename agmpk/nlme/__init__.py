@@ -2,32 +2,26 @@
 
 selection = select(study)                      # structure, errors, random effects by AIC
 population = selection.population
-forecaster = NlmeForecaster()                  # MAP forecast of a new individual
 cohort = simulate(population, times, doses, n=100, seed=0)
 
-Estimation is pynlme's SAEM; what is written here is the model library, the starting values, the
-selection, the posterior of a new individual, and the simulation.
+Estimation is pynlme's SAEM; what is written here is the closed forms for any doses, the starting
+values, the selection, observations below their limit, and the posterior of a new individual.
 """
 
-from agmpk.nlme.errors import FitFailed
-from agmpk.nlme.fit import Candidate, fit
-from agmpk.nlme.forecaster import NlmeForecaster, NlmePopulationForecaster
-from agmpk.nlme.individual import posterior, predict
-from agmpk.nlme.population import Population
-from agmpk.nlme.residual import ResidualError
+from agmpk.nlme.closed_forms import StructuralModel
+from agmpk.nlme.fit import Candidate, FitFailed, fit
+from agmpk.nlme.individual import Population, ResidualError, posterior, predict, simulate
 from agmpk.nlme.select import Selection, select
-from agmpk.nlme.simulate import simulate
 from agmpk.nlme.store import FitStore
 
 __all__ = [
     "Candidate",
     "FitFailed",
     "FitStore",
-    "NlmeForecaster",
-    "NlmePopulationForecaster",
     "Population",
     "ResidualError",
     "Selection",
+    "StructuralModel",
     "fit",
     "posterior",
     "predict",

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.structural.superposition import DoseColumn
+from agmpk.nlme.closed_forms import DoseColumn
 from agmpk.studies import Individual, Study
 
 FEWEST = 3
@@ -22,8 +22,8 @@ FEWEST = 3
 class FitData:
     """y [N], times [N] [h], group [N] (index into ``people``), and the doses.
 
-    Observations are the quantifiable ones after the first dose: those below the LLOQ are left out
-    (method M1 of Beal 2001).
+    ``people`` have one quantified observation or more after their first dose. y holds these; the
+    observations below their limit are still with the people (``censored``).
     """
 
     compound: str
@@ -33,6 +33,7 @@ class FitData:
     group: NDArray[np.int64]
     doses: tuple[DoseColumn, ...]
     oral: bool
+    both: bool
 
     def doses_of(self, group: NDArray[np.int64]) -> tuple[DoseColumn, ...]:
         """The doses, one row per entry of ``group``."""
@@ -41,59 +42,57 @@ class FitData:
     @property
     def scale(self) -> float:
         """A typical concentration, the median of the individuals' maxima."""
-        return float(np.median([one.concentrations.max() for one in self.people]))
+        peaks = [one.concentrations[~one.censored].max() for one in self.people]
+        return float(np.median(peaks))
+
+    @property
+    def since_first(self) -> NDArray[np.float64]:
+        """Times of the observations [N], counted from the individual's first dose [h]."""
+        return self.times - np.array([one.doses[0].time for one in self.people])[self.group]
+
+
+def seen_after_dose(one: Individual) -> Individual:
+    """The individual with what it tells after its first dose: positive values, and observations
+    below their limit."""
+    usable = (one.concentrations > 0) & (one.times > one.doses[0].time)
+    return one.select(usable)
 
 
 def fit_data(study: Study) -> FitData:
     """Stack a study.
 
     Raises:
-        AgmpkError: fewer than ``FEWEST`` individuals have observations, or there are both oral and
-            IV doses (bioavailability is not among the parameters).
+        AgmpkError: fewer than ``FEWEST`` individuals have quantified observations.
     """
-    people = tuple(one for one in study.after_dose() if len(one))
+    people = tuple(one for one in map(seen_after_dose, study) if not one.censored.all())
     if len(people) < FEWEST:
         raise AgmpkError(
             f"A mixed-effects fit of {study.compound} needs {FEWEST} individuals with "
             f"observations after their dose; it has {len(people)}."
         )
-    oral = {is_oral(one, study.compound) for one in people}
-    if len(oral) > 1:
-        raise AgmpkError(
-            f"The study of {study.compound} has oral and IV doses, which would need a "
-            "bioavailability; fit one route at a time."
-        )
-    schedules = [one.single_doses() for one in people]
+    schedules = [dose_columns(one) for one in people]
     most = max(map(len, schedules))
-    table = np.zeros((3, most, len(people)))
+    table = np.zeros((most, len(DoseColumn._fields), len(people)))
     for i, schedule in enumerate(schedules):
-        for k, dose in enumerate(schedule):
-            table[:, k, i] = dose.time, dose.amount, dose.duration
+        table[: len(schedule), :, i] = schedule
+        table[len(schedule) :, -1, i] = schedule[0].oral
+    routes = {bool(dose.oral) for schedule in schedules for dose in schedule}
+    quantified = [one.select(~one.censored) for one in people]
     return FitData(
         study.compound,
         people,
-        np.concatenate([one.concentrations for one in people]),
-        np.concatenate([one.times for one in people]),
-        np.repeat(np.arange(len(people)), [len(one) for one in people]),
-        tuple(DoseColumn(*table[:, k]) for k in range(most)),
-        oral.pop(),
+        np.concatenate([one.concentrations for one in quantified]),
+        np.concatenate([one.times for one in quantified]),
+        np.repeat(np.arange(len(people)), [len(one) for one in quantified]),
+        tuple(DoseColumn(*dose) for dose in table),
+        True in routes,
+        len(routes) == 2,
     )
-
-
-def is_oral(one: Individual, compound: str) -> bool:
-    """Whether all doses are oral (True) or all IV (False); AgmpkError where they are mixed."""
-    found = {dose.route == "oral" for dose in one.doses}
-    if len(found) > 1:
-        raise AgmpkError(
-            f"Individual {one.id} of the study of {compound} has oral and IV doses, which would "
-            "need a bioavailability; give one route only."
-        )
-    return found.pop()
 
 
 def dose_columns(one: Individual) -> tuple[DoseColumn, ...]:
     """The single doses of one individual as scalars."""
     return tuple(
-        DoseColumn(*np.array([dose.time, dose.amount, dose.duration]))
+        DoseColumn(*np.array([dose.time, dose.amount, dose.duration, dose.route == "oral"], float))
         for dose in one.single_doses()
     )

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.individual import predict
-from agmpk.nlme.population import Population
+from agmpk.nlme.individual import Population, predict
 from agmpk.studies import Study, Units
 from agmpk.studies.units import conversion_factor
 
@@ -34,7 +33,7 @@ def parameter_table(population: Population, units: Units) -> pd.DataFrame:
     sqrt(exp(omega^2) - 1)), ``shrinkage %`` (of the conditional means).
     """
     volume, factor = volume_unit(units)
-    shown = {"ka": ("1/h", 1.0), "tlag": ("h", 1.0)}
+    shown = {"ka": ("1/h", 1.0), "tlag": ("h", 1.0), "F": ("1", 1.0)}
     shown |= {name: (volume, factor) for name in ("V", "V2")}
     shown |= {name: (f"{volume}/h", factor) for name in ("CL", "Q")}
     rows = []
@@ -66,8 +65,9 @@ def parameter_table(population: Population, units: Units) -> pd.DataFrame:
 def goodness_of_fit(population: Population, study: Study) -> pd.DataFrame:
     """One row an observation of the study the model was fitted to.
 
-    Columns: individual, TIME [h], DV, PRED (typical individual), IPRED (at the conditional means
-    of the random effects), IWRES = (DV - IPRED) / SD, on the log scale for exponential error.
+    Columns: individual, TIME [h, since the first dose], DV, PRED (typical individual), IPRED (at
+    the conditional means of the random effects), IWRES = (DV - IPRED) / SD, on the log
+    scale for exponential error.
 
     Raises:
         AgmpkError: the study has an individual that the fit has not seen.
@@ -91,7 +91,7 @@ def goodness_of_fit(population: Population, study: Study) -> pd.DataFrame:
             pd.DataFrame(
                 {
                     "individual": one.id,
-                    "TIME": one.times,
+                    "TIME": one.times - one.doses[0].time,
                     "DV": one.concentrations,
                     "PRED": typical,
                     "IPRED": own,

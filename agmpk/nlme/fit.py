@@ -1,23 +1,34 @@
-"""One fit: stochastic-approximation EM by pynlme (Kuhn & Lavielle 2005).
+"""One fit: stochastic-approximation EM by pynlme (Kuhn & Lavielle 2005), from where to start it to
+whether a pharmacometrician would stand behind it.
 
 The engine wants care: it raises nothing on nonsense, and its start of the residual error (1, 1)
 diverges. So concentrations are divided by a typical one, the error starts at (0.05, 0.15), every
 number that comes back is checked, and the AIC uses the likelihood by importance sampling.
+
+It knows no limit of quantification: observations below it are left out of its likelihood (method
+M1 of Beal 2001). ``with_limits`` takes its estimate further, by Monte-Carlo EM on the likelihood
+that counts them as P(y < limit) (M3).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import least_squares, minimize
 
-from agmpk.nlme.data import FitData
-from agmpk.nlme.errors import FitFailed
-from agmpk.nlme.population import Population
-from agmpk.nlme.residual import ResidualError
-from agmpk.nlme.structural import StructuralModel
-from agmpk.nlme.structural.superposition import DoseColumn
+from agmpk.errors import AgmpkError
+from agmpk.nlme.closed_forms import DoseColumn, StructuralModel
+from agmpk.nlme.data import FitData, dose_columns
+from agmpk.nlme.individual import (
+    Population,
+    Posterior,
+    ResidualError,
+    log_likelihood,
+    posterior,
+)
 
 ENGINE_ERRORS = {
     "additive": "constant",
@@ -31,6 +42,19 @@ ERROR_START = {
     "combined": (0.05, 0.15),
     "exponential": (0.2,),
 }
+LARGEST_OMEGA = 2.0  # SD of a random effect on the log scale: a factor 50 between 2.5 % and 97.5 %
+LARGEST_SE = 1.0  # of ln typical, about 100 % relative standard error
+LARGEST_CORRELATION = 0.995
+LEAST_ABSORBED = 0.3
+RANGES = {"F": 10.0, "CL": 30.0, "V": 300.0, "Q": 300.0, "V2": 300.0, "ka": 300.0, "tlag": 300.0}
+"""The farthest factor from the value that the data suggest."""
+
+
+class FitFailed(AgmpkError):
+    """A nonlinear mixed-effects fit did not succeed; the message says of what and why.
+
+    It is never replaced by another model's answer: who catches it reports it.
+    """
 
 
 @dataclass(frozen=True)
@@ -53,6 +77,8 @@ class Effort:
     chains: int | None
 
 
+ROUNDS, DRAWS = 20, 100
+"""Of the Monte-Carlo EM for limits: rounds, and draws an individual for the residual error."""
 FULL = Effort((150, 150, 100), None)
 SCREENING = Effort((100, 80, 40), 5)
 
@@ -75,19 +101,20 @@ def fit(
 
     Raises:
         FitFailed: the engine raised, or returned a number that is not finite.
+        AgmpkError: the engine is not installed.
     """
-    from pynlme import nlmefitsa  # slow to import, and only the fit needs it
-
+    nlmefitsa = _engine()
     structure, scale = candidate.structure, data.scale
     names = structure.parameters
     random = np.array([name not in candidate.fixed for name in names])
 
-    # The engine hands the rows of X to the model: time, then time, amount, duration of each dose.
+    # The engine hands the rows of X to the model: time, then the columns of each dose.
     design = np.column_stack([data.times, *np.concatenate(data.doses_of(data.group))])
+    width = len(DoseColumn._fields)
 
     def model(values: NDArray, rows: NDArray) -> NDArray:
         columns = rows.T
-        doses = [DoseColumn(*columns[k : k + 3]) for k in range(1, len(columns), 3)]
+        doses = [DoseColumn(*columns[k : k + width]) for k in range(1, len(columns), width)]
         return structure.concentration(values, columns[0], doses) / scale
 
     count = int(random.sum())
@@ -148,6 +175,69 @@ def fit(
     )
 
 
+def with_limits(population: Population, data: FitData, seed: int = 0) -> Population:
+    """The estimate that counts the observations below their limit (M3), from one that does not.
+
+    Monte-Carlo EM: the posterior of every individual by importance sampling, then the moments of
+    eta as the new typical parameters and Omega, and a search for the residual error and the
+    parameters without random effect. ``loglik`` is the M3 likelihood, not comparable with an AIC
+    of fits without the limits; ``se`` are those of the quantified observations.
+    """
+    random = population.random
+    pattern = population.omega != 0
+
+    def expected(near: NDArray) -> tuple[list[Posterior], NDArray[np.float64]]:
+        found = [
+            posterior(population, one, DRAWS, np.random.default_rng([seed, i]), False, near[i])
+            for i, one in enumerate(data.people)
+        ]
+        return found, np.stack([f.weights @ f.drawn for f in found])
+
+    shift, means = 0.0, population.etas
+    for _ in range(ROUNDS):
+        found, means = expected(means - shift)
+        squares = np.mean([(f.drawn.T * f.weights) @ f.drawn for f in found], axis=0)
+        shift = means.mean(0)
+        population = _error_step(population, data, [f.samples for f in found])
+        population = replace(
+            population,
+            typical=population.typical * np.exp(np.where(random, shift, 0.0)),
+            omega=np.where(pattern, squares - np.outer(shift, shift), 0.0),
+        )
+    found, means = expected(means - shift)
+    loglik = float(sum(f.log_marginal for f in found))
+    error, typical, omega = population.error, population.typical, population.omega
+    se = standard_errors(data, population.structure, typical, omega, means, error)
+    return replace(population, se=se, etas=means, loglik=loglik)
+
+
+def _error_step(
+    population: Population, data: FitData, samples: list[NDArray[np.float64]]
+) -> Population:
+    """Residual error, and typical parameters without random effect, that the draws of eta, [S, P]
+    an individual, make most likely."""
+    kind, fixed = population.error.kind, ~population.random
+    start = np.array([population.error.a, population.error.b])
+    moves = start > 0
+
+    def moved(logs: NDArray) -> Population:
+        typical, parts = population.typical.copy(), start.copy()
+        parts[moves] *= np.exp(logs[: moves.sum()])
+        typical[fixed] *= np.exp(logs[moves.sum() :])
+        return replace(population, typical=typical, error=ResidualError(kind, *parts.tolist()))
+
+    doses = [dose_columns(one) for one in data.people]
+
+    def cost(logs: NDArray) -> float:
+        model, drawn = moved(logs), zip(samples, data.people, doses, strict=True)
+        return -float(sum(log_likelihood(model, *one).mean() for one in drawn))
+
+    # A few steps a round are enough: the rounds go on from here.
+    count = int(moves.sum() + fixed.sum())
+    options = {"maxfev": 12 * count, "xatol": 1e-3, "fatol": 1e-3}
+    return moved(minimize(cost, np.zeros(count), method="Nelder-Mead", options=options).x)
+
+
 def standard_errors(
     data: FitData,
     structure: StructuralModel,
@@ -184,8 +274,178 @@ def standard_errors(
     return np.sqrt(np.where(variances > 0, variances, np.nan))
 
 
+def _engine():
+    """The engine; late, because it is slow to import and only fitting needs it."""
+    try:
+        from pynlme import nlmefitsa
+    except ImportError:
+        raise AgmpkError(
+            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
+            "pip install -e '.[nlme]' in the clone."
+        ) from None
+    return nlmefitsa
+
+
 def _failure(data: FitData, candidate: Candidate, reason: str) -> str:
     return (
         f"The {candidate.structure.name} model with {candidate.error} error could not be fitted "
         f"to {data.compound}: {reason}."
     )
+
+
+def suggested(data: FitData) -> dict[str, float]:
+    """What the data suggest before any fit, whatever the doses.
+
+    CL [volume/h], lambda_z [1/h] (and ka [1/h] where doses are swallowed) of the one-compartment
+    curve that is nearest to all observations at once, on a grid of rates with the level in closed
+    form, residuals in the logarithm; Tmax [h], the median over individuals of the time since the
+    last dose at their highest observation; first [h], that of their first observation.
+    """
+    dosed = np.stack([dose.time for dose in data.doses_of(data.group)])
+    given = np.stack([dose.amount for dose in data.doses_of(data.group)]) > 0
+    since_last = (data.times - np.where(given & (dosed < data.times), dosed, -np.inf)).min(0)
+    mine = [data.group == i for i in range(len(data.people))]
+    tmax = float(np.median([since_last[m][np.argmax(data.y[m])] for m in mine]))
+    first = float(np.median([data.since_first[m].min() for m in mine]))
+    last = float(np.median([data.since_first[m].max() for m in mine]))
+    shortest = float(np.median([since_last[m].min() for m in mine]))
+    rates = np.geomspace(0.1 / last, max(5 / shortest, 1 / last), 30)
+    structure = StructuralModel(1, data.oral, both=data.both)
+    pairs = [
+        (ka, ke)
+        for ka, ke in itertools.product(2 * rates if data.oral else [np.nan], rates)
+        if not ka < 1.1 * ke
+    ]
+    named = {"ka": 0.0, "F": 0.7, "CL": 0.0, "V": 1.0}
+    values = np.array(
+        [[(named | {"ka": ka, "CL": ke})[p] for p in structure.parameters] for ka, ke in pairs]
+    )
+    curves = structure.concentration(values[:, None, :], data.times, data.doses_of(data.group))
+    gaps = np.log(data.y) - np.log(np.maximum(curves, 1e-12 * curves.max()))
+    levels = np.median(gaps, axis=1)
+    best = int(np.argmin(np.abs(gaps - levels[:, None]).mean(1)))
+    ka, ke = pairs[best]
+    volume = float(np.exp(-levels[best]))
+    return {"CL": ke * volume, "lambda_z": ke, "ka": ka, "Tmax": tmax, "first": first}
+
+
+def guesses(
+    data: FitData, structure: StructuralModel, flip_flop: bool = False
+) -> list[NDArray[np.float64]]:
+    """Parameter vectors [P] that span the hills; ka < ke only with ``flip_flop``."""
+    base = suggested(data)
+    cl, ke, fast = base["CL"], base["lambda_z"], base["ka"]
+    # (ka, ke): usual, slow absorption, flip-flop
+    rates = [(fast, ke), (1.2 * ke, 1.1 * ke), (ke, fast)][: 3 if flip_flop else 2]
+    rates = rates if structure.oral else [(np.nan, ke)]
+    lags = [0.5 * base["first"], 0.5 * base["Tmax"]] if structure.lag else [np.nan]
+    splits = [(0.5, 1.0), (0.15, 0.3)] if structure.compartments == 2 else [(1.0, np.nan)]
+    found = []
+    for (ka, k), lag, (central, exchange) in itertools.product(rates, lags, splits):
+        v = cl / k
+        named = {
+            "ka": ka,
+            "tlag": max(lag, 1e-3),
+            "F": 0.7,
+            "CL": cl,
+            "V": central * v,
+            "Q": exchange * cl,
+            "V2": max(1 - central, 0.1) * v,
+        }
+        found.append(np.array([named[name] for name in structure.parameters]))
+    return found
+
+
+def starting_values(
+    data: FitData, structure: StructuralModel, count: int = 2, flip_flop: bool = False
+) -> list[NDArray[np.float64]]:
+    """Up to ``count`` distinct vectors [P] of typical parameters, the best pooled fit first.
+
+    The pooled fit (one curve for everybody, residuals in the logarithm) is run from several
+    guesses, with early and late absorption, ka above and below ke (flip-flop), and short and long
+    lags, because each of these is a hill of its own.
+    Without ``flip_flop``, solutions with ka below the terminal rate are left out unless there is
+    no other.
+    """
+    # Before the lag the prediction is 0: half the smallest value keeps its logarithm finite.
+    small = data.y.min() / 2
+    target = np.log(data.y + small)
+    doses = data.doses_of(data.group)
+
+    def residual(logs: NDArray) -> NDArray:
+        f = structure.concentration(np.exp(logs)[None], data.times, doses)
+        return np.nan_to_num(np.log(f + small) - target, nan=50.0, posinf=50.0, neginf=-50.0)
+
+    solutions = []
+    for guess in guesses(data, structure, flip_flop):
+        x0 = np.log(guess)
+        # Within a factor e^3 = 20 of the guess: far enough to matter, near enough to be sane.
+        solved = least_squares(
+            residual, x0, bounds=(x0 - 3, x0 + 3), loss="soft_l1", diff_step=1e-3, max_nfev=60
+        )
+        solutions.append((solved.cost, solved.x))
+    if not flip_flop:
+        tmax = suggested(data)["Tmax"]
+        usual = [s for s in solutions if not is_flip_flop(structure, np.exp(s[1]), tmax)]
+        solutions = usual or solutions
+    solutions.sort(key=lambda pair: pair[0])
+    kept: list[NDArray] = []
+    for _, logs in solutions:
+        if all(np.max(np.abs(logs - other)) > 0.3 for other in kept):
+            kept.append(logs)
+    return [np.exp(logs) for logs in kept[:count]]
+
+
+def is_flip_flop(structure: StructuralModel, typical: NDArray[np.float64], tmax: float) -> bool:
+    """Whether absorption has changed places with a phase of disposition.
+
+    That is so when ka is below the terminal rate, and also when less than ``LEAST_ABSORBED`` of
+    the dose would be absorbed at Tmax [h] (in two compartments ka can hide between the rates).
+    """
+    if not structure.oral:
+        return False
+    ka = typical[0]
+    too_slow = -np.expm1(-ka * tmax) < LEAST_ABSORBED
+    return bool(too_slow or ka <= structure.exponentials(typical)[-1][1])
+
+
+def fault(
+    population: Population, reference: dict[str, float], flip_flop: bool = False
+) -> str | None:
+    """What is wrong with a fit, in a few words, or None.
+
+    Args:
+        population: the fit.
+        reference: ``suggested`` by the same data.
+        flip_flop: whether slow absorption is allowed (metabolites: formation is often slower than
+            elimination).
+    """
+    structure = population.structure
+    volume = reference["CL"] / reference["lambda_z"]
+    expected = {
+        "F": 0.5,
+        "CL": reference["CL"],
+        "Q": reference["CL"],
+        "V": volume,
+        "V2": volume,
+        "ka": 1 / max(reference["Tmax"], 1e-3),
+        "tlag": max(reference["Tmax"], 1e-3),
+    }
+    names, omega = structure.parameters, population.omega
+    for name, value, se in zip(names, population.typical, population.se, strict=True):
+        factor = value / expected[name]
+        if not 1 / RANGES[name] <= factor <= RANGES[name]:
+            return f"{name} is {factor:.2g} times what the data suggest"
+        if not se <= LARGEST_SE:
+            return f"{name} is not identified (SE of its logarithm {se:.2g})"
+    sd = np.sqrt(np.diag(omega))
+    if sd.max() > LARGEST_OMEGA:
+        return f"the SD of ln {names[int(sd.argmax())]} between individuals is {sd.max():.2g}"
+    varying = sd > 0
+    correlation = omega[np.ix_(varying, varying)] / np.outer(sd[varying], sd[varying])
+    off = np.abs(correlation - np.eye(int(varying.sum())))
+    if off.size and off.max() > LARGEST_CORRELATION:
+        return "two random effects have become one (correlation of 1)"
+    if not flip_flop and is_flip_flop(structure, population.typical, reference["Tmax"]):
+        return "absorption and elimination have changed places (flip-flop)"
+    return None

@@ -4,7 +4,8 @@
    Omega, each from its best starting values, with a short run of the engine.
 2. The best one with other residual errors, with a full Omega (CL, V and the rest share the
    unknown bioavailable fraction), and, for two compartments, without random effects on Q and V2.
-3. The lowest AIC among the acceptable fits, with a full run from where it stopped.
+3. The lowest AIC among the acceptable fits, with a full run from where it stopped; where there are
+   observations below a limit, taken further with them (``with_limits``).
 """
 
 from __future__ import annotations
@@ -17,13 +18,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agmpk.nlme.acceptable import fault
+from agmpk.nlme.closed_forms import candidates
 from agmpk.nlme.data import FitData, fit_data
-from agmpk.nlme.errors import FitFailed
-from agmpk.nlme.fit import FULL, SCREENING, Candidate, Effort, fit
-from agmpk.nlme.population import Population
-from agmpk.nlme.starting_values import noncompartmental, starting_values
-from agmpk.nlme.structural import candidates
+from agmpk.nlme.fit import (
+    FULL,
+    SCREENING,
+    Candidate,
+    Effort,
+    FitFailed,
+    fault,
+    fit,
+    starting_values,
+    suggested,
+    with_limits,
+)
+from agmpk.nlme.individual import Population
 from agmpk.studies import Study
 
 
@@ -56,7 +65,7 @@ class _Search:
 
     def __init__(self, data: FitData, seed: int, flip_flop: bool) -> None:
         self.data, self.seed, self.flip_flop = data, seed, flip_flop
-        self.reference = noncompartmental(data)
+        self.reference = suggested(data)
         self.tried: list[dict[str, Any]] = []
         self.good: list[tuple[float, Candidate, Population]] = []
 
@@ -73,13 +82,24 @@ class _Search:
             wrong = str(error)
         seconds = time.perf_counter() - began
         kind = "full" if effort is FULL else "screening"
-        row = (name, number, kind, float(aic), wrong, seconds)
-        keys = ("name", "start", "effort", "aic", "fault", "seconds")
-        self.tried.append(dict(zip(keys, row, strict=True)))
+        self._remember(name, number, kind, float(aic), wrong, seconds)
         if population is None or wrong is not None:
             return None
         self.good.append((population.aic, candidate, population))
         return population
+
+    def with_limits(self, population: Population) -> Population:
+        """The fit with the observations below their limits, if that is acceptable as well."""
+        began = time.perf_counter()
+        further = with_limits(population, self.data, self.seed)
+        wrong = fault(further, self.reference, self.flip_flop)
+        row = (f"{population.name} / limits", 1, "limits", further.aic, wrong)
+        self._remember(*row, time.perf_counter() - began)
+        return population if wrong else further
+
+    def _remember(self, *row: Any) -> None:
+        keys = ("name", "start", "effort", "aic", "fault", "seconds")
+        self.tried.append(dict(zip(keys, row, strict=True)))
 
     @property
     def best(self) -> tuple[float, Candidate, Population]:
@@ -115,11 +135,14 @@ def select(study: Study, seed: int = 0, starts: int = 2, flip_flop: bool = False
     began = time.perf_counter()
     data = fit_data(study)
     search = _Search(data, seed, flip_flop)
-    for structure in candidates(data.oral):
+    for structure in candidates(data.oral, data.both):
         found = starting_values(data, structure, starts, flip_flop)
         runs = [search.run(Candidate(structure), s, i + 1) for i, s in enumerate(found)]
         if structure.compartments == 2 and not any(runs):
             search.run(Candidate(structure, fixed=("Q", "V2")), found[0])
+        elif structure.oral and not any(runs):  # too few early samples for a spread of absorption
+            absorption = tuple(p for p in structure.parameters if p in ("ka", "tlag"))
+            search.run(Candidate(structure, fixed=absorption), found[0])
     _, chosen, population = search.best
     # At the edge of the combined error, the smaller model is the same one with a parameter less.
     proportional = population.error.a < 1e-3 * population.error.b * data.y.min()
@@ -136,6 +159,8 @@ def select(study: Study, seed: int = 0, starts: int = 2, flip_flop: bool = False
         # Longer runs move estimates a little: the next one serves where that makes it unacceptable.
         final = search.run(candidate, screened.typical, effort=FULL)
         if final is not None:
+            if any(one.censored.any() for one in data.people):
+                final = search.with_limits(final)
             return Selection(final, tuple(search.tried), time.perf_counter() - began)
     raise FitFailed(
         f"Every model of {data.compound} that looked acceptable failed in the full run "

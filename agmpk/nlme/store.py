@@ -1,53 +1,49 @@
 """Fits are slow, so they are kept: in memory, and in ``data/nlme/fits/``, one file a compound.
 
-A stored fit is used only when the context, the settings, the engine's version and the code that
-makes a fit are the ones it was made with; anything else fits again.
+A stored fit is used only for the context and the settings it was made with, and by the same
+``METHOD_VERSION``; anything else fits again. Code may move and be rewritten freely: whoever changes
+*what is estimated* (likelihood, candidates, what is acceptable) raises the version.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path
-from agmpk.nlme.errors import FitFailed
+from agmpk.nlme.data import dose_columns, seen_after_dose
+from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.select import Selection, select
 from agmpk.paths import data_path
-from agmpk.studies import Study
+from agmpk.store import Store, digest
+from agmpk.studies import Individual, Study
 
-HERE = Path(__file__).parent
-# What an estimate depends on; the rest of the package uses estimates.
-MAKES_A_FIT = ("acceptable", "data", "fit", "residual", "select", "starting_values")
-
-
-@lru_cache(maxsize=1)
-def code_digest() -> str:
-    """Digest of the modules that make a fit, and of the versions of the libraries below them."""
-    files = [HERE / f"{name}.py" for name in MAKES_A_FIT] + sorted(HERE.glob("structural/*.py"))
-    files.append(HERE.parent / "evaluation" / "nca.py")
-    found = hashlib.sha256()
-    for file in files:
-        found.update(file.read_bytes())
-    for library in ("pynlme", "numpy", "scipy"):
-        found.update(f"{library} {version(library)}".encode())
-    return found.hexdigest()[:16]
+METHOD_VERSION = 1
+"""Of what is estimated."""
 
 
-def context_digest(context: Study, settings: tuple[Any, ...]) -> str:
-    """Digest of the observations and doses of a context, in any order of the individuals."""
-    people = sorted(
-        json.dumps(
-            [one.id, one.times.tolist(), one.concentrations.tolist(), [str(d) for d in one.doses]]
+def context_key(context: Study) -> str:
+    """Digest of what a fit sees, observations and doses; in any order of the individuals, and
+    whatever time their clocks started at."""
+
+    def facts(one: Individual) -> str:
+        start = one.doses[0].time
+        times = _rounded(one.times - start)
+        doses = [[_rounded(dose.time - start), *map(float, dose[1:])] for dose in dose_columns(one)]
+        return json.dumps(
+            [one.id, times, one.concentrations.tolist(), one.censored.tolist(), doses]
         )
-        for one in context.after_dose()
-    )
-    text = json.dumps([context.compound, people, str(settings)])
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    return digest([context.compound, sorted(facts(seen_after_dose(one)) for one in context)])
+
+
+def _rounded(hours: NDArray[np.float64] | np.float64) -> Any:
+    """Times to a few microseconds, so that another start of the clock gives the same."""
+    return hours.round(9).tolist()
 
 
 class FitStore:
@@ -60,11 +56,21 @@ class FitStore:
     def __init__(
         self, folder: Path | None = None, keep: bool = False, seed: int = 0, starts: int = 2
     ) -> None:
-        self.folder = data_path("nlme", "fits", must_exist=False) if folder is None else folder
+        folder = data_path("nlme", "fits", must_exist=False) if folder is None else folder
+        self._disk = Store(folder, METHOD_VERSION, "run 'agmpk paper nlme-fits fit'")
         self.keep, self.seed, self.starts = keep, seed, starts
         self.fitted = self.loaded = 0
         self._memory: dict[str, Selection | str] = {}
-        self._files: dict[Path, dict[str, Any]] = {}
+
+    def settings(self, context: Study, flip_flop: bool = False) -> dict[str, Any]:
+        """What a fit answers to: seed, starting vectors a structure (at most), whether absorption
+        may be slower than elimination, and the context."""
+        return {
+            "seed": self.seed,
+            "starts": self.starts,
+            "flip_flop": flip_flop,
+            "context": context_key(context),
+        }
 
     def get(self, context: Study, flip_flop: bool = False) -> Selection:
         """The selection of a context, remembered, read or made.
@@ -73,9 +79,11 @@ class FitStore:
             FitFailed: the fit failed, now or when it was stored.
             AgmpkError: the context cannot be fitted, or a stored file is damaged.
         """
-        key = context_digest(context, (self.seed, self.starts, flip_flop))
+        settings = self.settings(context, flip_flop)
+        key = digest(settings)
         if key not in self._memory:
-            self._memory[key] = self._find(context, key) or self._make(context, key, flip_flop)
+            found = self._find(context.compound, settings)
+            self._memory[key] = self._make(context, settings) if found is None else found
         found = self._memory[key]
         if isinstance(found, str):
             raise FitFailed(found)
@@ -83,40 +91,33 @@ class FitStore:
 
     def has(self, context: Study, flip_flop: bool = False) -> bool:
         """Whether a current selection, or failure, of the context is stored or remembered."""
-        key = context_digest(context, (self.seed, self.starts, flip_flop))
-        return key in self._memory or key in self._read(self._path(context))["fits"]
+        settings = self.settings(context, flip_flop)
+        kept = self._disk.load(context.compound, settings) is not None
+        return kept or digest(settings) in self._memory
 
-    def _path(self, context: Study) -> Path:
-        return self.folder / f"{context.compound.replace(' ', '-')}.json"
-
-    def _read(self, path: Path) -> dict[str, Any]:
-        if path not in self._files:
-            try:
-                found = json.loads(path.read_text()) if path.is_file() else {}
-            except (OSError, ValueError) as error:
-                raise AgmpkError(f"{path} is not a file of fits ({error}); delete it.") from error
-            current = found.get("code") == code_digest()
-            self._files[path] = found if current else {"code": code_digest(), "fits": {}}
-        return self._files[path]
-
-    def _find(self, context: Study, key: str) -> Selection | str | None:
-        entry = self._read(self._path(context))["fits"].get(key)
+    def _find(self, compound: str, settings: dict[str, Any]) -> Selection | str | None:
+        entry = self._disk.load(compound, settings)
         if entry is None:
             return None
+        try:
+            failed = entry.result.get("failed")
+            found = failed if failed is not None else Selection.from_dict(entry.result)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AgmpkError(
+                f"A stored fit of {compound} in {self._disk.folder} cannot be read ({error}): "
+                "delete the file and run 'agmpk paper nlme-fits fit'."
+            ) from error
         self.loaded += 1
-        return entry["failed"] if "failed" in entry else Selection.from_dict(entry)
+        return found
 
-    def _make(self, context: Study, key: str, flip_flop: bool) -> Selection | str:
+    def _make(self, context: Study, settings: dict[str, Any]) -> Selection | str:
         self.fitted += 1
         found: Selection | str
         try:
-            found = select(context, self.seed, self.starts, flip_flop)
+            found = select(context, self.seed, self.starts, settings["flip_flop"])
         except FitFailed as error:
             found = str(error)
         if self.keep:
-            path = self._path(context)
-            stored = self._read(path)
-            stored["fits"][key] = {"failed": found} if isinstance(found, str) else found.to_dict()
-            with atomic_path(path) as temporary:
-                temporary.write_text(json.dumps(stored) + "\n")
+            result = {"failed": found} if isinstance(found, str) else found.to_dict()
+            self._disk.save(context.compound, settings, result)
         return found

@@ -21,7 +21,7 @@ import pandas as pd
 from agmpk.book.tables import table_html
 from agmpk.config import parse_yaml, read_config
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.tables import by_compound, published_table
+from agmpk.evaluation.compare import by_compound, published_table
 from agmpk.paths import data_path
 
 DIRECTIONS = ("lower", "higher", "target", "within", "holds", "none")

@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.evaluation.lineup import generative
 from agmpk.forecasting.forecaster import Forecaster
+from agmpk.paper.lineup import generative
 from agmpk.studies import Dose, Individual, Study
 
 FILE = "golden.csv"

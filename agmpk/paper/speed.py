@@ -1,4 +1,4 @@
-"""How fast the simulator is: ``python -m agmpk.paper.speed``.
+"""How fast the simulator is: ``agmpk paper speed``.
 
 Times are of the processor, on one thread, so that a busy machine does not change them much; all
 solvers get the same drawn parameters in one run.

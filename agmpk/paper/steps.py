@@ -18,13 +18,13 @@ import torch
 from torch import nn
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.lineup import trained_on
-from agmpk.evaluation.metrics import covered, crps
+from agmpk.evaluation.scores import covered, crps
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.load import load_forecaster
 from agmpk.models.task import Task
+from agmpk.paper.lineup import trained_on
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
 from agmpk.studies import Study

@@ -29,6 +29,8 @@ class TrainingConfig:
     ema: decay of the averaged weights that are shipped.  parts: of a step's studies, sorted by size
     to waste no padding; several processes share them out.  precision: of the matrix products, fp32,
     tf32 (GPU), or bf16.  snapshots: numbers of steps at which the averaged weights are kept.
+    start: folder of a run of another model, whose averaged weights it begins with wherever names
+    and shapes agree (the conditioning network is the same in several).
     """
 
     kind: str = "flow"
@@ -53,6 +55,7 @@ class TrainingConfig:
     validation_studies: int = 64
     save_every: int = 100
     snapshots: tuple[int, ...] = ()
+    start: str = ""
 
     def __post_init__(self) -> None:
         for name in ("steps", "blocks", "targets", "parts"):

@@ -22,6 +22,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.scores import mean_scores, per_individual
 from agmpk.files import atomic_path, only_one
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
@@ -62,6 +63,8 @@ class Learner:
         """Load the saved state: the last one, or where the run was cooled down for fewer steps
         than are wanted now, that at the end of its plateau."""
         if not (self.folder / f"{STATE}.json").exists():
+            if self.config.start:
+                self._begin_with(Path(self.config.start))
             return 0
         tensors, about = load_state(self.folder, STATE)
         other = about.get("steps", self.end) != self.end
@@ -84,6 +87,17 @@ class Learner:
         except (RuntimeError, KeyError) as error:
             raise AgmpkError(f"{self.folder} holds a state of another model: {error}.") from None
         return about["step"]
+
+    def _begin_with(self, folder: Path) -> None:
+        """Take over the averaged weights of another run where names and shapes agree."""
+        found = _under("average.", load_state(folder, STATE)[0])
+        own = self.model.state_dict()
+        shared = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
+        if not shared:
+            raise AgmpkError(f"The run in {folder} shares no weights with a {self.config.kind}.")
+        self.model.load_state_dict(own | shared)
+        for key, value in self.model.state_dict().items():
+            self.average[key].copy_(value)
 
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""
@@ -336,20 +350,9 @@ def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[s
     counts = np.array([c for part in asked for *_, c in part])
     owner = np.repeat(np.arange(len(counts)), counts)
 
-    def per_curve(values: np.ndarray) -> np.ndarray:
-        return np.bincount(owner, values, len(counts)) / counts
-
-    ordered = np.sort(x, 0)
-    rank = np.arange(1, SAMPLES + 1)[:, None]
-    pairs = (ordered * (2 * rank - SAMPLES - 1)).sum(0) / (SAMPLES * (SAMPLES - 1))
-    crps = np.abs(x - y).mean(0) - pairs
-    low, high = np.quantile(x, [0.05, 0.95], 0, method="weibull")
-    return {
-        "log_rmse": float(np.sqrt(per_curve(np.square(x.mean(0) - y))).mean()),
-        "log_rmse_naive": float(np.sqrt(per_curve(np.square(n - y))).mean()),
-        "crps": float(per_curve(crps).mean()),
-        "coverage_90": float(per_curve((y >= low) & (y <= high)).mean()),
-    }
+    found = mean_scores(x, y, owner)
+    error = float(np.sqrt(per_individual(np.square(n - y), owner)).mean())
+    return {"log_rmse": found.pop("log_rmse"), "log_rmse_naive": error, **found}
 
 
 def _with_prefix(task: Task) -> Task:

@@ -70,6 +70,25 @@ def test_a_name_of_the_face_leads_to_its_module(project, write_notebook, source)
     assert names == ["__init__.py", "one.py", "two.py"]
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        "HOMES = {'deep': 'toy.two'}",
+        "HOMES = {'deep': 'leaf'}",
+        "if TYPE_CHECKING:\n    from toy.two import deep",
+        "if TYPE_CHECKING:\n    from toy.sub import leaf",
+    ],
+)
+def test_a_folder_that_fetches_its_names_later(project, write_notebook, names):
+    sub = project.root / "toy" / "sub"
+    sub.mkdir()
+    (sub / "leaf.py").write_text("from toy.two import deep\n")
+    later = "def __getattr__(name):\n    return 1\n"
+    (sub / "__init__.py").write_text(f"from typing import TYPE_CHECKING\n\n{names}\n\n\n{later}")
+    write_notebook("alpha", "from toy.sub import deep")
+    assert project.root / "toy" / "two.py" in notebook_closure(project, "alpha")
+
+
 def test_imports_for_type_checkers_do_not_count(project):
     one = project.root / "toy" / "one.py"
     one.write_text(

@@ -74,3 +74,11 @@ def test_colours_differ_also_in_grey():
     assert len(set(COLOURS.values())) == len(COLOURS)
     grey = {role: np.dot(to_rgb(c), (0.299, 0.587, 0.114)) for role, c in COLOURS.items()}
     assert abs(grey["flow"] - grey["naive"]) > 0.1 and abs(grey["flow"] - grey["observed"]) > 0.1
+
+
+@pytest.mark.parametrize("role", COLOURS)
+def test_every_colour_is_seen_on_white(role):
+    """At least 3:1, WCAG 2.1, 1.4.11."""
+    parts = np.array(to_rgb(COLOURS[role]))
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    assert 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05) >= 3

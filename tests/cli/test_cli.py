@@ -1,6 +1,9 @@
 """The command line as a user meets it: real files in, tables out, one sentence on bad input."""
 
+import errno
 import io
+import os
+import shutil
 import subprocess
 import sys
 from contextlib import redirect_stderr, redirect_stdout
@@ -13,8 +16,10 @@ import pytest
 from agmpk.cli import COMMANDS, main
 from agmpk.cli.benchmark import check_answered
 from agmpk.cli.cohort import what_if
+from agmpk.cli.paper import SECTIONS as PAPER
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
+from agmpk.evaluation.compare import COLUMNS
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
 
@@ -60,6 +65,28 @@ def test_help_has_examples():
     for command in COMMANDS:
         shown = agmpk(command, "--help")
         assert shown.returncode == 0 and f"agmpk {command}" in shown.stdout, shown.stderr
+
+
+def test_help_shows_what_users_need_first_and_the_book_apart():
+    shown = agmpk("--help").stdout
+    users, _, makers = shown.partition("The book and its numbers:")
+    assert all(f"\n  {name} " in users for name in ("forecast", "cohort", "benchmark", "train"))
+    assert all(f"\n  {name} " in makers for name in ("book", "paper"))
+    listed = agmpk("paper", "--help").stdout
+    for name in [n for names in PAPER.values() for n in names]:
+        assert f"\n  {name} " in listed and agmpk("paper", name, "--help").returncode == 0
+    assert agmpk("paper", "nothing").returncode == 2
+
+
+def test_a_full_disk_is_one_sentence(tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "out.csv")
+
+    monkeypatch.setattr("agmpk.files.os.replace", full)
+    words = ["forecast", THEOPHYLLINE, "--target", "1", "--model", "naive"]
+    done = agmpk(*words, "--out", tmp_path / "out.csv")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == "agmpk: out.csv: No space left on device."
 
 
 def test_forecast_of_everybody(tmp_path):
@@ -131,9 +158,6 @@ def test_simulate_is_reproducible(tmp_path):
     assert pd.read_csv(files[0]).STUDY.nunique() == 3
 
 
-COLUMNS = ["model", "compound", "individual", "n_target", "log_rmse", "covered_90", "failure"]
-
-
 def test_benchmark_of_the_development_cohorts(tmp_path):
     out = tmp_path / "results.csv"
     done = agmpk(
@@ -142,6 +166,23 @@ def test_benchmark_of_the_development_cohorts(tmp_path):
     assert done.returncode == 0, done.stderr
     table = pd.read_csv(out)
     assert list(table) == COLUMNS and table.failure.isna().all()
+
+
+def test_benchmark_of_a_folder_by_either_protocol(tmp_path):
+    folder, tables = tmp_path / "studies", []
+    folder.mkdir()
+    shutil.copy(THEOPHYLLINE, folder / "mine.csv")
+    for protocol in ("study", "published"):
+        out = tmp_path / f"{protocol}.csv"
+        options = ["--models", "naive", "--samples", "8", "--protocol", protocol, "--out", out]
+        done = agmpk("benchmark", "--studies", folder, *options)
+        assert done.returncode == 0 and "published pff" not in done.stdout, done.stderr
+        tables.append(pd.read_csv(out))
+    assert set(tables[0].compound) == {"mine"} and tables[0].equals(tables[1])
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = agmpk("benchmark", "--studies", empty, "--out", tmp_path / "x.csv")
+    assert done.returncode == 2 and "no folder with study tables" in done.stderr
 
 
 def test_benchmark_names_checkpoints(tiny, tmp_path):

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.people import people
+from agmpk.evaluation.intervals import people
 from agmpk.paths import PROJECT, data_path
 from agmpk.studies import Dose, load_catalogue
 

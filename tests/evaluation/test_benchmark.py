@@ -6,7 +6,6 @@ import pytest
 
 from agmpk.evaluation import (
     against_each,
-    benchmark_studies,
     by_compound,
     cases,
     evaluate,
@@ -14,15 +13,14 @@ from agmpk.evaluation import (
     published_table,
     wins,
 )
+from agmpk.evaluation.compare import COLUMNS
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paths import data_path
 
-ERRORS = ["model", "compound", "individual", "n_target", "log_rmse"]
-
 
 @pytest.fixture(scope="module")
-def naive():
-    return evaluate([NaiveForecaster()], benchmark_studies(), n_samples=50)
+def naive(compounds):
+    return evaluate([NaiveForecaster()], compounds, n_samples=50)
 
 
 def naive_from_the_source_table() -> pd.Series:
@@ -61,22 +59,19 @@ def test_naive_reaches_its_known_mean(naive):
     assert len(table) == 20 and table.mean() == pytest.approx(0.413, abs=0.001)
 
 
-def test_published_table_is_as_printed():
+def test_published_table_is_as_printed(compounds):
     table = published_table()
-    assert list(table.index) == list(benchmark_studies())
+    assert list(table.index) == list(compounds)
     assert table["pff"].mean() == pytest.approx(0.46, abs=0.005)  # printed with two digits
     assert table["nlme"].notna().sum() == 12
     # The abstract counts 12 wins of its family and 3 of the Transformer; its table holds 13 and 2.
     assert wins(table).to_dict() == {"nlme": 4, "transformer": 2, "node": 1, "aicmet": 3, "pff": 10}
 
 
-def test_every_individual_is_scored_once(naive):
-    studies = benchmark_studies()
-    assert len(naive.results) == sum(len(s) for s in studies.values())
-    assert (
-        list(naive.results) == [*ERRORS, "covered_90", "failure"]
-        and (naive.results.failure == "").all()
-    )
+def test_every_individual_is_scored_once(naive, compounds):
+    assert len(naive.results) == sum(len(s) for s in compounds.values())
+    assert list(naive.results) == COLUMNS and (naive.results.failure == "").all()
+    assert (naive.results.n_below == 0).all()  # none of the 20 studies marks what is below
     empty = naive.results[naive.results.n_target == 0]
     assert (empty.log_rmse == 0).all() and "hydroxy-repaglinide" in set(empty.compound)
     assert len(naive.points) == naive.results.n_target.sum()
@@ -88,8 +83,8 @@ def test_strict_variant_leaves_the_empty_out(naive):
     assert strict.naive["caffeine"] == plain.naive["caffeine"]
 
 
-def test_cases_hide_the_rest_and_leave_the_individual_out():
-    study = benchmark_studies()["theophylline"]
+def test_cases_hide_the_rest_and_leave_the_individual_out(compounds):
+    study = compounds["theophylline"]
     for case in cases("theophylline", study):
         assert len(case.prefix) == 4 and case.prefix.id not in case.context.ids
         assert case.times[0] > case.prefix.times[-1] > 0

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from agmpk.evaluation import benchmark_studies
 from agmpk.evaluation.nca import auc, nca
 
 # pkpdutils on R's Theoph, subjects 1 to 12: AUC to the last sample, to infinity, half-life.
@@ -23,8 +22,8 @@ THEOPHYLLINE = {
 }
 
 
-def test_theophylline_agrees_with_another_program():
-    for one in benchmark_studies()["theophylline"]:
+def test_theophylline_agrees_with_another_program(compounds):
+    for one in compounds["theophylline"]:
         found = nca(one.times, one.concentrations)
         assert (found["AUC0_t"], found["AUC0_inf"], found["t_half"]) == pytest.approx(
             THEOPHYLLINE[one.id], rel=2e-5

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from urllib.parse import parse_qs, urlparse
 
 import pytest
 
 from agmpk.literature.score import load_gold
 from agmpk.paths import data_path
+
+sys.path.insert(0, str(Path(__file__).parent))  # literature_server, literature_stand_in
 
 
 @pytest.fixture(scope="session")
@@ -26,7 +30,7 @@ def held_out():
 
 @pytest.fixture(scope="session")
 def rules_records(development, held_out):
-    from agmpk.literature.extract.engines import extract_document
+    from agmpk.literature.extract import extract_document
 
     return {d.id: extract_document(d).model_dump() for d, _ in [*development, *held_out]}
 

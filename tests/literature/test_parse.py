@@ -3,7 +3,7 @@
 import pytest
 
 from agmpk.errors import AgmpkError
-from agmpk.literature.parse import parse_jats, parse_jats_file
+from agmpk.literature.parse import parse_file, parse_jats, parse_jats_file
 from agmpk.paths import data_path
 
 HEAD = b'<?xml version="1.0"?>'
@@ -92,3 +92,92 @@ def test_a_huge_file_is_not_read(tmp_path):
 def test_a_doctype_without_entities_is_fine():
     data = HEAD + b'<!DOCTYPE article PUBLIC "-//NLM//DTD JATS//EN" "JATS.dtd">' + article()
     assert parse_jats(data, "x").title == "T"
+
+
+WRAP = b"<table-wrap><label>T1</label><caption><p>C</p></caption>%s</table-wrap>"
+
+
+def table_rows(xml):
+    return [(*t.header, *t.rows) for t in parse_jats(article(WRAP % xml), "x").tables]
+
+
+def test_two_tables_in_one_wrap():
+    one = b"<table><thead><tr><th>a</th></tr></thead><tbody><tr><td>%d</td></tr></tbody></table>"
+    tables = parse_jats(article(WRAP % (one % 1 + one % 2)), "x").tables
+    assert [(t.header, t.rows, t.label) for t in tables] == [
+        ((("a",),), (("1",),), "T1"),
+        ((("a",),), (("2",),), "T1"),
+    ]
+
+
+def test_a_rowspan_reaches_from_the_head_into_the_body():
+    xml = (
+        b'<table><thead><tr><th rowspan="2">a</th><th>b</th></tr></thead>'
+        b"<tbody><tr><td>1</td></tr><tr><td>2</td><td>3</td></tr></tbody></table>"
+    )
+    assert table_rows(xml) == [(("a", "b"), ("a", "1"), ("2", "3"))]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        (b"1.2 &#215; 10<sup>3</sup>", "1.2 × 10^3"),
+        (b"1.2 &#215; 10<sup>&#8722;3</sup>", "1.2 × 10^−3"),
+        (b"8.5<sup>1</sup>", "8.5^1"),
+        (b"8.5<sup>a</sup>", "8.5"),
+        (b"8.5 <sup>*</sup>", "8.5"),
+        (b"ng mL<sup>&#8722;1</sup>", "ng mL−1"),
+        (b"kg/m<sup>2</sup>", "kg/m2"),
+        (b"Cmax<sup>2</sup>", "Cmax"),
+        (b"C<sub>max</sub>", "Cmax"),
+    ],
+)
+def test_superscripts_never_grow_into_a_number(cell, text):
+    assert table_rows(b"<table><tr><td>" + cell + b"</td></tr></table>") == [((text,),)]
+
+
+def test_named_characters_of_html_need_no_declaration():
+    document = parse_jats(article(b"<p>5&nbsp;&plusmn;&nbsp;2 &mu;g &amp; &lt;</p>"), "x")
+    assert document.body == "5\xa0±\xa02 μg & <"
+    with pytest.raises(AgmpkError, match="not well-formed"):
+        parse_jats(article(b"<p>&nosuchname;</p>"), "x")
+
+
+def test_a_set_of_several_articles(tmp_path):
+    path = tmp_path / "set.nxml"
+    one = article(b"<p>b</p>", b'<article-id pub-id-type="pmc">%d</article-id><article-title>T')
+    many = (one % 1 + one % 2).replace(b"<article-title>T<", b"<article-title>T</article-title><")
+    path.write_bytes(b"<pmc-articleset>" + many + b"</pmc-articleset>")
+    assert [d.id for d in parse_file(path)] == ["PMC1", "PMC2"]
+
+
+def test_pubmed_records(tmp_path):
+    path = tmp_path / "pubmed.xml"
+    record = (
+        b"<PubmedArticle><MedlineCitation><PMID>%d</PMID><Article><Journal><JournalIssue><PubDate>"
+        b"<Year>2021</Year></PubDate></JournalIssue></Journal><ArticleTitle>Title %d</ArticleTitle>"
+        b'<Abstract><AbstractText Label="RESULTS">C<sub>max</sub> was 5.</AbstractText>'
+        b"<AbstractText>More.</AbstractText></Abstract></Article></MedlineCitation></PubmedArticle>"
+    )
+    text = record % (1, 1) + record % (2, 2)
+    path.write_bytes(b"<PubmedArticleSet>" + text + b"</PubmedArticleSet>")
+    first, second = parse_file(path)
+    assert (first.id, first.title) == ("1", "Title 1") and second.id == "2"
+    assert first.abstract == "RESULTS: Cmax was 5.\nMore."
+    assert first.meta == {"pmid": "1", "year": 2021}
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"<article><h1>HTML</h1></article>", "no JATS front matter"),
+        (b"<article><info><title>DocBook</title></info></article>", "no JATS front matter"),
+        (b"<html><body/></html>", "0 JATS articles"),
+        (b"<PubmedArticleSet/>", "0 JATS articles"),
+    ],
+)
+def test_other_formats_are_refused_with_a_sentence(tmp_path, data, message):
+    path = tmp_path / "other.xml"
+    path.write_bytes(data)
+    with pytest.raises(AgmpkError, match=message):
+        parse_file(path)

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from agmpk.errors import AgmpkError
-from agmpk.literature.retrieve import RetrieveSettings, retrieve
-from agmpk.literature.retrieve.eutils import Eutils, ServiceError
+from agmpk.literature.retrieve import Eutils, RetrieveSettings, ServiceError, retrieve
 
 
 @pytest.fixture
@@ -115,7 +114,7 @@ def test_a_full_disk(eutils, settings, client, tmp_path, monkeypatch):
     def full(path):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("agmpk.literature.retrieve.run.atomic_path", full)
+    monkeypatch.setattr("agmpk.literature.retrieve.atomic_path", full)
     with pytest.raises(AgmpkError, match=r"No space left on device\); make room"):
         retrieve("q", tmp_path, settings, client=client)
 

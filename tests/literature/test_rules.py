@@ -1,15 +1,17 @@
 """The rule-based extractor on the gold set, and on the traps one by one."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 from agmpk.literature.document import Document, Table
-from agmpk.literature.extract.engines import extract_document
-from agmpk.literature.extract.schema import FIELDS, QUANTITIES
+from agmpk.literature.extract import extract_document, rules
+from agmpk.literature.schema import FIELDS, QUANTITIES
 from agmpk.literature.score import score_records
 
-PRECISION, RECALL = 0.95, 0.90  # the aim, per field, on the held-out half
+LINES = 1400  # of the rules; what does not fit is left null
+PRECISION, RECALL = 0.95, 0.80  # the aim, per field: precision before recall
 
 
 def scores(records, half):
@@ -184,11 +186,15 @@ def test_an_assumed_order_is_flagged():
     assert any("does not say whether this is the test product" in flag for flag in record.flags)
 
 
-def test_names_carried_from_the_sentence_before_are_evidence():
-    abstract = (
-        "Test tablets gave a Cmax of 6.0 ng/mL and an AUC0-t of 99 ng·h/mL in all. "
-        "For the reference these values were 6.3 ng/mL and 98 ng·h/mL."
+def test_names_carried_from_the_sentence_before():
+    record = extract(
+        "Reference tablets gave a Cmax of 6.0 ng/mL and an AUC0-t of 99 ng·h/mL in all. "
+        "For the test these values were 6.3 ng/mL and 98 ng·h/mL."
     )
-    record = extract(abstract.replace("Test", "Reference", 1).replace("the reference", "the test"))
     assert (record.cmax, record.auc0_t) == (6.3, 98)
-    assert [s.text for s in record.evidence["auc0_t"]][-1] == "AUC0-t"
+
+
+def test_the_rules_stay_short():
+    folder = Path(rules.__file__).parent
+    names = ("tokens.py", "prose.py", "tables.py", "design.py", "rules.py")
+    assert sum(len((folder / n).read_text().splitlines()) for n in names) <= LINES

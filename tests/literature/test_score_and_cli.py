@@ -4,12 +4,13 @@ import json
 
 import pytest
 from click.testing import CliRunner
+from literature_server import loopback_server, user_text
+from literature_stand_in import EMPTY
 
 from agmpk.cli.literature import literature
 from agmpk.errors import AgmpkError
-from agmpk.literature.extract.llm.loopback import loopback_server, user_text
-from agmpk.literature.extract.schema import FIELDS
-from agmpk.literature.jsonl import read_jsonl
+from agmpk.literature.document import read_jsonl
+from agmpk.literature.schema import FIELDS
 from agmpk.literature.score import same, score_records
 from agmpk.paths import data_path
 
@@ -150,7 +151,8 @@ def test_the_command_asks_a_model_and_reports_the_cost(tmp_path, monkeypatch):
     def answer(request, number):
         if "yes or no" in user_text(request):
             return {"single_trial": True, "reason": "one"}
-        return {"cmax": {"value": 6.0, "unit": "ng/mL", "quote": text}}
+        spread = dict.fromkeys(("central_tendency", "dispersion", "dispersion_type"))
+        return {**EMPTY, "cmax": {"value": 6.0, "unit": "ng/mL", "quote": text, **spread}}
 
     with loopback_server(answer) as url:
         config = {"base_url": url, "model": "stand-in", "price_input": 1000.0}

@@ -5,13 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agmpk.literature.text import (
-    convert,
     normalize,
     parse_number,
     parse_range,
-    parse_unit,
+    power_of_ten,
+    sentences,
     word_number,
 )
+from agmpk.literature.units import convert, parse_unit
 
 
 @pytest.mark.parametrize(
@@ -25,6 +26,14 @@ from agmpk.literature.text import (
         ("28,7 ± 9,1; 1.742,3", "28.7 ± 9.1; 1742.3"),
         ("33 120.5 ± 9 870.1 ng·h/mL", "33120.5 ± 9870.1 ng·h/mL"),
         ("AUC₀₋ₜ and T½ &plusmn; μg", "AUC0-t and T½ ± µg"),
+        ("1.2 × 10³ and 10⁻⁴", "1.2 × 10^3 and 10^-4"),
+        ("1.2 x 10<sup>3</sup>, 1.2 x 10(3)", "1.2 x 10^3, 1.2 x 10^3"),
+        ("1.2·10³", "1.2×10^3"),
+        ("1.2E3 ng", "1.2×10^3 ng"),
+        ("8.5<sup>1</sup>, 8.5¹, 8.5<sup>a</sup>", "8.5^1, 8.5^1, 8.5"),
+        ("kg/m<sup>2</sup>, kg/m²", "kg/m2, kg/m2"),
+        ("5, 483.296 ng", "5483.296 ng"),
+        ("2.5, 483.296", "2.5, 483.296"),
     ],
 )
 def test_printed_forms(printed, plain):
@@ -64,6 +73,10 @@ def test_a_span_leads_back_to_the_source():
         ("min", "min"),
         ("mIU/mL*h", "mIU·h/mL"),
         ("%", "%"),
+        ("ngxh/mL", "ng·h/mL"),
+        ("ng. hr/mL", "ng·h/mL"),
+        ("µM", "µmol/L"),
+        ("h·nM", "nmol·h/L"),
         ("AU", None),
         ("", None),
         ("ng", "ng"),
@@ -94,3 +107,16 @@ def test_numbers_and_ranges():
     assert word_number("twenty-four") == 24
     assert word_number("one hundred and eight") == 108
     assert word_number("volunteers") is None
+
+
+def test_powers_of_ten():
+    assert power_of_ten("1.2 × 10^3 ng", 3) == (1000.0, 10)
+    assert power_of_ten("1.2 ng", 3) == (1.0, 3)
+    for lost in ("1.2 × 103 ng", "1.2 × 10 ng"):  # nobody can tell
+        assert power_of_ten(lost, 3)[0] is None
+
+
+def test_sentences_do_not_end_at_abbreviations():
+    text = "It was 5 ng. hr/mL vs. 6 (S.D. 2). The next one."
+    assert [text[a:b].strip() for a, b in sentences(text)][-1] == "The next one."
+    assert len(sentences(text)) == 2

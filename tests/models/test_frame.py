@@ -39,7 +39,7 @@ def test_for_one_shared_dose_it_is_the_naive_forecast(shared):
         for r in range(shared.prefix.shape[1]):
             at = shared.target.mask[b, r]
             assert np.allclose(found[b, r][at], naive(shared, b, r)[at.numpy()], atol=1e-10)
-    centred = frame.shared[..., None] & shared.target.mask
+    centred = frame.shared & shared.target.mask
     centre = frame.centre + frame.reference[:, None, None]
     assert centred.any() and torch.equal(centre[centred], found[centred])
 

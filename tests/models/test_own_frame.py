@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from agmpk.errors import AgmpkError
-from agmpk.models.gaussian import antithetic, beta_loss
+from agmpk.models.heads import antithetic, beta_loss
 from agmpk.models.node import NodeConfig, NodeModel
 from agmpk.models.own_frame import own_frame
 from agmpk.models.task import Record, Task

@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import multivariate_normal
 
-from agmpk.models.process import (
+from agmpk.models.transport import (
     JITTER,
     Kernel,
     correlation,

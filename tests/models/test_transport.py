@@ -11,8 +11,14 @@ import pytest
 import torch
 
 from agmpk.errors import AgmpkError
-from agmpk.models.process import Kernel, correlation, factor
-from agmpk.models.transport import FlowMatching, VariancePreserving, follow
+from agmpk.models.transport import (
+    FlowMatching,
+    Kernel,
+    VariancePreserving,
+    correlation,
+    factor,
+    follow,
+)
 
 D = torch.float64
 M = torch.tensor([0.7, -0.4, 1.1], dtype=D)

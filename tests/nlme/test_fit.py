@@ -17,12 +17,10 @@ from scipy.optimize import minimize
 
 from agmpk.evaluation import benchmark_studies
 from agmpk.nlme import Candidate, FitFailed, Population, fit, select
-from agmpk.nlme.acceptable import fault
+from agmpk.nlme.closed_forms import StructuralModel
 from agmpk.nlme.data import fit_data
-from agmpk.nlme.individual import predict
-from agmpk.nlme.residual import ResidualError
-from agmpk.nlme.starting_values import noncompartmental, starting_values
-from agmpk.nlme.structural import StructuralModel
+from agmpk.nlme.fit import fault, starting_values, suggested
+from agmpk.nlme.individual import ResidualError, predict
 from agmpk.studies import Study
 
 ORAL, INTRAVENOUS = StructuralModel(1, oral=True), StructuralModel(2, oral=False)
@@ -98,7 +96,7 @@ def test_selection_of_indometacin(studies):
     assert selection.population.structure.name == "iv-2c"
     tried = {row["name"]: row["aic"] for row in selection.tried}
     assert tried["iv-1c / combined / diagonal"] > selection.population.aic + 50
-    assert fault(selection.population, noncompartmental(fit_data(studies["indometacin"]))) is None
+    assert fault(selection.population, suggested(fit_data(studies["indometacin"]))) is None
 
 
 def test_selection_fails_aloud(studies, monkeypatch):

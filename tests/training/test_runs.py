@@ -15,8 +15,8 @@ from agmpk.cli.train import train as command
 from agmpk.errors import AgmpkError
 from agmpk.files import only_one
 from agmpk.forecasting import load_forecaster
-from agmpk.models.flow import FlowModel
 from agmpk.models.registry import NETWORKS, build_model, model_config
+from agmpk.models.transport_model import FlowModel
 from agmpk.prior.config import load_prior
 from agmpk.training import folder as run_folder
 from agmpk.training import run as run_module

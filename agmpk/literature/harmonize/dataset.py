@@ -1,5 +1,8 @@
-"""A file of extraction records to the reference dataset, the dropped records and the
-corrections."""
+"""Files of extraction records to the reference dataset, the dropped records and the corrections.
+
+`COLUMNS` says what each column means, in which unit; the schema is checked before anything is
+written.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,11 @@ import pandera.pandas as pa
 
 from agmpk.errors import AgmpkError
 from agmpk.files import write_csv
-from agmpk.literature.harmonize.dictionary import NAMES, data_dictionary, reference_schema
-from agmpk.literature.harmonize.flat import is_flat, nested
-from agmpk.literature.harmonize.record import harmonize_record
-from agmpk.literature.jsonl import read_jsonl
+from agmpk.literature.document import read_jsonl
+from agmpk.literature.harmonize.record import harmonize_record, is_flat, nested
 
-PUBLISHED = {"records": 114, "oral": 85}  # Ojeda et al. 2026, arXiv 2604.17670
+# Ojeda et al. 2026, arXiv 2604.17670: articles found, kept by triage (as records), labelled oral.
+PUBLISHED = {"found": 200, "records": 114, "oral": 85}
 SIGNIFICANT = 6  # digits kept in the dataset; the sources print at most six
 
 
@@ -129,3 +131,63 @@ def _validated(frame: pd.DataFrame) -> pd.DataFrame:
             f"breaks the rule {first['check']}; correct or remove that record"
         ) from error
     return frame
+
+
+_PER_MG = "{what} of the test product divided by the dose"
+_CV = "between-subject %CV of {what} by the published rules (SD/center; range = 4 SD)"
+_KIND = "kind of central value of {what}: mean, geometric mean, median, or empty where not stated"
+
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("pmid", "", "PubMed number, or the id of a newly extracted document"),
+    ("pmcid", "", "PubMed Central number"),
+    ("year", "", "year of publication"),
+    ("compound", "", "compound as recorded"),
+    ("formulation", "", "formulation as recorded"),
+    ("dose_mg", "mg", "administered dose"),
+    ("n", "", "number of subjects"),
+    ("t_last_h", "h", "last sampling time"),
+    ("cmax_per_mg", "ng/mL/mg", _PER_MG.format(what="Cmax")),
+    ("cmax_kind", "", _KIND.format(what="Cmax")),
+    ("cmax_cv_percent", "%", _CV.format(what="Cmax")),
+    ("auc0_t_per_mg", "ng·h/mL/mg", _PER_MG.format(what="AUC0-t")),
+    ("auc0_t_kind", "", _KIND.format(what="AUC0-t")),
+    ("auc0_t_cv_percent", "%", _CV.format(what="AUC0-t")),
+    ("auc0_inf_per_mg", "ng·h/mL/mg", _PER_MG.format(what="AUC0-inf")),
+    ("auc0_inf_kind", "", _KIND.format(what="AUC0-inf")),
+    ("auc0_inf_cv_percent", "%", _CV.format(what="AUC0-inf")),
+    ("tmax_h", "h", "Tmax of the test product"),
+    ("tmax_kind", "", _KIND.format(what="Tmax")),
+    ("tmax_cv_percent", "%", _CV.format(what="Tmax")),
+    ("complete", "", "whether Cmax, AUC0-t and Tmax are all there"),
+)
+NAMES = [name for name, _, _ in COLUMNS]
+_TEXT = {
+    "pmid",
+    "pmcid",
+    "compound",
+    "formulation",
+    "cmax_kind",
+    "auc0_t_kind",
+    "auc0_inf_kind",
+    "tmax_kind",
+}
+
+
+def data_dictionary() -> pd.DataFrame:
+    """One row a column: `column, unit, meaning`."""
+    return pd.DataFrame(COLUMNS, columns=["column", "unit", "meaning"])
+
+
+def reference_schema() -> pa.DataFrameSchema:
+    """The pandera schema every harmonized dataset has to pass before it is written."""
+    columns = {}
+    for name in NAMES:
+        if name in _TEXT:
+            columns[name] = pa.Column(str, nullable=False)
+        elif name == "complete":
+            columns[name] = pa.Column(bool)
+        else:
+            columns[name] = pa.Column(
+                float, pa.Check.gt(0), nullable=name != "dose_mg", coerce=True
+            )
+    return pa.DataFrameSchema(columns, strict=True, ordered=True, unique=["pmid", "compound"])

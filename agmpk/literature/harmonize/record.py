@@ -1,4 +1,7 @@
-"""One extraction record to one row of the reference dataset, or to a reason for dropping it."""
+"""One extraction record to one row of the reference dataset, or to a reason for dropping it.
+
+Newly extracted, flat records (`agmpk literature extract`) are read in the published shape.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agmpk.literature.harmonize.dirty import is_missing, positive
-from agmpk.literature.harmonize.dose import dose_mg
-from agmpk.literature.harmonize.notes import Note, Notes
-from agmpk.literature.harmonize.quantity import Quantity, read_quantity
-from agmpk.literature.text import convert, normalize, parse_number, parse_unit
+from agmpk.literature.harmonize.values import (
+    Note,
+    Notes,
+    Quantity,
+    dose_mg,
+    is_missing,
+    positive,
+    read_quantity,
+)
+from agmpk.literature.text import normalize, parse_number
+from agmpk.literature.units import convert, parse_unit
 
 NOT_ORAL = ("inhalation", "inhaler", "diskus", "transdermal", "cm^2")
 ANIMAL_ONLY = ("altrenogest", "imidocarb", "ceftiofur")  # authorised in animals only
@@ -142,3 +151,42 @@ def _check_areas(
         found["AUC0_t"] = None
     if auc and total and total.value < auc.value / AUC_SLACK:
         notes.flagged("AUC0_inf", f"{total.value:g} ng·h/mL", "smaller than AUC0-t")
+
+
+_NAMES = {"Cmax": "cmax", "Tmax": "tmax", "AUC0_t": "auc0_t", "AUC0_inf": "auc0_inf"}
+
+
+def is_flat(record: Mapping[str, Any]) -> bool:
+    """Whether the record is an output line of the extraction rather than a published record."""
+    return "pk_parameters" not in record and "id" in record
+
+
+def nested(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The published shape of a flat extraction; a value that was not stated stays missing."""
+    parameters = {}
+    for name, column in _NAMES.items():
+        kind = record.get(f"{column}_dispersion_type")
+        percent = kind in ("CV%", "GCV%")
+        parameters[name] = {
+            "central_tendency": record.get(column),
+            "central_tendency_type": record.get(f"{column}_type"),
+            "central_tendency_unit": record.get(f"{column}_unit"),
+            "dispersion": record.get(f"{column}_dispersion"),
+            "dispersion_type": kind,
+            "dispersion_unit": "%" if percent else record.get(f"{column}_unit"),
+        }
+    return {
+        "id": record["id"],
+        "pmid": record.get("pmid"),
+        "pmcid": record.get("pmcid"),
+        "year": record.get("year"),
+        "compound": record.get("compound"),
+        "administration_route": record.get("route"),
+        "formulation": record.get("formulation"),
+        "dose": record.get("dose"),
+        "dose_unit": record.get("dose_unit"),
+        "number_of_patients": record.get("n_subjects"),
+        "last_sample_time": record.get("t_last"),
+        "last_sample_time_unit": record.get("t_last_unit"),
+        "pk_parameters": parameters,
+    }

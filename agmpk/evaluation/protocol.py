@@ -1,0 +1,294 @@
+"""The questions of leave-one-out: one individual is left out, its first samples are shown, and its
+law at later times is asked for.
+
+Two protocols share what is shown and what is scored, and differ in what is *asked*:
+
+* ``study``, the main one: the study's nominal times, that is every time at which anybody of the
+  study was due to be sampled, counted from each individual's first dose, and the individual's own
+  times exactly.  Nothing in the question then tells which samples could be quantified.  Samples
+  below the limit of quantification are part of the context, and of the prefix up to the last
+  sample that is shown; later ones are hidden, and scored as "below the limit".
+* ``published``: the times at which the individual could be quantified, and nothing else (AGM-PK,
+  PAGE 34, 2026).  Samples below the limit are dropped everywhere.
+
+In both, time 0 and values that are not positive are dropped, the first ``observed`` quantified
+samples are the prefix, and the context is the study's other individuals, whole.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agmpk.errors import AgmpkError
+from agmpk.forecasting import Forecast, Forecaster
+from agmpk.paths import data_path
+from agmpk.studies import Individual, Study, load_catalogue, read_studies
+
+PROTOCOLS = ("study", "published")
+CLOSEST = 0.05  # two times nearer than this, relative to the time since the last dose, are one
+MOST = 50  # asked times beyond the individual's own; more are merged more coarsely
+REFUSED = ["model", "compound", "individual", "prefix", "reason"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One left-out individual: what is known of it, what is asked, and what is scored.
+
+    Attributes:
+        compound: name of the study.
+        context: the other individuals.
+        prefix: the individual with the samples that are shown, and its doses.
+        times: float64[T] [h], held-out samples with a value.
+        observed: float64[T], their concentrations [the study's unit].
+        below: float64[B] [h], held-out samples below the limit (``study`` protocol only).
+        limits: float64[B], the limit of each.
+        asked: float64[A] [h], increasing, all times that the model is asked for; by default
+            ``times`` and ``below``.
+    """
+
+    compound: str
+    context: Study
+    prefix: Individual
+    times: NDArray[np.float64]
+    observed: NDArray[np.float64]
+    below: NDArray[np.float64] = field(default_factory=lambda: np.array([]))
+    limits: NDArray[np.float64] = field(default_factory=lambda: np.array([]))
+    asked: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if self.asked is None:
+            object.__setattr__(self, "asked", np.union1d(self.times, self.below))
+
+    @property
+    def held_out(self) -> int:
+        """Number of samples that can be scored, those below the limit included."""
+        return len(self.times) + len(self.below)
+
+    @property
+    def ends_early(self) -> bool:
+        """Whether the last value stands before the last time that is asked, as where the curve has
+        fallen below the limit: whoever is asked at own times only is told so."""
+        return not len(self.times) or bool(self.times[-1] < self.asked[-1])
+
+    def ask(self, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast:
+        """The forecaster's answer at ``asked``; ``seed`` is the base of the case's own."""
+        return forecaster.forecast(
+            self.context, self.prefix, self.asked, n_samples, self.seed(seed)
+        )
+
+    def seed(self, base: int) -> int:
+        """A seed of its own for every case, the same in every run."""
+        name = f"{self.compound}/{self.prefix.id}".encode()
+        return int(np.random.SeedSequence([base, zlib.crc32(name)]).generate_state(1)[0])
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A case and the answer to it, at least at the held-out times; None where nothing is left to
+    predict, and where the model refused: then ``refusal`` says why."""
+
+    case: Case
+    answer: Forecast | None
+    refusal: str = ""
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """The answer at the held-out times with a value; None without answer or such times."""
+        if self.answer is None or not len(self.case.times):
+            return None
+        return at_times(self.answer, self.case.times)
+
+    @property
+    def at_below(self) -> NDArray[np.float64] | None:
+        """Samples [S, B] at the held-out times below the limit; None without answer."""
+        if self.answer is None:
+            return None
+        return at_times(self.answer, self.case.below).samples
+
+    def refused_row(self, model: str) -> dict[str, object]:
+        """The row of a refusal, ``REFUSED``."""
+        case = self.case
+        row = (model, case.compound, case.prefix.id, len(case.prefix), self.refusal)
+        return dict(zip(REFUSED, row, strict=True))
+
+
+def at_times(forecast: Forecast, times: NDArray[np.float64]) -> Forecast:
+    """The forecast at some of its times.
+
+    Raises:
+        AgmpkError: it was not made for one of them.
+    """
+    index = np.searchsorted(forecast.times, times)
+    known = index < len(forecast.times)
+    if not np.all(known) or np.any(forecast.times[index] != times):
+        raise AgmpkError("A forecast was not asked at all times at which it is to be scored.")
+    point = None if forecast.point is None else forecast.point[index]
+    return Forecast(np.asarray(times), forecast.samples[:, index], point)
+
+
+def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study") -> list[Case]:
+    """The cases of a study, one per individual.
+
+    Raises:
+        AgmpkError: there is no such protocol, or ``observed`` is negative.
+    """
+    kept, due = _kept(study, protocol), _due(study)
+    return [_case(compound, kept.without(o.id), o, observed, protocol, due) for o in study]
+
+
+def question(
+    compound: str, context: Study, individual: Individual, observed: int, protocol: str = "study"
+) -> Case:
+    """The case of one individual, given whole, in the context of others.
+
+    An individual with fewer than ``observed`` quantified samples shows all it has.
+
+    Raises:
+        AgmpkError: there is no such protocol, or ``observed`` is negative.
+    """
+    due = _due((*context, individual))
+    return _case(compound, _kept(context, protocol), individual, observed, protocol, due)
+
+
+def _case(
+    compound: str,
+    context: Study,
+    individual: Individual,
+    observed: int,
+    protocol: str,
+    due: NDArray[np.float64],
+) -> Case:
+    """A case from a context that is reduced to what the protocol keeps of it."""
+    if observed < 0:
+        raise AgmpkError(f"{observed} samples cannot be shown: show 0 or more.")
+    if protocol == "published":
+        own = individual.after_dose()
+        return Case(compound, context, own.prefix(observed), *own.rest(observed))
+    own = usable(individual)
+    prefix = shown(own, observed)
+    rest = own.select(slice(len(prefix), None))
+    seen, limit = rest.select(~rest.censored), rest.select(rest.censored)
+    asked = _asked(prefix, rest.times, due)
+    values = (seen.times, seen.concentrations, limit.times, limit.concentrations)
+    return Case(compound, context, prefix, *values, asked)
+
+
+def _kept(study: Study, protocol: str) -> Study:
+    """The study with what the protocol keeps of each individual."""
+    if protocol not in PROTOCOLS:
+        raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
+    if protocol == "published":
+        return study.after_dose()
+    return replace(study, individuals=[usable(one) for one in study])
+
+
+def _due(people: Iterable[Individual]) -> NDArray[np.float64]:
+    """Every time [h] at which anybody was sampled, with whatever result, after its first dose."""
+    times = [one.times - one.doses[0].time for one in people]
+    return np.unique(np.concatenate(times)) if times else np.array([])
+
+
+def usable(individual: Individual) -> Individual:
+    """The individual with its samples after the first dose that have a value or a limit."""
+    after = individual.times > individual.doses[0].time
+    return individual.select(after & (individual.concentrations > 0))
+
+
+def shown(individual: Individual, observed: int) -> Individual:
+    """The first ``observed`` quantified samples, and whatever is below the limit before the last
+    of them: what somebody knows who has waited for ``observed`` values."""
+    quantified = np.flatnonzero(~individual.censored)[:observed]
+    return individual.select(slice(0, quantified[-1] + 1 if len(quantified) else 0))
+
+
+def _asked(
+    prefix: Individual, own: NDArray[np.float64], due: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Own held-out times exactly, and the study's nominal times after the last one shown."""
+    start = prefix.doses[0].time
+    nominal = due + start
+    nominal = nominal[nominal > (prefix.times[-1] if len(prefix) else start)]
+    doses = np.array([dose.time for dose in prefix.single_doses()])
+    since = nominal - doses[np.searchsorted(doses, nominal, side="left") - 1]
+    share, kept, exact = CLOSEST, nominal, np.concatenate([prefix.times, own])
+    while True:
+        kept = _apart(kept, exact, share * since[np.searchsorted(nominal, kept)])
+        if len(kept) <= MOST:
+            return np.union1d(own, kept)
+        share *= 1.5
+
+
+def _apart(
+    times: NDArray[np.float64], exact: NDArray[np.float64], distance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The ``times`` that are farther than ``distance`` from the last one kept and from all
+    ``exact`` ones."""
+    near = np.concatenate([[-np.inf], exact, [np.inf]])
+    index = np.searchsorted(near, times)
+    gap = np.minimum(times - near[index - 1], near[index] - times)
+    kept: list[float] = []
+    for time, alone, apart in zip(times, gap > distance, distance, strict=True):
+        if alone and (not kept or time - kept[-1] > apart):
+            kept.append(time)
+    return np.array(kept)
+
+
+def answer(
+    forecaster: Forecaster, questions: Iterable[Case], n_samples: int, seed: int
+) -> Iterator[Scored]:
+    """Ask one case after the other; a refused one says why, and the others go on."""
+    for case in questions:
+        forecast, refusal = None, ""
+        if case.held_out:
+            try:
+                forecast = case.ask(forecaster, n_samples, seed)
+            except AgmpkError as error:
+                refusal = str(error)
+        yield Scored(case, forecast, refusal)
+
+
+def leave_one_out(
+    forecaster: Forecaster,
+    studies: Mapping[str, Study],
+    observed: int = 4,
+    n_samples: int = 200,
+    seed: int = 0,
+    protocol: str = "study",
+) -> Iterator[Scored]:
+    """Forecast every individual of every study, one after the other."""
+    for compound, study in studies.items():
+        yield from answer(forecaster, cases(compound, study, observed, protocol), n_samples, seed)
+
+
+def benchmark_studies() -> dict[str, Study]:
+    """The 20 compounds by name, in the order of the published table; for reporting only."""
+    return load_catalogue(data_path("benchmark", "compounds.csv"))
+
+
+def development_studies() -> dict[str, Study]:
+    """Real cohorts outside the 20 compounds: for every choice of prior, model and setting."""
+    return load_catalogue(data_path("development", "cohorts.csv"))
+
+
+def studies_in(folder: str | Path) -> dict[str, Study]:
+    """Every study table of a folder, by name of file; a table of several analytes gives one study
+    for each, named file/analyte.
+
+    Raises:
+        AgmpkError: there is no such folder, no table in it, or a table cannot be read.
+    """
+    files = sorted(Path(folder).glob("*.csv"))
+    if not files:
+        raise AgmpkError(f"{folder} is no folder with study tables (*.csv): give another one.")
+    found: dict[str, Study] = {}
+    for file in files:
+        read = read_studies(file)
+        for name, study in read.items():
+            found[file.stem if len(read) == 1 else f"{file.stem}/{name}"] = study
+    return found

@@ -1,0 +1,366 @@
+"""What if: an individual's future under other plans of doses.
+
+Of a target with some samples shown, the future after the last of them is drawn under its past
+doses plus those of each plan.  Every interval between two planned doses (the last one ends at the
+next dose that would come) is summarized by
+
+    TROUGH  the concentration at its end, before the next dose is given
+    CMAX    the highest concentration
+    AUC     the area under the concentration, by trapezoids
+    HOURS   time inside a window of concentrations
+
+and by how often the trough, and how often all of the interval, lie in the window.  The assay's
+error, which would be another at every point of a fine grid, is averaged out along each drawn curve;
+what is left is the law of the concentration itself.
+
+This is research and no basis for dosing.  Shapes: S samples, T times.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agmpk.errors import AgmpkError
+from agmpk.forecasting.forecaster import Forecast, Forecaster, usable
+from agmpk.studies import Dose, Individual, Study
+from agmpk.studies.nonmem.layout import refuse
+from agmpk.studies.nonmem.records import Options, TableReader
+from agmpk.studies.units import Units
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+NOTICE = "This is research: what is drawn here is no basis for dosing anybody."
+POINTS, FEWEST_POINTS, MOST_POINTS = 24, 8, 240  # of an interval, at least; of a plan
+SMOOTH = 1.5  # points over which a drawn curve's departures are averaged
+USUAL = 24.0  # h, length of an interval that nothing tells
+LEVELS = (0.5, 0.05, 0.95)
+MEASURES = ("TROUGH", "CMAX", "AUC", "HOURS")
+
+
+@dataclass(frozen=True)
+class WhatIf:
+    """The future under each plan.
+
+    Attributes:
+        target: the individual with the samples that were shown and its past doses (the plan's
+            first, where nothing is past).
+        forecasts: by plan, the drawn future on a fine grid after the last shown sample; as drawn,
+            assay error included.
+        doses: by plan, past and planned doses, one by one.
+        table: one row a plan and interval: PLAN, START, END [h], then of each measure its median
+            and its 5 and 95 % quantiles (TROUGH, TROUGH_Q05, TROUGH_Q95, CMAX ...; concentrations
+            in the study's unit, AUC in that times h, HOURS in h), P_TROUGH and P_ALL, the
+            probabilities that the trough and that all of the interval lie in the window.  Without
+            a window there are no HOURS, P_TROUGH and P_ALL.
+        window: (low, high) in the study's unit, or None.
+        units: of the study.
+    """
+
+    target: Individual
+    forecasts: dict[str, Forecast]
+    doses: dict[str, tuple[Dose, ...]]
+    table: pd.DataFrame
+    window: tuple[float, float] | None
+    units: Units
+
+    def figure(self) -> Figure:
+        """One panel a plan: median, 90 % band, the window, shown samples and doses."""
+        from matplotlib.figure import Figure
+
+        n = len(self.forecasts)
+        figure = Figure(figsize=(1.0 + 3.4 * n, 3.6), layout="constrained")
+        panels = figure.subplots(1, n, sharey=True, squeeze=False)[0]
+        for panel, (name, forecast) in zip(panels, self.forecasts.items(), strict=True):
+            low, middle, high = forecast.quantiles([0.05, 0.5, 0.95])
+            if self.window:
+                panel.axhspan(*self.window, color="0.88", lw=0, label="window")
+            panel.fill_between(forecast.times, low, high, color="C0", alpha=0.3, lw=0, label="90 %")
+            panel.plot(forecast.times, middle, color="C0", lw=1.5, label="median")
+            for mark, below in (("o", False), ("v", True)):
+                chosen = self.target.select(self.target.censored == below)
+                label = "below the limit" if below else "shown"
+                if len(chosen):
+                    panel.plot(chosen.times, chosen.concentrations, f"k{mark}", ms=4, label=label)
+            given = [dose.time for dose in self.doses[name]]
+            first = min([*self.target.times, *self.table.loc[self.table.PLAN == name, "START"]])
+            panel.plot([t for t in given if t >= first], [0] * sum(t >= first for t in given), "k|",
+                       ms=9, clip_on=False, label="dose")  # fmt: skip
+            panel.set(title=name, xlabel="time (h)")
+            panel.set_ylim(bottom=0)
+        panels[0].set_ylabel(f"concentration ({self.units.concentration})")
+        panels[-1].legend(frameon=False, fontsize="small")
+        figure.supxlabel(NOTICE, fontsize="x-small", color="0.4")
+        return figure
+
+
+def whatif(
+    forecaster: Forecaster,
+    study: Study,
+    target_id: str | None,
+    observed: int,
+    plans: Mapping[str, Dose | Sequence[Dose]],
+    window: tuple[float, float] | None = None,
+    samples: int = 400,
+    seed: int = 0,
+    until: float | None = None,
+) -> WhatIf:
+    """Draw the future of one individual under each plan.
+
+    Args:
+        forecaster: any model.
+        study: the study of the individual; the others in it are the context.
+        target_id: its ID; None asks about somebody new, with nothing observed.
+        observed: how many first positive samples after the first dose are shown, and whatever was
+            below its limit until then.  Doses until the last of them are past, and stay; later
+            ones of the study give way to the plan's.  A planned dose at the very time of that
+            sample comes after it, and takes the place of the study's.  With 0 nothing is past, and
+            a plan's doses are all there are.
+        plans: by name, the future doses.
+        window: (low, high) of concentrations [the study's unit].
+        samples: number of drawn curves S.
+        seed: same seed, same numbers; all plans share the random numbers.
+        until: end of the last interval of each plan [h]; by default one more interval after the
+            last dose (``interval``, else as between the last two doses, else 24 h).
+
+    Raises:
+        AgmpkError: no such individual or window, a plan without a dose, or with one before the
+            last shown sample, or the model cannot answer for it.
+    """
+    window = _checked_window(window)
+    if not plans:
+        raise AgmpkError("There is no plan to ask about; give at least one, with its doses.")
+    context = study if target_id is None else study.without(target_id)
+    if target_id is None:
+        if observed:
+            raise AgmpkError("Of somebody new no sample can be shown; name the target.")
+        own = None
+    else:
+        own = study[target_id]
+    shown = _shown(own, observed)
+    last = shown.times[-1] if len(shown) else -np.inf
+    forecasts, doses, frames = {}, {}, []
+    for name, given in plans.items():
+        plan = (given,) if isinstance(given, Dose) else tuple(given)
+        doses[name] = _doses(name, shown, plan, last)
+        target = replace(shown, doses=doses[name])
+        past = [dose.time for dose in doses[name] if dose not in _singles(plan)]
+        bounds = _bounds(name, plan, past, until)
+        times, parts = _grid(bounds, last if past else None)
+        try:
+            found = forecaster.forecast(context, target, times, samples, seed)
+        except AgmpkError as error:
+            raise AgmpkError(f"Plan {name}: {error}") from error
+        forecasts[name] = found
+        frames.append(_summaries(name, found, bounds, parts, window))
+    shown = replace(shown, doses=next(iter(doses.values())) if not len(shown) else shown.doses)
+    table = pd.concat(frames, ignore_index=True)
+    return WhatIf(shown, forecasts, doses, table, window, study.units)
+
+
+def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Dose, ...]]:
+    """Read a table of plans: columns PLAN, TIME [h] and AMT, and where they apply ROUTE (or CMT),
+    DUR or RATE, ADDL and II, as in a study (see :mod:`agmpk.studies.nonmem`).
+
+    Args:
+        path: the file.
+        study: the study that they are for; where the table tells no route, the study's counts.
+
+    Raises:
+        TableError: the file cannot be used; one sentence per fault.
+        AgmpkError: a column is missing, a plan holds no dose, the routes cannot be told, or the
+            unit of the doses is not the study's.
+    """
+    reader = TableReader(path, Options(columns={"ID": "PLAN"}))
+    header = [name.upper() for name in reader.table.header]
+    missing = [name for name in ("PLAN", "TIME", "AMT") if name not in header]
+    if missing:
+        raise AgmpkError(
+            f"{reader.path} has no column {missing[0]}: a table of plans has the columns PLAN, "
+            "TIME and AMT, and where they apply ROUTE, DUR or RATE, ADDL and II."
+        )
+    if "dose" in reader.given and reader.units.dose != study.units.dose:
+        raise AgmpkError(
+            f"{reader.path} gives doses in {reader.units.dose} and the study of {study.compound} "
+            f"in {study.units.dose}: write both in one unit."
+        )
+    if not {"ROUTE", "CMT"} & set(header):
+        timed = bool({"RATE", "DUR"} & set(header))
+        route = _route(study, timed, reader.path)
+        reader.options = replace(reader.options, route=route)
+    if "DV" not in header:  # the format asks for the column of observations; plans hold none
+        reader.table.header.append("DV")
+        for row in reader.table.rows:
+            row.append(".")
+    reader.columns()
+    reader.choose_rows()
+    names = list(dict.fromkeys(reader.cells["ID"].texts))
+    records, faults = reader.judge()
+    refuse(reader.path, faults)
+    f, plans = records.f, {name: [] for name in names}
+    for n in np.flatnonzero(f["dose"]).tolist():
+        if f["SS"][n] in (1, 2):
+            raise AgmpkError(
+                f"{reader.path}, row {int(f['row'][n])}, column SS: a plan holds no steady state; "
+                "write the future doses with ADDL and II."
+            )
+        more = int(f["ADDL"][n]) if f["ADDL"][n] > 0 else 0
+        plans[records.ids[f["id"][n]]].append(
+            Dose(
+                float(f["TIME"][n]) * reader.hours, float(f["AMT"][n]), str(f["way"][n]),
+                float(f["length"][n]) * reader.hours, more,
+                float(f["II"][n]) * reader.hours if more else 0.0,
+            )
+        )  # fmt: skip
+    for name, found in plans.items():
+        if not found:
+            raise AgmpkError(f"{reader.path}: plan {name} has no dose; give it one (AMT above 0).")
+    return {name: tuple(found) for name, found in plans.items()}
+
+
+def _route(study: Study, timed: bool, path: str) -> str | None:
+    """What to take for the route of plans that do not tell it; None: what the reader takes."""
+    routes = {dose.route for one in study for dose in one.doses}
+    if "oral" not in routes:
+        return "iv" if "iv_bolus" in routes else "iv_infusion"
+    if routes == {"oral"} or timed:
+        return None
+    raise AgmpkError(
+        f"The study of {study.compound} has oral and intravenous doses, so {path} must say which "
+        "its own are: add a column ROUTE (oral, iv_bolus, iv_infusion)."
+    )
+
+
+def _checked_window(window: tuple[float, float] | None) -> tuple[float, float] | None:
+    if window is None:
+        return None
+    low, high = (float(bound) for bound in window)
+    if not 0 <= low < high:
+        raise AgmpkError(
+            f"The window from {low:g} to {high:g} is none: give two concentrations, the lower one "
+            "first, such as 10:20."
+        )
+    return low, high
+
+
+def _shown(own: Individual | None, observed: int) -> Individual:
+    """The samples that are shown: the first positive ones, and those below a limit until then.
+
+    The doses of nobody stand for those of the plan.
+    """
+    if observed < 0:
+        raise AgmpkError(f"{observed} observations were asked for; give 0 or more.")
+    if own is None or not observed:
+        name = "virtual" if own is None else own.id
+        return Individual(name, [], [], own.doses if own else (Dose(0.0, 1.0),))
+    seen = own.after_dose().times[:observed]
+    if not len(seen):
+        raise AgmpkError(
+            f"Individual {own.id} has no positive sample after its first dose to show: ask with "
+            "0 observed."
+        )
+    after = usable(own)
+    return after.select((after.times > own.doses[0].time) & (after.times <= seen[-1]))
+
+
+def _singles(plan: Sequence[Dose]) -> list[Dose]:
+    return [one for dose in plan for one in dose.expand()]
+
+
+def _doses(name: str, shown: Individual, plan: Sequence[Dose], last: float) -> tuple[Dose, ...]:
+    """Past doses and the plan's, one by one, in order of time."""
+    planned = _singles(plan)
+    if not planned:
+        raise AgmpkError(f"Plan {name} has no dose; give it one.")
+    early = [dose.time for dose in planned if dose.time < last]
+    if early:
+        raise AgmpkError(
+            f"Plan {name} has a dose at {min(early):g} h, before the last shown sample of "
+            f"{shown.id} at {last:g} h: planned doses lie after it; show fewer samples or plan "
+            "later."
+        )
+    starts = {dose.time for dose in planned}
+    past = [d for d in shown.single_doses() if d.time <= last and d.time not in starts]
+    return Individual(shown.id, [], [], (*past, *planned)).doses
+
+
+def _bounds(
+    name: str, plan: Sequence[Dose], past: Sequence[float], until: float | None
+) -> NDArray[np.float64]:
+    """Times of the planned doses and the end of the last interval [h]."""
+    starts = np.unique([dose.time for dose in _singles(plan)])
+    if until is None:
+        final = max(plan, key=lambda dose: dose.time + dose.additional * dose.interval)
+        known = starts if len(starts) > 1 else np.unique([*past, *starts])
+        gap = float(known[-1] - known[-2]) if len(known) > 1 else USUAL
+        until = starts[-1] + (final.interval if final.additional else gap)
+    elif not until > starts[-1]:
+        raise AgmpkError(
+            f"Plan {name} has a dose at {starts[-1]:g} h, and the last interval would end at "
+            f"{until:g} h: give a later end."
+        )
+    return np.append(starts, until)
+
+
+def _grid(
+    bounds: NDArray[np.float64], last: float | None
+) -> tuple[NDArray[np.float64], list[slice]]:
+    """Times to ask for, and which of them belong to each interval.
+
+    They are dense after a dose and end at the next one, before which it is a trough; times between
+    the last shown sample and the first planned dose come before those of the intervals.
+    """
+    number = int(np.clip(MOST_POINTS // (len(bounds) - 1), FEWEST_POINTS, POINTS))
+    part = (np.arange(1, number + 1) / number) ** 2
+    before = np.array([])
+    if last is not None and bounds[0] > last:
+        before = last + (bounds[0] - last) * np.arange(1, 7) / 6
+    inner = [a + (b - a) * part for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    for points, end in zip(inner, bounds[1:], strict=True):
+        points[-1] = end
+    starts = len(before) + number * np.arange(len(inner))
+    return np.concatenate([before, *inner]), [slice(k, k + number) for k in starts.tolist()]
+
+
+def _smoothed(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Curves [S, T] with their departures from the mean curve averaged over neighbouring points."""
+    mean, k = logs.mean(0), np.arange(logs.shape[1])
+    weight = np.exp(-0.5 * ((k[:, None] - k) / SMOOTH) ** 2)
+    return mean + (logs - mean) @ (weight / weight.sum(1, keepdims=True)).T
+
+
+def _summaries(
+    name: str,
+    forecast: Forecast,
+    bounds: NDArray[np.float64],
+    parts: Sequence[slice],
+    window: tuple[float, float] | None,
+) -> pd.DataFrame:
+    """The rows of a plan in the table of :class:`WhatIf`."""
+    rows = []
+    logs = np.log(forecast.samples)
+    for start, end, part in zip(bounds[:-1], bounds[1:], parts, strict=True):
+        t, y = forecast.times[part], np.exp(_smoothed(logs[:, part]))
+        # Hours that each point stands for: the first also for the moments after the dose.
+        steps = np.diff(t, prepend=start)
+        hours = 0.5 * (steps + np.append(steps[1:], 0.0))
+        hours[0] += 0.5 * steps[0]
+        measures = {"TROUGH": y[:, -1], "CMAX": y.max(1), "AUC": y @ hours}
+        row: dict[str, object] = {"PLAN": name, "START": start, "END": end}
+        if window:
+            inside = (y >= window[0]) & (y <= window[1])
+            measures["HOURS"] = inside @ hours
+        for measure, values in measures.items():
+            middle, low, high = np.quantile(values, LEVELS, method="weibull")
+            row |= {measure: middle, f"{measure}_Q05": low, f"{measure}_Q95": high}
+        if window:
+            row |= {"P_TROUGH": inside[:, -1].mean(), "P_ALL": inside.all(1).mean()}
+        rows.append(row)
+    return pd.DataFrame(rows)

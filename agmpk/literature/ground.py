@@ -1,0 +1,533 @@
+"""Grounding: a value is accepted only where it stands in the document, and the place is evidence.
+
+What a language model says is checked in three steps. Its quotation has to stand in the document
+(compared after normalization: letters, digits and signs, not spaces, dashes or dots). The number
+has to stand in the quotation, with its unit. And the label that stands *in the same clause* must
+not say something else (another parameter, the reference product, a dispersion, a limit): a veto.
+Where no label stands in the clause the value is kept and flagged, for the label may stand elsewhere
+and the rules' reading of longer sentences is no better than the model's.
+
+A model only ever fills in a schema; it never acts. So the worst that a sentence written to mislead
+it (or a reader) can do is to stand in the document as a false value. Where it contradicts another
+value for the same quantity, the record says so.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from agmpk.literature.document import Document
+from agmpk.literature.extract.design import WHO, route_evidence
+from agmpk.literature.extract.rules import Readings, contradiction
+from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
+from agmpk.literature.schema import (
+    QUANTITIES,
+    AmountAnswer,
+    CountAnswer,
+    Extraction,
+    ExtractionAnswer,
+    NameAnswer,
+    QuantityAnswer,
+    Rejection,
+)
+from agmpk.literature.text import (
+    NUMBER_TEXT,
+    WORD_NUMBER,
+    NormalText,
+    normalize,
+    power_of_ten,
+    sentences,
+    word_number,
+)
+from agmpk.literature.units import convert, parse_unit, scan_unit
+
+MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
+MAX_CV = 150.0  # percent; flagged above
+_BESIDE = re.compile(  # between a number and the label behind it: `(`, `for the`, `with the`
+    r"[\s(\[]*(?:(?:for|with|after|following|in|by|on|of|from) )?(?:the |an? )?(?:[\w-]+ ){0,1}"
+)
+
+
+# ------------------------------------------------------------------------------ finding a quote
+@dataclass(frozen=True)
+class Passage:
+    """A quotation found in `source` at `begin:stop` of its normalized text."""
+
+    source: str
+    normal: NormalText
+    begin: int
+    stop: int
+
+    def sentence(self) -> tuple[int, int]:
+        """Span of the sentences the quotation touches; in a table, of the lines it touches."""
+        text = self.normal.text
+        if self.source.startswith("tables["):
+            end = text.find("\n", self.stop)
+            return text.rfind("\n", 0, self.begin) + 1, len(text) if end < 0 else end
+        spans = [(a, b) for a, b in sentences(text) if a < self.stop and b > self.begin]
+        return (spans[0][0], spans[-1][1]) if spans else (self.begin, self.stop)
+
+
+def _squeezed(text: str) -> tuple[str, list[int]]:
+    """Lower-case letters, digits and the signs between digits, with their positions."""
+    kept = [
+        (c.lower(), i)
+        for i, c in enumerate(text)
+        if c.isalnum() or c in "%∞±" or (c in ".^" and text[i + 1 : i + 2].isdigit())
+    ]
+    return "".join(c for c, _ in kept), [i for _, i in kept]
+
+
+def locate(quote: str, normals: dict[str, NormalText]) -> Passage | None:
+    """The first place where `quote` stands in one of the normalized sources, or None.
+
+    A quotation with gaps (`...`) is found where its longest piece stands.
+    """
+    pieces = re.split(r"\.{3,}|…|\[\.\.\.\]", quote)
+    wanted, _ = _squeezed(normalize(max(pieces, key=len)).text)
+    if len(wanted) < MIN_QUOTE:
+        return None
+    for source, normal in normals.items():
+        text, places = _squeezed(normal.text)
+        for match in re.finditer(re.escape(wanted), text):
+            begin, stop = places[match.start()], places[match.end() - 1] + 1
+            inside = re.match(r"\.?\d", normal.text[stop:]) and wanted[-1].isdigit()
+            inside = inside or (
+                wanted[0].isdigit() and normal.text[:begin][-1:] in tuple("0123456789.")
+            )
+            if not inside:  # a number inside another one is no quotation of it
+                return Passage(source, normal, begin, stop)
+    return None
+
+
+def _numbers_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
+    """`(number, start, end)` of every printed number of normalized text, powers of ten included."""
+    for match in re.finditer(rf"(?<![\d.^]){NUMBER_TEXT}", text[:stop]):
+        if match.start() >= begin:
+            factor, end = power_of_ten(text, match.end())
+            if factor is not None:
+                yield float(match.group()) * factor, match.start(), end
+
+
+def _words_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
+    for match in re.compile(WORD_NUMBER, re.I).finditer(text, begin, stop):
+        number = word_number(match.group())
+        if number is not None:
+            yield float(number), *match.span()
+
+
+def _same(a: float, b: float) -> bool:
+    return math.isclose(float(a), float(b), rel_tol=1e-9)
+
+
+# ---------------------------------------------------------------------- a model's answer, checked
+class Grounder:
+    """Checks the answers about one document; keeps evidence for what holds and a reason for what
+    does not."""
+
+    def __init__(self, document: Document, engine: str) -> None:
+        self.readings = Readings(document)
+        self.normals = {k: normalize(t) for k, t in document.sources().items()}
+        meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
+        self.record = Extraction(id=document.id, engine=engine, **meta)
+        self.document = document
+
+    def ground(self, answer: ExtractionAnswer) -> Extraction:
+        """The record of an answer."""
+        if answer.compound:
+            self._compound(answer.compound)
+        if answer.dose:
+            self._dose(answer.dose)
+        if answer.n_subjects:
+            self._subjects(answer.n_subjects)
+        if answer.route:
+            found = route_evidence(answer.route, {k: n.text for k, n in self.normals.items()})
+            if found is None:
+                self._reject("route", answer.route, "no word of the document says this route")
+            else:
+                self.record.route = answer.route
+                passage = Passage(found.source, self.normals[found.source], *found.spans[0])
+                self._evidence("route", passage, found.spans[0])
+        for name in QUANTITIES:
+            quantity = getattr(answer, name)
+            if quantity is not None:
+                self._quantity(name, quantity)
+        return self.record
+
+    def _reject(self, field: str, value: object, reason: str) -> None:
+        self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
+
+    def _evidence(self, field: str, passage: Passage, *spans: tuple[int, int]) -> None:
+        self.record.evidence[field] = [
+            self.readings.untouched(passage.source, passage.normal, *span) for span in spans
+        ]
+
+    def _locate(self, field: str, value: object, quote: str) -> Passage | None:
+        passage = locate(quote, self.normals)
+        if passage is None:
+            self._reject(field, value, "the quoted passage does not stand in the document")
+        return passage
+
+    def _compound(self, answer: NameAnswer) -> None:
+        passage = self._locate("compound", answer.value, answer.quote)
+        words = re.findall(r"\w[\w-]*", normalize(answer.value).text)
+        if passage is None or not words:
+            return
+        text = passage.normal.text
+        match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *passage.sentence())
+        front = normalize(f"{self.document.title} {self.document.abstract}").text.lower()
+        if not match:
+            self._reject("compound", answer.value, "the name is not in the quoted passage")
+        elif words[0].lower() not in front:
+            self._reject("compound", answer.value, "the name is not in title or abstract")
+        else:
+            # Salts, strengths and forms behind the name are no part of it.
+            self.record.compound = re.sub(r"\s+\d.*", "", answer.value) or answer.value
+            self._evidence("compound", passage, match.span())
+
+    def _dose(self, answer: AmountAnswer) -> None:
+        shown = f"{answer.value:g} {answer.unit}"
+        passage = self._locate("dose", shown, answer.quote)
+        unit = parse_unit(normalize(answer.unit).text)
+        if passage is None:
+            return
+        if unit is None or unit.kind not in ("mass", "mass/weight"):
+            return self._reject("dose", shown, "the unit is not one of a dose")
+        text, (a, b) = passage.normal.text, passage.sentence()
+        amounts = []
+        for number, start, end in _numbers_at(text, a, b):
+            behind = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(text, end)
+            found = scan_unit(text, behind.end() if behind else end)
+            if found and found[1] == unit:
+                amounts.append((number, (start, found[0])))
+        spans = [span for number, span in amounts if _same(number, answer.value)][:1]
+        if not spans:  # three 400 mg tablets are 1200 mg
+            counts = [*_numbers_at(text, a, b), *_words_at(text, a, b)]
+            spans = next(
+                (
+                    [(s, e), span]
+                    for number, span in amounts
+                    for k, s, e in counts
+                    if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)
+                ),
+                [],
+            )
+        if not spans:
+            return self._reject(
+                "dose", shown, "this amount with this unit is not in the quoted passage"
+            )
+        self.record.dose, self.record.dose_unit = answer.value, unit.text
+        self._evidence("dose", passage, *spans)
+
+    def _subjects(self, answer: CountAnswer) -> None:
+        passage = self._locate("n_subjects", answer.value, answer.quote)
+        if passage is None:
+            return
+        text, (a, b) = passage.normal.text, passage.sentence()
+        if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
+            return self._reject(
+                "n_subjects", answer.value, "the passage does not speak of subjects"
+            )
+        not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
+        numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
+        numbers += list(_words_at(text, a, b))
+        spans = [(s, e) for n, s, e in numbers if _same(n, answer.value)][:1]
+        if not spans and re.search(r"\b(?:men|male|women|female|group|fast)", text[a:b]):
+            spans = next(
+                (
+                    [x[1:], y[1:]]
+                    for i, x in enumerate(numbers)
+                    for y in numbers[i + 1 :]
+                    if _same(x[0] + y[0], answer.value)
+                ),
+                [],
+            )
+        if not spans:
+            return self._reject(
+                "n_subjects", answer.value, "this number is not in the quoted passage"
+            )
+        self.record.n_subjects = answer.value
+        self._evidence("n_subjects", passage, *spans)
+
+    def _quantity(self, name: str, answer: QuantityAnswer) -> None:
+        shown = f"{answer.value:g} {answer.unit}"
+        unit = parse_unit(normalize(answer.unit).text)
+        if unit is None or unit.kind != KINDS[name]:
+            return self._reject(name, shown, f"the unit does not measure {KINDS[name]}")
+        passage = self._locate(name, shown, answer.quote)
+        if passage is None:
+            return
+        text = passage.normal.text
+        places = [
+            p for p in _numbers_at(text, passage.begin, passage.stop) if _same(p[0], answer.value)
+        ]
+        if not places:
+            return self._reject(name, shown, "the number is not in the quoted passage")
+        verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
+        good = [(flags, p) for (veto, flags), p in verdicts if not veto]
+        if not good:
+            return self._reject(name, shown, verdicts[0][0][0])
+        flags, (_, start, end) = min(good, key=lambda g: len(g[0]))
+        record = self.record
+        record.flags += [f"{name}: {flag}" for flag in flags]
+        setattr(record, name, answer.value)
+        setattr(record, f"{name}_unit", unit.text)
+        setattr(record, f"{name}_type", answer.central_tendency)
+        self._evidence(name, passage, (start, end))
+        self._dispersion(name, answer, passage, start, end)
+        record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
+
+    def _fault(
+        self, name: str, unit: str, passage: Passage, start: int, end: int
+    ) -> tuple[str, list[str]]:
+        """`(veto, flags)` of taking the number at `start:end` for a quantity."""
+        if passage.source.startswith("tables["):
+            return self._table_fault(name, passage, start)
+        text = passage.normal.text
+        a, b = next(((x, y) for x, y in sentences(text) if x <= start < y), (0, len(text)))
+        sentence, at = text[a:b], start - a
+        names = find_names(sentence)
+        values = find_values(sentence, names)
+        value = next((v for v in values if v.start <= at < v.end), None)
+        if value is None or (value.void and value.start == at and value.kind != "percent"):
+            return "the number is part of a name, a limit or an interval", []
+        if value.start != at:
+            return "the number is printed as a dispersion", []
+        if (
+            value.unit is None
+            and not any(v.unit and v.unit.text == unit for v in values)
+            and unit not in _units(sentence)
+        ):
+            return "the unit is not in the passage", []
+        # The clause: up to the semicolons around the number.
+        left = sentence.rfind(";", 0, at) + 1
+        right = sentence.find(";", at)
+        right = len(sentence) if right < 0 else right
+        inside = [n for n in names if left <= n.start < right]
+        before = [n for n in inside if n.end <= at]
+        nearest = before[-1] if before else None
+        alone = (
+            nearest is not None
+            and not any(nearest.end <= v.start < at for v in values)
+            and (len(before) < 2 or any(before[-2].end <= v.start < nearest.start for v in values))
+        )
+        wanted = {name, "auc"} if name.startswith("auc") else {name}
+        follows = next((n for n in names if n.start > at), None)  # `512 ng/mL for Cmax`
+        behind = (
+            follows is not None
+            and follows.name in wanted
+            and bool(re.search(r"\b(?:for|in|of|as)(?: the)? $", sentence[: follows.start]))
+        )
+        if (
+            alone
+            and nearest.name not in wanted
+            and not behind
+            and not self._reached(name, sentence, at)
+        ):
+            return f"the clause gives this number for {_plain(nearest.name)}", []
+        if value.unit is not None and value.unit.text != unit:
+            return f"the document gives this number in {value.unit.text}", []
+        flags = []
+        if not any(n.name in wanted for n in inside) and not self._reached(name, sentence, at):
+            near = find_names(text[max(0, a - 400) : b])
+            if inside and all(n.name not in wanted for n in near):
+                return f"the clause gives this number for {_plain(inside[-1].name)}", []
+            if not any(n.name in wanted for n in near):
+                return f"the passage does not name {name}", []
+            flags.append("its name does not stand in the same clause")
+        arm, direct = self._arm(sentence, left, right, value, values)
+        place = (passage.source, start)
+        read = [r for r in self.readings.all() if (r.source, r.start) == place]
+        if (
+            arm == REFERENCE
+            and direct
+            or any(r.arm == REFERENCE and r.how == "order" for r in read if left == 0)
+        ):
+            return "the clause gives this number for the reference product", []
+        if any(r.name != name and r.name in QUANTITIES for r in read):
+            flags.append(f"the rules read this number as {read[0].name}")
+        if any(r.arm == REFERENCE for r in read) or arm == REFERENCE:
+            flags.append("it may be the value of the reference product")
+        elif arm != TEST and not any(r.arm == TEST for r in read):
+            flags.append("the text does not say in this clause whether this is the test product")
+        return "", flags
+
+    @staticmethod
+    def _reached(name: str, sentence: str, at: int) -> bool:
+        """`reached 512 ng/mL at 2.0 h`: a peak and its time without their names."""
+        lead = sentence[max(0, at - 60) : at]
+        return bool(
+            name == "tmax" and re.search(r"\b(?:at|after|in|occur\w*|peak\w*)\b", lead)
+        ) or bool(name == "cmax" and re.search(r"\b(?:reach\w*|peak\w*|attain\w*)\b", lead))
+
+    def _arm(self, sentence, left, right, value, values) -> tuple[str | None, bool]:
+        """The product whose label is nearest to the value with no other value between; whether it
+        stands directly beside it."""
+        marks = [
+            m
+            for m in self.readings.products.find(sentence)
+            if left <= m.start < right and len(m.arms) == 1
+        ]
+        after = [
+            m
+            for m in marks
+            if m.start >= value.end and not any(value.end <= v.start < m.start for v in values)
+        ]
+        before = [
+            m
+            for m in marks
+            if m.end <= value.start and not any(m.end <= v.start < value.start for v in values)
+        ]
+        inside = [v for v in values if left <= v.start < right]
+        leads = bool(marks) and marks[0].end <= inside[0].start  # before every value of the clause
+        if leads and {m.arms for m in marks} == {(REFERENCE,)}:
+            return REFERENCE, True
+        if after and _BESIDE.fullmatch(sentence[value.end : after[0].start]):
+            if not re.match(r"\s?:", sentence[after[0].end :]):  # `(reference: 5.9)` leads the next
+                return after[0].arms[0], True
+        if before:
+            return before[-1].arms[0], leads and len(before) == 1 and not after
+        return (after[0].arms[0] if after else None), False
+
+    def _table_fault(self, name: str, passage: Passage, start: int) -> tuple[str, list[str]]:
+        untouched = passage.normal.span(start, start + 1)[0]
+        read = [
+            r for r in self.readings.all() if r.source == passage.source and r.start == untouched
+        ]
+        line = passage.normal.text[slice(*passage.sentence())]
+        if read:
+            if all(r.name != name for r in read):
+                return f"the table gives this number for {read[0].name}", []
+            if all(r.arm == REFERENCE for r in read):
+                return "the table gives this number for the reference product", []
+            return "", [] if read[0].arm == TEST else [
+                "the table does not say which product this is"
+            ]
+        if not any(n.name == name for n in find_names(line)):
+            return f"the line of the table does not name {name}", []
+        return "", ["the rules cannot read this table"]
+
+    def _dispersion(
+        self, name: str, answer: QuantityAnswer, passage: Passage, start: int, end: int
+    ) -> None:
+        if answer.dispersion is None:
+            return
+        text = passage.normal.text
+        wanted = [float(x) for x in re.findall(NUMBER_TEXT, normalize(answer.dispersion).text)]
+        a, b = passage.sentence()
+        window = text[a:b] if passage.source.startswith("tables[") else text[end : min(b, end + 80)]
+        there = [float(x) for x in re.findall(NUMBER_TEXT, window)]
+        if not wanted or not all(any(_same(w, t) for t in there) for w in wanted):
+            reason = "the dispersion does not stand beside its value"
+            return self._reject(f"{name}_dispersion", answer.dispersion, reason)
+        value = wanted[0] if len(wanted) == 1 else "-".join(f"{w:g}" for w in wanted[:2])
+        setattr(self.record, f"{name}_dispersion", value)
+        setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
+
+
+def _plain(name: str) -> str:
+    return {"decoy": "something else", "poison": "a ratio, limit or difference"}.get(name, name)
+
+
+def _units(text: str) -> set[str]:
+    places = [m.start() for m in re.finditer(r"(?<![A-Za-z0-9µ])[a-zA-Zµ(]", text)]
+    return {found[1].text for p in places if (found := scan_unit(text, p))}
+
+
+# -------------------------------------------------------------- the last guard, for every engine
+_RELATED = {
+    name: (name, f"{name}_unit", f"{name}_type", f"{name}_dispersion", f"{name}_dispersion_type")
+    for name in QUANTITIES
+} | {
+    "dose": ("dose", "dose_unit"),
+    "n_subjects": ("n_subjects",),
+    "compound": ("compound",),
+    "route": ("route",),
+    "t_last": ("t_last", "t_last_unit"),
+}
+
+
+def verify(record: Extraction, document: Document) -> Extraction:
+    """`record` without the values whose evidence is missing, does not stand in the document, or
+    says something else; each removal is put into `rejected` with its reason."""
+    sources = document.sources()
+    for name, related in _RELATED.items():
+        value = getattr(record, name)
+        reason = _lie(name, value, record, sources) if value is not None else ""
+        if reason:
+            record.rejected.append(Rejection(field=name, value=value, reason=reason))
+            for field in related:
+                setattr(record, field, None)
+            record.evidence.pop(name, None)
+    return record
+
+
+def _lie(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
+    spans = record.evidence.get(name, [])
+    if not spans:
+        return "no evidence"
+    if any(sources.get(s.source, "")[s.start : s.end] != s.text or not s.text for s in spans):
+        return "the evidence does not stand in the document"
+    if name == "route":
+        return ""
+    if name == "compound":
+        text = normalize(" ".join(s.text for s in spans)).text.lower()
+        return "" if str(value).lower().split()[0] in text else "the name is not in its evidence"
+    numbers = [n for s in spans for n in _readable(s.text)]
+    fits = any(_same(value, n) for n in numbers)
+    if name in ("dose", "n_subjects") and len(spans) > 1:
+        first = [_readable(s.text)[0] for s in spans if _readable(s.text)]
+        fits = fits or _same(value, math.prod(first)) or _same(value, sum(first))
+    return "" if fits else "the number is not in its evidence"
+
+
+def _readable(text: str) -> list[float]:
+    """The numbers a span can be read as: cut out of its text, it cannot show its decimal sign."""
+    normal = normalize(text).text
+    forms = {
+        normal,
+        normal.replace(",", "."),
+        re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
+        re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
+    }
+    found = [n for f in forms for n, _, _ in [*_numbers_at(f, 0, len(f)), *_words_at(f, 0, len(f))]]
+    return list(dict.fromkeys(found))
+
+
+# --------------------------------------------------------------------------------- plausibility
+def plausibility_flags(record: Extraction) -> list[str]:
+    """What cannot be, or hardly can be: wrong units, Tmax after t_last, AUC order. Flags only."""
+    flags = []
+    if record.dose is not None and record.dose <= 0:
+        flags.append("dose: not above zero")
+    if record.n_subjects is not None and record.n_subjects < 3:
+        flags.append("n_subjects: fewer than three")
+    for name in QUANTITIES:
+        value, unit = getattr(record, name), parse_unit(getattr(record, f"{name}_unit"))
+        if value is None:
+            continue
+        if value <= 0:
+            flags.append(f"{name}: not above zero")
+        if unit is None or unit.kind != KINDS[name]:
+            flags.append(f"{name}: the unit does not measure {KINDS[name]}")
+        spread, kind = (getattr(record, f"{name}_dispersion{k}") for k in ("", "_type"))
+        if isinstance(spread, float) and kind in ("CV%", "SD") and value > 0:
+            cv = spread if kind == "CV%" else 100 * spread / value
+            if cv > MAX_CV:
+                flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
+    flags += _compared(record, "tmax", "t_last", "tmax: later than the last sample")
+    return flags + _compared(record, "auc0_t", "auc0_inf", "auc0_t: larger than auc0_inf")
+
+
+def _compared(record: Extraction, small: str, large: str, message: str) -> list[str]:
+    a, b = getattr(record, small), getattr(record, large)
+    units = [parse_unit(getattr(record, f"{k}_unit")) for k in (small, large)]
+    if a is None or b is None or None in units:
+        return []
+    try:
+        return [message] if convert(a, units[0].text, units[1].text) > b * 1.001 else []
+    except ValueError:
+        return [f"{small}: its unit and that of {large} do not measure the same thing"]

@@ -1,0 +1,118 @@
+"""Precision, recall and F1 of every field against hand-read truth, and the gold sets.
+
+A field is right where numbers agree to 0.1 %, units and ranges after normalization, and names
+without their salts.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from agmpk.errors import AgmpkError
+from agmpk.literature.document import Document, document_from_record, read_jsonl
+from agmpk.literature.extract.design import SALTS
+from agmpk.literature.parse import parse_jats_file
+from agmpk.literature.schema import FIELDS
+from agmpk.literature.text import normalize
+from agmpk.literature.units import parse_unit
+from agmpk.paths import data_path
+
+
+def score_records(
+    found: Iterable[Mapping[str, Any]], truth: Iterable[Mapping[str, Any]]
+) -> pd.DataFrame:
+    """Counts and precision, recall, F1 of every field; `truth` lines have `id` and `truth` (or
+    flat fields).
+
+    A wrong value is one false positive and one false negative; a value where the truth is null
+    is a false
+    positive; null where the truth has a value is a false negative. Precision is NaN where
+    nothing was given.
+    Raises AgmpkError where a document of the truth is missing from `found`.
+    """
+    by_id = {str(r["id"]): r for r in found}
+    rows = {field: {"tp": 0, "fp": 0, "fn": 0, "tn": 0} for field in FIELDS}
+    for line in truth:
+        expected = line.get("truth", line)
+        output = by_id.get(str(line["id"]))
+        if output is None:
+            raise AgmpkError(
+                f"document {line['id']} of the truth is missing from the extraction; extract it "
+                f"first"
+            )
+        for field in FIELDS:
+            value, wanted = output.get(field), expected.get(field)
+            if same(field, value, wanted):
+                rows[field]["tn" if wanted is None else "tp"] += 1
+            else:
+                rows[field]["fp"] += value is not None
+                rows[field]["fn"] += wanted is not None
+    table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("field").reset_index()
+    table["precision"] = table.tp / (table.tp + table.fp).where(lambda n: n > 0)
+    table["recall"] = table.tp / (table.tp + table.fn).where(lambda n: n > 0)
+    table["f1"] = 2 * table.tp / (2 * table.tp + table.fp + table.fn).where(lambda n: n > 0)
+    return table
+
+
+TOLERANCE = 1e-3  # relative; printed numbers are copied, not computed
+
+
+def same(field: str, found: object, truth: object) -> bool:
+    """Whether `found` is `truth`: numbers to 0.1 %, units and ranges after normalization, names
+    without salts."""
+    if found is None or truth is None:
+        return found is None and truth is None
+    if field.endswith("unit"):
+        return _unit(found) == _unit(truth)
+    if field == "compound":
+        return _compound(found) == _compound(truth)
+    a, b = _number(found), _number(truth)
+    if a is not None and b is not None:
+        return math.isclose(a, b, rel_tol=TOLERANCE)
+    return _text(found) == _text(truth)
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return None
+
+
+def _text(value: object) -> str:
+    text = normalize(str(value)).text.strip().lower()
+    numbers = re.fullmatch(r"(\d+(?:\.\d+)?)\s?(?:-|to)\s?(\d+(?:\.\d+)?)", text)
+    return f"{float(numbers[1]):g}-{float(numbers[2]):g}" if numbers else text
+
+
+def _unit(value: object) -> str:
+    text = normalize(str(value)).text
+    unit = parse_unit(text)
+    return unit.text if unit else text.strip().lower()
+
+
+def _compound(value: object) -> str:
+    words = normalize(str(value)).text.lower().replace("-", " ").split()
+    return " ".join(w for w in words if w not in SALTS)
+
+
+HALVES = ("dev", "held_out")
+
+
+def load_gold(half: str) -> list[tuple[Document, dict[str, Any]]]:
+    """`[(document, truth)]` of the half `dev` or `held_out`, or of a probe set; articles are parsed
+    from their XML."""
+    folder = data_path("literature", "gold")
+    result = []
+    for line in read_jsonl(folder / f"{half}.jsonl"):
+        if line["kind"] == "article":
+            document = parse_jats_file(folder / line["jats"], id=line["id"])
+        else:
+            document = document_from_record(line)
+        result.append((document, line["truth"]))
+    return result

@@ -1,0 +1,232 @@
+"""Units of pharmacokinetic quantities as articles print them, read into one canonical form.
+
+pint converts; this module only brings the many spellings (`ng hr mL-1`, `mcg*h/mL`, `h·ng/mL`,
+`ngxh/mL`, `ng-h/L`, `µM`) into something pint understands. `ng/mL/h` for an AUC is a frequent
+misprint (its dimension is a rate, not an exposure): it is read as an AUC and marked `misprint`.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+
+import pint
+
+MASS = {
+    "fg": "fg",
+    "pg": "pg",
+    "ng": "ng",
+    "µg": "µg",
+    "ug": "µg",
+    "mcg": "µg",
+    "microg": "µg",
+    "mug": "µg",
+    "mg": "mg",
+    "g": "g",
+    "microgram": "µg",
+    "micrograms": "µg",
+    "milligram": "mg",
+    "milligrams": "mg",
+    "gram": "g",
+    "grams": "g",
+    "nanogram": "ng",
+    "nanograms": "ng",
+    "pmol": "pmol",
+    "nmol": "nmol",
+    "µmol": "µmol",
+    "umol": "µmol",
+    "mmol": "mmol",
+    "miu": "mIU",
+    "iu": "IU",
+    "µiu": "µIU",
+    "uiu": "µIU",
+    "µu": "µIU",
+    "mu": "mIU",
+    "u": "IU",
+}
+VOLUME = {
+    "l": "L",
+    "liter": "L",
+    "litre": "L",
+    "liters": "L",
+    "litres": "L",
+    "dl": "dL",
+    "ml": "mL",
+    "milliliter": "mL",
+    "millilitre": "mL",
+    "µl": "µL",
+    "ul": "µL",
+    "cc": "mL",
+}
+TIME = {
+    "h": "h",
+    "hr": "h",
+    "hrs": "h",
+    "hour": "h",
+    "hours": "h",
+    "min": "min",
+    "mins": "min",
+    "minute": "min",
+    "minutes": "min",
+    "d": "day",
+    "day": "day",
+    "days": "day",
+    "wk": "week",
+    "week": "week",
+    "weeks": "week",
+}
+WEIGHT = {"kg": "kg", "m2": "m2", "cm2": "cm2"}
+
+_CLASSES = {
+    **dict.fromkeys(MASS, "mass"),
+    **dict.fromkeys(VOLUME, "volume"),
+    **dict.fromkeys(TIME, "time"),
+    **dict.fromkeys(WEIGHT, "weight"),
+}
+_NAMES = {**MASS, **VOLUME, **TIME, **WEIGHT}
+_WORDS = "|".join(sorted(_NAMES, key=len, reverse=True))
+_WORD = re.compile(rf"(?:{_WORDS})(?![A-Za-zµ])", re.I)
+_MOLAR = re.compile(r"([pnµm])M(?![A-Za-zµ])")  # µM is µmol/L
+_SEPARATOR = re.compile(
+    r"\s*(?:/|·|\*|×|•|\.(?=\s?[a-zµ(])|(?<=[a-z])-(?=[a-zµ])|\bx\b|\bper\b)?\s*[(\[]?\s*", re.I
+)
+_EXPONENT = re.compile(r"\s?\^?\(?-\s?1\)?(?!\d|\.\d)")
+
+# kind -> sorted tuple of (class, power)
+_KINDS = {
+    (("mass", 1), ("volume", -1)): "concentration",
+    (("mass", 1), ("time", 1), ("volume", -1)): "auc",
+    (("mass", 1), ("time", -1), ("volume", -1)): "auc misprint",
+    (("time", 1),): "time",
+    (("mass", 1),): "mass",
+    (("mass", 1), ("weight", -1)): "mass/weight",
+    (("volume", 1),): "volume",
+    (("time", -1), ("volume", 1)): "clearance",
+    (("volume", 1), ("weight", -1)): "volume",
+    (("time", -1), ("volume", 1), ("weight", -1)): "clearance",
+    (("time", -1),): "rate",
+    (("mass", 1), ("time", -1)): "mass rate",
+}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """A unit in canonical spelling (`ng/mL`, `ng·h/mL`, `h`, `mg`, `%`) with the kind of
+    quantity it measures."""
+
+    text: str
+    kind: str
+    misprint: bool = False
+
+
+@cache
+def _registry() -> pint.UnitRegistry:
+    registry = pint.UnitRegistry()
+    registry.define("IU = [international_unit]")
+    registry.define("mIU = 1e-3 IU")
+    registry.define("µIU = 1e-6 IU")
+    return registry
+
+
+def _canonical(powers: list[tuple[str, str, int]]) -> Unit | None:
+    key = tuple(sorted((cls, power) for _, cls, power in powers))
+    kind = _KINDS.get(key)
+    if kind is None:
+        return None
+    by_class = {cls: name for name, cls, _ in powers}
+    if kind == "concentration":
+        return Unit(f"{by_class['mass']}/{by_class['volume']}", kind)
+    if kind in ("auc", "auc misprint"):
+        text = f"{by_class['mass']}·{by_class['time']}/{by_class['volume']}"
+        return Unit(text, "auc", misprint=kind != "auc")
+    top = [name for name, _, power in powers if power > 0]
+    below = [name for name, _, power in powers if power < 0]
+    return Unit("·".join(top or ["1"]) + "".join("/" + name for name in below), kind)
+
+
+def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
+    """The longest unit that starts at `position` of normalized `text`: `(end, unit)`, or None."""
+    percent = re.compile(r"\s*(%|percent\b|per cent\b)").match(text, position)
+    if percent:
+        return percent.end(), Unit("%", "percent")
+    cursor = position
+    opening = re.compile(r"\s*[(\[]?\s*").match(text, cursor)
+    cursor = opening.end() if opening else cursor
+    powers: list[tuple[str, str, int]] = []
+    best: tuple[int, Unit] | None = None
+    sign = 1
+    if re.compile(r"1\s?/\s?").match(text, cursor):
+        cursor += re.compile(r"1\s?/\s?").match(text, cursor).end() - cursor
+        sign = -1
+    while len(powers) < 4:
+        molar = _MOLAR.match(text, cursor)
+        if molar and not any(cls in ("mass", "volume") for _, cls, _ in powers):
+            powers += [(f"{molar[1]}mol", "mass", sign), ("L", "volume", -sign)]
+            cursor = molar.end()
+            unit = _canonical(powers)
+            best = (cursor, unit) if unit else best
+            separator = _SEPARATOR.match(text, cursor)
+            cursor = separator.end() if separator else cursor
+            continue
+        word = _WORD.match(text, cursor)
+        if not word:
+            break
+        name = word.group().lower()
+        if name in ("mu", "u") and word.group() not in ("U", "mU"):
+            break
+        if word.group() == "D":
+            break  # a label or vitamin D, never days
+        cls = _CLASSES[name]
+        if any(cls == known for _, known, _ in powers):
+            break
+        cursor = word.end()
+        power = sign
+        exponent = _EXPONENT.match(text, cursor)
+        if exponent and (cls != "mass" or not powers):
+            follows = re.compile(r"\s?[a-z0-9]", re.I).match(text, exponent.end())
+            if cls in ("volume", "time", "weight") or not follows:
+                power, cursor = -1, exponent.end()
+        powers.append((_NAMES[name], cls, power))
+        closing = re.compile(r"\s*[)\]]").match(text, cursor)
+        unit = _canonical(powers)
+        if unit:
+            best = (cursor, unit)
+        step = cursor
+        if closing and text.count("(", position, cursor) + text.count("[", position, cursor) > 0:
+            step = closing.end()
+        separator = _SEPARATOR.match(text, step)
+        glue = separator.group() if separator else ""
+        if not glue:
+            if step == cursor:
+                break
+        sign = -1 if ("/" in glue or "per" in glue.lower()) else 1
+        cursor = separator.end() if separator else step
+    return best
+
+
+def parse_unit(text: str | None) -> Unit | None:
+    """The unit that the whole of `text` is (after normalization by the caller), or None."""
+    if not text:
+        return None
+    cleaned = text.strip().strip("()[]").strip()
+    if "(" in cleaned and ")" not in cleaned:
+        cleaned += ")"
+    found = scan_unit(cleaned)
+    if found is None:
+        return None
+    end, unit = found
+    return unit if not cleaned[end:].strip(" )].^") else None
+
+
+def convert(value: float, unit: str, target: str) -> float:
+    """`value` in `unit` expressed in `target`, by pint. Raises ValueError for other dimensions."""
+    registry = _registry()
+
+    def pinted(name: str) -> pint.Unit:
+        return registry.parse_units(name.replace("·", "*"))
+
+    try:
+        return float(registry.Quantity(value, pinted(unit)).to(pinted(target)).magnitude)
+    except (pint.DimensionalityError, pint.UndefinedUnitError) as error:
+        raise ValueError(f"cannot express {unit} in {target}: {error}") from error

@@ -1,0 +1,110 @@
+"""Who takes part in a comparison of all models."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agmpk.errors import AgmpkError
+from agmpk.forecasting.forecaster import Forecast, Forecaster
+from agmpk.forecasting.load import load_forecaster, model_names
+from agmpk.paths import data_path
+from agmpk.prior import PriorConfig
+from agmpk.studies import Individual, Study
+
+if TYPE_CHECKING:
+    # The registry imports them by name; named here, a chapter's digest covers them.
+    from agmpk.models import aicmet, diffusion, flow, node, transformer  # noqa: F401
+
+FAMILY = ("flow", "diffusion", "aicmet")
+
+
+class Remembered:
+    """A forecaster that answers the same question once and keeps the answer in ``answers``, by
+    (compound, individual, length of the prefix, size of the context, times, seed, samples)."""
+
+    def __init__(self, forecaster: Forecaster) -> None:
+        self.forecaster, self.name = forecaster, forecaster.name
+        self.answers: dict[tuple, Forecast] = {}
+
+    def forecast(
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
+        seed: int,
+    ) -> Forecast:
+        """As in :class:`agmpk.forecasting.Forecaster`; contexts of one study and size are taken
+        for the same, as in leave-one-out."""
+        asked = (context.compound, target.id, len(target), len(context))
+        key = (*asked, np.asarray(times).tobytes(), seed, n_samples)
+        if key not in self.answers:
+            self.answers[key] = self.forecaster.forecast(context, target, times, n_samples, seed)
+        return self.answers[key]
+
+
+def line_up(names: Sequence[str | Path] = ()) -> list[Forecaster]:
+    """The named forecasters; without names the naive one, the stored mixed-effects fits and every
+    checkpoint that ships.
+
+    Raises:
+        AgmpkError: an unknown or unreadable model, or mixed-effects fits made by other code.
+    """
+    names = list(names) or ["naive", "nlme", *(n for n in model_names() if n != "naive")]
+    if "nlme" in names:
+        check_fits()
+    return [load_forecaster(name) for name in names]
+
+
+def generative(forecasters: Sequence[Forecaster]) -> list[Forecaster]:
+    """Those that answer without any observation of the individual."""
+    return [f for f in forecasters if getattr(getattr(f, "model", None), "generates", True)]
+
+
+def leading(forecasters: Sequence[Forecaster]) -> Forecaster:
+    """The one a chapter draws: the first of the family in the order of ``FAMILY``, else the
+    last of all."""
+    by_name = {one.name: one for one in forecasters}
+    return next((by_name[n] for n in FAMILY if n in by_name), forecasters[-1])
+
+
+def trained_on(names: Sequence[str | Path], name: str) -> PriorConfig:
+    """The prior that the network called ``name`` was trained on, as its checkpoint records it.
+
+    ``names`` are those given to :func:`line_up`, where ``name`` may be a folder's.
+
+    Raises:
+        AgmpkError: none of them is a checkpoint of that name.
+    """
+    from agmpk.models.checkpoint import describe  # late: it needs PyTorch
+
+    shipped = name in model_names() and name != "naive"
+    folders = [Path(n) for n in names if Path(n).is_dir()]
+    folders += [data_path("checkpoints", name)] if shipped else []
+    for folder in folders:
+        description = describe(folder)
+        if name in (description["model"], folder.name):
+            return PriorConfig.from_dict(description["prior"], f"The prior of {folder}")
+    raise AgmpkError(f"There is no checkpoint of {name!r}, so its prior is unknown.")
+
+
+def check_fits() -> None:
+    """Refuse stored mixed-effects fits that are stale: fitting again takes hours.
+
+    Raises:
+        AgmpkError: another version of the method made them.
+    """
+    from agmpk.nlme.store import METHOD_VERSION
+
+    made_with = json.loads(data_path("nlme", "made_with.json").read_text("utf-8"))
+    if made_with.get("method") != METHOD_VERSION:
+        raise AgmpkError(
+            "The stored mixed-effects fits were made by another version of the method; renew "
+            "them with 'agmpk paper nlme-fits fit' and '... score'."
+        )

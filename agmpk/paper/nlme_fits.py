@@ -1,0 +1,194 @@
+"""The mixed-effects baseline's fits and scores: what makes ``data/nlme``, resumable.
+
+``agmpk paper nlme-fits fit`` makes the fits that are missing in ``data/nlme/fits/``, one compound
+after the other; it can be stopped and started again. ``... score`` forecasts from the stored fits
+and writes ``results.csv`` (one row an individual and model), ``points.csv`` (one row a held-out
+point), ``development.csv`` (the same as results, for the cohorts of ``DEVELOPMENT``) and
+``made_with.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+from tqdm import tqdm
+
+from agmpk.errors import AgmpkError
+from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
+from agmpk.evaluation.protocol import Case, Scored
+from agmpk.files import atomic_path, sha256, write_csv
+from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
+from agmpk.nlme.fit import FitFailed
+from agmpk.nlme.store import METHOD_VERSION, FitStore
+from agmpk.paths import data_path
+from agmpk.studies import Study
+
+N_SAMPLES = 200
+DEVELOPMENT = {"phenobarbital": 2}
+"""Development cohorts that are fitted, and the samples shown of each individual. They are large, so
+that a tenth of the individuals is left out at a time, not one."""
+FOLDS = 10
+
+
+class NlmeModeForecaster(NlmeForecaster):
+    """As customary: the curve at the posterior mode, the population's estimates taken as known."""
+
+    name = "nlme-mode"
+
+    def __init__(self, store: FitStore) -> None:
+        super().__init__(store, point="mode", uncertain=False)
+
+
+def folder() -> Path:
+    """``data/nlme``, made where it does not exist."""
+    path = data_path("nlme", must_exist=False)
+    (path / "fits").mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def benchmark_cases(compounds: Sequence[str] = ()) -> Iterable[Case]:
+    """Every individual of the benchmark, or of some of its compounds, left out.
+
+    Raises:
+        AgmpkError: an unknown compound.
+    """
+    for compound, study in _chosen(benchmark_studies(), compounds).items():
+        yield from cases(compound, study)
+
+
+def development_cases() -> Iterable[Case]:
+    """Every individual of ``DEVELOPMENT``, asked from the nine tenths it is not among."""
+    studies = development_studies()
+    for name, observed in DEVELOPMENT.items():
+        if name not in studies:
+            continue
+        study = studies[name].after_dose()
+        asked = {case.prefix.id: case for case in cases(name, study, observed)}
+        for k in range(FOLDS):
+            left_out = study.ids[k::FOLDS]
+            people = tuple(one for one in study if one.id not in left_out)
+            context = replace(study, individuals=people)
+            yield from (replace(asked[name], context=context) for name in left_out)
+
+
+def fit_all(compounds: Sequence[str] = ()) -> None:
+    """Fit every context that has no stored fit yet, then every study whole (for its tables)."""
+    forecaster = NlmeForecaster(FitStore(folder() / "fits", keep=True))
+    contexts = [case.context for case in benchmark_cases(compounds)]
+    contexts += _chosen(benchmark_studies(), compounds).values()
+    contexts += [] if compounds else [case.context for case in development_cases()]
+    for context in tqdm(contexts, unit="context", disable=None):
+        try:
+            forecaster.selection(context)
+        except FitFailed:
+            continue  # stored as a failure, and reported by ``score_all``
+
+
+def score_all() -> pd.DataFrame:
+    """Forecast all individuals whose contexts have been fitted; write and return the results.
+
+    Raises:
+        AgmpkError: no fit is stored.
+    """
+    results, points = _scored(benchmark_cases())
+    if not len(results):
+        raise AgmpkError("There is no stored fit; make them with 'agmpk paper nlme-fits fit'.")
+    write_csv(results, folder() / "results.csv")
+    write_csv(points, folder() / "points.csv")
+    development, _ = _scored(development_cases())
+    if len(development):
+        write_csv(development, folder() / "development.csv")
+    with atomic_path(folder() / "made_with.json") as temporary:
+        temporary.write_text(json.dumps(made_with(), indent=2) + "\n")
+    return results
+
+
+def made_with() -> dict[str, Any]:
+    """Versions, and digests of the data behind the results."""
+    libraries = ("agmpk", "pynlme", "numpy", "scipy")
+    studies = sorted(data_path("benchmark", "studies").glob("*.csv"))
+    return {
+        "python": platform.python_version(),
+        **{name: version(name) for name in libraries},
+        "method": METHOD_VERSION,
+        "n_samples": N_SAMPLES,
+        "data": {file.name: sha256(file)[:16] for file in studies},
+    }
+
+
+def _chosen(studies: Mapping[str, Study], compounds: Sequence[str]) -> dict[str, Study]:
+    unknown = set(compounds) - set(studies)
+    if unknown:
+        raise AgmpkError(
+            f"The benchmark has no compound {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(studies)}."
+        )
+    return {name: study for name, study in studies.items() if not compounds or name in compounds}
+
+
+def _scored(questions: Iterable[Case]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Results and points of the cases whose contexts have a stored fit, or a stored failure."""
+    store = FitStore(folder() / "fits")
+    forecasters = [kind(store) for kind in (NlmeForecaster, NlmeModeForecaster)]
+    forecasters.append(NlmePopulationForecaster(store))
+    rows, points = [], []
+    for case in questions:
+        if not store.has(case.context, case.compound in forecasters[0].metabolites):
+            continue
+        for forecaster in forecasters:
+            row, scored = _run(forecaster, case)
+            rows.append(row)
+            if scored is not None:
+                points.append(score_points(forecaster.name, scored))
+    if not points:
+        return pd.DataFrame(rows), pd.DataFrame()
+    return pd.DataFrame(rows), pd.concat(points, ignore_index=True)
+
+
+def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored | None]:
+    """A row of the results; a failed fit has no error (NaN), and says why."""
+    metabolite = case.compound in forecaster.metabolites
+    extra: dict[str, Any] = {"input": "apparent oral" if metabolite else "as dosed"}
+    try:
+        selection = forecaster.selection(case.context)
+        forecast, began = None, time.process_time()
+        if len(case.times):
+            forecast = case.ask(forecaster, N_SAMPLES, 0)
+    except FitFailed as error:
+        return score(forecaster.name, Scored(case, None, str(error))) | extra, None
+    scored = Scored(case, forecast)
+    extra |= {
+        "selected": selection.population.name,
+        "aic": selection.population.aic,
+        "fits": len(selection.tried),
+        "fit_seconds": round(selection.seconds, 2),
+        "forecast_seconds": round(time.process_time() - began, 4),
+    }
+    return score(forecaster.name, scored) | extra, scored
+
+
+@click.command("nlme-fits")
+@click.argument("step", type=click.Choice(["fit", "score"]))
+@click.argument("compounds", nargs=-1)
+def main(step: str, compounds: tuple[str, ...]) -> None:
+    """Fit the contexts of the benchmark, or score the forecasts from the stored fits."""
+    try:
+        if step == "fit":
+            fit_all(compounds)
+        else:
+            score_all()
+    except AgmpkError as error:
+        raise click.UsageError(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

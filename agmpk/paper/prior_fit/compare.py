@@ -1,0 +1,278 @@
+"""Priors beside the literature and the cohorts: distances, and every table of the chapter.
+
+The tables are computed once and stored, and the figures of the chapter are drawn from them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
+
+from agmpk.files import write_csv
+from agmpk.paper.prior_fit.candidates import CHANGES, RANGES, SWITCHES
+from agmpk.paper.prior_fit.features import cohort_table, edge_table, rank_table, simulated_table
+from agmpk.paper.prior_fit.trials import (
+    QUANTITIES,
+    be_trials,
+    comparable,
+    horizons,
+    literature,
+    simulated_trials,
+)
+from agmpk.prior import PriorConfig, load_prior
+from agmpk.prior.config import describe
+
+LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
+
+
+def distances(
+    real: NDArray[np.float64],
+    simulated: NDArray[np.float64],
+    weights: NDArray[np.float64] | None = None,
+) -> dict[str, float]:
+    """``wasserstein`` (in the unit of the values), ``ks``, and the shares ``inside_50`` and
+    ``inside_95`` of the real values within the central 50 and 95 % of the simulated ones.
+
+    ``weights`` of the simulated values need not sum to 1; without them all weigh the same.
+    """
+    if weights is None:
+        weights = np.ones(len(simulated))
+    order = np.argsort(simulated)
+    values, share = simulated[order], np.cumsum(weights[order]) / weights.sum()
+    low95, low50, _, high50, high95 = _quantiles(values, share)
+    return {
+        "wasserstein": float(wasserstein_distance(real, simulated, v_weights=weights)),
+        "ks": _ks(np.sort(real), values, share),
+        "inside_50": float(np.mean((real >= low50) & (real <= high50))),
+        "inside_95": float(np.mean((real >= low95) & (real <= high95))),
+    }
+
+
+def _quantiles(values: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
+    return values[np.searchsorted(share, np.array(LEVELS) - 1e-12).clip(max=len(values) - 1)]
+
+
+def _ks(
+    real: NDArray[np.float64], values: NDArray[np.float64], share: NDArray[np.float64]
+) -> float:
+    """Largest distance between the two distribution functions, which change at these points."""
+    at = np.concatenate([real, values])
+    steps = np.concatenate([[0.0], share])
+    simulated = steps[np.searchsorted(values, at, side="right")]
+    return float(np.abs(np.searchsorted(real, at, side="right") / len(real) - simulated).max())
+
+
+def half_sample_intervals(
+    estimate: Mapping[str, float], halves: pd.DataFrame
+) -> dict[str, tuple[float, float]]:
+    """A 95 % interval of each distance from its values on random halves of the real sample.
+
+    A distance of a resampled sample is larger than that of the sample itself, so percentiles of a
+    bootstrap need not hold the estimate. The spread of a distance over halves drawn without
+    replacement is that of the whole sample's (the delete-half jackknife); its middle, which is
+    biased, is not used: the interval is the estimate minus the distances of the halves from their
+    own median. It holds the estimate always, and ends at 0 and, for shares, at 1.
+    """
+    low, middle, high = (halves.quantile(q) for q in (0.025, 0.5, 0.975))
+    found = {}
+    for name, value in estimate.items():
+        ceiling = np.inf if name.startswith("wasserstein") else 1.0
+        ends = value - (high[name] - middle[name]), value + (middle[name] - low[name])
+        found[name] = (max(float(ends[0]), 0.0), min(float(ends[1]), ceiling))
+    return found
+
+
+def agreement(
+    real: pd.DataFrame,
+    simulated: pd.DataFrame,
+    quantities: Iterable[str],
+    clusters: pd.Series | None = None,
+    repeats: int = 200,
+    seed: int = 2026,
+) -> pd.DataFrame:
+    """Distances of real studies from simulated ones of each prior, one row a quantity and prior.
+
+    Args:
+        real: one row a real study, on the scale on which distances are measured; NaN where a
+            study does not give a quantity.
+        simulated: likewise, with a column ``prior``.
+        quantities: the columns to compare.
+        clusters: what is drawn as one when halves of the real studies are drawn (a drug, say);
+            every row by itself where left out.
+        repeats: number of random halves.
+        seed: of the halves.
+
+    Returns:
+        Columns quantity, prior, n, and ``wasserstein`` (in standard deviations of the real
+        values, so that quantities can be averaged), ``ks``, ``inside_50`` and ``inside_95``, each
+        with ``_low`` and ``_high``. The rows "all" are means over the quantities.
+    """
+    quantities = list(quantities)
+    names = np.arange(len(real)) if clusters is None else pd.factorize(clusters)[0]
+    rng, count = np.random.default_rng(seed), int(names.max()) + 1
+    halves = [np.isin(names, rng.permutation(count)[: count // 2]) for _ in range(repeats)]
+    rows = []
+    for prior, group in simulated.groupby("prior", sort=False):
+        estimates, drawn = [], []
+        for quantity in quantities:
+            values = real[quantity].to_numpy(float)
+            there, theirs = np.isfinite(values), group[quantity].dropna().to_numpy(float)
+            unit = values[there].std(ddof=1)
+            values, theirs = values / unit, theirs / unit
+            estimates.append(distances(values[there], theirs))
+            drawn.append(
+                pd.DataFrame(
+                    [distances(values[h & there], theirs) for h in halves if (h & there).any()]
+                )
+            )
+            row = {"quantity": quantity, "prior": prior, "n": int(there.sum())}
+            rows.append(row | _with_intervals(estimates[-1], drawn[-1]))
+        mean = pd.DataFrame(estimates).mean().to_dict()
+        halved = sum(drawn) / len(drawn)
+        rows.append({"quantity": "all", "prior": prior, "n": len(real)})
+        rows[-1] |= _with_intervals(mean, halved)
+    frame = pd.DataFrame(rows)
+    return pd.concat([frame[frame.quantity != "all"], frame[frame.quantity == "all"]])
+
+
+def _with_intervals(estimate: Mapping[str, float], halves: pd.DataFrame) -> dict[str, float]:
+    row = dict(estimate)
+    for name, (low, high) in half_sample_intervals(estimate, halves).items():
+        row |= {f"{name}_low": low, f"{name}_high": high}
+    return row
+
+
+def trial_summaries(
+    priors: Mapping[str, PriorConfig],
+    articles: pd.DataFrame | None = None,
+    blocks: int = 16,
+    seed: int = 2026,
+) -> pd.DataFrame:
+    """Simulated trials of every prior: a column ``prior`` and the quantities, one row a trial.
+
+    ``blocks`` blocks of 64 trials each, at the last sampling times of the articles.
+    """
+    ends = horizons(literature() if articles is None else articles)
+    parts = []
+    for name, config in priors.items():
+        trials = simulated_trials(be_trials(config, ends), seed, blocks)
+        trials = trials[[*QUANTITIES, "t_last"]].dropna()
+        trials.insert(0, "prior", name)
+        parts.append(trials)
+    return pd.concat(parts, ignore_index=True)
+
+
+def band_table(trials: pd.DataFrame, articles: pd.DataFrame) -> pd.DataFrame:
+    """Quantiles (columns q2.5 ... q97.5) of each quantity in every prior and in the literature."""
+    rows = []
+    for quantity, meaning in QUANTITIES.items():
+        sources = dict(list(trials.groupby("prior", sort=False)[quantity]))
+        for source, values in {"literature": articles[quantity], **sources}.items():
+            values = values.dropna()
+            numbers = dict(zip(_names(), np.quantile(values, LEVELS), strict=True))
+            row = {"quantity": quantity, "meaning": meaning, "source": source, "n": len(values)}
+            rows.append(row | numbers)
+    return pd.DataFrame(rows)
+
+
+def distance_table(
+    trials: pd.DataFrame, articles: pd.DataFrame, repeats: int = 200, seed: int = 2026
+) -> pd.DataFrame:
+    """Distances of the literature from every prior, see :func:`agreement`: halves of articles."""
+    simulated = comparable(trials).assign(prior=trials["prior"])
+    return agreement(comparable(articles), simulated, QUANTITIES, None, repeats, seed)
+
+
+def quantile_table(trials: pd.DataFrame, articles: pd.DataFrame, levels: int = 39) -> pd.DataFrame:
+    """Quantile-quantile pairs: columns quantity, prior, level, literature, simulated."""
+    at = np.arange(1, levels + 1) / (levels + 1)
+    parts = []
+    for quantity in QUANTITIES:
+        real = np.quantile(articles[quantity].dropna(), at)
+        for prior, values in trials.groupby("prior", sort=False)[quantity]:
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "quantity": quantity,
+                        "prior": prior,
+                        "level": at,
+                        "literature": real,
+                        "simulated": np.quantile(values, at),
+                    }
+                )
+            )
+    return pd.concat(parts, ignore_index=True)
+
+
+def _names() -> list[str]:
+    return [f"q{100 * level:g}" for level in LEVELS]
+
+
+NAMES = ("paper", "extended", "calibrated", "clinic")
+
+
+def calibration_tables(
+    priors: Mapping[str, PriorConfig] | None = None,
+    blocks: int = 16,
+    studies: int = 128,
+    repeats: int = 200,
+    seed: int = 2027,
+) -> dict[str, pd.DataFrame]:
+    """All tables by name, for the presets of ``NAMES`` unless others are given.
+
+    ``trials`` and ``articles``: the quantities, one row a trial or an article; ``bands``,
+    ``distances``, ``quantiles``: see the functions of that name; ``cohorts``, ``ranks``,
+    ``edges``: see :mod:`agmpk.paper.prior_fit.features`; ``ranges``: see :func:`range_table`.
+    The seed is not that of the fit, so the trials are new ones.
+    """
+    priors = {name: load_prior(name) for name in NAMES} if priors is None else dict(priors)
+    articles = literature()
+    trials = trial_summaries(priors, articles, blocks, seed)
+    cohorts = cohort_table()
+    ranks = rank_table(cohorts, simulated_table(priors, studies, seed))
+    return {
+        "articles": articles.reset_index(),
+        "trials": trials,
+        "bands": band_table(trials, articles),
+        "distances": distance_table(trials, articles, repeats, seed),
+        "quantiles": quantile_table(trials, articles),
+        "cohorts": cohorts,
+        "ranks": ranks,
+        "edges": edge_table(ranks),
+        "ranges": range_table(priors),
+    }
+
+
+def range_table(priors: Mapping[str, PriorConfig]) -> pd.DataFrame:
+    """The quantities that cohorts or literature changed: their range in every prior, and why."""
+    reasons = {change.quantity: change.reason for change in CHANGES}
+    rows = []
+    for path in dict.fromkeys((*reasons, *RANGES, *SWITCHES)):
+        group, name = path.split(".")
+        found = {key: getattr(getattr(config, group), name) for key, config in priors.items()}
+        fitted = path in RANGES or path in SWITCHES
+        rows.append(
+            {"group": group, "quantity": name}
+            | {key: describe(value) for key, value in found.items()}
+            | {"fitted": fitted, "cohorts": reasons.get(path, "")}
+        )
+    return pd.DataFrame(rows)
+
+
+def write_tables(found: Mapping[str, pd.DataFrame], folder: Path) -> None:
+    """One CSV a table, except those that the seed and the literature give again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, frame in found.items():
+        if name not in ("articles", "trials"):
+            numbers = {c: frame[c].map(_short) for c in frame.select_dtypes("float")}
+            write_csv(frame.assign(**numbers), folder / f"{name}.csv")
+
+
+def _short(value: float) -> float:
+    """Five significant digits, which is more than the simulation's noise leaves."""
+    return float(f"{value:.5g}")

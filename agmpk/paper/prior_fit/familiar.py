@@ -1,0 +1,256 @@
+"""The reference of the familiarity check, and what the check notices.
+
+:mod:`agmpk.evaluation.familiar` compares a study with simulated ones by statistics that are kept
+in ``data/calibration/familiar.csv.gz``; they are made here, and so are studies that no prior
+draws: stressed ones, by which the power of the check is measured.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from agmpk.evaluation.familiar import (
+    ALARM,
+    CUT,
+    STATISTICS,
+    Reference,
+    familiarity,
+    kind_number,
+    statistics,
+)
+from agmpk.files import atomic_path, write_csv
+from agmpk.prior import PriorConfig, simulate_block
+from agmpk.prior.table import to_studies
+from agmpk.studies import Individual, Study
+
+PRESET, STUDIES, STRESSED = "clinic", 3072, 192
+SEEDS = {"reference": 2028, "stresses": 2034, "power": 2035}  # three sets of other studies
+
+AS_IS = "as simulated"
+Pair = tuple[Study, Individual]
+
+
+def questions(config: PriorConfig, studies: int, seed: int) -> Iterator[Pair]:
+    """Contexts and targets, with one to four samples shown, of simulated studies.
+
+    Studies with less than two people who have two quantified samples ask nothing.
+    """
+    for number, study in enumerate(_studies(config, studies, seed)):
+        rng = np.random.default_rng([seed, number])
+        ids = [one.id for one in study if len(one.quantifiable()) >= 2]
+        if len(ids) >= 2:
+            target = study[str(rng.choice(ids))]
+            yield study.without(target.id), target.prefix(int(rng.integers(1, 5)))
+
+
+def _studies(config: PriorConfig, studies: int, seed: int) -> Iterator[Study]:
+    """``studies`` simulated studies, block by block so that few are in memory."""
+    block = 0
+    while studies > 0:
+        batch = simulate_block(config, seed, block)
+        yield from to_studies(batch[: min(studies, len(batch))], first=1)
+        studies, block = studies - len(batch), block + 1
+
+
+def reference_table(
+    config: PriorConfig, studies: int = STUDIES, seed: int = SEEDS["reference"]
+) -> pd.DataFrame:
+    """Statistics of simulated questions, one row each, to four significant digits."""
+    rows = [statistics(context, target) for context, target in questions(config, studies, seed)]
+    return pd.DataFrame(rows).map(lambda x: float(f"{x:.4g}"))
+
+
+def _each(study: Study, change: Callable[[Individual, int], Individual]) -> Study:
+    return replace(study, individuals=[change(one, k) for k, one in enumerate(study)])
+
+
+def _copy(one: Individual, **changes: object) -> Individual:
+    kept = {
+        "id": one.id,
+        "times": one.times,
+        "concentrations": one.concentrations,
+        "doses": one.doses,
+        "censored": one.censored,
+    }
+    return Individual(**(kept | changes))  # type: ignore[arg-type]
+
+
+def times_units(factor: float) -> Callable[[Individual, int], Individual]:
+    """Concentrations in a unit that is wrong by a factor."""
+    return lambda one, _: _copy(one, concentrations=one.concentrations * factor)
+
+
+def times_hours(factor: float, every: int = 1) -> Callable[[Individual, int], Individual]:
+    """Times in a unit that is wrong by a factor, of every ``every``-th person."""
+
+    def change(one: Individual, k: int) -> Individual:
+        if k % every:
+            return one
+        doses = [
+            replace(
+                d, time=d.time * factor, duration=d.duration * factor, interval=d.interval * factor
+            )
+            for d in one.doses
+        ]
+        return _copy(one, times=one.times * factor, doses=doses)
+
+    return change
+
+
+def tenfold_doses(every: int) -> Callable[[Individual, int], Individual]:
+    """The amounts of every ``every``-th person written ten times too large."""
+
+    def change(one: Individual, k: int) -> Individual:
+        if k % every:
+            return one
+        return _copy(one, doses=[replace(d, amount=10 * d.amount) for d in one.doses])
+
+    return change
+
+
+def flipped_time(one: Individual, _: int = 0) -> Individual:
+    """The record read backwards: the last sample first."""
+    if not len(one):
+        return one
+    times = np.maximum((one.times[-1] + one.times[0] - one.times)[::-1], 0.0)
+    return _copy(
+        one, times=times, concentrations=one.concentrations[::-1], censored=one.censored[::-1]
+    )
+
+
+def second_peak(one: Individual, _: int = 0) -> Individual:
+    """A second dose as large as the last one, which nobody wrote down, at a third of the way from
+    the peak to the last sample."""
+    t, y = one.times, np.where(one.censored, 0.5, 1.0) * one.concentrations
+    start = one.single_doses()[-1].time
+    late = t > start
+    if late.sum() < 4:
+        return one
+    top = t[late][y[late].argmax()]
+    shift = (top + (t[-1] - top) / 3) - start
+    more = np.interp(t - shift, np.append(start, t[late]), np.append(0.0, y[late]), left=0.0)
+    total = np.where(t > start + shift, one.concentrations + more, one.concentrations)
+    return _copy(one, concentrations=total)
+
+
+def autoinduction(rate: float) -> Callable[[Individual, int], Individual]:
+    """Levels that fall by a factor e^-rate from each dose to the next, at most e^(-6 rate)."""
+
+    def change(one: Individual, _: int) -> Individual:
+        starts = np.array([d.time for d in one.single_doses()])
+        number = (np.searchsorted(starts, one.times, side="left") - 1).clip(0, 6)
+        factor = np.where(one.censored, 1.0, np.exp(-rate * number))
+        return _copy(one, concentrations=one.concentrations * factor)
+
+    return change
+
+
+def _rich(study: Study) -> bool:
+    return float(np.median([len(one.after_dose()) for one in study])) >= 6
+
+
+def _repeated(study: Study) -> bool:
+    """Whether several people were sampled in more than one dosing interval."""
+    several = 0
+    for one in study.after_dose():
+        starts = [d.time for d in one.single_doses()]
+        several += len(np.unique(np.searchsorted(starts, one.times))) > 1
+    return several >= 3
+
+
+STRESSES: Mapping[str, tuple[Callable | None, bool, Callable[[Study], bool] | None]] = {
+    AS_IS: (None, True, None),
+    "concentrations times 1000": (times_units(1e3), True, None),
+    "concentrations by 1000": (times_units(1e-3), True, None),
+    "minutes taken for hours": (times_hours(60.0), True, None),
+    "hours taken for days": (times_hours(24.0), True, None),
+    "days taken for hours": (times_hours(1 / 24), True, None),
+    "days in some people, hours in others": (times_hours(1 / 24, every=3), False, None),
+    "ten-fold doses in a third of the people": (tenfold_doses(3), False, None),
+    "a ten-fold dose in one of ten people": (tenfold_doses(10), False, None),
+    "time that runs backwards": (flipped_time, True, _rich),
+    "a second peak": (second_peak, False, _rich),
+    "levels that fall by a third with each dose": (autoinduction(0.4), False, _repeated),
+    "levels that fall by a half with each dose": (autoinduction(0.7), False, _repeated),
+}
+"""Name -> (change of each person, whether of the target too, which studies it can be seen in)."""
+
+
+def stressed_questions(
+    config: PriorConfig, studies: int, seed: int
+) -> Iterator[tuple[str, Study, Individual]]:
+    """Each question as simulated and under every stress that it can show: (stress, ...)."""
+    for context, target in questions(config, studies, seed):
+        for name, (change, of_target, can_see) in STRESSES.items():
+            if can_see is not None and not can_see(context):
+                continue
+            if change is None:
+                yield name, context, target
+            else:
+                yield name, _each(context, change), change(target, 0) if of_target else target
+
+
+def stress_table(
+    reference: pd.DataFrame,
+    config: PriorConfig,
+    studies: int = STRESSED,
+    seed: int = SEEDS["stresses"],
+) -> pd.DataFrame:
+    """Mean change of the normal scores of all statistics under each stress."""
+    names, asked = list(STATISTICS), stressed_questions(config, studies, seed)
+    found = pd.DataFrame([{"stress": s} | statistics(c, t) for s, c, t in asked])
+    none = pd.DataFrame(columns=["stress", *names])
+    ruler = Reference(reference, none).law(True).ruler
+    kinds = np.array([kind_number(row) for row in found.to_dict("records")])
+    scores = np.nan_to_num(ruler.scaled(found[names].to_numpy(float), kinds)).clip(-CUT, CUT)
+    means = pd.DataFrame(scores, columns=names).groupby(found["stress"], sort=False).mean()
+    moved = means.drop(index=AS_IS) - means.loc[AS_IS]
+    return moved.map(lambda x: float(f"{x:.3g}")).reset_index()
+
+
+def power_table(
+    config: PriorConfig, studies: int = STRESSED, seed: int = SEEDS["power"]
+) -> pd.DataFrame:
+    """How often fresh studies, as simulated and stressed, raise the alarm.
+
+    Columns: stress, studies, alarms (share) and its standard error with the target's samples,
+    ``context`` the share without them, and ``noticed``, the mistake that was named most often.
+    """
+    found: dict[str, list[tuple[bool, bool, str]]] = {name: [] for name in STRESSES}
+    for name, context, target in stressed_questions(config, studies, seed):
+        whole = familiarity(context, target)
+        alone = familiarity(context).p_value < ALARM
+        found[name].append((not whole.familiar, alone, whole.likely))
+    rows = []
+    for name, answers in found.items():
+        alarms, alone, likely = (np.array(x) for x in zip(*answers, strict=True))
+        share, named = float(alarms.mean()), pd.Series(likely[alarms]).value_counts()
+        rows.append(
+            {
+                "stress": name,
+                "studies": len(answers),
+                "alarms": share,
+                "error": np.sqrt(share * (1 - share) / len(answers)),
+                "context": float(alone.mean()),
+                "noticed": named.index[0] if len(named) else "",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def write_familiar(config: PriorConfig, folder: Path, studies: int = STUDIES) -> pd.DataFrame:
+    """Write ``familiar.csv.gz``, ``familiar_stresses.csv`` and, measured with the two,
+    ``familiar_power.csv`` into ``folder``; returns the last."""
+    reference = reference_table(config, studies)
+    with atomic_path(folder / "familiar.csv.gz") as temporary:
+        packed = {"method": "gzip", "compresslevel": 9, "mtime": 0}  # the same bytes every time
+        reference.to_csv(temporary, index=False, compression=packed, lineterminator="\n")
+    write_csv(stress_table(reference, config), folder / "familiar_stresses.csv")
+    power = power_table(config)
+    write_csv(power.round(4), folder / "familiar_power.csv")
+    return power

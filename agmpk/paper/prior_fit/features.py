@@ -1,0 +1,307 @@
+"""Simulated studies beside the real development cohorts, feature by feature.
+
+Features of the curves and of the sampling design of one study, real or simulated: one code for
+both.  Every spread is an SD between individuals of a natural logarithm, so 0.3 is a %CV of about
+30.  A cohort is compared with simulated studies of its kind: oral or intravenous, drug or
+metabolite, single dose.  The 20 compounds of the benchmark take no part in it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from agmpk.evaluation import development_studies
+from agmpk.evaluation.exposure import curve_spread
+from agmpk.evaluation.nca import nca
+from agmpk.paper.prior_fit.trials import PLAIN_DOSING, known
+from agmpk.paths import data_path
+from agmpk.prior import PriorConfig, simulate
+from agmpk.prior.table import to_studies
+from agmpk.studies import Individual, Study
+
+FEATURES = {
+    "sd_cmax": "SD of ln Cmax",
+    "sd_tmax": "SD of ln Tmax",
+    "sd_slope": "SD of ln terminal slope",
+    "sd_early": "SD of ln early partial AUC",
+    "sd_late": "SD of ln late partial AUC",
+    "r_cmax_slope": "correlation of ln Cmax and ln terminal slope",
+    "r_cmax_tmax": "correlation of ln Cmax and ln Tmax",
+    "r_late_slope": "correlation of ln late AUC and ln terminal slope",
+    "r_early_late": "correlation of ln early and ln late AUC",
+    "level": "SD of the level of log-curves",
+    "shape": "RMS difference in shape of log-curves",
+    "level_share": "share of the level in the variance of log-curves",
+    "noise": "roughness of single log-curves (SD)",
+}
+"""What is compared, and how to write it on an axis."""
+
+PEOPLE = 4
+"""Individuals that a spread or a correlation needs at least."""
+
+
+def curve_features(study: Study) -> dict[str, float]:
+    """The features of :data:`FEATURES` of a single-dose study; NaN where it says too little."""
+    people = [one for one in study.after_dose() if len(one) >= 4]
+    values = individual_features(people)
+    spread = curve_spread(study)
+    total = spread["level"] ** 2 + spread["shape"] ** 2
+    out = {f"sd_{name}": _sd(values[name]) for name in ("cmax", "tmax", "slope", "early", "late")}
+    for pair in ("cmax_slope", "cmax_tmax", "late_slope", "early_late"):
+        first, second = pair.split("_")
+        out[f"r_{pair}"] = _correlation(values[first], values[second])
+    out |= {
+        "level": spread["level"],
+        "shape": spread["shape"],
+        "level_share": spread["level"] ** 2 / total if total > 0 else np.nan,
+        "noise": roughness(people),
+    }
+    return {name: out[name] for name in FEATURES}
+
+
+def individual_features(people: list[Individual]) -> pd.DataFrame:
+    """One row an individual: ln of dose-normalized Cmax, Tmax, terminal slope, early and late AUC.
+
+    Early and late meet at the median time at which half of an individual's AUC has passed, and end
+    at the earliest last sample; both parts are NaN where an individual starts after the former.
+    """
+    rows = []
+    areas = [cumulative_area(one) for one in people]
+    half = [np.interp(0.5 * a[-1], a, one.times) for one, a in zip(people, areas, strict=True)]
+    split = float(np.median(half)) if half else np.nan
+    end = min((one.times[-1] for one in people), default=np.nan)
+    for one, area in zip(people, areas, strict=True):
+        dose = sum(d.amount for d in one.single_doses())
+        found = nca(one.times, one.concentrations / dose)
+        at_split, at_end = np.interp([split, end], one.times, area / dose)
+        rows.append(
+            {
+                "cmax": found["Cmax"],
+                "tmax": found["Tmax"],
+                "slope": found["lambda_z"],
+                "early": at_split if at_split > 0 else np.nan,
+                "late": at_end - at_split if at_end > at_split > 0 else np.nan,
+            }
+        )
+    return np.log(pd.DataFrame(rows, columns=["cmax", "tmax", "slope", "early", "late"]))
+
+
+def cumulative_area(one: Individual) -> NDArray[np.float64]:
+    """Area from the first sample to each sample, float64[T], by trapezoids."""
+    y, t = one.concentrations, one.times
+    return np.concatenate([[0.0], np.cumsum(np.diff(t) * (y[1:] + y[:-1]) / 2)])
+
+
+def roughness(people: list[Individual]) -> float:
+    """SD of the noise of single samples, from how far each leaves the line between its neighbours.
+
+    The study's mean log-curve is taken away first, so that a curvature that all share does not
+    count.  The residual of a sample between its neighbours at weights a and 1 - a has
+    sqrt(1 + a^2 + (1 - a)^2) times the noise's SD; the median absolute value is scaled as of a
+    normal law, so that single outliers do not matter.  What remains is an upper bound of the
+    assay's error: individual curves also differ in curvature.
+    """
+    if len(people) < PEOPLE:
+        return np.nan
+    grid = np.unique(np.concatenate([one.times for one in people]))
+    logs = [np.log(one.concentrations) for one in people]
+    curves = np.array(
+        [
+            np.interp(grid, one.times, y, left=np.nan, right=np.nan)
+            for one, y in zip(people, logs, strict=True)
+        ]
+    )
+    # Each curve is centred on the others at the times it covers, not on who happens to be there.
+    seen = np.isfinite(curves)
+    levels = np.array([np.mean(row[ok]) for row, ok in zip(curves, seen, strict=True)])
+    mean = np.nanmean(curves - levels[:, None], axis=0)
+    residuals = []
+    for one, y in zip(people, logs, strict=True):
+        t, d = one.times, y - np.interp(one.times, grid, mean)
+        a = (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
+        rest = d[1:-1] - (1 - a) * d[:-2] - a * d[2:]
+        residuals.append(rest / np.sqrt(1 + a**2 + (1 - a) ** 2))
+    # One curve in n is part of the mean it is compared with.
+    n = len(people)
+    return float(np.median(np.abs(np.concatenate(residuals))) / 0.6745 * np.sqrt(n / (n - 1)))
+
+
+def _sd(values: pd.Series) -> float:
+    return float(values.std(ddof=1)) if values.notna().sum() >= PEOPLE else np.nan
+
+
+def _correlation(first: pd.Series, second: pd.Series) -> float:
+    both = first.notna() & second.notna()
+    if both.sum() < PEOPLE or min(first[both].std(), second[both].std()) < 1e-9:
+        return np.nan
+    return float(first[both].corr(second[both]))
+
+
+DESIGN_FEATURES = {
+    "individuals": "individuals",
+    "samples": "samples per individual",
+    "first_per_tmax": "first sample / Tmax",
+    "before_peak": "samples before the peak",
+    "last_per_half_life": "last sample / half-life",
+    "fall": "ln(Cmax / last concentration)",
+    "early_share": "share of samples in the first quarter of the time",
+    "shared": "share of samples at times that somebody else has",
+    "dose_spread": "SD of ln dose",
+}
+"""What is compared, and how to write it on an axis."""
+
+
+def design_features(study: Study) -> dict[str, float]:
+    """Medians over the individuals with four or more quantified samples; NaN if there are none."""
+    people = [one for one in study.after_dose() if len(one) >= 4]
+    if not people:
+        return dict.fromkeys(DESIGN_FEATURES, np.nan)
+    rows = []
+    for one in people:
+        found = nca(one.times, one.concentrations)
+        rows.append(
+            (
+                len(one),
+                one.times[0] / found["Tmax"],
+                int(np.argmax(one.concentrations)),
+                one.times[-1] / found["t_half"],
+                np.log(found["Cmax"] / one.concentrations[-1]),
+                np.mean(one.times <= one.times[-1] / 4),
+            )
+        )
+    with warnings.catch_warnings():
+        # A study in which no curve falls has no half-life, and its median is NaN.
+        warnings.simplefilter("ignore", RuntimeWarning)
+        samples, first, before, last, fall, early = np.nanmedian(np.array(rows, float), axis=0)
+    doses = np.log([sum(d.amount for d in one.single_doses()) for one in people])
+    return {
+        "individuals": float(len(study)),
+        "samples": samples,
+        "first_per_tmax": first,
+        "before_peak": before,
+        "last_per_half_life": last,
+        "fall": fall,
+        "early_share": early,
+        "shared": shared_times([one.times for one in people]),
+        "dose_spread": float(np.std(doses, ddof=1)) if len(people) > 1 else 0.0,
+    }
+
+
+def shared_times(times: list[np.ndarray]) -> float:
+    """The share of samples taken at a time (to the minute) that another individual has as well."""
+    minutes = np.round(np.concatenate(times) * 60).astype(int)
+    _, inverse, counts = np.unique(minutes, return_inverse=True, return_counts=True)
+    return float(np.mean(counts[inverse] > 1))
+
+
+ALL_FEATURES = {**FEATURES, **DESIGN_FEATURES}
+# Doses per kg and arms stay: the cohorts have both.
+SINGLE_DOSES = {
+    name: value
+    for name, value in PLAIN_DOSING.items()
+    if name not in ("same_dose_probability", "per_kg_probability", "arms_probability")
+}
+PEOPLE_OF_A_STUDY = tuple(range(4, 25))
+KINDS = {
+    "oral": {"oral": True, "metabolite": False},
+    "oral metabolite": {"oral": True, "metabolite": True},
+    "intravenous": {"oral": False, "metabolite": False},
+}
+
+
+def features(study: Study) -> dict[str, float]:
+    """Curve and design features of one study."""
+    return curve_features(study) | design_features(study)
+
+
+def cohort_table() -> pd.DataFrame:
+    """One row a development cohort: ``cohort``, ``kind`` (see ``KINDS``) and its features."""
+    catalogue = pd.read_csv(data_path("development", "cohorts.csv"), index_col="cohort")
+    rows = []
+    for name, study in development_studies().items():
+        oral = catalogue.loc[name, "route"] == "oral"
+        metabolite = catalogue.loc[name, "kind"] == "metabolite"
+        kind = "intravenous" if not oral else "oral metabolite" if metabolite else "oral"
+        rows.append({"cohort": name, "kind": kind} | features(study))
+    return pd.DataFrame(rows)
+
+
+def simulated_table(
+    priors: Mapping[str, PriorConfig], studies: int = 256, seed: int = 2026
+) -> pd.DataFrame:
+    """One row a simulated study: ``prior``, ``kind`` and its features; ``studies`` of each kind."""
+    rows = []
+    for name, config in priors.items():
+        for kind, is_a in KINDS.items():
+            if is_a["metabolite"] and not config.metabolite.probability:
+                continue
+            only = known(
+                config,
+                dosing=SINGLE_DOSES | {"oral_probability": float(is_a["oral"])},
+                metabolite={"probability": float(is_a["metabolite"])},
+                design=_rich(config),
+            )
+            for study in to_studies(simulate(only, studies, seed)):
+                rows.append({"prior": name, "kind": kind} | features(study))
+    return pd.DataFrame(rows)
+
+
+def _rich(config: PriorConfig) -> dict[str, object]:
+    """Design of rich studies of up to two dozen people, of a prior that draws others besides."""
+    if not any(config.design.caps):
+        return {}
+    off = ("sparse_probability", "sparse_large_probability", "thin_probability")
+    return {"caps": (0,), "individuals": PEOPLE_OF_A_STUDY} | dict.fromkeys(off, 0.0)
+
+
+def rank_table(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
+    """The place of every cohort in every prior, one row a cohort, prior and feature.
+
+    Columns: cohort, kind, prior, feature, meaning, real, q5, q50, q95 and ``rank``: the share of
+    simulated studies of that kind below the real value (ties count half).
+    """
+    rows = []
+    for (prior, kind), group in simulated.groupby(["prior", "kind"], sort=False):
+        for _, cohort in real[real["kind"] == kind].iterrows():
+            for feature, meaning in ALL_FEATURES.items():
+                values, value = group[feature].dropna().to_numpy(float), cohort[feature]
+                if not len(values) or not np.isfinite(value):
+                    continue
+                low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
+                rows.append(
+                    {
+                        "cohort": cohort["cohort"],
+                        "kind": kind,
+                        "prior": prior,
+                        "feature": feature,
+                        "meaning": meaning,
+                        "real": float(value),
+                        "q5": low,
+                        "q50": middle,
+                        "q95": high,
+                        "rank": float(np.mean(values < value) + 0.5 * np.mean(values == value)),
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def edge_table(ranks: pd.DataFrame) -> pd.DataFrame:
+    """How often real cohorts lie at the edge, one row a feature and prior.
+
+    Columns: cohorts, ``outside`` (number outside the central 90 %), ``low`` and ``high`` (of
+    these, below and above) and ``mean_rank``, 0.5 where the prior is centred on the cohorts.
+    """
+    frame = ranks.assign(low=ranks["rank"] < 0.05, high=ranks["rank"] > 0.95)
+    table = frame.groupby(["feature", "meaning", "prior"], sort=False).agg(
+        cohorts=("rank", "size"),
+        low=("low", "sum"),
+        high=("high", "sum"),
+        mean_rank=("rank", "mean"),
+    )
+    table.insert(1, "outside", table["low"] + table["high"])
+    return table.reset_index()

@@ -1,0 +1,336 @@
+"""Fit the ranges of the ``calibrated`` preset to the literature.
+
+The procedure:
+
+1. start from ``extended`` with the changes that the development cohorts ask for
+   (:mod:`agmpk.paper.prior_fit.candidates`);
+2. stretch the ranges that the literature can speak about to their outer limits, and simulate a
+   pool of bioequivalence trials from that broad prior, with the hyper-parameters of each trial;
+3. weight the pool for any candidate in place of simulating it, and move one end of one range at a
+   time while that lowers the objective: the sum of the Wasserstein distances of all quantities in
+   units of the literature's standard deviation, plus ``PENALTY`` times the share by which the
+   literature inside the prior's 95 % range falls short of 95 %;
+4. an end moves inwards by no more than a quarter of its range, and some do not at all
+   (:mod:`agmpk.paper.prior_fit.candidates`): the prior must also serve what the literature does
+   not show.
+
+The 20 compounds of the benchmark take no part in it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+import agmpk.prior
+from agmpk.errors import AgmpkError
+from agmpk.files import atomic_path, sha256
+from agmpk.paper.prior_fit.candidates import (
+    GAINED,
+    KEPT,
+    RANGES,
+    SWITCHES,
+    Limits,
+    broadened,
+    effective_size,
+    get,
+    importance_weights,
+    moved,
+    put,
+    rounded,
+)
+from agmpk.paper.prior_fit.compare import distances
+from agmpk.paper.prior_fit.trials import QUANTITIES, be_trials, comparable, horizons, trial_block
+from agmpk.prior import PriorConfig
+from agmpk.prior.laws import Law
+
+COVERAGE, PENALTY = 0.95, 4.0
+"""Share of the literature that the prior's 95 % range should hold, and a shortfall's price."""
+
+THINNEST, FEWEST = 0.01, 20.0
+"""A candidate is trusted with this share of the pool's trials in effect, and this many of them."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """The fitted prior; the objective and the effective number of trials at start and end."""
+
+    config: PriorConfig
+    objective: tuple[float, float]
+    effective: tuple[float, float]
+
+
+def fit(
+    start: PriorConfig,
+    articles: pd.DataFrame,
+    seed: int,
+    folder: Path,
+    blocks: int = 224,
+    ranges: Mapping[str, Limits] = RANGES,
+    switches: Sequence[str] = SWITCHES,
+    progress: bool = False,
+) -> FitResult:
+    """The prior ``calibrated`` from ``start``, by the procedure above.
+
+    ``articles`` is the table of :func:`agmpk.paper.prior_fit.trials.literature`; ``blocks`` blocks
+    of 64 trials make the pool, which is kept in ``folder``, so that an interrupted fit goes on
+    where it was.  The same seed gives the same ranges.
+
+    Raises
+    ------
+    AgmpkError
+        If the pool leaves too few effective trials for the starting prior.
+    """
+    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches, progress)
+    objective = Objective(pool, articles, chances)
+    unmoved = {path: get(start, path) for path in (*ranges, *switches)}
+    before = objective(unmoved)
+    if not np.isfinite(before):
+        raise AgmpkError(
+            f"{len(pool)} simulated trials leave too few effective ones for the starting "
+            "prior; simulate more blocks."
+        )
+    found, after = coordinate_search(start, objective, ranges, switches)
+    config = put(start, {k: _rounded(v) for k, v in found.items()}).replace(name="calibrated")
+    effective = tuple(effective_size(objective.weights(c)) for c in (unmoved, found))
+    return FitResult(config, (before, after), effective)
+
+
+def broad_pool(
+    start: PriorConfig,
+    articles: pd.DataFrame,
+    seed: int,
+    folder: Path,
+    blocks: int,
+    ranges: Mapping[str, Limits] = RANGES,
+    switches: Sequence[str] = SWITCHES,
+    progress: bool = False,
+) -> tuple[pd.DataFrame, dict[str, float]]:
+    """The pool of trials of step 2, and the chances of its switches."""
+    broad = be_trials(broadened(start, ranges), horizons(articles))
+    chances = {path: float(get(start, path)) for path in switches}
+    return trial_pool(broad, chances, seed, blocks, folder, progress), chances
+
+
+def held_out(
+    start: PriorConfig,
+    articles: pd.DataFrame,
+    seed: int,
+    folder: Path,
+    blocks: int = 224,
+    splits: int = 4,
+    ranges: Mapping[str, Limits] = RANGES,
+    switches: Sequence[str] = SWITCHES,
+) -> pd.DataFrame:
+    """The fit on halves of the articles, judged on the other half: what it is worth on new ones.
+
+    Args:
+        start, articles, seed, folder, blocks, ranges, switches: as for :func:`fit`; the pool is the
+            same one.
+        splits: random splits; each gives two rows, one for either half as the fitted one.
+
+    Returns:
+        Columns split, articles (of the held-out half), and the objective ``fitted_before``,
+        ``fitted_after``, ``held_out_before`` and ``held_out_after``.
+    """
+    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches)
+    unmoved = {path: get(start, path) for path in (*ranges, *switches)}
+    rng, rows = np.random.default_rng(seed), []
+    for split in range(splits):
+        first = np.isin(np.arange(len(articles)), rng.permutation(len(articles))[::2])
+        for mine in (first, ~first):
+            fitted, other = (Objective(pool, articles[part], chances) for part in (mine, ~mine))
+            found, after = coordinate_search(start, fitted, ranges, switches)
+            rows.append(
+                {
+                    "split": split + 1,
+                    "articles": int((~mine).sum()),
+                    "fitted_before": fitted(unmoved),
+                    "fitted_after": after,
+                    "held_out_before": other(unmoved),
+                    "held_out_after": other(found),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+class Objective:
+    """The summed distances of a candidate, see step 3; infinite where the pool is too thin."""
+
+    def __init__(
+        self,
+        pool: pd.DataFrame,
+        articles: pd.DataFrame,
+        chances: Mapping[str, float],
+    ) -> None:
+        values = comparable(pool)
+        keep = values.notna().all(axis=1)
+        self.pool, self.values = pool[keep], values[keep].to_numpy(float).T
+        self.chances, self.smallest = chances, max(FEWEST, THINNEST * len(pool))
+        real = [comparable(articles)[q].dropna().to_numpy(float) for q in QUANTITIES]
+        self.units = [one.std(ddof=1) for one in real]
+        self.real = [one / unit for one, unit in zip(real, self.units, strict=True)]
+
+    def weights(self, candidate: Candidate) -> NDArray[np.float64]:
+        """Importance weights of the pool's trials."""
+        return importance_weights(self.pool, candidate, self.chances)
+
+    def __call__(self, candidate: Candidate) -> float:
+        weights = self.weights(candidate)
+        if effective_size(weights) < self.smallest:
+            return np.inf
+        chosen = weights > 0
+        total = 0.0
+        for real, values, unit in zip(self.real, self.values, self.units, strict=True):
+            found = distances(real, values[chosen] / unit, weights[chosen])
+            total += found["wasserstein"] + PENALTY * max(0.0, COVERAGE - found["inside_95"])
+        return total
+
+
+def _rounded(value: Law | float) -> Law | float:
+    return rounded(value) if isinstance(value, Law) else round(value, 3)
+
+
+Candidate = Mapping[str, Law | float]
+
+STEPS = (0.2, 0.1, 0.05)
+"""Step sizes, as shares of the starting widths (and of 1 for a probability), tried in turn."""
+
+GAIN = 0.02
+"""A move has to lower the objective by this much: what the data do not ask for stays put."""
+
+
+def coordinate_search(
+    start: PriorConfig,
+    objective: Callable[[Candidate], float],
+    ranges: Mapping[str, Limits],
+    switches: Sequence[str],
+) -> tuple[dict[str, Law | float], float]:
+    """The candidate of the lowest objective that single moves of one end at a time lead to.
+
+    Coordinates are visited in a fixed order, and the first improving direction of each is taken,
+    so the result is the same on every machine.  Returns the candidate and its objective.
+    """
+    moves = {(path, side): 0.0 for path in ranges for side in ("low", "high")}
+    moves |= {(path, "probability"): 0.0 for path in switches}
+    best = objective(candidate(start, moves))
+    for step in STEPS:
+        improved = True
+        while improved:
+            improved = False
+            for key in moves:
+                for shift in (step, -step):
+                    trial = {**moves, key: moves[key] + shift}
+                    if not allowed(start, key, trial[key], ranges):
+                        continue
+                    value = objective(candidate(start, trial))
+                    if value < best - GAIN:
+                        moves, best, improved = trial, value, True
+                        break
+    return candidate(start, moves), best
+
+
+def candidate(start: PriorConfig, moves: Mapping[tuple[str, str], float]) -> dict[str, Law | float]:
+    """Laws and probabilities after the given moves (outwards positive)."""
+    found: dict[str, Law | float] = {}
+    for path, side in moves:
+        value = get(start, path)
+        if side == "probability":
+            found[path] = value + moves[path, side]
+        elif isinstance(value, Law):
+            found[path] = moved(value, moves[path, "low"], moves[path, "high"])
+    return found
+
+
+def allowed(
+    start: PriorConfig, key: tuple[str, str], move: float, ranges: Mapping[str, Limits]
+) -> bool:
+    """Whether a move stays within the limits of its range or switch."""
+    path, side = key
+    tiny = 1e-9
+    if side == "probability":
+        p = get(start, path)
+        return KEPT * p - tiny <= p + move <= min(1.0, p + GAINED) + tiny
+    limits = ranges[path]
+    trim = limits.trim_low if side == "low" else limits.trim_high
+    return -trim - tiny <= move <= limits.reach + tiny
+
+
+def trial_pool(
+    config: PriorConfig,
+    switches: Mapping[str, float],
+    seed: int,
+    blocks: int,
+    folder: Path,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """``blocks`` blocks of trials from ``config``; blocks already in ``folder`` are read.
+
+    ``switches`` maps "group.quantity" of a probability to the chance that a block has it at 1
+    (else 0); the columns of that name hold 0 or 1.  The files are named by a digest of everything
+    that made them, code included, so a changed prior or seed never meets an old block.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = []
+    for block in tqdm(range(blocks), desc="trials", disable=not progress):
+        chosen = switch_settings(switches, seed, block)
+        path = folder / f"{_digest(config, chosen, seed, block)}.csv"
+        if not path.is_file():
+            trials = trial_block(put(config, chosen), seed, block).assign(**chosen)
+            with atomic_path(path) as temporary:
+                trials.to_csv(temporary, index=False, float_format="%.8g")
+        parts.append(pd.read_csv(path))
+    return pd.concat(parts, ignore_index=True)
+
+
+def switch_settings(switches: Mapping[str, float], seed: int, block: int) -> dict[str, float]:
+    """0 or 1 for every switch of a block."""
+    rng = np.random.default_rng([seed, block, 1])
+    return {name: float(rng.random() < chance) for name, chance in switches.items()}
+
+
+def _digest(config: PriorConfig, chosen: Mapping[str, float], seed: int, block: int) -> str:
+    made_from = [config.to_dict(), dict(chosen), seed, block, _code()]
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
+
+
+@lru_cache
+def _code() -> list[str]:
+    """Digests of the code that makes a block: the simulator and the summaries."""
+    folders = [Path(agmpk.prior.__file__).parent, Path(__file__).parent]
+    files = [folders[0].glob("*.py"), [folders[1] / f"{n}.py" for n in ("candidates", "trials")]]
+    return [sha256(path) for group in files for path in sorted(group)]
+
+
+def preset_text(config: PriorConfig, comments: list[str]) -> str:
+    """The YAML of a preset, one quantity a line, below ``comments``."""
+    lines = [f"# {line}".rstrip() for line in comments]
+    for name, value in config.to_dict().items():
+        if isinstance(value, dict):
+            lines.append(f"{name}:")
+            lines += [f"  {key}: {_flow(one)}" for key, one in value.items()]
+        else:
+            lines.append(f"{name}: {_flow(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:
+    """Write the preset, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(preset_text(config, comments), encoding="utf-8")
+
+
+def _flow(value: Any) -> str:
+    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+    return text.removesuffix("...\n").strip()

@@ -1,0 +1,280 @@
+"""Priors beside the published population models of ``data/poppk``.
+
+Two comparisons. *Parameters*: typical values and between-subject SDs as the models state them,
+beside those of the studies that a prior draws. A fitted SD of ka also absorbs lags and late or
+split absorption, so the fair comparison of absorption is that of *curves*: single-dose studies
+simulated from the models and from the prior, reduced by one code to the spread of Tmax, half-lives,
+clearances, shapes and noise; real cohorts and bioequivalence trials can be reduced in the same way.
+
+The drugs of ``choosing`` served to choose the ranges of ``clinic``; those of ``reporting`` are the
+held-out part. Shapes: S studies, I individuals.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+import torch
+
+from agmpk.evaluation import development_studies
+from agmpk.evaluation.nca import nca
+from agmpk.paper.prior_fit.compare import agreement
+from agmpk.paper.prior_fit.features import FEATURES, curve_features
+from agmpk.paper.prior_fit.trials import rich_trials
+from agmpk.paper.published_curves import model_table, published_models
+from agmpk.paper.published_models import draw_study, split_table
+from agmpk.prior import PriorConfig, simulate
+from agmpk.prior.laws import Streams
+from agmpk.prior.parameters import slowest_rate
+from agmpk.prior.simulate import BLOCK, draw_trial
+from agmpk.prior.table import to_studies
+from agmpk.studies import Study, conversion_factor
+
+PEOPLE = 24  # of a simulated study
+LN2 = math.log(2)
+
+PARAMETERS = {
+    "ln_CL": "ln CL [L/h]",
+    "ln_V": "ln V [L]",
+    "ln_half_life": "ln terminal half-life [h]",
+    "ln_V_per_CL": "ln (ln 2 V/CL) [h]",
+    "ln_ka": "ln ka [1/h]",
+    "ln_absorption": "ln mean absorption time [h]",
+    "sd_CL": "SD of ln CL (apparent)",
+    "sd_V": "SD of ln V (apparent)",
+    "sd_ka": "SD of ln ka",
+    "sd_exchange": "SD of ln exchange rates",
+    "residual": "relative residual error (SD)",
+}
+"""Typical values and SDs: what is compared, and how to write it on an axis."""
+
+LOGGED = ("sd_CL", "sd_V", "sd_ka", "sd_exchange", "residual")
+
+CURVES = {
+    "clearance": "ln dose/AUC [L/h]",
+    "half_life": "ln half-life [h]",
+    "tmax": "ln Tmax [h], oral",
+} | {name: FEATURES[name] for name in ("sd_cmax", "sd_tmax", "sd_slope", "level", "shape", "noise")}
+"""Quantities of single-dose curves, of published models, priors and real cohorts alike."""
+
+SHARES = (
+    "oral", "lag", "transit chain", "zero-order input", "1 compartment", "2 compartments",
+    "3 compartments", "saturable elimination", "ka below CL/V",
+)  # fmt: skip
+
+
+def published_parameters() -> pd.DataFrame:
+    """Return ``PARAMETERS`` as the models state them: one row a model, with ``drug`` and ``split``.
+
+    SDs include the one between occasions where it is given: a cohort seen once shows both.
+    """
+    t = model_table()
+    half = [_terminal(m.typical) for m in published_models()]
+    total = {n: np.hypot(t[f"om_{n}"], t[f"iov_{n}"].fillna(0.0)) for n in ("CL", "V", "ka")}
+    chains = (t.tlag_h.fillna(0) + t.duration_h.fillna(0) / 2 + t.mtt_h.fillna(0)) + (
+        1 / t.ka_per_h
+    ).fillna(0)
+    frame = pd.DataFrame(
+        {
+            "drug": t.drug,
+            "ln_CL": np.log(t.CL_L_h),
+            "ln_V": np.log(t.V_L),
+            "ln_half_life": np.log(half),
+            "ln_V_per_CL": np.log(LN2 * t.V_L / t.CL_L_h),
+            "ln_ka": np.log(t.ka_per_h),
+            "ln_absorption": np.log(chains.where(chains > 0)),
+            "sd_CL": total["CL"],
+            "sd_V": total["V"],
+            "sd_ka": total["ka"],
+            "sd_exchange": np.hypot(t.om_Q, t.om_V2),
+            "residual": t.log_add_sd.fillna(t.prop_sd),
+        }
+    )
+    return frame.merge(split_table(), on="drug")
+
+
+def _terminal(v: Mapping[str, float]) -> float:
+    """Terminal half-life [h] of typical values."""
+    pairs = [(Q, W) for Q, W in (("Q", "V2"), ("Q2", "V3")) if W in v]
+    out = torch.tensor([[v[Q] / v["V"] for Q, _ in pairs] or [0.0]], dtype=torch.float64)
+    back = torch.tensor([[v[Q] / v[W] for Q, W in pairs] or [1.0]], dtype=torch.float64)
+    ke = torch.tensor([v["CL"] / v["V"]], dtype=torch.float64)
+    return float(LN2 / slowest_rate(ke, out, back)[0])
+
+
+def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> pd.DataFrame:
+    """Return ``PARAMETERS`` of ``blocks`` blocks of studies of a prior, and their ``SHARES``.
+
+    Nothing is solved: parameters are drawn, and SDs taken over many people of each study.
+    """
+    people = rich_trials(config, 4 * PEOPLE, 4, oral=config.dosing.oral_probability)
+    parts = []
+    for block in range(blocks):
+        streams = Streams(seed, block)
+        trial = draw_trial(people, streams)
+        p, oral = trial.parameters, trial.doses.oral[..., 0].any(1)
+        there = p.exchange[:, 0]
+        k_out = p.typical.k_out.exp() * there
+        # Apparent values of oral drugs carry the spread of F.
+        F = torch.where(oral[:, None], p.F, 0.0)
+        chain = torch.where(p.transits[:, None] > 0, p.transits[:, None] / p.ktr.exp(), 0.0)
+        mean_time = p.lag + p.zero_part * p.zero_duration / 2 + chain + 1 / p.ka.exp()
+        exchange = torch.where(there, p.k_out.std(1), torch.nan)
+        law = config.assay.proportional
+        noise = law.draw((BLOCK,), streams("residual of the comparison"))
+        half = LN2 / slowest_rate(p.typical.ke.exp(), k_out, p.typical.k_in.exp())
+        frame = {
+            "ln_CL": p.typical.ke + p.typical.V,
+            "ln_V": p.typical.V,
+            "ln_half_life": half.log(),
+            "ln_V_per_CL": math.log(LN2) - p.typical.ke,
+            "ln_ka": torch.where(oral, p.typical.ka, torch.nan),
+            "ln_absorption": torch.where(oral, mean_time.median(1).values.log(), torch.nan),
+            "sd_CL": (p.ke + p.V - F).std(1),
+            "sd_V": (p.V - F).std(1),
+            "sd_ka": torch.where(oral, p.ka.std(1), torch.nan),
+            "sd_exchange": exchange.nanmean(1) if exchange.shape[1] else oral * torch.nan,
+            "residual": noise,
+            "oral": oral,
+            "lag": torch.where(oral, (p.lag > 0).any(1).double(), torch.nan),
+            "transit chain": torch.where(oral, (p.transits > 0).double(), torch.nan),
+            "zero-order input": torch.where(oral, (p.zero_duration > 0).any(1).double(), torch.nan),
+            "saturable elimination": torch.isfinite(p.saturation),
+            "ka below CL/V": torch.where(oral, (p.typical.ka < p.typical.ke).double(), torch.nan),
+        }
+        compartments = 1 + there.sum(1)
+        frame |= {SHARES[3 + n]: compartments == n for n in (1, 2, 3)}
+        parts.append(pd.DataFrame({k: v.double().numpy() for k, v in frame.items()}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def share_table(drawn: pd.DataFrame) -> pd.DataFrame:
+    """Shares of kinds of models, columns share, published (all 60) and one for each prior.
+
+    ``drawn``: rows of :func:`prior_parameters` with a column ``prior``. Of absorption, the shares
+    are of oral drugs; "ka below CL/V" of those with a ka.
+    """
+    t = model_table()
+    oral = t.absorption != "none"
+    ka = t.ka_per_h.notna()
+    published = {
+        "oral": oral.mean(),
+        "lag": t[oral].tlag_h.notna().mean(),
+        "transit chain": (t[oral].absorption == "transit").mean(),
+        "zero-order input": t[oral].absorption.isin(["zero_order", "mixed"]).mean(),
+        **{SHARES[3 + n]: (t.n_compartments == n).mean() for n in (1, 2, 3)},
+        "saturable elimination": (t.elimination != "linear").mean(),
+        "ka below CL/V": (t.ka_per_h < t.CL_L_h / t.V_L)[ka].mean(),
+    }
+    table = pd.DataFrame({"share": SHARES, "published": [published[name] for name in SHARES]})
+    for prior, group in drawn.groupby("prior", sort=False):
+        table[prior] = [group[name].mean() for name in SHARES]
+    return table
+
+
+def quantile_rows(published: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
+    """5, 50 and 95 % of each parameter: of the published models and of every prior."""
+    sources = {"published": published, **dict(list(drawn.groupby("prior", sort=False)))}
+    rows = []
+    for name, meaning in PARAMETERS.items():
+        for source, frame in sources.items():
+            values = frame[name].dropna()
+            q5, q50, q95 = values.quantile([0.05, 0.5, 0.95])
+            row = {"quantity": name, "meaning": meaning, "source": source, "n": len(values)}
+            rows.append(row | {"q5": q5, "q50": q50, "q95": q95})
+    return pd.DataFrame(rows)
+
+
+def curve_row(study: Study) -> dict[str, float]:
+    """Return ``CURVES`` of one study of single doses, real or simulated; NaN where unknown."""
+    found = {name: value for name, value in curve_features(study).items() if name in CURVES}
+    people = [one for one in study.after_dose() if len(one) >= 4]
+    per_kg = study.units.dose.endswith("/kg")
+    to_mg = conversion_factor(study.units.dose, "mg/kg" if per_kg else "mg")
+    to_mg_per_l = conversion_factor(study.units.concentration, "mg/L")
+    rows = []
+    for one in people:
+        dose = one.doses[0].amount * to_mg * (70.0 if per_kg else 1.0)
+        curve = nca(one.times, one.concentrations * to_mg_per_l)
+        area = curve["AUC0_t"] + one.concentrations[-1] * to_mg_per_l / curve["lambda_z"]
+        rows.append((dose / area, curve["t_half"], curve["Tmax"]))
+    values = np.array(rows, float).reshape(-1, 3)
+    values = np.where(values > 0, values, np.nan)
+    middle = [np.nanmedian(c) if np.isfinite(c).any() else np.nan for c in values.T]
+    oral = bool(people) and people[0].doses[0].route == "oral"
+    out = dict(zip(("clearance", "half_life", "tmax"), np.log(middle), strict=True)) | found
+    out |= {"oral": float(oral)}
+    if not oral:
+        out["tmax"] = out["sd_tmax"] = np.nan
+    return out
+
+
+def published_curves(per_model: int = 2, seed: int = 2031) -> pd.DataFrame:
+    """Rows of :func:`curve_row` of single-dose studies of every model; ``drug`` and ``split``."""
+    rows = []
+    for m, model in enumerate(published_models()):
+        for k in range(per_model):
+            study = draw_study(model, "single", np.random.default_rng([seed, m, k]))
+            rows.append({"drug": model.drug} | curve_row(study))
+    return pd.DataFrame(rows).merge(split_table(), on="drug")
+
+
+def prior_curves(config: PriorConfig, studies: int = 128, seed: int = 2032) -> pd.DataFrame:
+    """Rows of :func:`curve_row` of single-dose studies of a prior, oral as often as published."""
+    oral = float((model_table().absorption != "none").mean())
+    batch = simulate(rich_trials(config, 16, 12, oral), studies, seed)
+    return pd.DataFrame([curve_row(study) for study in to_studies(batch)])
+
+
+def cohort_curves() -> pd.DataFrame:
+    """Rows of :func:`curve_row` of the development cohorts of single doses, with ``cohort``."""
+    rows = []
+    for name, study in development_studies().items():
+        if max(len(one.single_doses()) for one in study) == 1 and not name.startswith("s-methyl"):
+            rows.append({"cohort": name, "drug": study.compound} | curve_row(study))
+    return pd.DataFrame(rows)
+
+
+def on_scale(frame: pd.DataFrame) -> pd.DataFrame:
+    """SDs on the logarithmic scale, on which distances are measured; the rest as it is."""
+    logged = {n: np.log(frame[n].clip(lower=0.01)) for n in LOGGED + tuple(CURVES) if n in frame
+              and (n in LOGGED or n in FEATURES)}  # fmt: skip
+    return frame.assign(**logged)
+
+
+def published_tables(
+    priors: Mapping[str, PriorConfig], repeats: int = 200, seed: int = 2033
+) -> dict[str, pd.DataFrame]:
+    """Every comparison with the published models.
+
+    ``published_quantiles`` and ``published_shares``; ``published_distances``: of parameters and
+    curves of the models, and of the curves of the development cohorts, from every prior, columns
+    of :func:`agmpk.paper.prior_fit.compare.agreement` with ``what`` (parameters, curves, cohorts)
+    and ``drugs`` (choosing, reporting or all).
+    """
+    drawn = pd.concat([prior_parameters(c).assign(prior=n) for n, c in priors.items()])
+    curves = pd.concat([prior_curves(c).assign(prior=n) for n, c in priors.items()])
+    models, theirs, cohorts = published_parameters(), published_curves(), cohort_curves()
+    parts = []
+    for what, real, simulated, names in (
+        ("parameters", models, drawn, PARAMETERS),
+        ("curves", theirs, curves, CURVES),
+        ("cohorts", cohorts.assign(split="all"), curves, CURVES),
+    ):
+        real, simulated = on_scale(real), on_scale(simulated)
+        for drugs in ("choosing", "reporting", "all") if what != "cohorts" else ("all",):
+            part = real if drugs == "all" else real[real.split == drugs]
+            enough = [n for n in names if part[n].notna().sum() >= 4]
+            found = agreement(part, simulated, enough, part["drug"], repeats, seed)
+            parts.append(found.assign(what=what, drugs=drugs))
+    distances = pd.concat(parts, ignore_index=True)
+    meanings = PARAMETERS | CURVES | {"all": "mean over the quantities"}
+    distances.insert(0, "meaning", distances["quantity"].map(meanings))
+    return {
+        "published_quantiles": quantile_rows(models, drawn),
+        "published_shares": share_table(drawn),
+        "published_distances": distances,
+    }

@@ -1,0 +1,195 @@
+"""Never silently wrong: each kind of trap over all its forms.
+
+What a form says is read right, or it is left null; nothing in between. The sentences are of this
+project's own wording, the forms are those of printed abstracts and tables.
+"""
+
+import pytest
+
+from agmpk.literature.document import Document, Table
+from agmpk.literature.extract import extract_document
+from agmpk.literature.schema import QUANTITIES
+
+TITLE = "Bioequivalence of two amlodipine 10 mg tablets"
+
+
+def extract(text, title=TITLE, **more):
+    return extract_document(Document("x", title, text, **more))
+
+
+def values(record):
+    return {k: getattr(record, k) for k in QUANTITIES if getattr(record, k) is not None}
+
+
+FORMS = {
+    "a power of ten": [
+        ("The test Cmax was 1.2 × 10³ ng/mL.", {"cmax": 1200}),
+        ("The test Cmax was 1.2 x 10(3) ng/mL.", {"cmax": 1200}),
+        ("The test Cmax was 1.2 × 10<sup>3</sup> ng/mL.", {"cmax": 1200}),
+        ("The test Cmax was 1.2 × 10^3 ng/mL.", {"cmax": 1200}),
+        ("The test Cmax was 1.2E3 ng/mL.", {"cmax": 1200}),
+        ("The test Cmax was 1.2 × 103 ng/mL.", {}),
+        ("The test Cmax was (1.2 ± 0.3) × 10³ ng/mL.", {}),
+        ("The test Cmax was 1.2 ± 0.3 × 10³ ng/mL.", {}),
+        ("The test Cmax was 1.2·10³ ng/mL.", {"cmax": 1200}),
+        ("Cmax (×10³ ng/mL) of the test was 1.2.", {}),
+    ],
+    "thousands with a gap": [
+        ("The test AUC0-t was 5, 483.296 ng·h/mL.", {"auc0_t": 5483.296}),
+        ("The test AUC0-t was 5 483.296 ng·h/mL.", {"auc0_t": 5483.296}),
+    ],
+    "a footnote mark": [
+        ("The test Cmax was 8.5<sup>1</sup> ng/mL.", {"cmax": 8.5}),
+        ("The test Cmax was 8.5¹ ng/mL.", {"cmax": 8.5}),
+        ("The test Cmax was 8.5<sup>a</sup> ng/mL.", {"cmax": 8.5}),
+    ],
+    "a difference or interval": [
+        ("The test Cmax differed by 23 ng/mL (-123, +77 ng/mL).", {}),
+        (
+            "The mean difference of Cmax between the products was 12 ng/mL (-123, +77 ng/mL).",
+            {},
+        ),
+        ("Cmax of the test was lower by 20 ng/mL.", {}),
+    ],
+    "a limit or threshold": [
+        ("The LLOQ of 0.5 ng/mL was well below the test Cmax.", {}),
+        ("The test Cmax exceeded the threshold of 20 ng/mL.", {}),
+        ("Cmax of the test was above the limit of 20 ng/mL.", {}),
+        ("The test Cmax lay below 20 ng/mL.", {}),
+        ("Cmax of the test ranged from 5 to 9 ng/mL.", {}),
+    ],
+    "a ratio": [
+        ("The Cmax ratio (test/reference) was 0.72.", {}),
+        ("The geometric mean ratio of Cmax was 0.72 ng/mL.", {}),
+        ("Cmax (ng/mL): ratio 0.72.", {}),
+        ("Test/reference Cmax (ng/mL) was 0.72.", {}),
+    ],
+    "an intra-subject CV": [
+        ("The test Cmax was 6.0 ng/mL (intra-subject CV 20%).", {"cmax": 6.0}),
+        ("The test Cmax was 6.0 ng/mL (within-subject CV: 20%).", {"cmax": 6.0}),
+        ("The test Cmax was 6.0 ng/mL with an intra-individual CV of 20%.", {"cmax": 6.0}),
+        ("The test Cmax was 6.0 ng/mL (intrasubject CV, 20%).", {"cmax": 6.0}),
+    ],
+    "one product only": [
+        (
+            "Test: AUC0-t was 99 ng·h/mL. Reference: Cmax was 7 ng/mL and AUC0-t 98 ng·h/mL.",
+            {"auc0_t": 99},
+        ),
+        ("Cmax of the reference was 6.3 ng/mL.", {}),
+        (
+            "Cmax was 6.3 ng/mL for the brand-name product and 6.0 ng/mL for the generic.",
+            {"cmax": 6.0},
+        ),
+    ],
+    "a ratio behind the values": [
+        (
+            "Cmax was 6.0 ng/mL (test) and 6.3 ng/mL (reference), a ratio of 0.95 (0.90-1.01).",
+            {"cmax": 6.0},
+        ),
+        ("The test Cmax was 6.0 ng/mL and the ratio 0.95.", {"cmax": 6.0}),
+    ],
+    "an odd spelling": [
+        ("For the test, AUC( (0-t) ) was 99 ng·h/mL.", {"auc0_t": 99}),
+        ("For the test, AUC0-t was 99 ngxh/mL.", {"auc0_t": 99}),
+        ("For the test, AUC0-t was 99 ng. hr/mL.", {"auc0_t": 99}),
+        ("For the test, Cmax was 1.5 µM.", {"cmax": 1.5}),
+        ("For the test, Cmax was 1.5 μM.", {"cmax": 1.5}),
+        (
+            "For the test, AUCt, AUCinf and Cmax were 99 ng·h/mL; 110 ng·h/mL and 6.0 ng/mL.",
+            {"auc0_t": 99, "auc0_inf": 110, "cmax": 6.0},
+        ),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"), [case for kind in FORMS.values() for case in kind], ids=str
+)
+def test_read_right_or_left_null(text, wanted):
+    assert values(extract(text)) == wanted
+
+
+@pytest.mark.parametrize("text", [t for t, _ in FORMS["an intra-subject CV"]], ids=str)
+def test_the_variability_within_a_person_is_no_dispersion(text):
+    record = extract(text)
+    assert record.cmax_dispersion is None and record.cmax_dispersion_type is None
+
+
+def table(header, cell):
+    return Table("T1", "Parameters, mean ± SD", (("", header),), ((*cell,),))
+
+
+@pytest.mark.parametrize(
+    ("header", "label", "cell", "cmax"),
+    [
+        ("Test", "Cmax (ng/mL)", "1.2 × 10^3", 1200),
+        ("Test", "Cmax (ng/mL)", "8.5^1", 8.5),
+        ("Test", "Cmax (×10³ ng/mL)", "1.2", None),
+        ("Test (×10³)", "Cmax (ng/mL)", "1.2", None),
+        ("Test", "Cmax × 10<sup>3</sup> (ng/mL)", "1.2", None),
+        ("Test", "ln Cmax (ng/mL)", "1.2", None),
+        ("Test/Reference ratio", "Cmax (ng/mL)", "0.72", None),
+        ("Intra-subject CV", "Cmax (ng/mL)", "20", None),
+        ("90% CI", "Cmax (ng/mL)", "92", None),
+        ("Reference", "Cmax (ng/mL)", "6.3", None),
+    ],
+)
+def test_tables(header, label, cell, cmax):
+    assert extract("", tables=(table(header, (label, cell)),)).cmax == cmax
+
+
+def test_what_was_printed_with_a_gap_or_a_power_is_flagged():
+    for text in ("The test AUC0-t was 5, 483.296 ng·h/mL.", "The test Cmax was 1.2 × 10³ ng/mL."):
+        assert any("printed as" in flag for flag in extract(text).flags), text
+
+
+def test_cmax_of_one_product_never_meets_the_auc_of_another():
+    record = extract(
+        "Cmax was 6.0 ng/mL for the test tablet. "
+        "AUC0-t was 98 ng·h/mL for the reference tablet and was not reported otherwise."
+    )
+    assert values(record) == {"cmax": 6.0}
+
+
+def test_an_order_is_kept_as_printed():
+    for first, second in (("test", "reference"), ("reference", "test")):
+        record = extract(f"Cmax of {first} and {second} was 5.0 and 7.0 ng/mL, respectively.")
+        assert record.cmax == {"test": 5.0, "reference": 7.0}[first]
+        record = extract(f"Cmax 5.0 ng/mL, AUC0-t 50 ng·h/mL after the {first}, and Cmax 7.0 ng/mL,"
+                         f" AUC0-t 70 ng·h/mL after the {second} tablet.")  # fmt: skip
+        wanted = {"test": (5.0, 50.0), "reference": (7.0, 70.0)}[first]
+        assert (record.cmax, record.auc0_t) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "n"),
+    [
+        ("40 subjects received the test and 40 the reference product.", 80),
+        ("Forty subjects took part (20 per group).", 40),
+        ("20 subjects per group were treated.", None),
+        ("14 men and 12 women took part.", 26),
+        ("58 were screened, of whom 36 were enrolled.", 36),
+        ("Sample sizes of 12 to 58 subjects were simulated.", None),
+    ],
+)
+def test_counts_of_parallel_groups(text, n):
+    assert extract(text).n_subjects == n
+
+
+@pytest.mark.parametrize(
+    ("title", "text", "compound"),
+    [
+        ("Bioequivalence of Cardivas and Norvasc", "Amlodipine was assayed.", "amlodipine"),
+        ("Glizon tablets compared with Diamicron tablets", "Both hold gliclazide.", "gliclazide"),
+        ("Bioequivalence of Zyxoran tablets", "Zyxoran was well tolerated. Zyxoran is new.", None),
+        ("Bioequivalence of fumaril tablets", "We gave fumaril; fumaril was assayed.", "fumaril"),
+    ],
+)
+def test_a_trade_name_is_no_compound(title, text, compound):
+    assert extract(text, title).compound == compound
+
+
+def test_a_contradiction_is_flagged():
+    record = extract("The test Cmax was 6.0 ng/mL. The test Cmax was 9.0 ng/mL.")
+    assert record.cmax == 6.0
+    assert "cmax: the document also gives 9 ng/mL" in record.flags
