@@ -23,7 +23,7 @@ Written by `agmpk.training.card` from `checkpoint.json`, `steps.csv` and `valida
 | Size | {parameters:,} parameters; {size} |
 | Prior | `{prior}`, whole in `checkpoint.json` |
 | Training | {steps} steps of {block} studies ({studies:,} simulated studies), {rates}, \
-{precision}, seed {seed} |
+{precision}, seed {seed}{start} |
 | Cost | {hours:.2f} h on {hardware}, torch {torch} |
 | Validation | {validation} |
 | Weights | half precision, safetensors; loaded as single precision |
@@ -64,6 +64,7 @@ def write_card(folder: Path) -> str:
         rates=_rates(training),
         precision=training["precision"],
         seed=training["seed"],
+        start=_start(training.get("start")),
         hours=steps.seconds.sum() / 3600,
         hardware=_hardware(about["environment"]),
         torch=about["environment"]["torch"],
@@ -87,6 +88,12 @@ def _rates(training: dict[str, Any]) -> str:
     if training["optimizer"] != "muon":
         return f"peak rate {training['rate']:g}"
     return f"peak rates {training['matrix_rate']:g} (Muon) and {training['rate']:g} (AdamW)"
+
+
+def _start(run: str | None) -> str:
+    if not run:
+        return ""
+    return f"; begun with the weights of the run `{Path(run).name}`, whose cost is not counted here"
 
 
 def _doses(dosing: dict[str, Any]) -> str:

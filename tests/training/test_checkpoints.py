@@ -155,9 +155,10 @@ def test_the_card_says_what_was_done(recipe, run, checkpoint):
     assert largest_context(load_prior("paper").to_dict(), 4) == 6
     # More blocks a step are more studies; a checkpoint before its first validation says so.
     about = json.loads((checkpoint / "checkpoint.json").read_text())
-    about["training"]["blocks"] = 8
+    about["training"] |= {"blocks": 8, "start": "runs/other"}
     (checkpoint / "checkpoint.json").write_text(json.dumps(about))
     (checkpoint / "validation.csv").unlink()
     card = write_card(checkpoint)
     assert "2 steps of 512 studies (1,024 simulated studies)" in card
     assert "not validated yet" in card
+    assert "begun with the weights of the run `other`, whose cost is not counted" in card

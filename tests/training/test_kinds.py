@@ -15,7 +15,6 @@ from agmpk.forecasting import load_forecaster
 from agmpk.models import registry
 from agmpk.models.checkpoint import load_checkpoint
 from agmpk.models.registry import MODELS, NETWORKS, Row, build_model
-from agmpk.paper.cost import expected_cost
 from agmpk.paper.golden import golden_studies
 from agmpk.prior.config import load_prior
 from agmpk.training.checkpoint import save_checkpoint
@@ -68,18 +67,6 @@ def test_the_loss_knows_no_randomness_but_the_generators(kind, recipe):
     assert found[0] == found[1]
     if kind in ("flow", "diffusion", "aicmet"):
         assert found[0] != found[2]
-
-
-def test_the_expected_cost_counts_real_operations(recipe):
-    small = recipe("flow")
-    cost = expected_cost(small, peak=1e12, utilisation=0.5, workers=1, steps=1)
-    twice = {**small.model.to_dict(), "width": 64, "sample_width": 64}
-    wide = expected_cost(small.with_changes(model=twice), steps=1)
-    assert 2 < wide.flops / cost.flops < 4  # products grow with the width squared, attention less
-    assert wide.operators == pytest.approx(cost.operators, rel=0.05)
-    hours = cost.flops * small.steps / 0.5e12 / 3600
-    assert cost.hours["arithmetic"] == pytest.approx(hours)
-    assert cost.total_hours == max(cost.hours.values())
 
 
 # A rival of one's own: what its module would hold ...

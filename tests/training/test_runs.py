@@ -24,7 +24,8 @@ from agmpk.training.config import TrainingConfig, load_training_config, rate_fac
 from agmpk.training.data import part_generator, training_batch
 from agmpk.training.folder import load_state
 from agmpk.training.optimizer import Muon, Optimizers, inner_matrices, orthogonalized
-from agmpk.training.run import part_weights, train, train_together, trained_model
+from agmpk.training.processes import Processes
+from agmpk.training.run import Learner, part_weights, train, train_together, trained_model
 
 
 @pytest.fixture(scope="module")
@@ -244,6 +245,18 @@ def test_a_few_steps_reduce_the_loss(recipe, tmp_path):
     untrained = held_out(build_model("flow", config.model))
     trained = held_out(train(config, tmp_path, workers=0))
     assert 0 < trained < 0.95 * untrained
+
+
+def test_a_run_can_begin_with_the_weights_of_another(finished, recipe, tmp_path):
+    _, folder, model = finished
+    learner = Learner(recipe("set", start=str(folder)), tmp_path, Processes())
+    own, flow = learner.model.state_dict(), model.state_dict()
+    shared = [name for name in flow if name in own and flow[name].shape == own[name].shape]
+    assert any(name.startswith("network.") for name in shared) and len(shared) < len(own)
+    for name in shared:
+        assert torch.equal(own[name], flow[name]) and torch.equal(learner.average[name], own[name])
+    with pytest.raises(AgmpkError, match="shares no weights with a node"):
+        Learner(recipe("node", start=str(folder)), tmp_path, Processes())
 
 
 def test_a_time_limited_run_cools_down_and_goes_on_from_its_plateau(recipe, tmp_path, monkeypatch):
