@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 NOTICE = "This is research: what is drawn here is no basis for dosing anybody."
 POINTS, FEWEST_POINTS, MOST_POINTS = 24, 8, 240  # of an interval, at least; of a plan
-SMOOTH = 1.5  # points over which a drawn curve's departures are averaged
+SMOOTH = 2.5  # points over which a drawn curve's departures are smoothed
 USUAL = 24.0  # h, length of an interval that nothing tells
 LEVELS = (0.5, 0.05, 0.95)
 MEASURES = ("TROUGH", "CMAX", "AUC", "HOURS")
@@ -149,16 +149,15 @@ def whatif(
     forecasts, doses, frames = {}, {}, []
     for name, given in plans.items():
         plan = (given,) if isinstance(given, Dose) else tuple(given)
-        doses[name] = _doses(name, shown, plan, last)
-        target = replace(shown, doses=doses[name])
-        past = [dose.time for dose in doses[name] if dose not in _singles(plan)]
-        bounds = _bounds(name, plan, past, until)
+        past, planned = _doses(name, shown, plan, last)
+        target = replace(shown, doses=(*past, *planned))
+        bounds = _bounds(name, plan, [dose.time for dose in past], until)
         times, parts = _grid(bounds, last if past else None)
         try:
             found = forecaster.forecast(context, target, times, samples, seed)
         except AgmpkError as error:
             raise AgmpkError(f"Plan {name}: {error}") from error
-        forecasts[name] = found
+        forecasts[name], doses[name] = found, target.doses
         frames.append(_summaries(name, found, bounds, parts, window))
     shown = replace(shown, doses=next(iter(doses.values())) if not len(shown) else shown.doses)
     table = pd.concat(frames, ignore_index=True)
@@ -192,9 +191,7 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
             f"in {study.units.dose}: write both in one unit."
         )
     if not {"ROUTE", "CMT"} & set(header):
-        timed = bool({"RATE", "DUR"} & set(header))
-        route = _route(study, timed, reader.path)
-        reader.options = replace(reader.options, route=route)
+        reader.options = replace(reader.options, route=_route(study, reader.path))
     if "DV" not in header:  # the format asks for the column of observations; plans hold none
         reader.table.header.append("DV")
         for row in reader.table.rows:
@@ -225,13 +222,13 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
     return {name: tuple(found) for name, found in plans.items()}
 
 
-def _route(study: Study, timed: bool, path: str) -> str | None:
+def _route(study: Study, path: str) -> str | None:
     """What to take for the route of plans that do not tell it; None: what the reader takes."""
     routes = {dose.route for one in study for dose in one.doses}
     if "oral" not in routes:
         return "iv" if "iv_bolus" in routes else "iv_infusion"
-    if routes == {"oral"} or timed:
-        return None
+    if routes == {"oral"}:
+        return None  # an infusion where there is a duration, else oral
     raise AgmpkError(
         f"The study of {study.compound} has oral and intravenous doses, so {path} must say which "
         "its own are: add a column ROUTE (oral, iv_bolus, iv_infusion)."
@@ -274,8 +271,10 @@ def _singles(plan: Sequence[Dose]) -> list[Dose]:
     return [one for dose in plan for one in dose.expand()]
 
 
-def _doses(name: str, shown: Individual, plan: Sequence[Dose], last: float) -> tuple[Dose, ...]:
-    """Past doses and the plan's, one by one, in order of time."""
+def _doses(
+    name: str, shown: Individual, plan: Sequence[Dose], last: float
+) -> tuple[list[Dose], list[Dose]]:
+    """Past doses and the plan's, one by one."""
     planned = _singles(plan)
     if not planned:
         raise AgmpkError(f"Plan {name} has no dose; give it one.")
@@ -288,7 +287,7 @@ def _doses(name: str, shown: Individual, plan: Sequence[Dose], last: float) -> t
         )
     starts = {dose.time for dose in planned}
     past = [d for d in shown.single_doses() if d.time <= last and d.time not in starts]
-    return Individual(shown.id, [], [], (*past, *planned)).doses
+    return past, planned
 
 
 def _bounds(
@@ -329,11 +328,15 @@ def _grid(
     return np.concatenate([before, *inner]), [slice(k, k + number) for k in starts.tolist()]
 
 
-def _smoothed(logs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Curves [S, T] with their departures from the mean curve averaged over neighbouring points."""
-    mean, k = logs.mean(0), np.arange(logs.shape[1])
+def _smoothed(logs: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Curves [S, T] whose departures from their mean curve are smoothed along time, by lines
+    fitted to neighbouring points (so that the ends are not pulled inwards)."""
+    mean, k = logs.mean(0), np.arange(len(times))
     weight = np.exp(-0.5 * ((k[:, None] - k) / SMOOTH) ** 2)
-    return mean + (logs - mean) @ (weight / weight.sum(1, keepdims=True)).T
+    away = times - times[:, None]
+    s0, s1, s2 = (np.sum(weight * away**n, 1, keepdims=True) for n in range(3))
+    smoother = weight * (s2 - s1 * away) / (s0 * s2 - s1**2)
+    return mean + (logs - mean) @ smoother.T
 
 
 def _summaries(
@@ -347,7 +350,7 @@ def _summaries(
     rows = []
     logs = np.log(forecast.samples)
     for start, end, part in zip(bounds[:-1], bounds[1:], parts, strict=True):
-        t, y = forecast.times[part], np.exp(_smoothed(logs[:, part]))
+        t, y = forecast.times[part], np.exp(_smoothed(logs[:, part], forecast.times[part]))
         # Hours that each point stands for: the first also for the moments after the dose.
         steps = np.diff(t, prepend=start)
         hours = 0.5 * (steps + np.append(steps[1:], 0.0))

@@ -52,12 +52,12 @@ def scaled(study: Study, doses: float, values: float) -> Study:
 def test_the_naive_cohort_of_linear_data_is_proportional_to_the_dose(linear):
     medians = []
     for amount in (1.0, 10.0, 100.0):
-        cohort = generate(NaiveForecaster(), linear, 100, dose=Dose(0.0, amount))
+        cohort = generate(NaiveForecaster(), linear, 300, dose=Dose(0.0, amount))
         medians.append(np.median([one.concentrations for one in cohort], 0) / amount)
     assert np.allclose(medians, medians[0], rtol=1e-9)
     normalised = [one.concentrations / one.doses[0].amount for one in linear]
-    ratio = medians[0] / np.exp(np.log(normalised).mean(0))
-    assert np.allclose(ratio, 1, atol=0.2) and abs(np.log(ratio).mean()) < 0.08
+    ratio = medians[0] / np.median(normalised, 0)
+    assert np.allclose(ratio, 1, atol=0.2) and abs(np.log(ratio).mean()) < 0.1
 
 
 @pytest.mark.parametrize("make", [NaiveForecaster, untrained])

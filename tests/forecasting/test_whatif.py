@@ -188,7 +188,6 @@ def test_a_plan_without_a_route_takes_that_of_the_study(tmp_path, study):
         (("iv_bolus",), plain, "iv_bolus"),
         (("iv_bolus", "iv_infusion"), timed, "iv_infusion"),
         (("iv_infusion",), timed, "iv_infusion"),
-        (("oral", "iv_bolus"), timed, "iv_infusion"),
     ):
         (dose,) = read_plans(table(tmp_path, text), with_routes(*routes))["a"]
         assert dose.route == route
