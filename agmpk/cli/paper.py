@@ -135,13 +135,11 @@ def ablations() -> None:
 
 @ablations.command()
 @click.option("--only", multiple=True, help="Only this variant (repeatable).")
-@click.option("--optional", is_flag=True, help="The optional variants too.")
 @click.option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
 @_work
 @_out
 def run(
     only: tuple[str, ...],
-    optional: bool,
     steps: int | None,
     work: Path,
     out: Path | None,
@@ -163,7 +161,7 @@ def run(
     out = out or data_path("ablations", must_exist=False)
     out.mkdir(parents=True, exist_ok=True)
     training = {"steps": steps, "validate_every": steps} if steps else {}
-    chosen = [find(name) for name in only] or [v for v in VARIANTS if optional or not v.optional]
+    chosen = [find(name) for name in only] or list(VARIANTS)
     for variant in chosen:
         if is_current(variant, out, **training):
             click.echo(f"{variant.name}: stored")
@@ -191,6 +189,19 @@ def seeds(work: Path, out: Path | None) -> None:
     score_seeds(out or data_path("ablations"), work, click.echo)
 
 
+@ablations.command()
+@_out
+def report(out: Path | None) -> None:
+    """Write the table of results and the README again from the variants that are stored."""
+    from agmpk.paper.ablations.results import plan, write_reports
+
+    out = out or data_path("ablations", must_exist=False)
+    out.mkdir(parents=True, exist_ok=True)
+    write_reports(out)
+    states = plan(out).state.value_counts()
+    click.echo(", ".join(f"{number} {name}" for name, number in states.items()))
+
+
 @ablations.command("list")
 @_out
 def list_variants(out: Path | None) -> None:
@@ -200,5 +211,4 @@ def list_variants(out: Path | None) -> None:
 
     out = out or data_path("ablations", must_exist=False)
     for variant in VARIANTS:
-        optional = " (optional)" if variant.optional else ""
-        click.echo(f"{variant.name}: {state(variant, out)}; {variant.text}{optional}")
+        click.echo(f"{variant.name}: {state(variant, out)}; {variant.text}")

@@ -1,5 +1,5 @@
-"""All stored variants side by side: values, paired differences to their base, verdicts, and what
-they say in sentences.
+"""All stored variants side by side: values, paired differences to the default, verdicts, and what
+they say in sentences; what is not stored, and the command that makes it.
 
 The yardstick is the spread of the default over training seeds.  For a change that did nothing, the
 difference between one run of the variant and the mean of n runs of the default stays below
@@ -7,7 +7,7 @@ difference between one run of the variant and the mean of n runs of the default 
     margin = t_{0.975, n-1} s sqrt(1 + 1/n)
 
 in 95 of 100 cases, s being the SD over seeds (prediction interval for one further observation,
-Hahn & Meeker 1991, section 4.8).  A change of the sampler trains nothing anew and has no margin.
+Hahn & Meeker 1991, section 4.8).
 """
 
 from __future__ import annotations
@@ -27,11 +27,17 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import paired_difference
 from agmpk.files import atomic_path, write_csv
 from agmpk.paper.ablations.run import DEFAULT_PRIOR, DEVELOPMENT, MEASURES, Stored, is_current, load
-from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find
+from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find, recipe
+from agmpk.paths import data_path
 
 LEVEL = 0.95
 BETTER, WORSE, SAME, OPEN = "better", "worse", "no difference beyond seeds", "not judged"
 KEYS = ["compound", "individual", "n_target"]
+RUN = "agmpk paper ablations run"
+RESULTS = [
+    *("variant", "group", "text", "studies", "measure", "value", "naive", "n"),
+    *("difference", "low", "high", "margin", "verdict"),
+]
 
 
 def state(variant: Variant, out: Path, **training: Any) -> str:
@@ -39,6 +45,25 @@ def state(variant: Variant, out: Path, **training: Any) -> str:
     if load(out, variant.name) is None:
         return "missing"
     return "current" if is_current(variant, out, **training) else "stale"
+
+
+def plan(out: Path) -> pd.DataFrame:
+    """Every variant in order: what it changes, its state in ``out``, and the command that makes it
+    where it is not current."""
+    rows = []
+    for variant in VARIANTS:
+        found = state(variant, out)
+        command = "" if found == "current" else f"{RUN} --only {variant.name}"
+        rows.append(
+            {
+                "variant": variant.name,
+                "group": variant.group,
+                "change": variant.text,
+                "state": {"missing": "not run"}.get(found, found),
+                "command": command,
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def load_all(out: Path) -> dict[str, Stored]:
@@ -49,38 +74,36 @@ def load_all(out: Path) -> dict[str, Stored]:
     """
     found = {v.name: one for v in VARIANTS if (one := load(out, v.name)) is not None}
     if DEFAULT not in found:
-        raise AgmpkError(f"{out} holds no ablations: make them with 'agmpk paper ablations run'.")
+        raise AgmpkError(f"{out} holds no ablations: make them with '{RUN}'.")
     return {name: one for name, one in found.items() if _comparable(find(name), found)}
 
 
 def results_table(stored: Mapping[str, Stored]) -> pd.DataFrame:
-    """One row a variant, kind of studies and measure.
+    """One row a variant, kind of studies and measure; none where nothing is stored.
 
-    Columns: variant, group, text, base, studies, measure, value (mean over individuals; on the
-    development cohorts the mean over cohorts of theirs), naive (log-RMSE only), n (individuals),
-    difference (of an error: variant - base, mean over individuals) with its bootstrap interval over
-    people ``low``, ``high``, margin, verdict.
+    Columns: variant, group, text, studies, measure, value (mean over individuals; on the
+    development cohorts the mean over cohorts of theirs), naive (log-RMSE only), n (individuals with
+    a score), difference (of an error: variant - default, mean over individuals) with its bootstrap
+    interval over people ``low``, ``high``, margin, verdict.
     """
     rows = []
     for name, one in stored.items():
         variant = find(name)
         for studies, mine in one.individuals.groupby("studies", sort=False):
-            reference = _reference(variant, stored, studies)
             for measure in MEASURES:
                 naive = "log_rmse_naive" if measure == "log_rmse" else None
                 row = {
                     "variant": name,
                     "group": variant.group,
                     "text": variant.text,
-                    "base": variant.base,
                     "studies": studies,
                     "measure": measure,
                     "value": _mean(mine, measure, studies),
                     "naive": _mean(mine, naive, studies) if naive else np.nan,
-                    "n": len(mine),
+                    "n": int(mine[measure].notna().sum()),
                 }
-                rows.append(row | _difference(variant, mine, reference, measure, studies, stored))
-    return pd.DataFrame(rows)
+                rows.append(row | _difference(variant, mine, measure, studies, stored))
+    return pd.DataFrame(rows, columns=RESULTS)
 
 
 def seed_values(stored: Mapping[str, Stored], studies: str, measure: str) -> pd.Series:
@@ -113,20 +136,23 @@ def verdict(difference: float, low: float, high: float, margin: float) -> str:
 def _difference(
     variant: Variant,
     mine: pd.DataFrame,
-    reference: list[pd.DataFrame],
     measure: str,
     studies: str,
     stored: Mapping[str, Stored],
 ) -> dict[str, object]:
+    frames = [
+        part
+        for name, one in stored.items()
+        if find(name).group == YARDSTICK
+        and len(part := one.individuals[one.individuals.studies == studies])
+    ]
     # Coverage has no better or worse in one direction: it has a nominal value.
-    if not reference or measure == "coverage_90":
+    if variant.group == YARDSTICK or not frames or measure == "coverage_90":
         return {"verdict": ""}
-    base = pd.concat(reference).groupby(KEYS, sort=False, as_index=False)[measure].mean()
+    base = pd.concat(frames).groupby(KEYS, sort=False, as_index=False)[measure].mean()
     both = pd.concat([mine[[*KEYS, measure]].assign(model="this"), base.assign(model="base")])
-    d = paired_difference(both.rename(columns={measure: "log_rmse"}), "this", "base", level=LEVEL)
-    limit = 0.0
-    if variant.path[0] != "sampler":
-        limit = margin(seed_values(stored, studies, measure), len(reference))
+    d = paired_difference(both, "this", "base", level=LEVEL, column=measure)
+    limit = margin(seed_values(stored, studies, measure), len(frames))
     return {
         "difference": d.mean,
         "low": d.low,
@@ -136,17 +162,6 @@ def _difference(
     }
 
 
-def _reference(variant: Variant, stored: Mapping[str, Stored], studies: str) -> list[pd.DataFrame]:
-    """The rows to compare with, one frame a training seed; none for the yardstick itself."""
-    if variant.group == YARDSTICK or variant.base not in stored:
-        return []
-    names = [variant.base]
-    if variant.base == DEFAULT and variant.path[0] != "sampler":
-        names = [name for name in stored if find(name).group == YARDSTICK]
-    frames = [stored[name].individuals for name in names]
-    return [part for one in frames if len(part := one[one.studies == studies])]
-
-
 def _mean(rows: pd.DataFrame, column: str, studies: str) -> float:
     if studies == DEVELOPMENT:
         return float(rows.groupby("compound")[column].mean().mean())
@@ -154,20 +169,20 @@ def _mean(rows: pd.DataFrame, column: str, studies: str) -> float:
 
 
 def _comparable(variant: Variant, found: Mapping[str, Stored]) -> bool:
-    """Whether the variant differs from its stored base in its own change only, and so on down to
-    the default."""
+    """Whether the variant differs from the stored default in its own change only."""
     if variant.name == DEFAULT:
         return True
-    base = find(variant.base)
-    if base.name not in found or not _comparable(base, found):
-        return False
-    a, b = (_flat(found[name].record.settings) for name in (variant.name, base.name))
+    mine, base = found[variant.name], found[DEFAULT]
+    a, b = (_flat(one.record.settings) for one in (mine, base))
     own = [variant.path]
     if variant.path == ("training", "prior"):
         own.append(("prior",))  # the name stands for the contents
-    return all(
+    keys = a.keys() | b.keys()
+    if variant.path == ("training", "kind"):
+        keys = a.keys() & b.keys()  # another network has not all of the default's options
+    return mine.version == base.version and all(
         a.get(key) == b.get(key)
-        for key in a.keys() | b.keys()
+        for key in keys
         if not any(key[: len(path)] == path for path in own)
     )
 
@@ -185,37 +200,39 @@ def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[s
 
 TEXT = """# Ablations of the small recipe
 
-Made by `agmpk paper ablations run` (resumable; `--only NAME` for one, `--optional` for all);
-`agmpk paper ablations list` says what is current. Nothing here is edited by hand.
+Made by `agmpk paper ablations run` (resumable; `--only NAME` for one); `agmpk paper ablations list`
+says what is current, `agmpk paper ablations report` writes this file and the table again. Nothing
+here is edited by hand. `first_version/` is a record of the first version's ablations: see there.
 
 | file | what it is |
 |---|---|
 | `variants/<name>.csv` | one row an individual: kind of studies, compound, individual, number of \
-unseen points, log-RMSE, CRPS of ln y, share of points inside the 90 % interval, log-RMSE of the \
-naive forecast, processor seconds of the forecast |
+unseen values, log-RMSE, CRPS of ln y and of its mean over the unseen values, share of samples \
+inside the 90 % interval, log-RMSE of the naive forecast, processor seconds of the forecast |
 | `variants/<name>.json` | how it was made: all settings with the contents of the prior, size, \
 training loss, seconds, machine, version of the method, digests of all that |
-| `results.csv` | the variants side by side: values, paired differences to the base with 95 % \
+| `results.csv` | the variants side by side: values, paired differences to the default with 95 % \
 intervals over people, margin of the training seeds, verdict |
 | `benchmark_seeds.csv`, `.json` | by `agmpk paper ablations seeds`: errors of the default's \
 training seeds on the 20 compounds, to report their spread; no choice rests on it |
 
-Every variant differs from its base in one value; the recipe is `agmpk/paper/ablations/recipe.yaml`:
-{steps} steps of the prior `{prior}`. A variant is made again when its settings or the contents of
-its prior have changed, or the version of the method (`VERSION` in `agmpk/paper/ablations/run.py`),
-not when code was moved or reformatted.
+Every variant differs from the default in one value; the recipe is
+`agmpk/paper/ablations/recipe.yaml`: {steps} steps of the prior `{prior}`. A variant is made again
+when its settings or the contents of its prior have changed, or the version of the method (`VERSION`
+in `agmpk/paper/ablations/run.py`), not when code was moved or reformatted.
 
-{finished} of {listed} variants are stored. Together they trained for {hours:.1f} h and were scored
-for {scoring:.1f} h (wall-clock, upper bounds where other work shared the cores), on {machine}.
+{finished} of {listed} variants are stored.{cost}
 {missing}"""
+COST = """ Together they trained for {hours:.1f} h and were scored for {scoring:.1f} h
+(wall-clock, upper bounds where other work shared the cores), on {machine}."""
 
 
 def write_reports(out: Path) -> None:
-    """Write ``results.csv`` and ``README.md`` in ``out``; nothing while the default is missing."""
-    if load(out, DEFAULT) is None:
-        return
-    stored = load_all(out)
-    write_csv(results_table(stored), out / "results.csv")
+    """Write ``results.csv`` and ``README.md`` in ``out``; the README alone while the default is
+    missing."""
+    stored = load_all(out) if load(out, DEFAULT) else {}
+    if stored:
+        write_csv(results_table(stored), out / "results.csv")
     with atomic_path(out / "README.md") as temporary:
         temporary.write_text(readme(stored), "utf-8")
 
@@ -223,18 +240,19 @@ def write_reports(out: Path) -> None:
 def readme(stored: Mapping[str, Stored]) -> str:
     """The text of the README, in Markdown."""
     records = [one.record for one in stored.values()]
-    training = stored[DEFAULT].record.settings["training"]
+    training = stored[DEFAULT].record.settings["training"] if stored else recipe()
     missing = [f"`{v.name}`" for v in VARIANTS if v.name not in stored]
-    # A change of the sampler shares the training of its base.
-    own = [r for r in records if not r.name.startswith("steps-")]
+    cost = COST.format(
+        hours=sum(r.training_seconds for r in records) / 3600,
+        scoring=sum(r.scoring_seconds for r in records) / 3600,
+        machine="; ".join(sorted({machine(r.environment) for r in records})),
+    )
     return TEXT.format(
         steps=training["steps"],
         prior=training["prior"],
         finished=len(records),
         listed=len(VARIANTS),
-        hours=sum(r.training_seconds for r in own) / 3600,
-        scoring=sum(r.scoring_seconds for r in records) / 3600,
-        machine="; ".join(sorted({machine(r.environment) for r in records})),
+        cost=cost if stored else "",
         missing=f"\nNot stored: {', '.join(missing)}.\n" if missing else "",
     )
 
@@ -249,6 +267,7 @@ def machine(environment: Mapping[str, object]) -> str:
 
 
 PLACES = {DEVELOPMENT: "development cohorts", DEFAULT_PRIOR: "simulated studies"}
+ERRORS = {"log_rmse": "log-RMSE", "crps": "CRPS", "crps_curve": "CRPS of the curve's mean"}
 WORDS = {BETTER: "better", WORSE: "worse", SAME: "same"}
 
 
@@ -268,13 +287,14 @@ def paragraph(table: pd.DataFrame, group: str) -> str:
     """Markdown: the question, a line a variant, and what the answers mean.
 
     ``table`` as :func:`results_table` makes it.  The meaning goes by the
-    development cohorts, which are real: by log-RMSE, or by CRPS where only that tells a difference.
+    development cohorts, which are real: by log-RMSE, else by the first CRPS that tells a
+    difference.
     """
     mine = table[table.group == group]
     lines, meant = [], {}
-    for name, rows in mine.groupby("variant", sort=False):
+    for _, rows in mine.groupby("variant", sort=False):
         lines.append(f"- {_sentence(rows)}")
-        meaning = (meanings().get(name) or meanings()[group]).get(_overall(rows))
+        meaning = meanings()[group].get(_overall(rows))
         if meaning:
             meant.setdefault(meaning, []).append(rows.text.iloc[0])
     # Where all variants mean the same their names need not be repeated.
@@ -287,25 +307,24 @@ def paragraph(table: pd.DataFrame, group: str) -> str:
 
 def _overall(rows: pd.DataFrame) -> str:
     """Which meaning holds; empty where the seeds are too few to tell."""
-    verdicts = [_row(rows, DEVELOPMENT, measure).verdict for measure in ("log_rmse", "crps")]
+    verdicts = [_row(rows, DEVELOPMENT, measure).verdict for measure in ERRORS]
     return WORDS.get(next((v for v in verdicts if v in (BETTER, WORSE)), verdicts[0]), "")
 
 
 def _sentence(rows: pd.DataFrame) -> str:
-    """What one variant did, on both kinds of studies, in log-RMSE and CRPS."""
+    """What one variant did, on both kinds of studies, in every error that tells."""
     said = []
     for studies, place in PLACES.items():
         row = _row(rows, studies, "log_rmse")
         if row is None or row.verdict == "":
             continue
         text = f"on the {place} {_change(row)}"
-        extra = _row(rows, studies, "crps")
-        if extra is not None and extra.verdict not in (row.verdict, ""):
-            text += f", though CRPS says {extra.verdict} ({_change(extra, False)})"
+        for measure, label in list(ERRORS.items())[1:]:
+            extra = _row(rows, studies, measure)
+            if extra is not None and extra.verdict not in (row.verdict, ""):
+                text += f", though {label} says {extra.verdict} ({_change(extra, False)})"
         said.append(text)
-    first = rows.iloc[0]
-    base = "" if first.base == DEFAULT else f" (against {first.base})"
-    return f"**{_capital(first.text)}**{base}: {'; '.join(said)}."
+    return f"**{_capital(rows.iloc[0].text)}**: {'; '.join(said)}."
 
 
 def _change(row: pd.Series, verdict: bool = True) -> str:
@@ -316,14 +335,20 @@ def _change(row: pd.Series, verdict: bool = True) -> str:
         return text
     limit = f", seeds explain up to {row.margin:.3f}" if row.margin > 0 else ""
     note = " because there are too few training seeds" if row.verdict == OPEN else ""
-    # Without a margin the seeds have no part in the verdict.
-    said = "no difference" if row.verdict == SAME and not row.margin else row.verdict
-    return f"log-RMSE is {text}{limit}: **{said}**{note}"
+    return f"log-RMSE is {text}{limit}: **{row.verdict}**{note}"
 
 
 def _row(rows: pd.DataFrame, studies: str, measure: str) -> pd.Series | None:
     found = rows[(rows.studies == studies) & (rows.measure == measure)]
     return found.iloc[0] if len(found) else None
+
+
+def first_version() -> pd.DataFrame:
+    """What the first version's ablations found, as it was stored; a record that the present code
+    cannot make again.  Columns as of :func:`results_table`, and ``base``, the variant that a row is
+    compared with."""
+    table = pd.read_csv(data_path("ablations", "first_version", "results.csv"))
+    return table.fillna({"verdict": ""})
 
 
 def _capital(text: str) -> str:

@@ -1,7 +1,8 @@
 """Ask, train, score and store variants; what is stored and current is left alone.
 
-Every variant is asked about real development cohorts and held-out simulated studies, never about
-the 20 benchmark compounds: ablations are choices.  Finished variants are kept by ``agmpk.store``:
+Every variant is asked about real development cohorts and held-out simulated studies, by the main
+protocol (the study's times are asked), never about the 20 benchmark compounds: ablations are
+choices.  Finished variants are kept by ``agmpk.store``:
 ``variants/<name>.json`` holds the settings in full, ``<name>.csv`` one row an individual.
 """
 
@@ -23,15 +24,16 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import (
     Case,
     Scored,
+    answer,
     benchmark_studies,
     cases,
+    crps,
     development_studies,
     evaluate,
     score,
-    score_points,
 )
 from agmpk.files import atomic_path
-from agmpk.forecasting.amortized import FARTHEST, AmortizedForecaster
+from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.paper.ablations.variants import (
@@ -51,75 +53,82 @@ from agmpk.prior.table import to_studies
 from agmpk.store import Store, digest
 from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import environment
-from agmpk.training.processes import Processes
 from agmpk.training.run import train
 
 # Far from the seeds of training and of its validation.
 HELD_OUT = 770_000
 
 
-def development_questions(scoring: Mapping[str, int]) -> list[Case]:
+def development_questions(scoring: Mapping[str, Any]) -> list[Case]:
     """Leave one out over the first individuals of each development cohort."""
     found = []
     for name, study in development_studies().items():
         few = replace(study, individuals=study.individuals[: scoring["individuals"]])
-        found += cases(name, few, scoring["prefix"])
+        found += cases(name, few, scoring["prefix"], scoring["protocol"])
     return [case for case in found if _answerable(case, scoring["prefix"])]
 
 
-def simulated_questions(prior: PriorConfig, scoring: Mapping[str, int]) -> list[Case]:
+def simulated_questions(prior: PriorConfig, scoring: Mapping[str, Any]) -> list[Case]:
     """The first individuals of held-out studies of the prior, each left out once."""
     batch = simulate(prior, scoring["studies"], HELD_OUT + scoring["seed"])
     found = []
     for study in to_studies(batch):
         # The order of simulated individuals is random: the first are as good as any.
-        found += cases(study.compound, study, scoring["prefix"])[: scoring["targets"]]
+        asked = cases(study.compound, study, scoring["prefix"], scoring["protocol"])
+        found += asked[: scoring["targets"]]
     return [case for case in found if _answerable(case, scoring["prefix"])]
 
 
 def _answerable(case: Case, prefix: int) -> bool:
-    """Whether every forecaster answers: a whole prefix, something unseen, a context to compare
-    with that was followed long enough."""
-    context = [one for one in case.context if len(one) >= 2]
-    if len(case.prefix) != prefix or not len(case.times) or not context:
-        return False
-    last = np.max([one.times[-1] for one in context])
-    return bool(case.times[-1] <= FARTHEST * last)
+    """Whether the question is whole: so many quantified samples shown, a value to predict, and a
+    context to compare with."""
+    shown = int((~case.prefix.censored).sum())
+    context = [one for one in case.context if (~one.censored).sum() >= 2]
+    return shown == prefix and len(case.times) > 0 and len(context) > 0
 
 
-MEASURES = ("log_rmse", "crps", "coverage_90")
+MEASURES = ("log_rmse", "crps", "crps_curve", "coverage_90")
 COLUMNS = ("studies", "compound", "individual", "n_target", *MEASURES, "log_rmse_naive", "seconds")
 
 
 def score_individuals(
-    forecaster: Forecaster, questions: Sequence[Case], studies: str, scoring: Mapping[str, int]
+    forecaster: Forecaster, questions: Sequence[Case], studies: str, scoring: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Columns ``COLUMNS``: log-RMSE of the point forecast and of the naive one, mean over the
-    unseen points of CRPS of ln concentration and of being inside the central 90 % interval, and
-    the processor seconds that the forecast took."""
+    """Columns ``COLUMNS``, one row an individual; without scores where the question is refused.
+
+    Log-RMSE of the point forecast and of the naive one; CRPS of ln concentration, mean over the
+    unseen values; ``crps_curve``: CRPS of their mean, which tells how the points of a curve go
+    together; share of unseen samples inside the central 90 % interval; processor seconds.
+    """
     naive = NaiveForecaster()
     rows = []
     for case in questions:
-        asked = (case.context, case.prefix, case.times, scoring["samples"])
         began = time.process_time()
-        forecast = forecaster.forecast(*asked, case.seed(scoring["seed"]))
+        (mine,) = answer(forecaster, [case], scoring["samples"], scoring["seed"])
         seconds = time.process_time() - began
-        row = score(forecaster.name, Scored(case, forecast))
-        points = score_points(forecaster.name, Scored(case, forecast))
-        plain = score("naive", Scored(case, naive.forecast(*asked, 0)))
+        (plain,) = answer(naive, [case], scoring["samples"], scoring["seed"])
+        row = score(forecaster.name, mine)
         row |= {
             "studies": studies,
-            "crps": points["crps"].mean(),
+            "crps_curve": _crps_curve(mine),
             "coverage_90": row["covered_90"],
-            "log_rmse_naive": plain["log_rmse"],
+            "log_rmse_naive": score("naive", plain)["log_rmse"],
             "seconds": seconds,
         }
         rows.append({column: row[column] for column in COLUMNS})
     return pd.DataFrame(rows, columns=list(COLUMNS)).round(6)
 
 
+def _crps_curve(scored: Scored) -> float:
+    """CRPS of the mean of ln concentration over an individual's unseen values."""
+    if scored.forecast is None:
+        return float("nan")
+    means = np.log(scored.forecast.samples).mean(axis=1)
+    return float(crps(means, np.log(scored.case.observed).mean()))
+
+
 # Of what is stored; a change of the code that changes results raises it.
-VERSION = 1
+VERSION = 2
 REMEDY = "run 'agmpk paper ablations run --only {name}'"
 
 
@@ -213,7 +222,7 @@ def run_variant(
         loss=_mean(steps[-20:], "loss"),
         training_seconds=round(_mean(steps, "seconds") * len(steps), 1),
         scoring_seconds=round(time.monotonic() - began, 1),
-        environment=environment(Processes()),
+        environment=environment("cpu", 1),
     )
     save(out, record, individuals)
 
@@ -223,7 +232,7 @@ def trained(
 ) -> tuple[nn.Module, Path]:
     """The trained network of these settings and the folder of its run.
 
-    Settings that train alike share the folder: the number of sampler steps trains nothing anew.
+    Settings that train alike share the folder: other scores train nothing anew.
     """
     folder = work / digest(training_settings(values))
     folder.mkdir(parents=True, exist_ok=True)
@@ -245,7 +254,7 @@ def scored(model: nn.Module, values: dict[str, Any]) -> pd.DataFrame:
     }
     if values["prior"] != values["default_prior"]:
         asked[OWN_PRIOR] = simulated_questions(prior_of(values), scoring)
-    forecaster = AmortizedForecaster(model, **values["sampler"])
+    forecaster = AmortizedForecaster(model)
     parts = [score_individuals(forecaster, q, studies, scoring) for studies, q in asked.items()]
     return pd.concat(parts, ignore_index=True)
 
@@ -265,9 +274,9 @@ def seed_variants() -> list[Variant]:
 
 
 def seeds_settings() -> dict[str, Any]:
-    """What the rows of the seeds depend on: training, prior, sampler and question."""
+    """What the rows of the seeds depend on: training, prior and question."""
     values = {variant.name: settings(variant) for variant in seed_variants()}
-    shared = {key: values[DEFAULT][key] for key in ("prior", "default_prior", "sampler")}
+    shared = {key: values[DEFAULT][key] for key in ("prior", "default_prior")}
     asked = {"prefix": SCORING["prefix"], "samples": SEEDS_SAMPLES}
     return shared | {"training": {n: v["training"] for n, v in values.items()}} | asked
 
@@ -281,7 +290,7 @@ def score_seeds(out: Path, work: Path, say: Callable[[str], None] = print) -> No
     for variant in seed_variants():
         values = settings(variant)
         model, _ = trained(values, work)
-        forecaster = AmortizedForecaster(model, variant.name, **values["sampler"])
+        forecaster = AmortizedForecaster(model, variant.name)
         rows = evaluate([forecaster], benchmark_studies(), SCORING["prefix"], SEEDS_SAMPLES).results
         parts.append(rows)
         say(f"{variant.name}: log-RMSE {rows.groupby('compound').log_rmse.mean().mean():.3f}")

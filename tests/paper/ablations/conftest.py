@@ -28,6 +28,7 @@ def stored_variant(name, shift=0.0, n=30):
             "n_target": 5,
             "log_rmse": own + shift,
             "crps": own / 2 + shift,
+            "crps_curve": own / 3 + shift,
             "coverage_90": 0.9,
             "log_rmse_naive": own + 0.1,
             "seconds": 0.01,

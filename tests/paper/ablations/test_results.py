@@ -6,17 +6,21 @@ import pytest
 
 from agmpk.paper.ablations.results import (
     BETTER,
+    PLACES,
+    RESULTS,
     SAME,
     WORSE,
+    first_version,
     groups,
     load_all,
     margin,
     meanings,
     paragraph,
+    plan,
     results_table,
     verdict,
 )
-from agmpk.paper.ablations.variants import DEFAULT
+from agmpk.paper.ablations.variants import DEFAULT, VARIANTS
 from agmpk.paths import PROJECT, data_path
 
 
@@ -34,12 +38,10 @@ def test_differences_of_a_known_shift(folder):
 def test_a_shift_within_the_seeds_is_no_difference(made):
     stored = {name: made(name, shift) for name, shift in
               ((DEFAULT, 0.0), ("seed-1", 0.01), ("seed-2", -0.01), ("no-context", 0.04),
-               ("scale-raw", -0.08), ("steps-1", 0.004))}  # fmt: skip
+               ("prior-paper", -0.08))}  # fmt: skip
     table = results_table(stored)
     said = table[table.measure == "log_rmse"].set_index("variant").verdict
-    assert said["no-context"] == SAME and said["scale-raw"] == BETTER
-    # The same weights asked otherwise: seeds have no part in it.
-    assert said["steps-1"] == WORSE
+    assert said["no-context"] == SAME and said["prior-paper"] == BETTER
     two = results_table({k: v for k, v in stored.items() if k != "seed-2"})
     assert (two[two.group == "context"].verdict.iloc[0]) == "not judged"
 
@@ -84,3 +86,50 @@ def test_what_ships_is_whole_and_up_to_date_with_itself():
     for column in ("value", "difference", "margin"):
         np.testing.assert_allclose(shipped[column], made_again[column].astype(float), atol=1e-9)
     assert (shipped.verdict.fillna("") == made_again.verdict).all()
+
+
+def test_nothing_stored_is_an_empty_table_and_a_plan_with_commands(tmp_path):
+    assert list(results_table({}).columns) == RESULTS and not len(results_table({}))
+    assert groups(results_table({})) == []
+    rows = plan(tmp_path).set_index("variant")
+    assert list(rows.index) == [v.name for v in VARIANTS] and set(rows.state) == {"not run"}
+    assert rows.command["no-context"] == "agmpk paper ablations run --only no-context"
+
+
+def test_the_plan_of_a_half_finished_folder(folder):
+    rows = plan(folder).set_index("variant")
+    done = rows.index[rows.state == "current"]
+    assert set(done) == {DEFAULT, "seed-1", "seed-2", "no-context"}
+    assert (rows.command == "").sum() == len(done)
+
+
+def test_the_curves_mean_alone_can_tell_a_variant(made):
+    """A start of independent numbers leaves each point's law as it was, and not the curve's."""
+    stored = {n: made(n, s) for n, s in ((DEFAULT, 0), ("seed-1", 0.01), ("seed-2", -0.01))}
+    white = made("process-white")
+    white.individuals["crps_curve"] += 0.2
+    table = results_table(stored | {"process-white": white})
+    said = table[table.variant == "process-white"].set_index("measure").verdict
+    assert (said["log_rmse"], said["crps_curve"]) == (SAME, WORSE)
+    text = paragraph(table, "process")
+    assert "CRPS of the curve's mean says worse" in text and meanings()["process"]["worse"] in text
+
+
+def test_missing_scores_are_left_out_and_counted(made):
+    stored = {n: made(n, s) for n, s in ((DEFAULT, 0), ("seed-1", 0.01), ("seed-2", -0.01))}
+    one = made("no-context", 0.2)
+    one.individuals.loc[:9, ["log_rmse", "crps", "crps_curve"]] = np.nan
+    table = results_table(stored | {"no-context": one})
+    row = table[(table.variant == "no-context") & (table.measure == "log_rmse")].iloc[0]
+    assert row.n == 20 and row.difference == pytest.approx(0.2)
+
+
+def test_the_record_of_the_first_version_agrees_with_itself():
+    """Its verdicts follow from its own differences, intervals and margins by the rule above."""
+    record = first_version()
+    judged = record[record.verdict != ""]
+    said = [verdict(r.difference, r.low, r.high, r.margin) for r in judged.itertuples()]
+    assert list(judged.verdict) == said and record.variant.nunique() == 23
+    # The value of its naive forecast is the same whatever the variant.
+    rows = record[(record.measure == "log_rmse") & record.studies.isin(list(PLACES))]
+    assert (rows.groupby("studies").naive.nunique() == 1).all()

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, benchmark_studies
 from agmpk.forecasting.forecaster import Forecast
 from agmpk.forecasting.naive import NaiveForecaster
@@ -22,8 +23,11 @@ def test_development_questions_are_none_of_the_twenty_and_few_enough():
     questions = development_questions(SCORING)
     compounds = pd.Series([case.compound for case in questions]).value_counts()
     assert not set(compounds.index) & set(benchmark_studies())
-    assert len(compounds) == 8 and compounds.max() <= SCORING["individuals"]
-    assert {len(case.prefix) for case in questions} == {SCORING["prefix"]}
+    assert len(compounds) >= 8 and compounds.max() <= SCORING["individuals"]
+    shown = {int((~case.prefix.censored).sum()) for case in questions}
+    assert shown == {SCORING["prefix"]}
+    # The main protocol: the study's times are asked, not only those at which there is a value.
+    assert sum(len(case.asked) > len(case.times) for case in questions) > len(questions) / 4
 
 
 def test_simulated_questions_are_held_out_and_reproducible(few):
@@ -69,6 +73,9 @@ def test_scores_of_a_known_law():
     assert np.sqrt((found.log_rmse**2).mean()) == pytest.approx(sigma, rel=0.05)
     # Naive says 10 throughout: the mean of the law, so hardly another error than the oracle's.
     assert found.log_rmse_naive.mean() == pytest.approx(found.log_rmse.mean(), rel=0.01)
+    # The mean of 10 independent ln values has an SD of sigma / sqrt(10), and its CRPS likewise.
+    whole = sigma / np.sqrt(10) / np.sqrt(np.pi)
+    assert found.crps_curve.mean() == pytest.approx(whole, rel=0.1)
     narrow = score_individuals(Lognormal(sigma / 3), flat_cases(sigma), "x", scoring)
     assert narrow.coverage_90.mean() < 0.6 and narrow.crps.mean() > found.crps.mean()
 
@@ -78,3 +85,18 @@ def test_naive_scores_as_naive(few):
     found = score_individuals(NaiveForecaster(), questions, "development", SCORING)
     assert found.log_rmse.tolist() == found.log_rmse_naive.tolist()
     assert found.log_rmse.min() > 0
+
+
+class Refusing:
+    """Answers nobody."""
+
+    name = "refusing"
+
+    def forecast(self, context, target, times, n_samples, seed):
+        raise AgmpkError("not this one")
+
+
+def test_a_refusal_is_a_row_without_a_score():
+    found = score_individuals(Refusing(), flat_cases(0.3, n=3), "x", {"samples": 8, "seed": 0})
+    assert len(found) == 3 and found[["log_rmse", "crps", "crps_curve"]].isna().all(axis=None)
+    assert found.log_rmse_naive.notna().all()
