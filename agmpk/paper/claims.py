@@ -245,14 +245,46 @@ def forecast_evidence(results: pd.DataFrame, published: pd.DataFrame) -> list[Ev
     ]
 
 
-def ablation_evidence(table: pd.DataFrame) -> list[Evidence]:
-    """What the claims on design choices need, of the table of ablations: CRPS on simulated
-    studies."""
-    asked = {"studies": "default prior", "score": "crps"}
-    return [
-        ablation_gain(table, "reference-white", False, measure="gain:reference", **asked),
-        ablation_gain(table, "attention-continuum", True, measure="gain:attention", **asked),
+def ablation_evidence(table: pd.DataFrame | None) -> list[Evidence]:
+    """What the claims on design choices need, of the table of ablations (None: none is stored): on
+    simulated studies the CRPS of the mean of a curve, which tells how its points go together, and
+    of its points.
+
+    Where the second model's ablation is not stored, or the model has no such choice, there is no
+    value, and the note says so and what the first version's record has.
+    """
+    asked = {"studies": "default prior"}
+    curve, points = asked | {"score": "crps_curve"}, asked | {"score": "crps"}
+    found = [
+        ablation_gain(table, "process-white", False, measure="gain:reference", **curve),
+        ablation_gain(table, "attention-continuum", True, measure="gain:attention", **points),
     ]
+    first = ("reference-white", "attention-continuum")
+    return [_with_first_version(one, name) for one, name in zip(found, first, strict=True)]
+
+
+def _with_first_version(found: Evidence, variant: str) -> Evidence:
+    """The evidence, or the reason why there is none and what the first version's record says."""
+    if math.isfinite(found.value):
+        return found
+    from agmpk.paper.ablations.results import first_version
+
+    rows = first_version()
+    asked = (rows.variant == variant) & (rows.studies == "default prior") & (rows.measure == "crps")
+    word = next(iter(rows.verdict[asked]), "") or "not judged"
+    note = (
+        f"not with the second model yet: {found.note}; the first version, asked at own times only, had "
+        f"{variant} against its default: {word}"
+    )
+    return replace(found, note=note)
+
+
+def _not_stored(variant: str) -> str:
+    from agmpk.paper.ablations.variants import VARIANTS
+
+    if variant not in {one.name for one in VARIANTS}:
+        return f"it has no such choice ({variant})"
+    return f"its ablation {variant} has not been run (agmpk paper ablations run)"
 
 
 def benchmark_rows(file: Path) -> pd.DataFrame:
@@ -280,7 +312,8 @@ def stored_evidence(folder: Path) -> dict[str, Evidence]:
                 "notebooks'."
             )
     found = forecast_evidence(benchmark_rows(files["benchmark"]), published_table())
-    found += ablation_evidence(pd.read_csv(data_path("ablations", "results.csv")))
+    stored = data_path("ablations", "results.csv", must_exist=False)
+    found += ablation_evidence(pd.read_csv(stored) if stored.is_file() else None)
     stored = [from_table(pd.read_csv(files[name])) for name in ("cohorts", "calibration")]
     return stored[0] | stored[1] | {one.measure: one for one in found}
 
@@ -304,17 +337,25 @@ def _missing(results: pd.DataFrame, models: Sequence[str]) -> str:
 
 
 def ablation_gain(
-    table: pd.DataFrame, variant: str, helps: bool, studies: str, score: str, measure: str
+    table: pd.DataFrame | None,
+    variant: str,
+    helps: bool,
+    studies: str,
+    score: str,
+    measure: str,
 ) -> Evidence:
-    """What a design choice gains in ``score`` (less is better), from the table of ablations.
+    """What a design choice gains in ``score`` (less is better), from the table of ablations, or
+    without a value and with the reason where the variant is not in it.
 
     ``helps`` True: the variant adds the choice, and gains the base's score minus its own; False:
     the variant lacks it.  The lower end is lowered to the gain minus the margin of training seeds,
     if that is less: a gain counts when it is beyond both.  n: individuals.
     """
+    if table is None:
+        return Evidence(measure, math.nan, n=0, note=_not_stored(variant))
     rows = table[(table.variant == variant) & (table.studies == studies) & (table.measure == score)]
     if not len(rows) or not math.isfinite(rows.iloc[0].difference):
-        return Evidence(measure, math.nan, n=0, note="this ablation was not trained")
+        return Evidence(measure, math.nan, n=0, note=_not_stored(variant))
     row = rows.iloc[0]
     sign = -1.0 if helps else 1.0
     low, high = sorted((sign * row.low, sign * row.high))

@@ -12,6 +12,7 @@ from agmpk.paper.claims import (
     VERDICTS,
     Claim,
     Evidence,
+    ablation_evidence,
     ablation_gain,
     beats,
     claims_html,
@@ -179,6 +180,30 @@ def test_a_gain_must_exceed_interval_and_seeds():
     assert (adding.value, adding.high) == (-0.05, -0.02)
     assert math.isnan(ablation_gain(ablation(margin=math.nan), "v", **lacking).value)
     assert math.isnan(ablation_gain(ablation(margin=0.01), "other", **lacking).value)
+
+
+def test_what_the_second_model_has_not_shown_is_not_checkable_yet():
+    """Nothing stored, or stored without the variant: a reason, never a verdict."""
+    claims = [one for one in load_claims() if one.chapter == "ablations"]
+    assert {one.id for one in claims} == {"gp-reference", "continuum"}
+    for table in (None, ablation(variant="no-context")):
+        found = {one.measure: one for one in ablation_evidence(table)}
+        rows = judged(claims, found).set_index("id")
+        assert set(rows.verdict) == {"not checkable"} and rows.value.isna().all()
+        assert "process-white has not been run" in rows.reason["gp-reference"]
+        assert "has no such choice" in rows.reason["continuum"]
+        # What the first version's record says stands beside it, and decides nothing.
+        assert rows.reason.str.contains("first version, asked at own times only").all()
+
+
+def test_a_stored_ablation_of_the_second_model_decides():
+    row = {"variant": "process-white", "studies": "default prior", "measure": "crps_curve"}
+    (claim_,) = [one for one in load_claims() if one.id == "gp-reference"]
+    for difference, word_ in ((0.05, "reproduced"), (-0.05, "not reproduced")):
+        low, high = sorted((difference * 0.5, difference * 1.5))
+        stored = ablation(**row, difference=difference, low=low, high=high, margin=0.01)
+        found = {one.measure: one for one in ablation_evidence(stored)}
+        assert verdict(claim_, found["gain:reference"])[0] == word_
 
 
 def test_a_stored_table_gives_evidence():
