@@ -166,7 +166,7 @@ def paired_difference(
     for name in (first, second):
         if name not in wide:
             raise AgmpkError(f"The results have no {column} of the model {name!r}.")
-    difference = (wide[first] - wide[second]).dropna()
+    difference = (wide[first] - wide[second]).dropna().astype(float)
     if unit == "compounds":
         difference = difference.groupby(level="compound").mean()
         cluster = difference.index
@@ -176,7 +176,7 @@ def paired_difference(
     means = difference.groupby(np.asarray(cluster)).mean()
     return Difference(
         *map(float, found),
-        float(wilcoxon(means).pvalue) if (means != 0).any() else 1.0,
+        float(wilcoxon(means.to_numpy(float)).pvalue) if (means != 0).any() else 1.0,
         int((difference < 0).sum()),
         len(difference),
         unit,

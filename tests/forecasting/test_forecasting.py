@@ -10,11 +10,11 @@ from agmpk.forecasting import Forecast, generate, load_forecaster, model_names, 
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
-from agmpk.models.registry import MODELS, build_model
+from agmpk.models.registry import NETWORKS, build_model
 from agmpk.studies import Dose, Individual, Study
 from agmpk.training.config import load_training_config
 
-EVERY = ["naive", *MODELS]
+EVERY = ["naive", *NETWORKS]
 
 
 def forecaster(name: str) -> Forecaster:
