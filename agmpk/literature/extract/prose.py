@@ -256,7 +256,11 @@ def _place(text, names, values, marks, order, carried, known) -> list[Reading]:
     if n != 2 * p:
         return []
     pair, how = tuple(dict.fromkeys(arms)), "label"
-    if len(pair) == 1 and not order:
+    # `Compared with the reference, the new tablet had ... (a vs b)`: the one that has, first.
+    turned = [m for m in marks if len(m.arms) == 2 and _COMPARED.search(text[: m.start])]
+    if turned and turned[-1].end <= values[0].start:
+        pair = turned[-1].arms[::-1]
+    elif len(pair) == 1 and not order:
         pair = _with_the_other(text, labels[0], values)
     elif len(pair) < 2:
         pair, how = order, "order"
