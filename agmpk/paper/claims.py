@@ -273,8 +273,8 @@ def _with_first_version(found: Evidence, variant: str) -> Evidence:
     asked = (rows.variant == variant) & (rows.studies == "default prior") & (rows.measure == "crps")
     word = next(iter(rows.verdict[asked]), "") or "not judged"
     note = (
-        f"not with the second model yet: {found.note}; the first version, asked at own times only, had "
-        f"{variant} against its default: {word}"
+        f"not with the second model yet: {found.note}; the first version, asked at own times "
+        f"only, had {variant} against its default: {word}"
     )
     return replace(found, note=note)
 
