@@ -11,8 +11,8 @@ from agmpk.paper.ablations.variants import DEFAULT, find, settings
 
 @pytest.fixture
 def few(monkeypatch):
-    """Two individuals a cohort and three simulated studies instead of the whole scoring."""
-    changes = {"samples": 8, "individuals": 2, "studies": 3, "targets": 1}
+    """Two individuals a cohort and ten simulated studies instead of the whole scoring."""
+    changes = {"samples": 8, "individuals": 2, "studies": 10, "targets": 1}
     for key, value in changes.items():
         monkeypatch.setitem(setting.SCORING, key, value)
 
