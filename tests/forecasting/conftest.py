@@ -59,7 +59,8 @@ class Person:
             state = state + [dose.amount, 0.0]
             run = solve_ivp(rates, (dose.time, end), state, dense_output=True, rtol=1e-8, atol=1e-9)
             inside = (times > dose.time) & (times <= end)
-            found[inside] = run.sol(times[inside])[1]
+            if inside.any():
+                found[inside] = run.sol(times[inside])[1]
             state = run.y[:, -1]
         return found
 
