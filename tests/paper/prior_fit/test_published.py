@@ -66,5 +66,7 @@ def test_curves_give_back_the_parameters_they_were_made_with():
 
 def test_cohorts_are_single_doses_of_parents():
     found = cohort_curves()
-    assert len(found) >= 6 and found["clearance"].notna().all()
+    # Of the five people of one tetracycline formulation no terminal slope can be estimated.
+    without = set(found["cohort"][found["clearance"].isna()])
+    assert len(found) >= 6 and without <= {"tetracycline-tetrachel"}
     assert not found["cohort"].str.startswith("s-methyl").any()
