@@ -36,6 +36,7 @@ from agmpk.models.transport import (
 )
 
 COPULA = 0.1  # weight of the reference's correlation in the loss
+WHITE = (0.0, -6.0, 6.0)  # of a kernel that is all nugget, see ``Kernel.from_raw``
 NODES = 99  # of the quadrature that gives the mean forecast
 
 
@@ -50,7 +51,7 @@ class TransportConfig:
     "white", independent numbers.
     dose_tokens, limit_tokens, use_context: False hides the list of doses, samples below the limit,
     or the study from the network.
-    temperature: factor on the reference's numbers in sampling (see ``agmpk.paper.temperature``).
+    temperature: factor on the reference's numbers in sampling.
     """
 
     width: int = 128
@@ -186,9 +187,10 @@ class TransportModel(nn.Module):
     def _know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
         known = self.network.encode(task)
         raw = self.kernel(known.own[:, :, 0]).to(frame.spread.dtype)
-        if self.config.process != "study":
-            white = raw.new_tensor([0.0, -6.0, 6.0 if self.config.process == "white" else 0.0])
-            raw = raw * 0 + white * (self.config.process == "white")
+        if self.config.process == "fixed":
+            raw = torch.zeros_like(raw)
+        elif self.config.process == "white":
+            raw = raw.new_tensor(WHITE).expand_as(raw)
         return self.network.decode(task, known), Kernel.from_raw(raw)
 
 
