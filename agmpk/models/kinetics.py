@@ -223,7 +223,9 @@ def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]
     )
 
 
-def fit_target(fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor) -> GridPosterior:
+def fit_target(
+    fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor
+) -> GridPosterior:
     """The posterior of targets given ``values`` [B, R, T] where ``seen``, ln f ``logs``
     [B, R, T, G]; ``alone`` [B]: no context tells the level, only the prefix does."""
     mean, number, square = _summary(values, logs, seen)
