@@ -23,7 +23,8 @@ QUINTIC, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 
 def inner_matrices(model: nn.Module) -> list[nn.Parameter]:
     """The matrices inside the layers, which Muon updates; a network may have none."""
-    return [p for name, p in model.named_parameters() if p.requires_grad and p.ndim == 2 and "layers." in name]
+    found = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+    return [p for p in found if p.requires_grad]
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
