@@ -58,6 +58,8 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
             if len(inside):
                 chosen.append(task[inside].trimmed())
         parts.append(concatenate(chosen))
+        # Here and not beside the network: many small operations, which a GPU does slowly.
+        _ = parts[-1].features
     return parts
 
 
