@@ -19,7 +19,8 @@ from agmpk.literature.extract.design import (
 )
 from agmpk.literature.extract.prose import Reader, Reading
 from agmpk.literature.extract.tables import read_table
-from agmpk.literature.extract.tokens import REFERENCE, TEST, Products
+from agmpk.literature.extract.products import Products
+from agmpk.literature.extract.tokens import REFERENCE, TEST
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
 from agmpk.literature.text import NormalText, normalize
 from agmpk.literature.units import convert

@@ -6,8 +6,9 @@ import re
 from dataclasses import replace
 
 from agmpk.literature.document import Table
+from agmpk.literature.extract.products import Products
 from agmpk.literature.extract.prose import Reading
-from agmpk.literature.extract.tokens import KINDS, Products, find_names, find_values
+from agmpk.literature.extract.tokens import KINDS, find_names, find_values
 from agmpk.literature.text import normalize
 from agmpk.literature.units import Unit, scan_unit
 
