@@ -162,7 +162,7 @@ class Grounder:
 
     def _evidence(self, field: str, passage: Passage, *spans: tuple[int, int]) -> None:
         self.record.evidence[field] = [
-            self.readings.untouched(passage.source, passage.normal, *span) for span in spans
+            self.readings.span(passage.source, *span) for span in spans
         ]
 
     def _locate(self, field: str, value: object, quote: str) -> Passage | None:

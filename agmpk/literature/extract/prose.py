@@ -104,6 +104,9 @@ class Reader:
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
         order = pairs.pop() if len(pairs) == 1 else ()  # the order this sentence uses
         closes = bool(marks and values and marks[0].start > values[0].start)
+        # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
+        own = any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values)
+        known = () if own else self.order
         analytes, carried, parts = self.analytes.find(text), None, []
         for segment in segments:
             first = segment.values[0].start
@@ -114,7 +117,7 @@ class Reader:
             here = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), order)
             fitting = {n.name for n in segment.names if any(_fits(v, n) for v in segment.values)}
             self.printed |= fitting if "poison" not in fitting else set()
-            read = _read(text, segment, here, carried, self.order)
+            read = _read(text, segment, here, carried, known)
             center = _center(text[:first])
             parts.append([replace(r, group=group, center=center) for r in read])
             arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
@@ -235,9 +238,7 @@ def _place(text, names, values, marks, order, carried, known) -> list[Reading]:
     elif len(pair) == 1 and not order:
         pair = _with_the_other(text, labels[0], values)
     elif len(pair) < 2:
-        pair, how = order, "order"
-        if not order and not any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values):
-            pair, how = known, "assumed"  # unless each has a label that is not understood
+        pair, how = (order, "order") if order else (known, "assumed")
     if len(pair) != 2:
         return []
     by_name = [(names[i // 2], v, pair[i % 2]) for i, v in enumerate(values)]
