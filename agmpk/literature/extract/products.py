@@ -45,7 +45,7 @@ _TRADE = (
     r"|(?<![\w-])([A-Z][\w-]{1,30})\s?[®™]"
 )
 _BESIDE = re.compile(  # `test and reference`, `T/R`: between two products
-    r"[^.;:\d]{0,45}?(?:\b(?:and|or|vs|versus|then)\b|[/,-])[^;:\d]{0,22}|; ?"
+    r"[^.;:\d]{0,45}?(?:\b(?:and|or|vs|versus|then)\b|[/,-])[^;:\d]{0,22}"
 )
 
 
@@ -102,7 +102,11 @@ class Products:
                 continue
             if again and not re.search(r"[\d.;:]|\band\b", gap):
                 marks[-1] = replace(last, end=mark.end)
-            elif len(last.arms) == 1 and _BESIDE.fullmatch(gap) and not find_names(gap):
+            elif (
+                len(last.arms) == 1
+                and not find_names(gap)
+                and (_BESIDE.fullmatch(gap) or (gap == "; " and text[last.start - 1] == "("))
+            ):
                 marks[-1] = Mark(last.arms + mark.arms, last.start, mark.end)
             else:
                 marks.append(mark)

@@ -125,12 +125,11 @@ class Reader:
             if not closes:
                 last = (m.arms[0] for m in reversed(segment.marks) if len(m.arms) == 1)
                 carried = next(last, carried)
-        for i in range(len(parts) - 1, 0, -1):
+        for i in range(len(parts) - 1, 0, -1) if closes else ():
             # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: the label closes the list
-            arms = {r.arm for r in parts[i]}
-            if closes and len(arms) == 1 and {r.arm for r in parts[i - 1]} == {None}:
-                arm = arms.pop()
-                parts[i - 1] = [replace(r, arm=arm, how="label") for r in parts[i - 1] if arm]
+            arm, *others = {r.arm for r in parts[i]} or {None}
+            if arm and not others and {r.arm for r in parts[i - 1]} == {None}:
+                parts[i - 1] = [replace(r, arm=arm, how="label") for r in parts[i - 1]]
         self.names = [n for s in segments for n in s.names] if names and values else self.names
         self.order = order or self.order
         return [r for part in parts for r in part]

@@ -140,7 +140,7 @@ def _take(record: Extraction, name: str, reading: Reading, readings: Readings) -
         flags.append("unit printed as concentration per time, read as times time")
     if reading.group[1] == "fed":
         flags.append("fed")
-    if re.search(r"\d,\s\d|[eE]\d|[×xX*·]\s?10", span.text):
+    if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", span.text):
         flags.append(f"printed as '{span.text}'")
     record.flags += [f"{name}: {flag}" for flag in flags]
     record.flags += contradiction(name, value.number, unit and unit.text, readings.all())

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from agmpk.literature.extract.design import WHO
 from agmpk.literature.schema import dispersion_type
 from agmpk.literature.text import NUMBER_TEXT, power_of_ten
 from agmpk.literature.units import Unit, scan_unit
@@ -53,18 +54,28 @@ _DECOYS = re.compile(
         | \b9[05]\s?%\s?CIs?(?!\s?\)) | \bpoint\sestimates? | \bL?LO[QD]\b | \blimits?\b | \blinear
         | \bcalibrat | \bthreshold | \bcut-?off | \btherapeutic | \btoxic | \btarget\b
         | (?<!no\s)(?<!significant\s)\bdifferences?\b(?![^.;\d]{0,25}\b(?:were|was)\s(?:not|no)\b)
-        | \bdiffered\sby | \b\w+creas\w+\s(?:of|by)
+        | \bdiffered\sby | \b\w+creas\w+\s(?:of|by) | \b(?:changes?|(?:in|de)creases?|reductions?)\b
+        | \bquotients?\b | \brelative\s(?=C|AUC)
         | \b(?:intra|within)-?\s?(?:subject|individual)\b | \b(?:ln|log)\b
         | \b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)""",
     re.X | re.I,
 )
 _VOID_BEFORE = re.compile(
-    r"(?:[<>≤≥~]|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table"
+    r"(?:[<>≤≥~×*]|\bx|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table"
     r"|fig\.?|phase|over|above|below|exceed\w*|up to|than|least|within|between"
-    r"|from|\d to) (?:about )?)\s?$"
+    r"|from|\d to|between [\d.]+(?: \S+)? and) (?:about )?)\s?$"
+)
+_COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
+    rf"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d|\s(?:[A-Za-z-]+\s){{0,3}}{WHO}"
+)
+# `1-500`; `5, 483 ng·h/mL`, of which nobody can tell whether it is one number
+_INTERVAL = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}|, \d{{3}}(?=\s?(?:±|\(|[npµm]g|h\b|IU))")
+_VOID_BEHIND = re.compile(  # `23 ng/mL higher`; `(1.2 ± 0.3) × 10³`, of what is not clear
+    r"\s(?:\w+ )?(?:(?:high|low|great|small|larg|short|long)er|less|more|above|below)\b"
+    r"|\s?[×x*]\s?10\b"
 )
 _KIND = (
-    r"(?:\b(?:inter|between)[-\w]* ?)?(?:g?CV[bw]?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?"
+    r"(?:\b(?:inter|between)[-\w]* ?)?(?:g?CVb?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?"
     r"|standard deviation|s\.?e\.?m?\.?|standard error|range|min\s?[-,/]\s?max|IQR"
     r"|interquartile range|9[05] ?% ?CI|CI(?: 9[05] ?%)?)"
 )
@@ -173,15 +184,15 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
 
 def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None:
     """The number with what stands behind it; None where it counts or weighs something else."""
-    behind, before = text[match.end() :], text[max(0, match.start() - 14) : match.start()]
-    if re.match(r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d", behind):
+    behind, before = text[match.end() :], text[max(0, match.start() - 20) : match.start()]
+    if _COUNT.match(behind):
         return None
     factor, stop = power_of_ten(text, match.end())
     void = factor is None or (match.group() == "10" and behind[:1] == "^")
     void |= _VOID_BEFORE.search(before) is not None
     cursor = stop + 2 * bool(re.match(r"\^\d", text[stop:]))  # a footnote mark
     value = Value(float(match.group()) * (factor or 1.0), match.start(), stop, stop, void=void)
-    interval = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}").match(text, cursor)
+    interval = _INTERVAL.match(text, cursor)
     if interval:
         return replace(value, end=interval.end(), void=True)
     for _ in range(4):
@@ -201,9 +212,7 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
             cursor = closing.end()
         else:
             break
-    # `(1.2 ± 0.3) × 10³`: what is multiplied is not clear
-    void = value.void or re.match(r"\s?[×x*]\s?10\b", text[cursor:]) is not None
-    return replace(value, end=cursor, void=void)
+    return replace(value, end=cursor, void=value.void or bool(_VOID_BEHIND.match(text, cursor)))
 
 
 def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> Value | None:
@@ -231,7 +240,7 @@ def _announced(text: str, plus: bool) -> str | None:
     """What a number behind ± or in brackets is, by what the text says of its numbers."""
     if re.search(r"(?:±\s?|[(\[/]\s?±?\s?|, )(?:SEM?|standard errors?)\b", text):
         return "SEM"
-    percent = r"[(\[,]\s?%?\s?g?CV[bw]?\s?%?\s?[)\]]|geometric CV\b|CVs? ?%|% ?CV"
+    percent = r"[(\[,]\s?%?\s?g?CVb?\s?%?\s?[)\]]|geometric CV\b|CVs? ?%|% ?CV"
     if not plus and re.search(percent, text):
         return "CV%"
     return "SD" if plus or re.search(r"\bSDs?\b|\bS\.D\.|standard deviations?", text) else None
