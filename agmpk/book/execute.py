@@ -27,6 +27,8 @@ from agmpk.files import atomic_path, sha256
 
 #: Text before the table of parameters.
 INTRODUCTION = "This page was executed in the tier **{tier}** ({description})."
+#: The line that every reader sees: how long it takes, and how to do it again.
+AGAIN = "*{seconds:,.0f} s on {machine}. Again:* `make notebooks CHAPTER={chapter}`"
 UNCHANGED = "It sets no parameter of this chapter: the values are those in the parameters cell."
 
 
@@ -84,7 +86,7 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
         reads = sorted(set(log.read_text(encoding="utf-8").splitlines()))
         notebook = nbformat.read(output, as_version=4)
     seconds = round(time.monotonic() - started, 1)
-    _finish(project, tier, chapter, notebook)
+    _finish(project, tier, chapter, notebook, seconds)
     stamp = Stamp(
         chapter=chapter,
         tier=tier.name,
@@ -134,12 +136,18 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
-def _finish(project: Project, tier: Tier, chapter: str, notebook: nbformat.NotebookNode) -> None:
-    """Add the note, drop what names this machine's folders, and put the notebook in its place."""
+def _finish(
+    project: Project, tier: Tier, chapter: str, notebook: nbformat.NotebookNode, seconds: float
+) -> None:
+    """Add the note, hide the cell of injected parameters (the note has them), drop what names this
+    machine's folders, and put the notebook in its place."""
     defaults = notebook_parameters(project.notebook(chapter))
+    again = AGAIN.format(seconds=max(1.0, seconds), machine=machine(), chapter=chapter)
     add_note(
         notebook,
-        note_text(
+        again
+        + "\n\n"
+        + note_text(
             tier.name,
             tier.description,
             tier.parameters(chapter),
@@ -149,6 +157,8 @@ def _finish(project: Project, tier: Tier, chapter: str, notebook: nbformat.Noteb
     )
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
+        if "injected-parameters" in part.metadata.get("tags", ()):
+            part.metadata.tags.append("remove-cell")
     with atomic_path(project.executed_notebook(chapter)) as temporary:
         nbformat.write(notebook, temporary)
 

@@ -13,6 +13,7 @@ import numpy as np
 from IPython.display import HTML, display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from myst_nb import glue
 
 from agmpk.book.style import COLOURS
 
@@ -47,8 +48,17 @@ def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def show(figure: Figure, alt: str, caption: str = "") -> None:
+def tell(**values: object) -> None:
+    """Give numbers to the text, which shows them where it says ``{glue:text}`name` ``."""
+    for name, value in values.items():
+        glue(name, value, display=False)
+
+
+def show(figure: Figure, alt: str, caption: str = "", *, keep: str = "") -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
+
+    With ``keep`` it is not shown here but where the text has the directive ``{glue} NAME``: the
+    answer at the top of a chapter.
 
     ``alt`` says what a reader who cannot see the figure must know: what is drawn against what, and
     what it shows. It is required; an empty one raises ``ValueError``. The HTML book takes the
@@ -58,14 +68,25 @@ def show(figure: Figure, alt: str, caption: str = "") -> None:
         raise ValueError("give the figure an alt text that says what it shows")
     png = figure_png(figure)
     plt.close(figure)
-    display(
-        {
-            "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth()),
-            "image/png": base64.b64encode(png).decode("ascii"),
-            "text/plain": alt,
-        },
-        raw=True,
-    )
+    bundle = {
+        "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth()),
+        "image/png": base64.b64encode(png).decode("ascii"),
+        "text/plain": alt,
+    }
+    if keep:
+        glue(keep, _Shown(bundle), display=False)
+    else:
+        display(bundle, raw=True)
+
+
+class _Shown:
+    """What IPython shows as the given bundle of MIME types."""
+
+    def __init__(self, bundle: dict[str, str]) -> None:
+        self._bundle = bundle
+
+    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
+        return self._bundle
 
 
 def draw_context(axes: Axes, context: Study, label: str | None = "context") -> None:
