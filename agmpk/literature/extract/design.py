@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from importlib.resources import files
 
-import yaml
-
+from agmpk.literature.extract.lexicon import any_of, words
 from agmpk.literature.text import WORD_NUMBER, word_number
 
-_LEXICON = yaml.safe_load(files(__package__).joinpath("lexicon.yaml").read_text(encoding="utf-8"))
-_LISTS = {name: words.split() for name, words in _LEXICON.items()}
-SALTS = tuple(_LISTS["salts"])
-_STEM = re.compile(rf"[a-z-]{{2,}}(?:{'|'.join(_LISTS['stems'])})|(?:cef|sulfa)[a-z]{{3,}}")
+_STEMS, _NAMES, _NEVER = (set(words(name)) for name in ("stems", "names", "never"))
+SALTS, _ESTERS = set(words("salts")), set(words("esters"))
+WHO = any_of("who")
+_STEM = re.compile(rf"[a-z-]{{2,}}{any_of('stems')}|(?:cef|sulfa)[a-z]{{3,}}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 
 
@@ -36,9 +34,9 @@ class Found:
 def is_drug(word: str) -> bool:
     """Whether `word` is a known drug name or carries an INN stem."""
     low = word.lower()
-    if low in _LISTS["never"] or low in SALTS or len(low) < 5 or low.endswith("ivalent"):
+    if low in _NEVER | SALTS or len(low) < 5 or low.endswith("ivalent"):
         return False
-    known = low in _LISTS["names"] or (len(low) > 6 and low in _LISTS["stems"])
+    known = low in _NAMES or (len(low) > 6 and low in _STEMS)
     return known or _STEM.fullmatch(low) is not None
 
 
@@ -52,18 +50,18 @@ def find_compound(title: str, abstract: str) -> Found | None:
     drugs = [m for m in _WORD.finditer(title) if is_drug(m.group())]
     if not drugs:
         form = r"\b([A-Za-z][a-z]{4,})(?= (?:\d|tablets?|capsules?|oral|suspension|injection))"
-        words = [m for m in re.finditer(form, title) if m[1].lower() not in _LISTS["never"]]
-        drugs = [m for m in words if len(re.findall(rf"\b{m[1].lower()}\b", abstract)) > 1]
+        typed = [m for m in re.finditer(form, title) if m[1].lower() not in _NEVER]
+        drugs = [m for m in typed if len(re.findall(rf"\b{m[1].lower()}\b", abstract)) > 1]
     if not drugs:
         source, text = "abstract", abstract
         drugs = [m for m in _WORD.finditer(text) if is_drug(m.group())]
-        words = [m.group().lower() for m in drugs]
-        drugs.sort(key=lambda m: -words.count(m.group().lower()))
+        all_names = [m.group().lower() for m in drugs]
+        drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
     if not drugs:
         return None
     name, (start, end) = drugs[0].group(), drugs[0].span()
     more = re.compile(r" ([A-Za-z]+)").match(text, end)
-    if more and more[1].lower() in _LISTS["esters"]:
+    if more and more[1].lower() in _ESTERS:
         name, end = f"{name} {more[1]}", more.end()
     first, *others = name.split("-")
     if others and all(map(is_drug, (first, *others))):  # artesunate-mefloquine: the first
@@ -74,11 +72,7 @@ def find_compound(title: str, abstract: str) -> Found | None:
 class Analytes:
     """Finds which analyte a stretch of text speaks of; the empty name is the studied compound."""
 
-    _METABOLITE = re.compile(
-        r"\b(?:(?:nor|desmethyl|hydroxy|dihydro|desacetyl|\d-hydroxy|carboxy|dehydro)-?[a-z]{4,30}"
-        r"|[\w-]+ glucuronide|[A-Z]{2,4}-?\d{2,}\w*|R-\d+|M\d|MHD|MPA"
-        r"|(?:active |major )?metabolite)\b"
-    )
+    _METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
 
     def __init__(self, compound: Found | None) -> None:
         self.main = str(compound.value).split()[0] if compound else ""
@@ -103,11 +97,7 @@ _AMOUNT = re.compile(
     r"|\s?h?[·.* ]?\s?h?/?m[lL]|\sm[lL]-)"
 )
 _NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
-_GIVEN = re.compile(
-    r"\b(?:receiv|administ|took|taken|taking|swallow|given|gave|ingest|single|dos(?:e|ed|ing)\b|inject"
-    r"|drank|after)",
-    re.I,
-)
+_GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
 _GIVEN_BEHIND = re.compile(
     r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) "
     r"(?:given|taken|admin\w+)|once|twice|\((?:\d|two))"
@@ -165,10 +155,6 @@ def _mg(dose: Found) -> float:
 
 # --------------------------------------------------------------------------- subjects and route
 _N = rf"\d{{1,4}}|{WORD_NUMBER}"
-WHO = (
-    r"(?:subjects?|volunteers?|participants?|patients?|individuals?|adults?|men|women|males?"
-    r"|females?|persons?|people|children|metaboli[sz]ers?|students?|adolescents?)"
-)
 _SEX = r"(?:healthy )?(?:men|women|(?:fe)?males?)"
 _GIVEN_TO = r"(?:received|given|took|(?:allocated|randomi[sz]ed|assigned) to)"
 _COUNTS = tuple(  # (how clear, pattern); groups a and b of one pattern are added up
@@ -226,8 +212,6 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
                         score -= 1.0
                     elif _IN.search(clause + lead):
                         score += 0.6
-                    if clear == 1.5 and re.search(r"\b(?:fed|women|per)\b[^,.]*$", lead):
-                        score -= 1.5
                 pair = re.search(rf"\b({_N}) and $", lead, re.I)
                 if pair and re.search(r"respectively|fast", text[m.end() : m.end() + 90], re.I):
                     at = m.start() - len(lead)  # `24 and 28 subjects ... fasting and fed`
@@ -247,19 +231,10 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
 
 
 _ROUTES = {
-    "intravenous": r"\bintravenous|\bi\.?v\.? (?:bolus|infusion|dose|administ)|\binfus(?:ed|ion)\b",
-    "subcutaneous": r"\bsubcutaneous|\bs\.c\.",
-    "intramuscular": r"\bintramuscular|\bi\.m\.",
-    "inhaled": r"\binhal(?:ed|ations?|ers?)\b|\bnebuli[sz]|\bmetered[- ]dose|\bdry[- ]powder",
-    "topical": r"\btransdermal|\btopical|\bpatch(?:es)?\b|\bcream\b|\bointment",
-    "other": r"\brectal|\bsuppositor|\bsublingual|\bbuccal|\b(?:intra)?nasal|\bvaginal|\bimplant",
-    "oral": r"\boral(?:ly)?\b(?! (?:contracept|temperature))|\bper os\b|\bby mouth\b|\bswallow",
-}
-_ORAL_FORM = (
-    r"\b(?:tablets?|capsules?|caplets?|syrup|sachets?|suspensions?|granules|orodispersible|took|elixir"
-    r"|(?:sustained|delayed|prolonged|modified|controlled|extended)-release|fasting|fasted|breakfast"
-    r"|(?:enteric|film|sugar)-coated|overnight fast)\b"
-)
+    name: any_of(name)
+    for name in ("intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other")
+} | {"oral": any_of("oral")}
+_ORAL_FORM = rf"\b{any_of('oral_form')}\b"
 
 
 def route_evidence(route: str, texts: dict[str, str]) -> Found | None:
