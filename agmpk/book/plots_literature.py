@@ -17,7 +17,7 @@ FATES = {"right": "#2b7a4b", "right, flagged": "#8fc1a2", "empty": "0.82", "wron
 
 
 def funnel(steps: pd.Series, published: int) -> Figure:
-    """How many articles or records are left after each step; the first ``published`` are others'."""
+    """What is left after each step (count); the first ``published`` steps are others'."""
     figure, ax = plt.subplots(figsize=(6.4, 3.2))
     colours = [COLOURS["published"]] * published + [COLOURS["prior"]] * (len(steps) - published)
     ax.barh(steps.index, steps.to_numpy(), color=colours)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from importlib.resources import files
 
 import yaml
@@ -15,6 +16,7 @@ def words(name: str) -> list[str]:
     return _TEXTS[name].split()
 
 
+@cache
 def any_of(name: str) -> str:
     """A regular expression (a group without a name) for any entry of a list."""
     text = "|".join(words(name))

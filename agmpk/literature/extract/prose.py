@@ -7,7 +7,6 @@ name means. A segment whose counts do not fit is left alone: what is unclear is 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -33,7 +32,8 @@ _COMPARED = re.compile(
 )
 _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
 _NEXT = re.compile(  # between a value and the mark of the next name: `; reference Cmax: 511`
-    r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*|[)\s,]*(?:and )?"
+    r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*"
+    r"|[)\s,]*(?:and )?"
 )
 _AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
@@ -230,8 +230,11 @@ def _place(text, names, values, marks, order, carried, known) -> list[Reading]:
         return []
     by_name = [(names[i // 2], v, pair[i % 2]) for i, v in enumerate(values)]
     by_arm = [(names[i % p], v, pair[i // p]) for i, v in enumerate(values)]
-    fitting = [x for x in (by_name, by_arm) if all(_fits(v, name) for name, v, _ in x)]
-    return [_reading(text, *x, how) for x in min(fitting, key=_unlikeness, default=())]
+    layouts = [by_arm] if len(labels) == 2 and p > 1 else [by_name, by_arm]
+    fitting = [x for x in layouts if all(_fits(v, name) for name, v, _ in x)]
+    # Two products of one quantity, or two quantities of one product: both fit, nobody can tell.
+    clear = fitting[:1] if len(fitting) == 1 or p == 1 else []
+    return [_reading(text, *x, how) for layout in clear for x in layout]
 
 
 def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ...]:
@@ -243,14 +246,6 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     gap = text[values[middle - 1].end : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
-
-
-def _unlikeness(layout) -> float:
-    """How far two products differ: they are alike, the quantities are not."""
-    numbers: dict[int, list[float]] = {}
-    for name, value, _ in layout:
-        numbers.setdefault(name.start, []).append(value.number)
-    return sum(math.log(max(x) / min(x)) for x in numbers.values() if min(x) > 0)
 
 
 def _in_turn(names: list[Name], values: list[Value]) -> list[tuple[Name, Value]] | None:

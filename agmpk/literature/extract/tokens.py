@@ -47,7 +47,8 @@ _DECOYS = re.compile(
 )
 _VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
 _COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
-    rf"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d|\s(?:[A-Za-z-]+\s){{0,3}}{any_of('who')}"
+    r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d"
+    rf"|\s(?:[A-Za-z-]+\s){{0,3}}{any_of('who')}"
 )
 # `1-500`; `5, 483 ng·h/mL`, of which nobody can tell whether it is one number
 _INTERVAL = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}|, \d{{3}}(?=\s?(?:±|\(|[npµm]g|h\b|IU))")
