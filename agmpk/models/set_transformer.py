@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
-from agmpk.models.frame import TRIM, Frame
+from agmpk.models.frame import TRIM
 from agmpk.models.heads import GaussianHead, antithetic, beta_loss
 from agmpk.models.task import Task
 
