@@ -5,7 +5,6 @@ import re
 import nbformat
 import numpy as np
 import pytest
-from tests.cli.test_cli import agmpk
 
 from agmpk.book.study_report import NOTEBOOK, _before_adapt, or_why, to_html
 from agmpk.errors import AgmpkError
@@ -13,6 +12,7 @@ from agmpk.evaluation.vpc import share_below
 from agmpk.paper.golden import golden_studies
 from agmpk.paths import HOME
 from agmpk.studies import write_study
+from tests.cli.test_cli import agmpk
 
 
 def test_share_below_of_a_known_law():
@@ -56,11 +56,11 @@ def test_a_part_that_cannot_be_shown_is_a_sentence(capsys):
 
 def test_the_notebook_shows_its_code_in_cells_that_fit():
     cells = nbformat.read(HOME / "notebooks" / NOTEBOOK, as_version=4).cells
-    code = [c for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", ())]
+    code = [c for c in cells if c.cell_type == "code" and c.metadata.get("tags") != ["parameters"]]
     for cell in code:
         lines = cell.source.splitlines()
         assert len(lines) <= 15 and max(map(len, lines)) <= 76, cell.source
-    hidden = [c for c in code if "hide-input" in c.metadata.get("tags", ())]
+    hidden = [c for c in code if c.metadata.get("tags") == ["hide-input"]]
     assert len(hidden) <= len(code) / 4
 
 

@@ -5,9 +5,9 @@ import shutil
 
 import pandas as pd
 import pytest
-from tests.cli.test_cli import agmpk
 
 from agmpk.paths import data_path
+from tests.cli.test_cli import agmpk
 
 STUDIES = data_path("benchmark", "studies")
 ASK = ("--leave-one-out", "--model", "naive")
