@@ -18,7 +18,7 @@ INTRODUCTION = "This page was executed in the tier **{tier}** ({description})."
 UNCHANGED = "It sets no parameter of this chapter: the values are those in the parameters cell."
 #: Mime prefix of what a notebook stores for its sentences (``myst_nb.glue``).
 STORED = "application/papermill.record/"
-FIGURE, TABLE = '<figure class="agmpk-figure"', '<table border="0" class="dataframe agmpk-table"'
+FIGURE, TABLE = '<figure class="agmpk-figure"', 'class="agmpk-table-caption"'
 _SENTENCE = re.compile(r"\{glue:text\}`([^`]+)`")
 
 
