@@ -11,7 +11,7 @@ BOOK := $(RUN) -m agmpk.cli book
 # The environment is remade when what it is made from changes, by content, not by date.
 STAMP := $(VENV)/agmpk-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-').stamp
 
-.PHONY: help setup book notebooks check test lint clean
+.PHONY: help setup book notebooks check verify pdf test lint clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,11 +38,17 @@ notebooks: setup ## Execute what has changed, without pages (TIER=..., CHAPTER=f
 check: setup ## Say which executed chapters are stale, and why
 	@$(BOOK) check --tier $(TIER)
 
+verify: setup ## Execute what has changed, and compare every number with the shipped ones
+	@$(BOOK) verify --tier $(TIER)
+
+pdf: setup ## Print the executed book to book/_build/agmpk.pdf (needs Chromium or Chrome)
+	@$(BOOK) pdf
+
 lint: setup ## ruff
 	$(RUN) -m ruff check .
 
 test: lint ## Everything that is checked: ruff, the tests, every notebook in tier smoke, the book
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 clean: ## Remove the environment, executed notebooks, pages and test leftovers
 	rm -rf $(VENV) build book/_build book/chapters .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML, display
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from myst_nb import glue
@@ -27,15 +28,20 @@ if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on th
 MIN_PIXELS_PER_INCH = 52
 
 
-def figure_html(png: bytes, alt: str, caption: str = "", *, inches: float = 0.0) -> str:
-    """The HTML of one figure; the image is embedded, so that the page needs no other file.
+def figure_html(
+    png: bytes, alt: str, caption: str = "", *, inches: float = 0.0, name: str = ""
+) -> str:
+    """The HTML of one figure; the image is embedded, so that a downloaded notebook has it (the
+    pages keep it in a file of its own).
 
-    ``inches`` is the width of the figure, from which the least width on a screen follows.
+    ``inches`` is the width of the figure, from which the least width on a screen follows; ``name``
+    makes it linkable as ``#fig-name``.
     """
     data = base64.b64encode(png).decode("ascii")
     note = f'<figcaption class="agmpk-caption">{escape(caption)}</figcaption>' if caption else ""
+    anchor = f' id="fig-{re.sub(r"[^a-z0-9]+", "-", name.lower())}"' if name else ""
     return (
-        f'<figure class="agmpk-figure"><div class="agmpk-scroll">'
+        f'<figure class="agmpk-figure"{anchor}><div class="agmpk-scroll" tabindex="0">'
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt, quote=True)}" '
         f'style="min-width: {round(inches * MIN_PIXELS_PER_INCH)}px"></div>{note}</figure>'
     )
@@ -54,39 +60,40 @@ def tell(**values: object) -> None:
         glue(name, value, display=False)
 
 
-def show(figure: Figure, alt: str, caption: str = "", *, keep: str = "") -> None:
+def show(
+    figure: Figure,
+    alt: str,
+    caption: str = "",
+    *,
+    name: str = "",
+    answer: bool = False,
+    keep: str = "",
+    dpi: float | None = None,
+) -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
-
-    With ``keep`` it is not shown here but where the text has the directive ``{glue} NAME``: the
-    answer at the top of a chapter.
 
     ``alt`` says what a reader who cannot see the figure must know: what is drawn against what, and
     what it shows. It is required; an empty one raises ``ValueError``. The HTML book takes the
-    embedded HTML, a printed one the plain PNG.
+    embedded HTML and numbers the figure, a printed one the plain PNG. ``name`` makes the figure
+    linkable as ``#fig-name``. With ``keep`` it appears not here but where the text says
+    ``{glue} KEEP``; ``answer`` is short for ``keep="answer"``, the answer box of the chapter.
     """
     if not alt.strip():
         raise ValueError("give the figure an alt text that says what it shows")
-    png = figure_png(figure)
+    png = figure_png(figure, dpi)
     plt.close(figure)
     bundle = {
-        "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth()),
+        "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth(), name=name),
         "image/png": base64.b64encode(png).decode("ascii"),
         "text/plain": alt,
     }
-    if keep:
-        glue(keep, _Shown(bundle), display=False)
-    else:
+    keep = keep or ("answer" if answer else "")
+    if not keep:
         display(bundle, raw=True)
-
-
-class _Shown:
-    """What IPython shows as the given bundle of MIME types."""
-
-    def __init__(self, bundle: dict[str, str]) -> None:
-        self._bundle = bundle
-
-    def _repr_mimebundle_(self, **_: object) -> dict[str, str]:
-        return self._bundle
+        return
+    stored = {f"application/papermill.record/{mime}": data for mime, data in bundle.items()}
+    about = {"name": keep, "mime_prefix": "application/papermill.record/"}
+    display(stored, raw=True, metadata={"scrapbook": about})
 
 
 def draw_context(axes: Axes, context: Study, label: str | None = "context") -> None:
@@ -161,16 +168,6 @@ def compound_figure(study: Study, scored: dict[str, Sequence[Scored]]) -> Figure
     handles, labels = axes.flat[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
     return figure
-
-
-def show_collapsed(figure: Figure, summary: str, alt: str) -> None:
-    """Display a figure that opens on a click on its summary line."""
-    png = figure_png(figure, dpi=90)  # many on one page: half the bytes, still sharp
-    body = figure_html(png, alt, inches=figure.get_figwidth())
-    plt.close(figure)
-    display(
-        HTML(f"<details class='agmpk-details'><summary>{escape(summary)}</summary>{body}</details>")
-    )
 
 
 def vpc_bands(curves: np.ndarray, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:

@@ -34,7 +34,7 @@ def versions(root: Path, names: tuple[str, ...]) -> pd.DataFrame:
 
 
 def chapters(project: Project, without: str = "") -> pd.DataFrame:
-    """One row a chapter, from its stamp: tier, time [s], date (UTC), machine, files read.
+    """One row a chapter, from its stamp: tier, processor time [s], date (UTC), machine, files read.
 
     ``without`` leaves one chapter out: the one being executed has no stamp of this run yet.
     Chapters that were never executed are missing.
@@ -44,7 +44,7 @@ def chapters(project: Project, without: str = "") -> pd.DataFrame:
         {
             "chapter": stamp.chapter,
             "tier": stamp.tier,
-            "time": stamp.seconds,
+            "time": stamp.processor or stamp.seconds,
             "date": stamp.date[:16].replace("T", " "),
             "machine": stamp.machine,
             "modules": sum(name.startswith("agmpk/") for name in stamp.parts),

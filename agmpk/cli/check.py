@@ -24,7 +24,8 @@ def check(study: Path, how: dict[str, Any]) -> None:
     """Read STUDY, a NONMEM-style table, and say what it holds and how it was read.
 
     Prints individuals, samples, limits, doses, units, the columns used and not used, and whatever
-    was assumed or left out. Ends with status 2 and the faults where the table cannot be used.
+    was assumed or left out; then, on stderr, whether a study like it is among those that the prior
+    draws. Ends with status 2 and the faults where the table cannot be used.
     """
     reading = read(study, how, quiet=True)
     click.echo(reading.describe())

@@ -85,7 +85,6 @@ def forecast(
     quantiles Q05, Q25, Q50, Q75, Q95. By default the times are those of the samples that the
     model was not shown. The same content gives the same numbers, whatever the file is called.
     """
-    from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows, write_nonmem
     from agmpk.evaluation.protocol import cases
     from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
@@ -132,6 +131,8 @@ def forecast(
         frame.insert(0, "ID", case.prefix.id)
         frame.insert(2, "DV", frame.TIME.map(values))
         if form == "nonmem":
+            from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows
+
             frames += [dose_rows(case.prefix), sample_rows(case.prefix, 1), forecast_rows(frame)]
         else:
             frames.append(frame)
@@ -143,6 +144,8 @@ def forecast(
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
     if form == "nonmem":
+        from agmpk.cli.tables import write_nonmem
+
         write_nonmem(frames, data.units, out)
     else:
         write_csv(pd.concat(frames, ignore_index=True), out)

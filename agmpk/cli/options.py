@@ -43,7 +43,7 @@ MODEL = click.option(
 )
 TIMES = click.option("--times", help="Times in hours, e.g. 0.5,1,2,4,8 or start:stop:step.")
 
-# How a table is read where its columns do not say so: agmpk.studies.nonmem.records.Options.
+# How a table is read where its columns do not say so: agmpk.studies.nonmem.columns.Options.
 _READING = (
     click.option("--analyte", help="Which analyte, where the table holds several."),
     click.option(

@@ -88,8 +88,8 @@ def whatif(
     """
     from agmpk.files import atomic_path, write_csv
     from agmpk.forecasting import load_forecaster, read_plans
-    from agmpk.forecasting.whatif import NOTICE
-    from agmpk.forecasting.whatif import whatif as ask
+    from agmpk.forecasting.plans import NOTICE
+    from agmpk.forecasting.plans import whatif as ask
 
     bounds = parse_window(window)
     check_out(out, study, plans)

@@ -129,7 +129,7 @@ class Fit:
 
 
 @dataclass(frozen=True)
-class Individual:
+class GridPosterior:
     """The grid's posterior of an individual: weight [B, N, G], level [B, N, G] and its variance
     [B, N, 1]."""
 
@@ -223,7 +223,9 @@ def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]
     )
 
 
-def fit_target(fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor) -> Individual:
+def fit_target(
+    fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor
+) -> GridPosterior:
     """The posterior of targets given ``values`` [B, R, T] where ``seen``, ln f ``logs``
     [B, R, T, G]; ``alone`` [B]: no context tells the level, only the prefix does."""
     mean, number, square = _summary(values, logs, seen)
@@ -233,7 +235,7 @@ def fit_target(fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tens
     mixture = torch.where(alone[:, None], 1.0 / fit.mixture.shape[-1], fit.mixture)
     weight = torch.softmax(likelihood + mixture.clamp(min=1e-12).log()[:, None], -1)
     posterior, variance = _level(mean, number, level, spread)
-    return Individual(weight, posterior, variance)
+    return GridPosterior(weight, posterior, variance)
 
 
 def neighbours(weight: Tensor, E: int, A: int) -> Tensor:

@@ -126,6 +126,13 @@ class TransportModel(nn.Module):
         return loss
 
     @torch.no_grad()
+    def condition(self, task: Task) -> tuple[Task, Tensor, Kernel]:
+        """What ``sample`` and ``mean`` share: the task as the network sees it, the state of every
+        point, the reference's kernel."""
+        seen = self._see(task)
+        return seen, *self._know(seen, seen.frame)
+
+    @torch.no_grad()
     def sample(
         self,
         task: Task,
@@ -133,15 +140,15 @@ class TransportModel(nn.Module):
         generator: torch.Generator,
         steps: int | None = None,
         transport: Transport | None = None,
+        known: tuple[Task, Tensor, Kernel] | None = None,
     ) -> Tensor:
         """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
 
         ``steps`` of the sampler, two evaluations of the velocity each; ``transport`` to use another
-        sampler than the model's own.
+        sampler than the model's own; ``known`` is the answer of ``condition``.
         """
-        seen = self._see(task)
+        seen, state, kernel = known or self.condition(task)
         frame = seen.frame
-        state, kernel = self._know(seen, frame)
         root = factor(correlation(kernel, _place(seen, frame), seen.prefix, seen.asked))
 
         def fresh() -> Tensor:
@@ -152,13 +159,17 @@ class TransportModel(nn.Module):
         return torch.where(task.prefix, task.target.logs, frame.decode(x_1.to(frame.spread)))
 
     @torch.no_grad()
-    def mean(self, task: Task, steps: int | None = None) -> Tensor:
+    def mean(
+        self,
+        task: Task,
+        steps: int | None = None,
+        known: tuple[Task, Tensor, Kernel] | None = None,
+    ) -> Tensor:
         """Mean of ln y [B, R, T], by quadrature: the transport is an increasing map of one number,
         which is evaluated at equally likely ones.  No sampling noise, and at each time the same
         whatever else is asked."""
-        seen = self._see(task)
+        seen, state, _ = known or self.condition(task)
         frame = seen.frame
-        state, _ = self._know(seen, frame)
         level = (torch.arange(NODES, dtype=frame.spread.dtype, device=state.device) + 0.5) / NODES
         z = self.config.temperature * torch.special.ndtri(level)
         x_0 = z[:, None, None, None].expand(-1, *frame.spread.shape)
