@@ -7,6 +7,7 @@ from html import escape
 
 import pandas as pd
 from IPython.display import display
+from myst_nb import glue
 
 #: The table's numbers, unrounded, for the file of all numbers; pages do not show it.
 NUMBERS = "application/vnd.agmpk.table+json"
@@ -55,6 +56,12 @@ def show_table(
         },
         raw=True,
     )
+
+
+def tell(**values: object) -> None:
+    """Store values for the sentences of a chapter, which say ``{glue:text}`name```."""
+    for name, value in values.items():
+        glue(name, value, display=False)
 
 
 def _values(frame: pd.DataFrame) -> dict[str, list]:
