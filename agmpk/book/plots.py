@@ -14,7 +14,6 @@ import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from myst_nb import glue
 
 if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
     from agmpk.forecasting.forecaster import Forecast
@@ -51,12 +50,6 @@ def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def tell(**values: object) -> None:
-    """Give numbers to the text, which shows them where it says ``{glue:text}`name` ``."""
-    for name, value in values.items():
-        glue(name, value, display=False)
-
-
 def show(
     figure: Figure,
     alt: str,
@@ -64,7 +57,6 @@ def show(
     *,
     name: str = "",
     answer: bool = False,
-    keep: str = "",
     dpi: float | None = None,
 ) -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
@@ -72,8 +64,8 @@ def show(
     ``alt`` says what a reader who cannot see the figure must know: what is drawn against what, and
     what it shows. It is required; an empty one raises ``ValueError``. The HTML book takes the
     embedded HTML and numbers the figure, a printed one the plain PNG. ``name`` makes the figure
-    linkable as ``#fig-name``. With ``keep`` it appears not here but where the text says
-    ``{glue} KEEP``; ``answer`` is short for ``keep="answer"``, the answer box of the chapter.
+    linkable as ``#fig-name``. With ``answer`` it appears not here but in the chapter's answer box,
+    which says ``{glue} answer``.
     """
     if not alt.strip():
         raise ValueError("give the figure an alt text that says what it shows")
@@ -84,12 +76,11 @@ def show(
         "image/png": base64.b64encode(png).decode("ascii"),
         "text/plain": alt,
     }
-    keep = keep or ("answer" if answer else "")
-    if not keep:
+    if not answer:
         display(bundle, raw=True)
         return
     stored = {f"application/papermill.record/{mime}": data for mime, data in bundle.items()}
-    about = {"name": keep, "mime_prefix": "application/papermill.record/"}
+    about = {"name": "answer", "mime_prefix": "application/papermill.record/"}
     display(stored, raw=True, metadata={"scrapbook": about})
 
 
