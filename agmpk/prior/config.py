@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import pandas as pd
-import yaml
 
+from agmpk.config import load_yaml, parse_yaml
 from agmpk.errors import AgmpkError
 from agmpk.prior.groups import (
     Absorption,
@@ -142,14 +142,15 @@ def load_prior(name_or_path: str | Path) -> PriorConfig:
     """
     text = str(name_or_path)
     if text in presets():
-        source = (resources.files("agmpk.prior") / "presets" / f"{text}.yaml").read_text("utf-8")
+        file = resources.files("agmpk.prior") / "presets" / f"{text}.yaml"
+        values = parse_yaml(file.read_text("utf-8"), text)
     elif Path(text).suffix in (".yaml", ".yml") and Path(text).is_file():
-        source = Path(text).read_text("utf-8")
+        values = load_yaml(text)
     else:
         raise AgmpkError(
             f"There is no prior {text!r}: use one of {', '.join(presets())}, or a .yaml file."
         )
-    return PriorConfig.from_dict(yaml.safe_load(source), where=text)
+    return PriorConfig.from_dict(values, where=text)
 
 
 def quantity_table(*configs: PriorConfig) -> pd.DataFrame:

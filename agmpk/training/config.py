@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from agmpk.config import load_yaml, parse_yaml
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import model_classes, model_config
 
@@ -135,18 +136,15 @@ def load_training_config(name_or_path: str | Path) -> TrainingConfig:
     """
     text = str(name_or_path)
     if text in recipes():
-        source = (resources.files("agmpk.training") / "recipes" / f"{text}.yaml").read_text("utf-8")
+        file = resources.files("agmpk.training") / "recipes" / f"{text}.yaml"
+        values = parse_yaml(file.read_text("utf-8"), text)
     elif Path(text).is_file():
-        source = Path(text).read_text("utf-8")
+        values = load_yaml(text) or {}
     else:
         raise AgmpkError(
             f"There is no training recipe {text!r}: use one of "
             f"{', '.join(recipes())}, or a YAML file."
         )
-    try:
-        values = yaml.safe_load(source) or {}
-    except yaml.YAMLError:
-        raise AgmpkError(f"{text} is no YAML file of settings: correct it.") from None
     if not isinstance(values, dict):
         raise AgmpkError(f"{text} holds no settings: write one 'name: value' a line.")
     return TrainingConfig.from_dict(values, text)
