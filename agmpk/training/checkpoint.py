@@ -17,7 +17,7 @@ import agmpk
 from agmpk.files import atomic_path, sha256
 from agmpk.models.checkpoint import DESCRIPTION, DIGESTS, FORMAT, WEIGHTS
 from agmpk.training.card import largest_context, write_card
-from agmpk.training.folder import ENVIRONMENT, run_config, run_prior
+from agmpk.training.folder import run_config, run_environment, run_prior
 
 
 def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True) -> None:
@@ -40,7 +40,7 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
         "context": largest_context(prior, config.targets),
         "training": config.to_dict(),
         "prior": prior,
-        "environment": json.loads((run / ENVIRONMENT).read_text("utf-8")),
+        "environment": run_environment(run),
     }
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
