@@ -27,6 +27,7 @@ LIBRARY = {  # of the package onnxruntime-web: the smallest build, CPU only
 }
 EXAMPLES = ("benchmark/studies", "development/studies")
 FIRST = "theophylline"
+OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONN", "ETIMEDOUT", "ENOTCACHED")
 
 
 def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = print) -> None:
@@ -40,7 +41,7 @@ def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = prin
     code = sorted((PROJECT / "agmpk" / "models").glob("*.py"))
     _once(folder, "library", [source / "package-lock.json"], lambda: _library(source, folder, echo))
     _once(folder, "model", [model / "SHA256SUMS", *code], lambda: _model(model, folder, echo))
-    tables = [file for name in EXAMPLES for file in sorted(data_path(*name.split("/")).glob("*.csv"))]
+    tables = [file for name in EXAMPLES for file in sorted(data_path(name).glob("*.csv"))]
     own = [file for file in sorted(source.iterdir()) if file.suffix in (".js", ".css")]
     for file in (*tables, *own):
         shutil.copyfile(file, folder / file.name)
@@ -70,7 +71,7 @@ def _library(source: Path, folder: Path, echo: Callable[[str], None]) -> bool:
         done = npm(words, True, cwd=temporary, capture_output=True, text=True)
         if done.returncode:
             said = [line for line in done.stderr.splitlines() if "npm error" in line]
-            if any(word in done.stderr for word in ("ENOTFOUND", "EAI_AGAIN", "ECONN", "ETIMEDOUT")):
+            if any(word in done.stderr for word in OFFLINE):
                 echo("npm cannot reach its registry: the page to try will say that it lacks files.")
                 return False
             raise AgmpkError("npm could not fetch ONNX Runtime: " + " ".join(said[:3]))
