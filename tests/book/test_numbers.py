@@ -47,14 +47,14 @@ def test_states(project, monkeypatch, tmp_path):
 def test_numbers_of_sentences_and_tables_are_collected_and_verified(
     project, write_notebook, monkeypatch
 ):
-    monkeypatch.setattr(tables, "display", lambda bundle, raw: bundles.append(bundle))
-    bundles = []
+    told = {}
+    monkeypatch.setattr(tables, "display", lambda _, raw, metadata: told.update(metadata))
     tables.show_table(pd.DataFrame({"b": [1 / 3]}, index=["r"]), "Caption")
-    assert bundles[0][tables.NUMBERS]["data"] == [[pytest.approx(1 / 3)]]
+    assert told[tables.NUMBERS]["data"] == [[pytest.approx(1 / 3)]]
     write_notebook("alpha", "from myst_nb import glue; glue('a', '0.5', display=False)")
     run_chapters(project, load_tier(project, "smoke"), ["alpha"], echo=lambda _: None)
     executed = nbformat.read(project.executed_notebook("alpha"), as_version=4)
-    executed.cells[-1].outputs.append(nbformat.v4.new_output("display_data", bundles[0]))
+    executed.cells[-1].outputs.append(nbformat.v4.new_output("display_data", {}, metadata=told))
     nbformat.write(executed, project.executed_notebook("alpha"))
     found = numbers.collect(project, "alpha")
     assert found == {"a": "0.5", "Caption / r / b": pytest.approx(1 / 3)}
