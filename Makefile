@@ -48,7 +48,7 @@ lint: setup ## ruff
 	$(RUN) -m ruff check .
 
 test: lint ## Everything that is checked: ruff, the tests, every notebook in tier smoke, the book
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 clean: ## Remove the environment, executed notebooks, pages and test leftovers
 	rm -rf $(VENV) build book/_build book/chapters .pytest_cache .ruff_cache .hypothesis *.egg-info

@@ -131,6 +131,8 @@ def label_code(notebook: nbformat.NotebookNode) -> None:
         tags, shown = _tags(cell), "".join(_html(output) for output in cell.get("outputs", ()))
         if cell.cell_type != "code" or not {"parameters", "hide-input", "hide-cell"} & {*tags}:
             continue
+        if "mystnb" in cell.metadata:  # the author has said it
+            continue
         if "parameters" in tags:
             label = "Settings of this run"
             cell.metadata["tags"] = [*tags, "hide-input"]
@@ -172,4 +174,5 @@ def _tags(cell: nbformat.NotebookNode) -> Sequence[str]:
 
 
 def _html(output: nbformat.NotebookNode) -> str:
-    return str(output.get("data", {}).get("text/html", ""))
+    data = output.get("data", {})
+    return str(data.get("text/html", "")) + str(data.get(STORED + "text/html", ""))

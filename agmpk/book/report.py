@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 
 from agmpk.book.cache import read_stamp
@@ -69,3 +70,14 @@ def file_digests(folder: Path, digits: int = 64) -> pd.DataFrame:
         if file.parent.name != "__pycache__"
     ]
     return pd.DataFrame(rows, columns=["file", "size", "SHA-256"]).set_index("file")
+
+
+def code_lines(notebook: str | Path) -> tuple[int, int]:
+    """Lines of code, blank ones left out, that a reader of the page sees, and that are folded."""
+    counted = {False: 0, True: 0}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            tags = cell.metadata.get("tags", ())
+            folded = any(tag.startswith(("hide", "remove")) for tag in tags)
+            counted[folded] += sum(bool(line.strip()) for line in cell.source.splitlines())
+    return counted[False], counted[True]

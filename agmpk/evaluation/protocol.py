@@ -26,9 +26,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting import Forecast, Forecaster
+from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.paths import data_path
-from agmpk.studies import Individual, Study, load_catalogue, read_studies
+from agmpk.studies import Individual, Study, read_studies
 
 PROTOCOLS = ("study", "published")
 CLOSEST = 0.05  # two times nearer than this, relative to the time since the last dose, are one
@@ -268,11 +268,15 @@ def leave_one_out(
 
 def benchmark_studies() -> dict[str, Study]:
     """The 20 compounds by name, in the order of the published table; for reporting only."""
+    from agmpk.studies import load_catalogue
+
     return load_catalogue(data_path("benchmark", "compounds.csv"))
 
 
 def development_studies() -> dict[str, Study]:
     """Real cohorts outside the 20 compounds: for every choice of prior, model and setting."""
+    from agmpk.studies import load_catalogue
+
     return load_catalogue(data_path("development", "cohorts.csv"))
 
 

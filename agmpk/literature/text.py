@@ -48,7 +48,7 @@ _SUPERSCRIPTS = {ord(c): p for c, p in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", 
 
 _TAG = re.compile(r"</?(?:su[bp]|i|b|u|em|strong|italic|bold|sc|span|p|br)\b[^<>]*>", re.I)
 _RAISED = (  # powers of ten and footnote marks behind digits
-    (re.compile(r"(?<=\d)\s?<sup\b[^<>]*>\s*\(?([-+]?\d+)\)?\s*</sup>", re.I), r"^\1"),
+    (re.compile(r"(?<=\d)\s?<sup\b[^<>]*>\s*\(?([-+]?\d+)(?:,\s?\d+)*\)?\s*</sup>", re.I), r"^\1"),
     (re.compile(r"(?<=\d)<sup\b[^<>]*>\s*\(?[a-z*†‡§]\)?\s*</sup>", re.I), ""),
     (re.compile(r"(?<=[×x*·]10)\s?\(\s?([-+]?\d{1,2})\s?\)"), r"^\1"),
     (re.compile(r"(?<=[×x*·]\s10)\s?\(\s?([-+]?\d{1,2})\s?\)"), r"^\1"),

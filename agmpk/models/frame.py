@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agmpk.models.kinetics import ERROR, Individual, curves, fit_context, fit_target
+from agmpk.models.kinetics import ERROR, GridPosterior, curves, fit_context, fit_target
 from agmpk.models.task import Record, Task
 
 # The spread is shrunk towards PRIOR_SPREAD as if that had been seen on PRIOR_WEIGHT individuals.
@@ -162,7 +162,7 @@ def _to_frame(task: Task) -> Frame:
     target_logs = curves(target, amounts[1], target.times, fit.fraction)
     posterior = fit_target(fit, target_logs, own, shown, lonely)
     fitted, fitted_sd = posterior.forecast(target_logs)
-    members = Individual(fit.context_weight, fit.context_level, fit.spread[:, None, None] * 0)
+    members = GridPosterior(fit.context_weight, fit.context_level, fit.spread[:, None, None] * 0)
     context_fitted, _ = members.forecast(fit.context_logs)
 
     clocks = [
@@ -233,7 +233,7 @@ def _to_frame(task: Task) -> Frame:
         amounts=amounts,
         context_rates=members.rates(logs),
         target_rates=posterior.rates(logs),
-        study_rates=Individual(fit.mixture[:, None], fit.level[:, None], level).rates(logs),
+        study_rates=GridPosterior(fit.mixture[:, None], fit.level[:, None], level).rates(logs),
         context_level=(fit.context_weight * fit.context_level).sum(-1) - study_level[:, None],
         target_level=(posterior.weight * posterior.level).sum(-1) - study_level[:, None],
         level_sd=fit.spread,
@@ -248,7 +248,7 @@ def usable(seen: Tensor) -> Tensor:
     where nobody has two."""
     count = seen.sum(-1)
     many = count >= 2
-    return torch.where(many.any(-1, keepdim=True), many, count >= 1)
+    return many | ((count >= 1) & ~many.any(-1, keepdim=True))
 
 
 def interpolate(times: Tensor, values: Tensor, mask: Tensor, query: Tensor) -> Tensor:

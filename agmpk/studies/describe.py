@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from agmpk.studies.nonmem.rules import KNOWN, REQUIRED
+from agmpk.studies.nonmem.columns import KNOWN, REQUIRED
 from agmpk.studies.study import Dose, Individual, Study
 
 if TYPE_CHECKING:

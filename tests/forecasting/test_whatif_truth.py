@@ -12,7 +12,7 @@ import torch
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting import load_forecaster, whatif
-from agmpk.forecasting.whatif import _grid
+from agmpk.forecasting.plans import _grid
 from agmpk.prior import load_prior
 from agmpk.prior.batch import SimulatedStudies
 from agmpk.prior.laws import Streams

@@ -3,6 +3,7 @@ works. The small ones stand in ``data/``; their right values were worked out by 
 
 import contextlib
 import io
+import re
 import shutil
 import sys
 import time
@@ -416,17 +417,27 @@ def test_nobody_is_taken_for_a_comment(sign, write):
 
 def test_check_says_what_a_table_holds(write):
     text = "ID,TIME,conc,AMT,BLQ,WT\n1,0,.,100,0,70\n1,1,5,.,0,70\n1,2,0.1,.,1,70\n"
-    status, out, err = agmpk("check", write(text), "--columns", "DV=conc", "--units", "dose=ug")
-    assert status == 0 and not err
+    ask = "check", write(text), "--columns", "DV=conc", "--units", "dose=ug"
+    status, out, err = agmpk(*ask)
+    assert status == 0
     for words in ("1 individual(s)", "2, 2 each, at 1 to 2 h; 1 below the limit of 0.1",
                   "everybody: one oral dose of 100 ug", "DV from conc", "CENS from BLQ",
                   "not used  WT", "assumed: concentration, time"):  # fmt: skip
         assert words in out
+    # What the table holds goes to stdout; stderr has one sentence on how it lies in the prior, the
+    # same whatever was asked before.
+    pattern = r"agmpk: The study of study lies within what the prior draws \(p = [\d.]+\)\.\n"
+    assert re.fullmatch(pattern, err)
+    agmpk("check", table("one_missed_dose"))
+    assert agmpk(*ask) == (status, out, err)
     status, _, err = agmpk("check", write(text))
-    assert status == 2 and "--columns DV=conc" in err
+    assert status == 2 and err.count("\n") == 1 and "--columns DV=conc" in err
 
 
-def test_many_faults_are_listed_in_a_file(tmp_path, write):
+def test_many_faults_are_listed_in_a_file(tmp_path, write, monkeypatch):
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
     path = write(table("log_transformed_dv_remedy").read_text())
     status, _, err = agmpk("check", path)
     assert status == 2 and err.count("\n") == 4
@@ -434,8 +445,10 @@ def test_many_faults_are_listed_in_a_file(tmp_path, write):
     listed = pd.read_csv(tmp_path / "study.faults.csv")
     assert len(listed) == 10 and list(listed) == ["row", "column", "problem", "remedy"]
     (tmp_path / "study.faults.csv").write_text("mine")
-    agmpk("check", path)
+    assert not list(here.iterdir())
+    _, _, err = agmpk("check", path)
     assert (tmp_path / "study.faults.csv").read_text() == "mine"
+    assert "all in study.faults.csv" in err and len(pd.read_csv(here / "study.faults.csv")) == 10
 
 
 def test_the_input_is_never_written_over(write):
@@ -466,7 +479,8 @@ def test_nonmem_tables_come_out_and_go_in_again(tmp_path):
     assert agmpk("cohort", path, "-n", "5", "--model", "naive", "--format", "nonmem",
                  "--out", out)[0] == 0  # fmt: skip
     cohort = read_study(out)
-    assert len(cohort) == 5 and cohort["1"].doses == study["1"].doses
+    schedules = {tuple(one.single_doses()) for one in study}  # each person draws one of these
+    assert len(cohort) == 5 and {one.doses for one in cohort} <= schedules
     assert pd.read_csv(out).NAME.unique().tolist() == ["V1", "V2", "V3", "V4", "V5"]
 
 

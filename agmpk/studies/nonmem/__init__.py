@@ -32,7 +32,7 @@ OCC            occasion of the row (PERIOD, VISIT ...): told apart with ``occasi
 PERSON         the person, where one is several individuals
 =============  ==================================================================================
 
-ID, TIME, DV and AMT are required; :class:`agmpk.studies.nonmem.records.Options` are the ways
+ID, TIME, DV and AMT are required; :class:`agmpk.studies.nonmem.columns.Options` are the ways
 through for tables that name or hold them otherwise. Columns are separated by comma, semicolon, tab
 or blanks. Lines that begin with ``#`` or ``@`` are comments (but never all rows of an individual);
 so are rows marked in a first column called ``C``, and rows with a ``C`` put before their first

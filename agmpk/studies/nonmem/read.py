@@ -1,7 +1,8 @@
 """Reading NONMEM-style tables. The rules of the format stand in the package's docstring.
 
-A table passes through five steps: rows of text (:mod:`layout`), known columns, numbers and names
-per record, rules (:mod:`rules`), individuals. Nothing is dropped without a note in the summary.
+A table passes through five steps: rows of text (:mod:`layout`), known columns (:mod:`columns`),
+numbers and names per record (:mod:`records`), rules (:mod:`rules`), individuals. Nothing is dropped
+without a note in the summary.
 Shapes: N records.
 """
 
@@ -14,12 +15,30 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.studies.nonmem.layout import refuse
-from agmpk.studies.nonmem.records import Options, Records, TableReader
-from agmpk.studies.nonmem.rules import combined
-from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS, Dose, Individual, Study
+from agmpk.studies.nonmem.columns import Options
+from agmpk.studies.nonmem.layout import Fault, refuse
+from agmpk.studies.nonmem.records import Records, TableReader
+from agmpk.studies.nonmem.rules import (
+    ROW_RULES,
+    after_first,
+    broken,
+    combined,
+    group_rules,
+    previous,
+)
+from agmpk.studies.study import (
+    MAX_CONCENTRATION,
+    MAX_DOSES,
+    MAX_HOURS,
+    Dose,
+    Individual,
+    Study,
+    is_missing,
+)
 
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
@@ -144,7 +163,7 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
     skipped: dict[str, str] = {}
     while True:
         before = reader.cells, reader.rows, reader.blocks, list(reader.notes), dict(reader.names)
-        records, faults = reader.judge()
+        records, faults = judge(reader)
         if not faults:
             break
         ids = before[0]["ID"]
@@ -192,6 +211,192 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
         given=reader.given,
         _parts=tuple(parts),
     )
+
+
+# --------------------------------------------------------------------- whose records they are
+
+
+def _find_analytes(reader: TableReader, records: Records) -> None:
+    """Tell analytes apart by the compartment of the observations where no column does."""
+    f = records.f
+    if "CMT" in reader.cells and reader.names.get("ANALYTE") != reader.names["CMT"]:
+        _analytes_by_compartment(reader, records)
+    # DVID 0 is what NONMEM users write on dose rows of all analytes.
+    texts = records.labels
+    nameless = np.array([text == "" for text in texts], bool)[f["label"]]
+    zero = np.array([text == "0" for text in texts], bool)[f["label"]]
+    f["unlabelled"] = (f["label"] < 0) | nameless | f["dose"] & zero
+    f["label"] = np.where(f["unlabelled"], -1, f["label"])
+
+
+def _analytes_by_compartment(reader: TableReader, records: Records) -> None:
+    f, cells = records.f, reader.cells["CMT"]
+    texts = ["" if is_missing(text) else text for text in cells.texts]
+    known = f["seen"] & ~np.array([text == "" for text in texts], bool)[cells.codes]
+    if len(np.unique(cells.codes[known])) < 2:
+        return
+    labels = np.unique(f["label"][known])
+    if "ANALYTE" in reader.cells and (len(labels) > 1 or records.labels[labels[0]]):
+        pairs = np.unique(np.stack([f["label"][known], cells.codes[known]], 1), axis=0)
+        split = [label for label in labels if (pairs[:, 0] == label).sum() > 1]
+        if not split:
+            return
+        refuse(reader.path, [Fault(
+            reader.table.header_row, reader.names["CMT"],
+            f"observations of {reader.names['ANALYTE']} {records.labels[split[0]]} lie in "
+            "several compartments",
+            "choose what tells analytes apart, as --columns ANALYTE=CMT does, or leave CMT out "
+            "with --columns CMT=",
+        )])  # fmt: skip
+    f["label"] = np.where(f["seen"], cells.codes, -1)
+    records.labels[:] = texts
+    reader.names["ANALYTE"], reader.cells["ANALYTE"] = reader.names["CMT"], cells
+    reader.notes.append("CMT of the observations tells the analytes apart")
+
+
+def _part_occasions(reader: TableReader, records: Records) -> None:
+    """Make an individual of each occasion, as --occasion split asks for."""
+    f = records.f
+    who = combined(f["study"], f["id"])
+    if "OCC" in reader.cells:
+        missing = (f["occasion"] < 0) & (f["dose"] | f["seen"])
+        refuse(reader.path, [
+            Fault(int(f["row"][n]), reader.names["OCC"], "the occasion is missing",
+                  "give every row one")
+            for n in np.flatnonzero(missing)[:100].tolist()
+        ])  # fmt: skip
+        number, names = f["occasion"], reader.occasions
+    else:
+        starts = np.isin(f["EVID"], [3, 4])
+        counted = pd.Series(starts if starts.any() else _restarts(f, who)).astype(int).groupby(who)
+        number = (counted.cumsum() - counted.transform("first")).to_numpy()
+        names = [str(k + 1) for k in range(int(number.max(initial=0)) + 1)]
+    pairs = combined(who, number)
+    firsts = np.unique(pairs, return_index=True)[1]
+    several = np.bincount(who[firsts]) > 1
+    taken, ids, persons = set(records.ids), [], []
+    for n in firsts.tolist():
+        person = records.ids[f["id"][n]]
+        name = f"{person}.{names[number[n]]}" if several[who[n]] else person
+        ids.append(name.replace(".", "/", 1) if several[who[n]] and name in taken else name)
+        persons.append(records.persons[f["id"][n]])
+    f["id"] = pairs
+    f["occasion"] = np.full(len(pairs), -1)
+    records.ids, records.persons = ids, persons
+    reader.notes.append(
+        f"{int(several.sum())} person(s) have several occasions; each occasion is an individual"
+    )
+
+
+def _restarts(f: dict[str, NDArray], who: NDArray) -> NDArray[np.bool_]:
+    """Records at which time starts again with a dose."""
+    starts, kept = np.zeros(len(who), bool), np.flatnonzero(f["dose"] | f["seen"])
+    times, dose, who = f["TIME"][kept], f["dose"][kept], who[kept]
+    follows = previous(dose[::-1], who[::-1])[::-1] == 1  # the next record of the same ID is a dose
+    starts[kept] = (times < previous(times, who)) & (dose | follows)
+    return starts
+
+
+def _sort(reader: TableReader, records: Records) -> Records:
+    """Sort the rows of each ID by time, as --occasion as-is asks for."""
+    f = records.f
+    who = combined(f["study"], f["id"])
+    run = np.cumsum(np.concatenate([[0], (who[1:] != who[:-1]).astype(int)]))
+    order = np.lexsort((f["TIME"], run))
+    if (order != np.arange(len(order))).any():
+        reader.notes.append("rows were sorted by TIME")
+    reader.cells = {name: cells.keep(order) for name, cells in reader.cells.items()}
+    return records.keep(order)
+
+
+def _pool(reader: TableReader, records: Records) -> None:
+    """Make one study of all, as --study all asks for."""
+    f = records.f
+    pairs = np.unique(np.stack([f["id"], f["study"]], 1), axis=0)
+    if len(pairs) > len(np.unique(pairs[:, 0])):
+        codes = combined(f["study"], f["id"])
+        firsts = np.unique(codes, return_index=True)[1].tolist()
+        records.ids = [
+            f"{records.studies[f['study'][n]]}/{records.ids[f['id'][n]]}" for n in firsts
+        ]
+        records.persons = list(records.ids)
+        f["id"] = codes
+    reader.notes.append(f"{len(np.unique(f['study']))} studies are pooled")
+    f["study"] = np.zeros(len(f["study"]), np.int64)
+    records.studies = [""]
+
+
+def _combine(reader: TableReader, records: Records) -> Records:
+    """Add up equal doses and average observations at one time (--repeats combine)."""
+    f = records.f
+    series, kind = combined(f["study"], f["label"], f["id"]), f["dose"]
+    doses = combined(series, f["TIME"], f["AMT"], f["way"] == "oral", f["length"], f["ADDL"],
+                     f["II"])  # fmt: skip
+    count = np.bincount(doses[kind], minlength=int(doses.max(initial=0)) + 1)
+    f["AMT"] = np.where(kind, f["AMT"] * count[doses], f["AMT"])
+    samples = combined(series, f["TIME"])
+    known = f["seen"] & (f["CENS"] != 1)
+    size = int(samples.max(initial=0)) + 1
+    total = np.bincount(samples[known], f["DV"][known], size)
+    number = np.bincount(samples[known], minlength=size)
+    mean = f["seen"] & (number[samples] > 0)
+    with np.errstate(invalid="ignore"):
+        f["DV"] = np.where(mean & (number[samples] > 1), total[samples] / number[samples],
+                           f["DV"])  # fmt: skip
+    order = np.lexsort((np.arange(len(kind)), f["CENS"] == 1))  # a measured one comes first
+    later = np.zeros(len(kind), bool)
+    later[order] = after_first(samples[order], f["seen"][order])
+    later |= after_first(doses, kind)
+    if later.any():
+        reader.notes.append(
+            f"{int((later & kind).sum())} equal dose(s) at one time were added up and "
+            f"{int((later & ~kind).sum())} observation(s) at one time averaged"
+        )
+    reader.cells = {name: cells.keep(~later) for name, cells in reader.cells.items()}
+    return records.keep(~later)
+
+
+def judge(reader: TableReader) -> tuple[Records, list[Fault]]:
+    """Return the doses and observations of the table, and all faults."""
+    records, faults = reader.records()
+    if faults:
+        wrong = np.isin(reader.rows, [fault.row for fault in faults])
+        records = records.keep(~wrong)
+        reader.cells = {name: cells.keep(~wrong) for name, cells in reader.cells.items()}
+    if len(records.f["row"]):
+        reader.add_meaning(records)
+        faults += broken(records.f, ROW_RULES, reader.cells, reader.names)
+    # Order and repetition can only be judged once every row can be read.
+    if faults:
+        return records, faults
+    if reader.options.occasion == "split":
+        _part_occasions(reader, records)
+    used = records.f["dose"] | records.f["seen"]
+    if not used.any():
+        problem = "no row is a dose or an observation"
+        refuse(reader.path, [Fault(reader.table.header_row, "", problem, "add the records")])
+    _find_analytes(reader, records)
+    reader.cells = {name: cells.keep(used) for name, cells in reader.cells.items()}
+    records = records.keep(used)
+    f = records.f
+    if reader.options.study == "all" and "STUDY" in reader.cells:
+        _pool(reader, records)
+    if reader.options.occasion == "as-is":
+        records = _sort(reader, records)
+    if reader.options.repeats:
+        records = _combine(reader, records)
+    f = records.f
+    f["value"] = np.where(f["dose"], f["AMT"], f["DV"])
+    f["who"] = combined(f["study"], f["id"])
+    f["part"] = combined(f["study"], f["label"])
+    f["series"] = combined(f["part"], f["id"])
+    f["again_dosed"] = f["dose"] | _restarts(f, f["who"])
+    analyte = "ANALYTE" if "ANALYTE" in reader.cells else ""
+    faults = broken(f, group_rules(analyte, reader.clock), reader.cells, reader.names)
+    return records, faults
+
+
+# ------------------------------------------------------------------------------------ individuals
 
 
 class _Builder:

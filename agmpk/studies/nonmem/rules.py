@@ -1,4 +1,4 @@
-"""The rules of the format: names of columns, and what cells, records and individuals may say.
+"""The rules of the format: what records and individuals may say.
 
 Each rule looks at whole columns, so that checking is linear; a record is a row of the table.
 Shapes: N records.
@@ -6,245 +6,18 @@ Shapes: N records.
 
 from __future__ import annotations
 
-import math
-import re
-import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agmpk.studies.nonmem.layout import NUMBER, Fault, Layout, header_remedy
-from agmpk.studies.study import MAX_AMOUNT, MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS, is_missing
+from agmpk.studies.nonmem.columns import Cells
+from agmpk.studies.nonmem.layout import Fault
+from agmpk.studies.study import MAX_DOSES, MAX_HOURS
 
 Frame = Mapping[str, NDArray]
-"""Columns of the records by name; see :func:`agmpk.studies.nonmem.read` for those that are made."""
-
-# ---------------------------------------------------------------------------------------- columns
-
-REQUIRED = ("ID", "TIME", "DV", "AMT")
-NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS", "LLOQ")
-LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "ADM", "PERSON")
-KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
-
-# Other names in use that mean just this; taken, and told in the summary.
-ALIASES = {
-    "ID": ("CID",),
-    "DUR": ("TINF", "DURATION", "INFDUR", "INF_DUR", "DURINF", "INFUSION_DURATION"),
-    "RATE": ("INFRATE", "INF_RATE", "INFUSION_RATE"),
-    "CENS": (
-        "BLQ", "BLOQ", "BQL", "BLQFL", "BLOQFL", "BQLFL", "BLQFN", "BLOQFN", "BLQFLAG", "BLOQFLAG",
-        "BLQ_FLAG", "BLOQ_FLAG", "LLOQFL", "LLOQFLAG", "ISBLQ", "CENSORED",
-    ),
-    "LLOQ": ("LOQ", "LLQ"),
-    "ANALYTE": (
-        "DRUG", "DVID", "YTYPE", "DVNAME", "YNAME", "OBSNAME", "OBSID", "PARAMCD", "PARAM",
-        "PCTESTCD", "PCTEST", "SPECIES",
-    ),
-    "STUDY": ("STUDYID", "STUDYN", "STUDYNO", "STUDY_ID", "STUD"),
-    "OCC": ("OCCASION", "PERIOD", "VISIT", "IOV", "CYCLE"),
-    "DATE": ("DAT1", "DAT2", "DAT3"),
-    "ADDL": ("ADDITIONAL",),
-    "II": ("TAU",),
-}  # fmt: skip
-
-# What others call the required columns: named in the remedy, never taken silently.
-SYNONYMS = {
-    "ID": ("SUBJECT", "SUBJ", "SUBJID", "USUBJID", "PATIENT", "SUBJECT_ID", "PID"),
-    "TIME": ("T", "HOURS", "HOUR", "TIME_H", "TAFD", "DATETIME", "TAD"),
-    "DV": ("CONC", "CONCENTRATION", "Y", "OBS", "CP", "LNDV", "LOGDV", "LDV", "LNCONC"),
-    "AMT": ("DOSE", "AMOUNT", "DOSE_MG"),
-}
-
-ROUTE_NAMES = {
-    **dict.fromkeys(("oral", "po", "p.o.", "per_os", "peroral"), "oral"),
-    **dict.fromkeys(("iv", "i.v.", "intravenous"), "iv"),
-    **dict.fromkeys(("iv_bolus", "bolus", "iv_push"), "iv_bolus"),
-    **dict.fromkeys(("iv_infusion", "infusion", "iv_inf"), "iv_infusion"),
-}
-DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
-CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
-
-
-def name_columns(table: Layout, chosen: Mapping[str, str]) -> dict[str, int]:
-    """Return the place of each known column in the header.
-
-    Args:
-        table: the table.
-        chosen: known name -> name in the header, or '' to leave the column out.
-
-    Raises:
-        TableError: through the caller, from :func:`header_faults`.
-    """
-    upper = [name.upper() for name in table.header]
-    first: dict[str, int] = {}
-    for place, name in enumerate(upper):
-        first.setdefault(name, place)
-    places = {}
-    for name in KNOWN:
-        if name in chosen:
-            if chosen[name]:
-                places[name] = first.get(chosen[name].upper(), -1)
-            continue
-        for one in (name, *ALIASES.get(name, ())):
-            if one in first and one not in {other.upper() for other in chosen.values()}:
-                places[name] = first[one]
-                break
-    return places
-
-
-def header_faults(table: Layout, places: Mapping[str, int], chosen: Mapping[str, str]):
-    """Return what is wrong with the header: a column that is missing, unknown or there twice."""
-    row, upper = table.header_row, [name.upper() for name in table.header]
-    count: dict[str, int] = {}
-    for name in upper:
-        count[name] = count.get(name, 0) + 1
-    faults = []
-    for name, place in places.items():
-        if place < 0:
-            remedy = f"it has {', '.join(table.header[:12])}"
-            faults.append(Fault(row, chosen[name], f"no column is called {chosen[name]}", remedy))
-        elif count[upper[place]] > 1:
-            problem = f"the header names {upper[place]} twice"
-            faults.append(Fault(row, upper[place], problem, "remove one of them"))
-    for name in REQUIRED:
-        if name not in places:
-            faults.append(Fault(row, name, "the required column is missing", _found(name, table)))
-    return faults
-
-
-def _found(name: str, table: Layout) -> str:
-    """The remedy for a required column that is missing: the column that may be meant."""
-    bare = {re.sub(r"[\s_.]*[(\[].*", "", one.upper()): one for one in reversed(table.header)}
-    meant = next((bare[one] for one in (name, *SYNONYMS[name]) if one in bare), None)
-    if meant is None:
-        add = f"add it, or name the column that holds it, as --columns {name}=..."
-        return f"{add}; {header_remedy()}"
-    if name == "AMT":
-        return (
-            f"if {meant} holds the amount on the rows of doses only, rename {meant} to AMT or say "
-            f"--columns AMT={meant}; if it stands on every row, say --columns AMT={meant} "
-            "--dose-at 0 for one dose at TIME 0"
-        )
-    logs = " --log-dv" if meant.upper() in ("LNDV", "LOGDV", "LDV", "LNCONC") else ""
-    return f"rename {meant} to {name} or say --columns {name}={meant}{logs}"
-
-
-# ------------------------------------------------------------------------------------------ cells
-
-
-class Cells(NamedTuple):
-    """A column: which text (without blanks around) stands in which record."""
-
-    codes: NDArray[np.int64]
-    texts: list[str]
-
-    def text(self, n: int) -> str:
-        """Return the cell of record ``n`` for a sentence."""
-        return textwrap.shorten(self.texts[self.codes[n]], 40, placeholder="...")
-
-    def keep(self, mask: NDArray[np.bool_]) -> Cells:
-        """Return the column of some records."""
-        return Cells(self.codes[mask], self.texts)
-
-
-def encode(cells: Sequence[str], size: int) -> Cells:
-    """Return a column whose equal cells are looked at once."""
-    index = {one: code for code, one in enumerate(dict.fromkeys(cells))}
-    codes = np.fromiter(map(index.__getitem__, cells), np.int64, size)
-    return Cells(codes, [one.strip() for one in index])
-
-
-def to_number(text: str) -> float:
-    """Return the number a cell holds (NaN unless it is written as one)."""
-    if not NUMBER.fullmatch(text):
-        return math.nan
-    return float(text.upper().replace("D", "E") if "D" in text or "d" in text else text)
-
-
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?", re.ASCII)
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
-_BELOW = re.compile(r"(<.*|[ab]l[ol]?q|bql|lloq|below.*)", re.IGNORECASE)
-_LIMIT = re.compile(r"<\s*(\S+)")
-_FLAGS = {"Y": 1.0, "YES": 1.0, "T": 1.0, "TRUE": 1.0, "N": 0.0, "NO": 0.0, "F": 0.0, "FALSE": 0.0}
-_BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
-
-
-def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
-    """Return the numbers of a column and what is wrong with its cells.
-
-    Args:
-        name: known name of the column.
-        cells: the column.
-        comma: whether 1,5 is 1.5.
-        limit: LLOQ for cells such as BLQ, if known.
-
-    Returns:
-        float64[N] (NaN where missing); limits float64[N] (NaN but where a cell such as <0.5 says
-        so); {code of a text: (problem, remedy)}.
-    """
-    values = np.full(len(cells.texts), np.nan)
-    limits = np.full(len(cells.texts), np.nan)
-    faults: dict[int, tuple[str, str]] = {}
-    matches = NUMBER.fullmatch
-    for code, text in enumerate(cells.texts):
-        if comma and _DECIMAL_COMMA.fullmatch(text):
-            text = text.replace(",", ".")
-        if matches(text):
-            values[code] = to_number(text)
-        elif is_missing(text):
-            continue
-        elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
-            values[code] = _FLAGS[text.upper()]
-        elif name == "DV" and _BELOW.fullmatch(text):
-            found = to_number(_LIMIT.sub(r"\1", text)) if _LIMIT.fullmatch(text) else math.nan
-            found = limit if not found > 0 and limit else found
-            if found > 0:
-                limits[code] = found
-            else:
-                remedy = (
-                    "write the LLOQ with CENS 1, give the limit with --lloq, or write . where the "
-                    "value is missing"
-                )
-                faults[code] = ("{value} is text, not a number", remedy)
-        else:
-            faults[code] = _no_number(text)
-    least, most = _BOUNDS.get(name, (0.0, math.inf))
-    size = np.abs(values)
-    for code in np.flatnonzero((size > most) | (size < least) & (size > 0) | np.isinf(size)):
-        faults[int(code)] = _out_of_bounds(float(values[code]), least, most)
-    return values[cells.codes], limits[cells.codes], faults
-
-
-def _out_of_bounds(value: float, least: float, most: float) -> tuple[str, str]:
-    if not math.isfinite(value):
-        return "{value} is not a finite number", "write . where the value is missing"
-    problem = f"{{value}} is outside {least:g} to {most:g}, the range that is taken"
-    return problem, "correct it or its unit"
-
-
-def _no_number(text: str) -> tuple[str, str]:
-    if _DECIMAL_COMMA.fullmatch(text):
-        return "{value} has a decimal comma", "write a point"
-    if _NOT_FINITE.fullmatch(text):
-        return "{value} is not a finite number", "write . where the value is missing"
-    return "{value} is text, not a number", "write a number, or . where the value is missing"
-
-
-def name_faults(cells: Cells, required: bool) -> dict[int, tuple[str, str]]:
-    """Return what is wrong with the texts of a column of names."""
-    faults = {}
-    for code, text in enumerate(cells.texts):
-        if is_missing(text):
-            if required:
-                faults[code] = "the value is missing", "give every row one"
-        elif not text.isprintable() or text[0] in "#@" or len(text) > 200:
-            faults[code] = "{value} cannot be used as a name", "write a plain one"
-    return faults
-
-
-# ---------------------------------------------------------------------------------------- records
+"""Columns of the records by name; see :class:`agmpk.studies.nonmem.records.Records`."""
 
 
 class Rule(NamedTuple):
@@ -442,12 +215,18 @@ def combined(*columns: NDArray) -> NDArray[np.int64]:
 
 def after_first(keys: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return True for each record of ``within`` whose key an earlier one of them has."""
-    later = np.zeros(len(keys), bool)
-    places = np.flatnonzero(within)
-    repeated = np.ones(len(places), bool)
-    repeated[np.unique(keys[places], return_index=True)[1]] = False
-    later[places[repeated]] = True
+    later, places = within.copy(), np.flatnonzero(within)
+    later[places[np.unique(keys[places], return_index=True)[1]]] = False
     return later
+
+
+def previous(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
+    """Return the value of the record before in the same group; NaN for a group's first."""
+    order = np.argsort(groups, kind="stable")
+    same = groups[order][1:] == groups[order][:-1]
+    found = np.full(len(order), np.nan)
+    found[order[1:][same]] = values[order[:-1][same]]
+    return found
 
 
 def _repeated(f: Frame, *columns: str) -> NDArray:
@@ -455,43 +234,25 @@ def _repeated(f: Frame, *columns: str) -> NDArray:
     return after_first(keys, f["dose"]) | after_first(keys, ~f["dose"])
 
 
-def _previous(order: NDArray, groups: NDArray, values: NDArray) -> tuple[NDArray, NDArray]:
-    """Along ``order``: whether the record before is of the same group, and its value."""
-    same = np.zeros(len(order), bool)
-    same[1:] = groups[order][1:] == groups[order][:-1]
-    before = np.roll(values[order], 1)
-    return same, before
-
-
 def _reappears(f: Frame) -> NDArray:
     """The first record of a run of records whose ID had an earlier run (per study, analyte)."""
-    order = np.argsort(f["part"], kind="stable")
-    same, before = _previous(order, f["part"], f["id"])
-    starts = np.zeros(len(order), bool)
-    starts[order] = ~same | (before != f["id"][order])
-    return after_first(f["series"], starts)
+    return after_first(f["series"], previous(f["id"], f["part"]) != f["id"])
 
 
 def _backwards(f: Frame) -> NDArray:
     """The first step back in time of each series that stands together."""
-    order = np.argsort(f["series"], kind="stable")
-    same, before = _previous(order, f["series"], f["TIME"])
-    back = np.zeros(len(order), bool)
-    back[order] = same & (f["TIME"][order] < before)
+    back = f["TIME"] < previous(f["TIME"], f["series"])
     scattered = np.isin(f["series"], f["series"][_reappears(f)])
     return back & ~after_first(f["series"], back) & ~scattered
 
 
 def _mixed(f: Frame) -> NDArray:
     """The first record that returns to an occasion that another one had interrupted."""
-    known = f["occasion"] >= 0
-    keys = combined(f["series"], f["occasion"])
-    order = np.argsort(f["series"], kind="stable")
-    order = order[known[order]]
-    same, before = _previous(order, f["series"], f["occasion"])
-    starts = np.zeros(len(known), bool)
-    starts[order] = ~same | (before != f["occasion"][order])
-    mixed = after_first(keys, starts)
+    known = np.flatnonzero(f["occasion"] >= 0)
+    occasion, series = f["occasion"][known], f["series"][known]
+    starts = np.zeros(len(f["row"]), bool)
+    starts[known] = previous(occasion, series) != occasion
+    mixed = after_first(combined(f["series"], f["occasion"]), starts)
     return mixed & ~after_first(f["series"], mixed)
 
 

@@ -1,20 +1,37 @@
-"""A scoring of seconds, and stored variants with known errors."""
+"""A training and a scoring of seconds, and stored variants with known errors."""
+
+import copy
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from agmpk.evaluation import development_studies
+from agmpk.paper.ablations import run as running
 from agmpk.paper.ablations import variants as setting
 from agmpk.paper.ablations.run import Record, Stored, save
 from agmpk.paper.ablations.variants import DEFAULT, find, settings
 
+SMALL = Path(__file__).parents[2] / "training" / "prior.yaml"  # its blocks cost little
+
+
+@pytest.fixture(scope="session")
+def three_cohorts():
+    return dict(list(development_studies().items())[::9][:3])
+
 
 @pytest.fixture
-def few(monkeypatch):
-    """Two individuals a cohort and ten simulated studies instead of the whole scoring."""
+def few(monkeypatch, three_cohorts):
+    """Two steps on a prior of few people; two individuals of three cohorts and ten simulated
+    studies instead of the whole scoring."""
+    small = {"prior": str(SMALL), "parts": 1, "steps": 2, "validate_every": 2}
+    recipe = setting.recipe() | small | {"validation_studies": 1}
+    monkeypatch.setattr(setting, "recipe", lambda: copy.deepcopy(recipe))
     changes = {"samples": 8, "individuals": 2, "studies": 10, "targets": 1}
     for key, value in changes.items():
         monkeypatch.setitem(setting.SCORING, key, value)
+    monkeypatch.setattr(running, "development_studies", lambda: three_cohorts)
 
 
 def stored_variant(name, shift=0.0, n=30):

@@ -15,20 +15,20 @@ from agmpk.paper.ablations.results import load_all, state
 from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save
 from agmpk.paper.ablations.variants import DEFAULT, find
 
-TINY = {"steps": 2, "validate_every": 2, "validation_studies": 1}
+SHORTER = {"steps": 1}
 
 
 def test_a_run_is_stored_once_and_resumes(few, tmp_path):
     out, work = tmp_path / "out", tmp_path / "work"
-    run_variant(find(DEFAULT), out, work, **TINY)
+    run_variant(find(DEFAULT), out, work, **SHORTER)
     first = load(out, DEFAULT)
-    assert first.record.settings["training"]["steps"] == 2 and len(first.individuals)
-    assert is_current(find(DEFAULT), out, **TINY)
+    assert first.record.settings["training"]["steps"] == 1 and len(first.individuals)
+    assert is_current(find(DEFAULT), out, **SHORTER)
     assert not is_current(find(DEFAULT), out), "a rehearsal is not the result"
     made = []
     # A variant that lost its result is scored from its finished run and gives the same rows.
     (out / "variants" / "default.json").unlink()
-    run_variant(find(DEFAULT), out, work, lambda step, _: made.append(step), **TINY)
+    run_variant(find(DEFAULT), out, work, lambda step, _: made.append(step), **SHORTER)
     columns = [c for c in COLUMNS if c != "seconds"]
     pd.testing.assert_frame_equal(
         load(out, DEFAULT).individuals[columns], first.individuals[columns]
@@ -52,7 +52,7 @@ def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["set", "diffusion", "process-white", "no-context"])
 def test_other_networks_are_trained_and_scored_alike(few, tmp_path, name):
-    run_variant(find(name), tmp_path / "out", tmp_path / "work", **TINY)
+    run_variant(find(name), tmp_path / "out", tmp_path / "work")
     rows = load(tmp_path / "out", name).individuals
     assert set(rows.studies) == {"development", "default prior"}
     assert np.isfinite(rows[["log_rmse", "crps", "crps_curve", "log_rmse_naive"]]).all(axis=None)

@@ -5,7 +5,7 @@ import pytest
 
 from agmpk.evaluation import benchmark_studies
 from agmpk.paper.ablations import run as seeds
-from agmpk.paper.ablations.variants import DEFAULT, as_today, find, settings
+from agmpk.paper.ablations.variants import DEFAULT, as_today, find
 from agmpk.paths import data_path
 from agmpk.store import Store
 
@@ -23,11 +23,10 @@ def test_three_or_more_seeds_are_stored_for_all_compounds_and_current():
     assert (stored.groupby("model").size() == individuals).all()
 
 
-def test_it_scores_each_seed_with_its_own_network(tmp_path, monkeypatch):
-    few = {"indometacin": benchmark_studies()["indometacin"]}
-    monkeypatch.setattr(seeds, "benchmark_studies", lambda: few)
+def test_it_scores_each_seed_with_its_own_network(few, tmp_path, monkeypatch):
+    one = {"indometacin": benchmark_studies()["indometacin"]}
+    monkeypatch.setattr(seeds, "benchmark_studies", lambda: one)
     monkeypatch.setattr(seeds, "SEEDS_SAMPLES", 4)
-    monkeypatch.setattr(seeds, "settings", lambda v: settings(v, steps=2, validate_every=2))
     chosen = [find(DEFAULT), find("seed-1")]
     monkeypatch.setattr(seeds, "seed_variants", lambda: chosen)
     said = []

@@ -30,8 +30,10 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecast, Forecaster, usable
 from agmpk.studies import Dose, Individual, Study
+from agmpk.studies.nonmem.columns import Options
 from agmpk.studies.nonmem.layout import refuse
-from agmpk.studies.nonmem.records import Options, TableReader
+from agmpk.studies.nonmem.read import judge
+from agmpk.studies.nonmem.records import TableReader
 from agmpk.studies.units import Units
 
 if TYPE_CHECKING:
@@ -199,7 +201,7 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
     reader.columns()
     reader.choose_rows()
     names = list(dict.fromkeys(reader.cells["ID"].texts))
-    records, faults = reader.judge()
+    records, faults = judge(reader)
     refuse(reader.path, faults)
     f, plans = records.f, {name: [] for name in names}
     for n in np.flatnonzero(f["dose"]).tolist():
