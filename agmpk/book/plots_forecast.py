@@ -46,7 +46,7 @@ def patient_figure(
     """One panel for each number of samples shown: the others, the forecast of each model, and what
     happened. ``fans`` gives forecasts by number shown and model; ``band`` is the model whose 50 and
     90 % intervals are drawn. Ticks on the axis are doses, where there are several."""
-    figure, axes = plt.subplots(1, len(fans), figsize=(WIDE, 3.4), sharex=True, sharey=True)
+    figure, axes = plt.subplots(1, len(fans), figsize=(WIDE, 3.0), sharex=True, sharey=True)
     doses = [dose.time for dose in patient.single_doses()]
     for ax, (count, answers) in zip(np.atleast_1d(axes), fans.items(), strict=True):
         if len(doses) == 1:
