@@ -15,10 +15,7 @@ from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from agmpk.book.style import COLOURS
-
 if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
-    from agmpk.evaluation.protocol import Scored
     from agmpk.forecasting.forecaster import Forecast
     from agmpk.studies import Study
 
@@ -109,56 +106,6 @@ def draw_forecast(
         q05, q25, q75, q95 = forecast.quantiles([0.05, 0.25, 0.75, 0.95])
         axes.fill_between(forecast.times, q05, q95, color=colour, alpha=0.15, lw=0, zorder=2)
         axes.fill_between(forecast.times, q25, q75, color=colour, alpha=0.25, lw=0, zorder=3)
-
-
-def compound_figure(study: Study, scored: dict[str, Sequence[Scored]]) -> Figure:
-    """One panel per individual of a compound: context, prefix, truth, and every model's forecast.
-
-    ``scored`` maps a model's name to its scored cases of this compound; the bands are those of the
-    last model.
-    """
-    cases = next(iter(scored.values()))
-    columns = 4
-    rows = -(-len(cases) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(9.6, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
-    )
-    for ax in axes.flat[len(cases) :]:
-        ax.set_axis_off()
-    models = list(scored)
-    for k, (ax, one) in enumerate(zip(axes.flat, cases, strict=False)):
-        case = one.case
-        draw_context(ax, case.context)
-        for name in models:
-            forecast = scored[name][k].forecast
-            if forecast is not None:
-                draw_forecast(ax, forecast, COLOURS.get(name, "C4"), name, band=name == models[-1])
-        ax.plot(
-            case.prefix.times,
-            case.prefix.concentrations,
-            "o",
-            ms=3.5,
-            zorder=5,
-            color=COLOURS["observed"],
-            label="shown",
-        )
-        ax.plot(
-            case.times,
-            case.observed,
-            "o",
-            ms=3.5,
-            zorder=5,
-            mfc="white",
-            color=COLOURS["observed"],
-            label="held out",
-        )
-        ax.set_yscale("log")
-        ax.set_title(f"individual {case.prefix.id}", fontsize="small")
-    figure.supxlabel("Time after dose (h)", fontsize="medium")
-    figure.supylabel(f"Concentration ({study.units.concentration})", fontsize="medium")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    return figure
 
 
 def vpc_bands(curves: np.ndarray, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:

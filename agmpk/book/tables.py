@@ -9,8 +9,8 @@ import pandas as pd
 from IPython.display import display
 from myst_nb import glue
 
-#: The table's numbers, unrounded, for the file of all numbers; pages do not show it.
-NUMBERS = "application/vnd.agmpk.table+json"
+#: Where in an output's metadata a table's numbers stand, unrounded, for the file of all numbers.
+NUMBERS = "agmpk_table"
 
 
 def table_html(
@@ -52,9 +52,9 @@ def show_table(
         {
             "text/html": table_html(frame, caption, digits=digits, index=index, missing=missing),
             "text/plain": frame.to_string(),
-            NUMBERS: {"caption": caption} | _values(frame),
         },
         raw=True,
+        metadata={NUMBERS: {"caption": caption} | _values(frame)},
     )
 
 

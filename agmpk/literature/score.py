@@ -43,9 +43,8 @@ def score_records(
         expected = line.get("truth", line)
         output = by_id.get(str(line["id"]))
         if output is None:
-            raise AgmpkError(
-                f"document {line['id']} of the truth is missing from the extraction; extract it first"
-            )
+            missing = f"document {line['id']} of the truth is missing from the extraction"
+            raise AgmpkError(f"{missing}; extract it first")
         for field in FIELDS:
             value, wanted = output.get(field), expected.get(field)
             if same(field, value, wanted):
@@ -123,7 +122,7 @@ def load_gold(part: str) -> list[tuple[Document, dict[str, Any]]]:
 
 
 def score_gold(parts: Iterable[str] = PARTS) -> pd.DataFrame:
-    """The rules on the gold sets: `part, field, tp, fp, fn, tn`, as `gold/scores.csv` holds them."""
+    """The rules on the gold sets: `part, field, tp, fp, fn, tn`, as in `gold/scores.csv`."""
     tables = []
     for part in parts:
         gold = load_gold(part)
