@@ -11,7 +11,7 @@ BOOK := $(RUN) -m agmpk.cli book
 # The environment is remade when what it is made from changes, by content, not by date.
 STAMP := $(VENV)/agmpk-$(shell cat requirements.lock pyproject.toml | cksum | tr ' ' '-').stamp
 
-.PHONY: help setup book notebooks check test lint clean
+.PHONY: help setup book notebooks check verify pdf test lint clean
 
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,12 @@ notebooks: setup ## Execute what has changed, without pages (TIER=..., CHAPTER=f
 
 check: setup ## Say which executed chapters are stale, and why
 	@$(BOOK) check --tier $(TIER)
+
+verify: setup ## Execute what has changed, and compare every number with the shipped ones
+	@$(BOOK) verify --tier $(TIER)
+
+pdf: setup ## Print the executed book to book/_build/agmpk.pdf (needs Chromium or Chrome)
+	@$(BOOK) pdf
 
 lint: setup ## ruff
 	$(RUN) -m ruff check .

@@ -1,10 +1,5 @@
-"""Run the chapters that need it, say why and how long, and build the pages, every warning an error.
-
-This module is also the book's Sphinx extension (``setup``), which takes out what a page would fetch
-from the network: Jupyter Book always loads ``sphinx_thebe`` (live code cells through a remote
-service). The book has no live cells, and with the pinned Sphinx its script is written twice, which
-is an error in the browser's console; so its hooks are removed.
-"""
+"""Run the chapters that need it, say why and how long, and build the pages, every warning an
+error."""
 
 from __future__ import annotations
 
@@ -17,16 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from sphinx.application import Sphinx
 
 from agmpk.book.cache import read_stamp, stale_reasons
 from agmpk.book.execute import execute_chapter
 from agmpk.book.tiers import Project, Tier, all_parameters
+from agmpk.book.try_page import make_try_page
 from agmpk.errors import AgmpkError
-from agmpk.files import only_one
+from agmpk.files import atomic_path, only_one
 
+#: Programs that can print a page.
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 #: Reasons shown on a progress line before "and N more".
 _SHOWN = 2
 
@@ -44,7 +39,7 @@ def run_chapters(
 
     Every parameter of every chapter is checked before the first one runs. A chapter's turn comes
     when those whose results it reads are done; whether it is stale is looked at then. With ``jobs``
-    above 1 so many run at a time, in processes; times that a chapter measures then mean little.
+    above 1 so many run at a time, in processes, the longest first.
 
     Raises:
         AgmpkError: a chapter failed, or another run is executing chapters of this book.
@@ -69,6 +64,8 @@ def run_chapters(
             ready = [name for name in waiting if not undone & {*after[name]}]
             if not ready and not running:
                 ready = waiting[:1]  # two that read each other's results
+            if jobs > 1:  # the longest first, so that nobody waits for it at the end
+                ready.sort(key=lambda name: -expected_seconds(project, tier, name))
             for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
                 reasons = ["forced"] if force else stale_reasons(project, tier, name)
@@ -100,6 +97,8 @@ def _pool(jobs: int) -> Iterator[_Here | ProcessPoolExecutor]:
     if jobs == 1:
         yield _Here()
         return
+    # A thread for each; and the numbers do not depend on how many cores a machine has.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
         try:
             yield pool
@@ -115,10 +114,10 @@ def follows(project: Project, tier: Tier, chapter: str) -> list[str]:
     Raises:
         AgmpkError: a parameter of the tier that a notebook does not know.
     """
-    others = [name for name in project.chapters() if name != chapter]
     metadata = project.metadata(chapter)
     if metadata.get("describes_build"):
-        return others
+        return project.described()
+    others = [name for name in project.chapters() if name != chapter]
     own = all_parameters(project, tier, chapter)
     read = _paths(own[name] for name in metadata.get("input_parameters", ()) if name in own)
     found = []
@@ -172,8 +171,12 @@ def summary(reasons: Sequence[str]) -> str:
     return "; ".join(reasons[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
-def build_html(project: Project, *, echo: Callable[[str], None] = print) -> None:
-    """Run Jupyter Book over ``book/``; raises when it warns or fails.
+def build_html(
+    project: Project, *, builder: str = "html", echo: Callable[[str], None] = print
+) -> Path:
+    """Run Jupyter Book over ``book/``; return the page to open; raises when it warns or fails.
+
+    ``builder`` is ``html``, or ``singlehtml`` for one page of all.
 
     Pages that have not changed are not parsed again. A failed build is removed, or the next would
     find the offending pages already parsed and pass without repeating their warnings.
@@ -183,7 +186,7 @@ def build_html(project: Project, *, echo: Callable[[str], None] = print) -> None
             raise AgmpkError(f"Chapter {chapter} was never executed: run `make notebooks` first.")
     command = [
         *(sys.executable, "-c", "from jupyter_book.cli.main import main; main()"),
-        *("build", str(project.book), "--path-output", str(project.book)),
+        *("build", str(project.book), "--path-output", str(project.book), "--builder", builder),
         *("--config", str(project.config), "--toc", str(project.toc)),
         # --all writes every page anew: sphinx alone does not notice a changed style sheet.
         *("--all", "-n", "-W", "--keep-going", "--quiet"),
@@ -194,24 +197,33 @@ def build_html(project: Project, *, echo: Callable[[str], None] = print) -> None
     result = subprocess.run(
         command, cwd=project.root, env=environment, capture_output=True, text=True, check=False
     )
-    if result.returncode or not project.index_html.is_file():
-        shutil.rmtree(project.book / "_build" / "html", ignore_errors=True)
+    page = project.book / "_build" / builder / "index.html"
+    if result.returncode or not page.is_file():
+        shutil.rmtree(page.parent, ignore_errors=True)
         shutil.rmtree(project.book / "_build" / ".doctrees", ignore_errors=True)
         said = (result.stdout + result.stderr).splitlines()
         lines = [line for line in said if "WARNING" in line or "ERROR" in line] or said[-20:]
         raise AgmpkError("The pages did not build without warnings:\n" + "\n".join(lines))
+    if (project.book / "try").is_dir() and builder == "html":
+        made = project.book / "_build" / "try"
+        make_try_page(project.book / "try", made, echo)
+        shutil.copytree(made, page.parent / "_static" / "try", dirs_exist_ok=True)
+    return page
 
 
-def setup(app: Sphinx) -> dict[str, Any]:
-    """Arrange for the hooks to be removed once every extension is loaded."""
-    app.connect("config-inited", _remove_thebe, priority=0)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+def print_book(project: Project, file: Path, *, echo: Callable[[str], None] = print) -> None:
+    """Print the whole book to a PDF with an installed Chromium or Chrome.
 
-
-def _remove_thebe(app: Sphinx, _config: object) -> None:
-    """Disconnect the listeners of ``sphinx_thebe`` that write scripts into pages."""
-    for event in ("env-before-read-docs", "doctree-resolved"):
-        listeners = app.events.listeners[event]
-        for listener in list(listeners):
-            if listener.handler.__module__.split(".")[0] == "sphinx_thebe":
-                listeners.remove(listener)
+    Raises:
+        AgmpkError: there is no such browser, or it did not print.
+    """
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        raise AgmpkError(f"To print, install one of these browsers: {', '.join(BROWSERS)}.")
+    page = build_html(project, builder="singlehtml", echo=echo)
+    with atomic_path(file) as temporary:
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+        command += [f"--print-to-pdf={temporary}", "--virtual-time-budget=60000", page.as_uri()]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode or not temporary.is_file():
+            raise AgmpkError(f"{browser} did not print the book: {result.stderr.strip()[-300:]}")

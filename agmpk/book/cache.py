@@ -28,6 +28,8 @@ from agmpk.book.tiers import Project, Tier, check_parameters
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
 
+_RUNNER = ("execute.py", "dress.py")
+
 
 def notebook_closure(project: Project, chapter: str) -> tuple[Path, ...]:
     """Files of the package that a chapter's notebook imports, directly or not, sorted.
@@ -166,22 +168,22 @@ def chapter_digest(project: Project, chapter: str, parameters: Mapping[str, Any]
 
     The names: the notebook (cells and metadata), every parameter of the tier, every module of the
     package in the import closure and the files that ship beside it, every declared input file, the
-    lock, the Python version and the module that executes it. A notebook whose metadata
-    say ``agmpk.describes_build`` depends on the stamps of all other chapters too.
+    lock, the Python version and the modules that execute it. A notebook whose metadata say
+    ``agmpk.describes_build`` depends on the stamps of all other chapters that do not, too.
     """
     notebook = project.notebook(chapter)
     parts = {
         f"notebooks/{chapter}.ipynb": _notebook_digest(notebook),
         "requirements.lock": sha256(project.root / "requirements.lock"),
         "Python": platform.python_version(),
-        "agmpk/book/execute.py": sha256(Path(__file__).with_name("execute.py")),
+        **{f"agmpk/book/{n}": sha256(Path(__file__).with_name(n)) for n in _RUNNER},
     }
     for name, value in parameters.items():
         parts[f"parameter {name}"] = json.dumps(value, sort_keys=True, default=str)
     modules = notebook_closure(project, chapter)
     files = [*modules, *package_data(modules), *input_files(project, chapter, parameters)]
     if project.metadata(chapter).get("describes_build"):
-        stamps = [project.stamp(other) for other in project.chapters() if other != chapter]
+        stamps = [project.stamp(other) for other in project.described()]
         files += [stamp for stamp in stamps if stamp.is_file()]
     for file in files:
         parts[file.relative_to(project.root).as_posix()] = sha256(file)
@@ -224,7 +226,7 @@ def _notebook_digest(path: Path) -> str:
 @dataclass(frozen=True)
 class Stamp:
     """How a chapter was executed. ``parts`` are the named digests, ``output`` that of the executed
-    notebook, ``reads`` the data it opened."""
+    notebook, ``reads`` the data it opened, ``processor`` the seconds of processor time."""
 
     chapter: str
     tier: str
@@ -235,6 +237,7 @@ class Stamp:
     parts: Mapping[str, str]
     output: str
     reads: list[str] = field(default_factory=list)
+    processor: float = 0.0
 
 
 def read_stamp(project: Project, chapter: str) -> Stamp | None:

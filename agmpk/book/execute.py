@@ -1,10 +1,12 @@
-"""Execute one chapter: papermill in a kernel that is watched, the result written whole or not,
-with a note on top that says how much work went into what the reader sees."""
+"""Execute one chapter: papermill in a kernel that is watched, the result written whole or not."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import platform
+import resource
 import shutil
 import sys
 import tempfile
@@ -19,47 +21,11 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from agmpk.book import watch
+from agmpk.book import dress, watch
 from agmpk.book.cache import Stamp, chapter_digest, write_stamp
 from agmpk.book.tiers import Project, Tier, check_parameters, load_tier, notebook_parameters
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
-
-#: Text before the table of parameters.
-INTRODUCTION = "This page was executed in the tier **{tier}** ({description})."
-UNCHANGED = "It sets no parameter of this chapter: the values are those in the parameters cell."
-
-
-def note_text(
-    tier: str,
-    description: str,
-    used: Mapping[str, Any],
-    paper: Mapping[str, Any],
-    defaults: Mapping[str, Any],
-) -> str:
-    """Markdown of the note: tier, the parameters it sets, and what the paper tier would use.
-
-    ``defaults`` are the values of the notebook's own parameters cell, as source text.
-    """
-    lines = [INTRODUCTION.format(tier=tier, description=description.strip().rstrip(".")), ""]
-    names = sorted({*used, *paper})
-    if names:
-        lines += ["| Parameter | This page | Tier `paper` |", "| --- | --- | --- |"]
-        for name in names:
-            default = defaults.get(name, "")
-            here, there = (repr(side[name]) if name in side else default for side in (used, paper))
-            lines.append(f"| `{name}` | `{here}` | `{there}` |")
-    else:
-        lines.append(UNCHANGED)
-    head = [":::{admonition} How this page was made", ":class: tip dropdown", ""]
-    return "\n".join([*head, *lines, ":::"])
-
-
-def add_note(notebook: nbformat.NotebookNode, text: str) -> None:
-    """Insert the note below the first heading of ``notebook``, in place."""
-    cell = nbformat.v4.new_markdown_cell(text, id="agmpk-note")
-    first = notebook.cells[0] if notebook.cells else None
-    notebook.cells.insert(1 if first is not None and first.cell_type == "markdown" else 0, cell)
 
 
 def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
@@ -70,7 +36,7 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     """
     parameters = check_parameters(project, tier, chapter)
     parts = chapter_digest(project, chapter, parameters)  # before running: what it starts from
-    started = time.monotonic()
+    started, processor = time.monotonic(), _processor()
     project.executed.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         log, output = Path(folder, "reads.txt"), Path(folder, f"{chapter}.ipynb")
@@ -83,18 +49,20 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
             )
         reads = sorted(set(log.read_text(encoding="utf-8").splitlines()))
         notebook = nbformat.read(output, as_version=4)
-    seconds = round(time.monotonic() - started, 1)
-    _finish(project, tier, chapter, notebook)
+    processor = round(_processor() - processor, 1)
+    digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
+    _finish(project, tier, chapter, notebook, processor, digest, reads)
     stamp = Stamp(
         chapter=chapter,
         tier=tier.name,
         parameters=parameters,
-        seconds=seconds,
+        seconds=round(time.monotonic() - started, 1),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
         machine=machine(),
         parts=parts,
         output=sha256(project.executed_notebook(chapter)),
         reads=reads,
+        processor=processor,
     )
     write_stamp(project, stamp)
     return stamp
@@ -134,19 +102,37 @@ def machine() -> str:
     return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
 
 
-def _finish(project: Project, tier: Tier, chapter: str, notebook: nbformat.NotebookNode) -> None:
-    """Add the note, drop what names this machine's folders, and put the notebook in its place."""
+def _processor() -> float:
+    """Processor seconds of the kernels that this process has run so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _finish(
+    project: Project,
+    tier: Tier,
+    chapter: str,
+    notebook: nbformat.NotebookNode,
+    processor: float,
+    digest: str,
+    reads: list[str],
+) -> None:
+    """Dress the notebook for its reader, drop what names this machine's folders, and put it in its
+    place."""
+    used, paper = tier.parameters(chapter), load_tier(project, "paper").parameters(chapter)
     defaults = notebook_parameters(project.notebook(chapter))
-    add_note(
-        notebook,
-        note_text(
-            tier.name,
-            tier.description,
-            tier.parameters(chapter),
-            load_tier(project, "paper").parameters(chapter),
-            {name: entry["default"] for name, entry in defaults.items()},
-        ),
+    title = (
+        f"Made in {processor:.0f} s of processor time ({machine()}); "
+        f"again: `{dress.command(chapter, tier.name)}`"
     )
+    values = {name: entry["default"] for name, entry in defaults.items()}
+    dress.merge_settings(notebook, used)
+    dress.fill_sentences(notebook, chapter)
+    dress.label_code(notebook)
+    dress.say_sources(notebook, chapter, tier.name, digest, reads)
+    text = dress.note_text(title, tier.name, tier.description, used, paper, values)
+    dress.add_note(notebook, text)
+    dress.add_start(notebook, os.environ.get("AGMPK_REPOSITORY", "the project"))
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
     with atomic_path(project.executed_notebook(chapter)) as temporary:

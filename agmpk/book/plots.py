@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from html import escape
 from io import BytesIO
@@ -10,14 +11,11 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import HTML, display
+from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from agmpk.book.style import COLOURS
-
 if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
-    from agmpk.evaluation.protocol import Scored
     from agmpk.forecasting.forecaster import Forecast
     from agmpk.studies import Study
 
@@ -26,15 +24,20 @@ if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on th
 MIN_PIXELS_PER_INCH = 52
 
 
-def figure_html(png: bytes, alt: str, caption: str = "", *, inches: float = 0.0) -> str:
-    """The HTML of one figure; the image is embedded, so that the page needs no other file.
+def figure_html(
+    png: bytes, alt: str, caption: str = "", *, inches: float = 0.0, name: str = ""
+) -> str:
+    """The HTML of one figure; the image is embedded, so that a downloaded notebook has it (the
+    pages keep it in a file of its own).
 
-    ``inches`` is the width of the figure, from which the least width on a screen follows.
+    ``inches`` is the width of the figure, from which the least width on a screen follows; ``name``
+    makes it linkable as ``#fig-name``.
     """
     data = base64.b64encode(png).decode("ascii")
     note = f'<figcaption class="agmpk-caption">{escape(caption)}</figcaption>' if caption else ""
+    anchor = f' id="fig-{re.sub(r"[^a-z0-9]+", "-", name.lower())}"' if name else ""
     return (
-        f'<figure class="agmpk-figure"><div class="agmpk-scroll">'
+        f'<figure class="agmpk-figure"{anchor}><div class="agmpk-scroll" tabindex="0">'
         f'<img src="data:image/png;base64,{data}" alt="{escape(alt, quote=True)}" '
         f'style="min-width: {round(inches * MIN_PIXELS_PER_INCH)}px"></div>{note}</figure>'
     )
@@ -47,25 +50,38 @@ def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def show(figure: Figure, alt: str, caption: str = "") -> None:
+def show(
+    figure: Figure,
+    alt: str,
+    caption: str = "",
+    *,
+    name: str = "",
+    answer: bool = False,
+    dpi: float | None = None,
+) -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
 
     ``alt`` says what a reader who cannot see the figure must know: what is drawn against what, and
     what it shows. It is required; an empty one raises ``ValueError``. The HTML book takes the
-    embedded HTML, a printed one the plain PNG.
+    embedded HTML and numbers the figure, a printed one the plain PNG. ``name`` makes the figure
+    linkable as ``#fig-name``. With ``answer`` it appears not here but in the chapter's answer box,
+    which says ``{glue} answer``.
     """
     if not alt.strip():
         raise ValueError("give the figure an alt text that says what it shows")
-    png = figure_png(figure)
+    png = figure_png(figure, dpi)
     plt.close(figure)
-    display(
-        {
-            "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth()),
-            "image/png": base64.b64encode(png).decode("ascii"),
-            "text/plain": alt,
-        },
-        raw=True,
-    )
+    bundle = {
+        "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth(), name=name),
+        "image/png": base64.b64encode(png).decode("ascii"),
+        "text/plain": alt,
+    }
+    if not answer:
+        display(bundle, raw=True)
+        return
+    stored = {f"application/papermill.record/{mime}": data for mime, data in bundle.items()}
+    about = {"name": "answer", "mime_prefix": "application/papermill.record/"}
+    display(stored, raw=True, metadata={"scrapbook": about})
 
 
 def draw_context(axes: Axes, context: Study, label: str | None = "context") -> None:
@@ -90,66 +106,6 @@ def draw_forecast(
         q05, q25, q75, q95 = forecast.quantiles([0.05, 0.25, 0.75, 0.95])
         axes.fill_between(forecast.times, q05, q95, color=colour, alpha=0.15, lw=0, zorder=2)
         axes.fill_between(forecast.times, q25, q75, color=colour, alpha=0.25, lw=0, zorder=3)
-
-
-def compound_figure(study: Study, scored: dict[str, Sequence[Scored]]) -> Figure:
-    """One panel per individual of a compound: context, prefix, truth, and every model's forecast.
-
-    ``scored`` maps a model's name to its scored cases of this compound; the bands are those of the
-    last model.
-    """
-    cases = next(iter(scored.values()))
-    columns = 4
-    rows = -(-len(cases) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(9.6, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
-    )
-    for ax in axes.flat[len(cases) :]:
-        ax.set_axis_off()
-    models = list(scored)
-    for k, (ax, one) in enumerate(zip(axes.flat, cases, strict=False)):
-        case = one.case
-        draw_context(ax, case.context)
-        for name in models:
-            forecast = scored[name][k].forecast
-            if forecast is not None:
-                draw_forecast(ax, forecast, COLOURS.get(name, "C4"), name, band=name == models[-1])
-        ax.plot(
-            case.prefix.times,
-            case.prefix.concentrations,
-            "o",
-            ms=3.5,
-            zorder=5,
-            color=COLOURS["observed"],
-            label="shown",
-        )
-        ax.plot(
-            case.times,
-            case.observed,
-            "o",
-            ms=3.5,
-            zorder=5,
-            mfc="white",
-            color=COLOURS["observed"],
-            label="held out",
-        )
-        ax.set_yscale("log")
-        ax.set_title(f"individual {case.prefix.id}", fontsize="small")
-    figure.supxlabel("Time after dose (h)", fontsize="medium")
-    figure.supylabel(f"Concentration ({study.units.concentration})", fontsize="medium")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    return figure
-
-
-def show_collapsed(figure: Figure, summary: str, alt: str) -> None:
-    """Display a figure that opens on a click on its summary line."""
-    png = figure_png(figure, dpi=90)  # many on one page: half the bytes, still sharp
-    body = figure_html(png, alt, inches=figure.get_figwidth())
-    plt.close(figure)
-    display(
-        HTML(f"<details class='agmpk-details'><summary>{escape(summary)}</summary>{body}</details>")
-    )
 
 
 def vpc_bands(curves: np.ndarray, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:

@@ -6,6 +6,7 @@ import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import nbformat
 import pandas as pd
 
 from agmpk.book.cache import read_stamp
@@ -33,7 +34,7 @@ def versions(root: Path, names: tuple[str, ...]) -> pd.DataFrame:
 
 
 def chapters(project: Project, without: str = "") -> pd.DataFrame:
-    """One row a chapter, from its stamp: tier, time [s], date (UTC), machine, files read.
+    """One row a chapter, from its stamp: tier, processor time [s], date (UTC), machine, files read.
 
     ``without`` leaves one chapter out: the one being executed has no stamp of this run yet.
     Chapters that were never executed are missing.
@@ -43,7 +44,7 @@ def chapters(project: Project, without: str = "") -> pd.DataFrame:
         {
             "chapter": stamp.chapter,
             "tier": stamp.tier,
-            "time": stamp.seconds,
+            "time": stamp.processor or stamp.seconds,
             "date": stamp.date[:16].replace("T", " "),
             "machine": stamp.machine,
             "modules": sum(name.startswith("agmpk/") for name in stamp.parts),
@@ -69,3 +70,14 @@ def file_digests(folder: Path, digits: int = 64) -> pd.DataFrame:
         if file.parent.name != "__pycache__"
     ]
     return pd.DataFrame(rows, columns=["file", "size", "SHA-256"]).set_index("file")
+
+
+def code_lines(notebook: str | Path) -> tuple[int, int]:
+    """Lines of code, blank ones left out, that a reader of the page sees, and that are folded."""
+    counted = {False: 0, True: 0}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            tags = cell.metadata.get("tags", ())
+            folded = any(tag.startswith(("hide", "remove")) for tag in tags)
+            counted[folded] += sum(bool(line.strip()) for line in cell.source.splitlines())
+    return counted[False], counted[True]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from html import escape
 
 import pandas as pd
 from IPython.display import display
+from myst_nb import glue
+
+#: Where in an output's metadata a table's numbers stand, unrounded, for the file of all numbers.
+NUMBERS = "agmpk_table"
 
 
 def table_html(
@@ -14,7 +19,8 @@ def table_html(
     """HTML of ``frame``: a caption, header cells with scope, decimals rounded to ``digits``.
 
     The scrolling box can be reached by keyboard (``tabindex``) and carries the caption as its
-    name. ``missing`` is what an absent value shows.
+    name; the caption itself stands outside, so that it never scrolls away. ``missing`` is what an
+    absent value shows.
     """
     if index and frame.index.nlevels == frame.columns.nlevels == 1:
         # The name of the index belongs in the corner, not in a header row of its own.
@@ -28,11 +34,11 @@ def table_html(
         escape=True,
         justify="left",
     )
-    body = body.replace("<thead>", f"<caption>{escape(caption)}</caption>\n  <thead>", 1)
     head, _, rest = body.partition("</thead>")
     head = head.replace("<th>", '<th scope="col">')
     rest = rest.replace("<th>", '<th scope="row">')
     return (
+        f'<div class="agmpk-table-caption">{escape(caption)}</div>'
         f'<div class="agmpk-scroll" tabindex="0" role="region" '
         f'aria-label="{escape(caption, quote=True)}">{head}</thead>{rest}</div>'
     )
@@ -48,4 +54,16 @@ def show_table(
             "text/plain": frame.to_string(),
         },
         raw=True,
+        metadata={NUMBERS: {"caption": caption} | _values(frame)},
     )
+
+
+def tell(**values: object) -> None:
+    """Store values for the sentences of a chapter, which say ``{glue:text}`name```."""
+    for name, value in values.items():
+        glue(name, value, display=False)
+
+
+def _values(frame: pd.DataFrame) -> dict[str, list]:
+    """index, columns and data of a table, as JSON knows them."""
+    return json.loads(frame.to_json(orient="split", default_handler=str))

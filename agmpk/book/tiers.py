@@ -93,6 +93,10 @@ class Project:
                 )
         return found
 
+    def described(self) -> list[str]:
+        """The chapters but those that describe the build: they come first."""
+        return [n for n in self.chapters() if not self.metadata(n).get("describes_build")]
+
     def require_chapter(self, chapter: str) -> str:
         """``chapter`` itself; raises when the table of contents does not name it."""
         if chapter not in self.chapters():

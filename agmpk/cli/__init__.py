@@ -67,6 +67,7 @@ SECTIONS = {
         "forecast": "The rest of an individual's curve from its first samples and its study.",
         "cohort": "Virtual individuals of a study.",
         "whatif": "An individual's future under other plans of doses.",
+        "report": "One HTML file on how the models do on a study.",
         "benchmark": "Leave-one-individual-out errors of models on the 20 compounds.",
         "simulate": "Studies drawn from the prior, as a NONMEM-style table.",
         "train": "Train a model on simulated studies.",
@@ -90,6 +91,8 @@ def _load(name: str) -> click.Command:
         from agmpk.cli.cohort import cohort as command
     elif name == "whatif":
         from agmpk.cli.whatif import whatif as command
+    elif name == "report":
+        from agmpk.cli.report import report as command
     elif name == "benchmark":
         from agmpk.cli.benchmark import benchmark as command
     elif name == "simulate":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pandas as pd
 
-from agmpk.cli.options import OUT, SEED, check_out
+from agmpk.cli.options import JSON, OUT, SEED, check_out, print_json
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ Examples:
 @click.option("--samples", default=200, show_default=True, type=click.IntRange(2))
 @SEED
 @OUT
+@JSON
 def benchmark(
     models: str,
     cohorts: str,
@@ -72,6 +73,7 @@ def benchmark(
     samples: int,
     seed: int,
     out: Path,
+    as_json: bool,
 ) -> None:
     """Leave each individual out, forecast it with MODELS, and print the table of compounds.
 
@@ -105,11 +107,16 @@ def benchmark(
     mean, strict = table.mean(), by_compound(results, strict=True).mean()
     if cohorts == "benchmark" and folder is None:
         table = table.join(published_table().add_prefix("published "))
-    click.echo(table.round(3).to_string(na_rep="-"))
+    if not as_json:
+        click.echo(table.round(3).to_string(na_rep="-"))
+    models_json = {}
     for name in mean.index:
         rows = results[results.model == name]
         size = rows.n_target + rows.n_below
         inside = (rows.covered_90 * size).sum() / size[rows.covered_90 >= 0].sum()
+        models_json[name] = {"log_rmse": mean[name], "strict": strict[name], "covered_90": inside}
+        if as_json:
+            continue
         click.echo(
             f"{name}: mean log-RMSE {mean[name]:.3f} over {len(table)} compounds "
             f"(strict {strict[name]:.3f}); 90 % intervals cover {inside:.1%}"
@@ -128,7 +135,11 @@ def benchmark(
                 f"and {out} says why.",
                 err=True,
             )
-    click.echo(f"{len(results)} rows -> {out}")
+    if as_json:
+        compounds_json = {one: dict(row) for one, row in table.iterrows()}
+        print_json({"models": models_json, "compounds": compounds_json, "out": out})
+    else:
+        click.echo(f"{len(results)} rows -> {out}")
 
 
 def load_models(models: str) -> list[Forecaster]:

@@ -13,10 +13,10 @@ _tier = click.option("--tier", default="laptop", show_default=True, help="smoke,
 _chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
 _jobs = click.option(
     "--jobs",
-    default=1,
-    show_default=True,
+    default=min(2, os.cpu_count() or 1),
+    show_default="2, or 1 on one core",
     type=click.IntRange(1),
-    help="Chapters at a time; times measured by chapters then mean little.",
+    help="Chapters at a time.",
 )
 _force = click.option("--force", is_flag=True, help="Execute even what is up to date.")
 
@@ -44,10 +44,12 @@ def book(ctx: click.Context, root: Path) -> None:
 def build(project, tier: str, jobs: int, force: bool) -> None:
     """Execute the chapters that need it, then build the HTML book."""
     from agmpk.book.build import build_html, run_chapters
+    from agmpk.book.numbers import write_numbers
     from agmpk.book.tiers import load_tier
 
     run_chapters(project, load_tier(project, tier), force=force, jobs=jobs, echo=_say)
     build_html(project, echo=_say)
+    write_numbers(project, project.book / "_build" / "numbers.json")
     _say(f"Open {os.path.relpath(project.index_html)}")
 
 
@@ -63,6 +65,50 @@ def notebooks(project, tier: str, chapters: tuple[str, ...], jobs: int, force: b
     from agmpk.book.tiers import load_tier
 
     run_chapters(project, load_tier(project, tier), chapters, force=force, jobs=jobs, echo=_say)
+
+
+@book.command()
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.pass_obj
+def numbers(project, out: Path) -> None:
+    """Write every number of the executed chapters to a JSON file."""
+    from agmpk.book.numbers import write_numbers
+
+    write_numbers(project, out)
+
+
+@book.command()
+@_tier
+@_jobs
+@click.pass_obj
+@click.pass_context
+def verify(ctx: click.Context, project, tier: str, jobs: int) -> None:
+    """Execute the chapters that need it, and compare every number with the shipped ones; exit
+    status 1 if any differs."""
+    from agmpk.book.build import run_chapters
+    from agmpk.book.numbers import STATES, TOLERANCE, compare
+    from agmpk.book.tiers import load_tier
+
+    run_chapters(project, load_tier(project, tier), jobs=jobs, echo=_say)
+    table = compare(project, project.root / "data" / "numbers" / f"{tier}.json")
+    for row in table[table.state.isin(STATES[2:5])].itertuples():
+        _say(f"{row.state}: {row.chapter}, {row.number}: shipped {row.shipped}, here {row.here}")
+    counts = table.state.value_counts().reindex(STATES, fill_value=0)
+    _say("; ".join(f"{n} {state}" for state, n in counts.items()) + f" (tolerance {TOLERANCE:.0%})")
+    ctx.exit(int(counts["differs"] > 0))
+
+
+@book.command()
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("book/_build/agmpk.pdf")
+)
+@click.pass_obj
+def pdf(project, out: Path) -> None:
+    """Print the whole executed book to a PDF, with an installed Chromium or Chrome."""
+    from agmpk.book.build import print_book
+
+    print_book(project, project.root / out, echo=_say)
+    _say(f"Wrote {out}")
 
 
 @book.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,13 @@ from tqdm import tqdm
 
 from agmpk.cli.options import (
     FORMAT,
+    JSON,
     MODEL,
-    OUT,
     SEED,
-    STUDY,
     TIMES,
     check_out,
     parse_times,
+    print_json,
     read,
     reading_options,
     tell_familiar,
@@ -28,6 +29,10 @@ from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
     from agmpk.evaluation.protocol import Case
+    from agmpk.forecasting import Forecaster
+
+
+BESIDE = (".faults.csv", ".columns.csv")
 
 
 @click.command(
@@ -36,9 +41,13 @@ Examples:
   agmpk forecast data/benchmark/studies/theophylline.csv --leave-one-out --out forecast.csv
   agmpk forecast study.csv --target 7 --observed 3 --times 4:24:1 --out forecast.csv
   agmpk forecast study.csv --leave-one-out --exclude 6 --format nonmem --out forecast.csv
+  agmpk forecast studies/*.csv --leave-one-out --skip-unusable --out forecasts/
 """
 )
-@STUDY
+@click.argument(
+    "studies", metavar="STUDY...", nargs=-1, required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+)
 @click.option("--target", help="ID of the individual to forecast.")
 @click.option(
     "--leave-one-out",
@@ -63,11 +72,18 @@ Examples:
     help="Number of sampled curves.",
 )
 @SEED
-@OUT
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="CSV file to write (whole or not at all); of several studies with a column STUDY, or a "
+    "folder (a name without suffix) that gets a file of each study's name.",
+)
 @FORMAT
+@JSON
 @reading_options
 def forecast(
-    study: Path,
+    studies: tuple[Path, ...],
     target: str | None,
     everybody: bool,
     observed: int,
@@ -77,46 +93,132 @@ def forecast(
     seed: int,
     out: Path,
     form: str,
+    as_json: bool,
     how: dict[str, Any],
 ) -> None:
-    """Forecast individuals of STUDY, a NONMEM-style table.
+    """Forecast individuals of STUDY, a NONMEM-style table, or of several.
 
     Writes ID, TIME (h), DV (where observed), PRED (exp of the mean of the log samples) and the
     quantiles Q05, Q25, Q50, Q75, Q95. By default the times are those of the samples that the
-    model was not shown. The same content gives the same numbers, whatever the file is called.
+    model was not shown. The same content gives the same numbers, whatever the file is called. Of
+    several studies, one that cannot be used is named, the others are forecast, and the status is 2.
     """
-    from agmpk.evaluation.protocol import cases
     from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
 
     if (target is None) == (not everybody):
         raise AgmpkError("Say whom to forecast: either --target ID or --leave-one-out.")
     wanted = parse_times(times)
-    check_out(out, study)
+    if len(studies) > 1:  # lists that `agmpk check` and others have put beside the tables
+        studies = tuple(one for one in studies if not one.name.endswith(BESIDE))
+    outs = _outs(studies, out, form)
+    forecaster = load_forecaster(model)
+    ask = _Ask(forecaster, target, observed, wanted, samples, seed, form)
+    rows, told, failed = [], [], {}
+    for study in tqdm(studies, desc="studies", unit="study", disable=None if outs else True):
+        try:
+            frames, about = _forecast_study(study, ask, how)
+            if form == "nonmem":
+                from agmpk.cli.tables import write_nonmem
+
+                write_nonmem(frames, about.pop("units"), outs.get(study, out))
+            elif outs or len(studies) == 1:
+                write_csv(pd.concat(frames, ignore_index=True), outs.get(study, out))
+            else:
+                rows += [frame.assign(STUDY=study.stem) for frame in frames]
+        except (AgmpkError, OSError) as error:
+            if len(studies) == 1:
+                raise
+            failed[str(study)] = str(error)
+            named = str(error) if str(study) in str(error) else f"{study}: {error}"
+            click.echo(f"agmpk: left out: {named}", err=True)
+        else:
+            about.pop("units", None)
+            told.append(about | {"file": study, "out": outs.get(study, out)})
+    if rows:
+        table = pd.concat(rows, ignore_index=True)
+        table.insert(0, "STUDY", table.pop("STUDY"))
+        write_csv(table, out)
+    done = sum(about["individuals"] for about in told)
+    if as_json:
+        about = {"model": forecaster.name, "seed": seed, "samples": samples}
+        print_json(about | {"studies": told, "failed": failed})
+    else:
+        of = f" of {len(told)} of {len(studies)} studies" if len(studies) > 1 else ""
+        click.echo(f"{done} individual(s){of} forecast with {forecaster.name} -> {out}")
+    if failed:
+        raise AgmpkError(f"{len(failed)} of {len(studies)} studies are left out: see above.")
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What is asked of every study."""
+
+    forecaster: Forecaster
+    target: str | None
+    observed: int
+    wanted: NDArray[np.float64] | None
+    samples: int
+    seed: int
+    form: str
+
+
+def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
+    """The file of each study where ``out`` is a folder, else nothing; all can be written.
+
+    Raises:
+        AgmpkError: one cannot be written, or two studies have one name.
+    """
+    folder = out.is_dir() or not out.suffix
+    if len(studies) == 1 or not folder:
+        check_out(out, *studies)
+        if len(studies) > 1 and form == "nonmem":
+            raise AgmpkError("In NONMEM's format each study is a file: name a folder, --out DIR/.")
+        return {}
+    out.mkdir(parents=True, exist_ok=True)
+    outs = {study: out / f"{study.stem}.csv" for study in studies}
+    if len({*outs.values()}) < len(studies):
+        raise AgmpkError("Two of the studies have one name: forecast them into two folders.")
+    for path in outs.values():
+        check_out(path, *studies)
+    return outs
+
+
+def _forecast_study(
+    study: Path, ask: _Ask, how: dict[str, Any]
+) -> tuple[list[pd.DataFrame], dict[str, Any]]:
+    """The rows of a study, and what was done.
+
+    Raises:
+        AgmpkError: it cannot be read, or nobody in it can be forecast.
+    """
+    from agmpk.evaluation.protocol import cases
+
     reading = read(study, how)
     data = reading.only()
-    if target is not None:
-        data[target]  # names the IDs there are, where this is none of them
-    forecaster = load_forecaster(model)
+    everybody = ask.target is None
+    if not everybody:
+        data[ask.target]  # names the IDs there are, where this is none of them
     chosen = [
         case
         # The seed of a case hangs on the compound, which must not be the file's name.
-        for case in cases(data.compound if reading.named else "", data, observed)
-        if everybody or case.prefix.id == target
+        for case in cases(data.compound if reading.named else "", data, ask.observed)
+        if everybody or case.prefix.id == ask.target
     ]
     frames: list[pd.DataFrame] = []
     done = 0
-    for case in tqdm(chosen, desc="forecast", unit="individual", disable=None):
-        query = _query(case, wanted)
+    for case in tqdm(chosen, desc=study.stem[:20], unit="individual", disable=None):
+        query = _query(case, ask.wanted)
         if not len(query):
             click.echo(
                 f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
-                f"{observed} samples: left out; give --times to forecast it.",
+                f"{ask.observed} samples: left out; give --times to forecast it.",
                 err=True,
             )
             continue
+        question = case.context, case.prefix, query, ask.samples, case.seed(ask.seed)
         try:
-            answer = forecaster.forecast(case.context, case.prefix, query, samples, case.seed(seed))
+            answer = ask.forecaster.forecast(*question)
         except AgmpkError as error:
             if everybody and how["skip_unusable"]:
                 click.echo(f"agmpk: individual {case.prefix.id} is left out: {error}", err=True)
@@ -130,26 +232,22 @@ def forecast(
         values = dict(zip(seen.times.tolist(), seen.concentrations.tolist(), strict=True))
         frame.insert(0, "ID", case.prefix.id)
         frame.insert(2, "DV", frame.TIME.map(values))
-        if form == "nonmem":
+        if ask.form == "nonmem":
             from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows
 
             frames += [dose_rows(case.prefix), sample_rows(case.prefix, 1), forecast_rows(frame)]
         else:
             frames.append(frame)
         done += 1
-    if frames and everybody:
-        tell_familiar(data)
-    elif frames:
-        tell_familiar(chosen[0].context, chosen[0].prefix if len(chosen[0].prefix) else None)
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
-    if form == "nonmem":
-        from agmpk.cli.tables import write_nonmem
-
-        write_nonmem(frames, data.units, out)
+    if everybody:
+        familiar = tell_familiar(data)
     else:
-        write_csv(pd.concat(frames, ignore_index=True), out)
-    click.echo(f"{done} individual(s) forecast with {forecaster.name} -> {out}")
+        prefix = chosen[0].prefix
+        familiar = tell_familiar(chosen[0].context, prefix if len(prefix) else None)
+    about = {"compound": data.compound, "individuals": done, "familiar": familiar}
+    return frames, about | {"units": data.units}
 
 
 def _query(case: Case, wanted: NDArray[np.float64] | None) -> NDArray[np.float64]:

@@ -208,17 +208,29 @@ def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
 
 
 @literature.command()
-@click.argument("found", type=_FILE)
-@click.argument("truth", type=_FILE)
+@click.argument("found", type=_FILE, required=False)
+@click.argument("truth", type=_FILE, required=False)
 @click.option("--out", type=_FILE, help="CSV file for the table.")
-def score(found: Path, truth: Path, out: Path | None) -> None:
-    """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against
-    TRUTH.jsonl."""
+def score(found: Path | None, truth: Path | None, out: Path | None) -> None:
+    """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against TRUTH.jsonl.
+
+    Without files: the rules on every gold set, field by field; with --out
+    data/literature/gold/scores.csv this renews the shipped table.
+    """
     from agmpk.files import write_csv
     from agmpk.literature.document import read_jsonl
-    from agmpk.literature.score import score_records
+    from agmpk.literature.score import pooled, score_gold, score_records
 
-    table = score_records(read_jsonl(found), read_jsonl(truth))
-    click.echo(table.round(3).to_string(index=False))
+    if out is not None:
+        check_out(out)
+    if found is None:
+        table = score_gold()
+        shown = table.groupby("part", sort=False).apply(pooled, include_groups=False)
+        click.echo(shown.round(3).to_string())
+    elif truth is None:
+        raise AgmpkError("give FOUND.jsonl and TRUTH.jsonl, or neither for the gold sets")
+    else:
+        table = score_records(read_jsonl(found), read_jsonl(truth))
+        click.echo(table.round(3).to_string(index=False))
     if out is not None:
         write_csv(table, out)

@@ -41,6 +41,7 @@ MODEL = click.option(
     show_default=True,
     help="naive, a shipped checkpoint, or the folder of a checkpoint.",
 )
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 TIMES = click.option("--times", help="Times in hours, e.g. 0.5,1,2,4,8 or start:stop:step.")
 
 # How a table is read where its columns do not say so: agmpk.studies.nonmem.columns.Options.
@@ -119,18 +120,23 @@ def read(path: Path, how: dict[str, Any], *, quiet: bool = False) -> Reading:
     """
     from agmpk.studies import read_table
 
-    options = dict(how)
-    options["study"] = options.pop("study_name")
-    options["columns"] = _pairs(options["columns"])
-    options["exclude"] = [one.strip() for text in options["exclude"] for one in text.split(",")]
-    options["units"] = options["units"] or {}
     try:
-        reading = read_table(path, **options)
+        reading = read_table(path, **reading_keywords(how))
     except TableError as error:
         raise _listed(error, path) from None
     if not quiet:
         click.echo(reading.describe(), err=True)
     return reading
+
+
+def reading_keywords(how: dict[str, Any]) -> dict[str, Any]:
+    """What :func:`agmpk.studies.read_table` takes, from the options of a command; plain values."""
+    options = dict(how)
+    options["study"] = options.pop("study_name")
+    options["columns"] = _pairs(options["columns"])
+    options["exclude"] = [one.strip() for text in options["exclude"] for one in text.split(",")]
+    options["units"] = options["units"] or {}
+    return options
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
@@ -193,6 +199,24 @@ def parse_times(text: str | None) -> NDArray[np.float64] | None:
     return times
 
 
+def print_json(values: dict[str, Any]) -> None:
+    """Print plain values, or numpy's, as JSON; what is no number (NaN, infinite) is null."""
+    import json
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(key): plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(one) for one in value]
+        if isinstance(value, np.generic):
+            value = value.item()
+        if isinstance(value, Path):
+            return str(value)
+        return None if isinstance(value, float) and not np.isfinite(value) else value
+
+    click.echo(json.dumps(plain(values), indent=1, ensure_ascii=False, allow_nan=False))
+
+
 def check_out(path: Path, *inputs: Path) -> None:
     """Fail before the work starts if the result could not be written."""
     from agmpk.files import check_writable
@@ -200,8 +224,9 @@ def check_out(path: Path, *inputs: Path) -> None:
     check_writable(path, *inputs)
 
 
-def tell_familiar(study: Study, prefix: Individual | None = None) -> None:
-    """Say on the console (stderr), in one sentence, whether the prior draws studies like this.
+def tell_familiar(study: Study, prefix: Individual | None = None) -> str:
+    """Say on the console (stderr), in one sentence, whether the prior draws studies like this, and
+    return it.
 
     ``study`` is the context, ``prefix`` the target with the samples that it has shown.  Where there
     is nothing to compare, the sentence says so; no command ends for it.
@@ -213,3 +238,4 @@ def tell_familiar(study: Study, prefix: Individual | None = None) -> None:
     except AgmpkError as error:
         sentence = f"Not compared with what the prior draws: {error}"
     click.echo(f"agmpk: {sentence}", err=True)
+    return sentence

@@ -9,11 +9,13 @@ import click
 import pandas as pd
 
 from agmpk.cli.options import (
+    JSON,
     MODEL,
     OUT,
     SEED,
     STUDY,
     check_out,
+    print_json,
     read,
     reading_options,
     tell_familiar,
@@ -64,6 +66,7 @@ Examples:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Picture to draw: one panel a plan (png, pdf, svg).",
 )
+@JSON
 @reading_options
 def whatif(
     study: Path,
@@ -77,6 +80,7 @@ def whatif(
     seed: int,
     out: Path,
     figure: Path | None,
+    as_json: bool,
     how: dict[str, Any],
 ) -> None:
     """Draw the future of an individual of STUDY under each plan of doses.
@@ -105,15 +109,20 @@ def whatif(
     forecaster = load_forecaster(model)
     answer = ask(forecaster, data, target, observed, wanted, bounds, samples, seed, until)
     context = data if target is None else data.without(target)
-    tell_familiar(context, answer.target if len(answer.target) else None)
+    familiar = tell_familiar(context, answer.target if len(answer.target) else None)
     write_csv(answer.table, out)
     if figure is not None:
         with atomic_path(figure) as temporary:
             answer.figure().savefig(temporary, dpi=150)
+    shown = len(answer.target)
+    if as_json:
+        about = {"model": forecaster.name, "target": target, "shown": shown, "seed": seed}
+        about |= {"familiar": familiar, "notice": NOTICE, "out": out}
+        print_json(about | {"intervals": answer.table.to_dict("records")})
+        return
     last = answer.table.groupby("PLAN", sort=False).tail(1)
     for row in last.to_dict("records"):
         click.echo(_sentence(row, data.units.concentration))
-    shown = len(answer.target)
     click.echo(
         f"{len(answer.forecasts)} plan(s) for {target or 'somebody new'} after {shown} sample(s) "
         f"with {forecaster.name} -> {', '.join(str(p) for p in (out, figure) if p)}"

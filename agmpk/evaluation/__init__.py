@@ -32,7 +32,17 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "coherence": ("consistency", "dose_proportionality"),
-    "cohorts": ("CohortEvaluation", "CohortSettings", "evaluate_cohorts", "left_out", "oracle"),
+    "cohorts": (
+        "CohortEvaluation",
+        "CohortSettings",
+        "evaluate_cohorts",
+        "left_out",
+        "oracle",
+        "study_below",
+        "study_exposures",
+        "study_points",
+        "study_vpc",
+    ),
     "compare": (
         "Evaluation",
         "by_compound",

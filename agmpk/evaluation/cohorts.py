@@ -33,7 +33,7 @@ from agmpk.evaluation.npde import npde, npde_tests
 from agmpk.evaluation.protocol import REFUSED, Case, Scored, answer, cases, question
 from agmpk.evaluation.scores import pit, points_outside
 from agmpk.evaluation.two_sample import as_blocks, classifier_auc, paths, signature_mmd
-from agmpk.evaluation.vpc import prediction_correct, time_bins, vpc
+from agmpk.evaluation.vpc import prediction_correct, share_below, time_bins, vpc
 from agmpk.forecasting import Forecaster
 from agmpk.studies import Study
 
@@ -259,6 +259,23 @@ def study_vpc(scored: Sequence[Scored], settings: CohortSettings) -> pd.DataFram
         ],
         ignore_index=True,
     )
+
+
+def study_below(scored: Sequence[Scored], settings: CohortSettings) -> pd.DataFrame:
+    """Share of samples below the limit, see :func:`agmpk.evaluation.vpc.share_below`; without rows
+    where no sample is.  A quantified sample has the middle one of the study's limits."""
+    limits = np.concatenate([one.case.limits for one in scored])
+    if not len(limits):
+        return pd.DataFrame()
+    parts = []
+    for one in scored:
+        case, seen = one.case, len(one.case.times)
+        times = np.r_[case.times, case.below]
+        limit = np.r_[np.full(seen, np.median(limits)), case.limits]
+        samples = np.hstack([one.forecast.samples, one.at_below])
+        parts.append((times, np.arange(len(times)) >= seen, limit, samples.T))
+    times, below, limit, samples = (np.concatenate(values) for values in zip(*parts, strict=True))
+    return share_below(times, below, limit, samples.T, settings.bin_minimum, settings.level)
 
 
 def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -35,7 +35,7 @@ NAIVE = "naive"
 @dataclass(frozen=True)
 class Evaluation:
     """results: one row an individual (see ``score``).  points: one row a held-out observation (see
-    ``score_points``).  By model, scored: the forecasts themselves; seconds: how long they took."""
+    ``score_points``).  By model, scored: the forecasts themselves; seconds: of processor time."""
 
     results: pd.DataFrame
     points: pd.DataFrame
@@ -59,11 +59,11 @@ def evaluate(
     total = sum(len(study) for study in studies.values())
     scored, seconds = {}, {}
     for one in forecasters:
-        began = time.perf_counter()
+        began = time.process_time()
         asked = leave_one_out(one, studies, observed, n_samples, seed, protocol)
         bar = tqdm(asked, total=total, desc=one.name, unit="individual", disable=None)
         scored[one.name] = list(bar)
-        seconds[one.name] = time.perf_counter() - began
+        seconds[one.name] = time.process_time() - began
     rows = [score(name, s) for name, found in scored.items() for s in found]
     points = [score_points(name, s) for name, found in scored.items() for s in found]
     return Evaluation(

@@ -97,6 +97,37 @@ def vpc(
     return pd.DataFrame(rows)
 
 
+def share_below(
+    times: NDArray[np.float64],
+    below: NDArray[np.bool_],
+    limits: NDArray[np.float64],
+    simulated: NDArray[np.float64],
+    minimum: int = 5,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Share of samples below the limit of quantification in bins of time, observed and simulated:
+    the panel that a VPC of quantified samples needs beside it (Bergstrand & Karlsson 2009).
+
+    Args:
+        times, below: [N] of all samples, h after the dose and whether below.
+        limits: [N] > 0 the limit that holds for each; simulated: [K, N] in the same unit.
+
+    Returns: bin, time, n, observed, simulated (median over replicates), low, high; one row a bin.
+    """
+    bins = time_bins(times, minimum)
+    ends = [(1 - level) / 2, 0.5, (1 + level) / 2]
+    rows = []
+    for number in np.unique(bins):
+        here = bins == number
+        drawn = (simulated[:, here] < limits[here]).mean(1)
+        low, middle, high = np.quantile(drawn, ends)
+        seen = float(below[here].mean())
+        rows.append((int(number), float(np.median(times[here])), int(here.sum()), seen,
+                     middle, low, high))  # fmt: skip
+    columns = ["bin", "time", "n", "observed", "simulated", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
+
+
 def prediction_correct(
     observed: NDArray[np.float64],
     simulated: NDArray[np.float64],

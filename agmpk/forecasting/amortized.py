@@ -45,9 +45,10 @@ class AmortizedForecaster:
         task = task_from_study(context, prefix, times)
         self._check_horizon(task, context.compound, prefix.id)
         generator = torch.Generator().manual_seed(seed)
-        logs = self.model.sample(task, n_samples, generator, **self.options)
+        known = self.model.condition(task)
+        logs = self.model.sample(task, n_samples, generator, known=known, **self.options)
         samples = logs[:, 0, 0, -len(times) :].exp().numpy()
-        mean = self.model.mean(task)[0, 0, -len(times) :].exp().numpy()
+        mean = self.model.mean(task, known=known)[0, 0, -len(times) :].exp().numpy()
         return Forecast(times, samples, mean)
 
     @staticmethod

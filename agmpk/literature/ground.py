@@ -161,9 +161,7 @@ class Grounder:
         self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
 
     def _evidence(self, field: str, passage: Passage, *spans: tuple[int, int]) -> None:
-        self.record.evidence[field] = [
-            self.readings.untouched(passage.source, passage.normal, *span) for span in spans
-        ]
+        self.record.evidence[field] = [self.readings.span(passage.source, *span) for span in spans]
 
     def _locate(self, field: str, value: object, quote: str) -> Passage | None:
         passage = locate(quote, self.normals)

@@ -324,7 +324,7 @@ def _superscript(text: str, before: str) -> str | None:
     if digits is None:
         return None
     if before[-1:].isdigit():
-        return f"^{digits[1]}{digits[2]}"
+        return f"^{digits[1]}{digits[2].partition(',')[0]}"
     if (
         before[-1:].isalpha()
         and not digits[1]

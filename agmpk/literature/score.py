@@ -15,6 +15,7 @@ import pandas as pd
 
 from agmpk.errors import AgmpkError
 from agmpk.literature.document import Document, document_from_record, read_jsonl
+from agmpk.literature.extract import extract_document
 from agmpk.literature.extract.design import SALTS
 from agmpk.literature.parse import parse_jats_file
 from agmpk.literature.schema import FIELDS
@@ -26,14 +27,15 @@ from agmpk.paths import data_path
 def score_records(
     found: Iterable[Mapping[str, Any]], truth: Iterable[Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """Counts and precision, recall, F1 of every field; `truth` lines have `id` and `truth` (or
-    flat fields).
+    """Counts and precision, recall, F1 of every field; `truth` lines have `id` and `truth` (or flat
+    fields).
 
-    A wrong value is one false positive and one false negative; a value where the truth is null
-    is a false
-    positive; null where the truth has a value is a false negative. Precision is NaN where
+    A wrong value is one false positive and one false negative; a value where the truth is null is a
+    false positive; null where the truth has a value is a false negative. Precision is NaN where
     nothing was given.
-    Raises AgmpkError where a document of the truth is missing from `found`.
+
+    Raises:
+        AgmpkError: a document of the truth is missing from `found`.
     """
     by_id = {str(r["id"]): r for r in found}
     rows = {field: {"tp": 0, "fp": 0, "fn": 0, "tn": 0} for field in FIELDS}
@@ -41,10 +43,8 @@ def score_records(
         expected = line.get("truth", line)
         output = by_id.get(str(line["id"]))
         if output is None:
-            raise AgmpkError(
-                f"document {line['id']} of the truth is missing from the extraction; extract it "
-                f"first"
-            )
+            missing = f"document {line['id']} of the truth is missing from the extraction"
+            raise AgmpkError(f"{missing}; extract it first")
         for field in FIELDS:
             value, wanted = output.get(field), expected.get(field)
             if same(field, value, wanted):
@@ -56,6 +56,29 @@ def score_records(
     table["precision"] = table.tp / (table.tp + table.fp).where(lambda n: n > 0)
     table["recall"] = table.tp / (table.tp + table.fn).where(lambda n: n > 0)
     table["f1"] = 2 * table.tp / (2 * table.tp + table.fp + table.fn).where(lambda n: n > 0)
+    return table
+
+
+def outcomes(
+    found: Iterable[Mapping[str, Any]],
+    truth: Iterable[Mapping[str, Any]],
+    fields: Iterable[str] = FIELDS,
+) -> pd.DataFrame:
+    """What became of each field over pairs of records and truths: counts `right`, `right, flagged`,
+    `empty` (stated and not read), `wrong`, and of the wrong ones `silent`, without a flag."""
+    kinds = ["right", "right, flagged", "empty", "wrong", "silent"]
+    table = pd.DataFrame(0, index=list(fields), columns=kinds)
+    for record, line in zip(found, truth, strict=True):
+        for field in table.index:
+            value, wanted = record.get(field), line["truth"].get(field)
+            flagged = any(f.startswith(f"{field}:") for f in record.get("flags", ()))
+            if value is None:
+                table.loc[field, "empty"] += wanted is not None
+            elif same(field, value, wanted):
+                table.loc[field, "right, flagged" if flagged else "right"] += 1
+            else:
+                table.loc[field, "wrong"] += 1
+                table.loc[field, "silent"] += not flagged
     return table
 
 
@@ -101,18 +124,40 @@ def _compound(value: object) -> str:
     return " ".join(w for w in words if w not in SALTS)
 
 
-HALVES = ("dev", "held_out")
+# ------------------------------------------------------------------------------- the gold sets
+PARTS = (
+    *("dev", "held_out", "probe_a", "probe_b", "probe_c", "probe_d", "probe_e"),
+    *("choosing", "reporting"),
+)
 
 
-def load_gold(half: str) -> list[tuple[Document, dict[str, Any]]]:
-    """`[(document, truth)]` of the half `dev` or `held_out`, or of a probe set; articles are parsed
-    from their XML."""
+def load_gold(part: str) -> list[tuple[Document, dict[str, Any]]]:
+    """`[(document, truth)]` of one of `PARTS`; articles are parsed from their XML."""
     folder = data_path("literature", "gold")
     result = []
-    for line in read_jsonl(folder / f"{half}.jsonl"):
+    for line in read_jsonl(folder / f"{part}.jsonl"):
         if line["kind"] == "article":
             document = parse_jats_file(folder / line["jats"], id=line["id"])
         else:
             document = document_from_record(line)
         result.append((document, line["truth"]))
     return result
+
+
+def score_gold(parts: Iterable[str] = PARTS) -> pd.DataFrame:
+    """The rules on the gold sets: `part, field, tp, fp, fn, tn`, as in `gold/scores.csv`."""
+    tables = []
+    for part in parts:
+        gold = load_gold(part)
+        found = [extract_document(document).model_dump() for document, _ in gold]
+        table = score_records(found, [{"id": d.id, "truth": truth} for d, truth in gold])
+        table.insert(0, "part", part)
+        tables.append(table.iloc[:, :6])
+    return pd.concat(tables, ignore_index=True)
+
+
+def pooled(table: pd.DataFrame) -> pd.Series:
+    """`tp, fp, fn, precision, recall` of all rows of a table of counts together."""
+    counts = table[["tp", "fp", "fn"]].sum()
+    tp, fp, fn = counts
+    return pd.Series({**counts, "precision": tp / (tp + fp), "recall": tp / (tp + fn)})

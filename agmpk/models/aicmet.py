@@ -180,7 +180,21 @@ class AicmetModel(nn.Module):
         return loss
 
     @torch.no_grad()
-    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
+    def condition(self, task: Task) -> tuple[Tensor, Normal, Tensor]:
+        """What ``sample`` and ``mean`` share: the state of every point, the law of the study's
+        effect, what is seen of each individual."""
+        known: Encoded = self.network.encode(task)
+        law = self.study_effect(self.study(known.study.flatten(1)))
+        return self.network.decode(task, known), law, known.own[:, :, 0]
+
+    @torch.no_grad()
+    def sample(
+        self,
+        task: Task,
+        samples: int,
+        generator: torch.Generator,
+        known: tuple[Tensor, Normal, Tensor] | None = None,
+    ) -> Tensor:
         """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
 
         One draw is one study effect, one individual effect, and residual error at every point.
@@ -190,30 +204,37 @@ class AicmetModel(nn.Module):
         B, R, T = task.asked.shape
         shape = (B, R + 1, self.config.latent)
         effects = antithetic(samples, shape, generator, self.study.weight)
-        mean, sd = self._laws(task, frame, self.config.temperature * effects)
+        known = known or self.condition(task)
+        mean, sd = self._laws(known, frame, self.config.temperature * effects)
         error = self.config.temperature * antithetic(samples, (B, R, T), generator, mean)
         return torch.where(task.prefix, task.target.logs, frame.decode(mean + sd * error))
 
     @torch.no_grad()
-    def mean(self, task: Task, samples: int = 256) -> Tensor:
+    def mean(
+        self,
+        task: Task,
+        samples: int = 256,
+        known: tuple[Tensor, Normal, Tensor] | None = None,
+    ) -> Tensor:
         """Mean of ln y [B, R, T] over a fixed set of ``samples`` study and individual effects: no
         other random numbers, and at each time the same whatever else is asked."""
         frame = task.frame
         fixed = torch.Generator().manual_seed(0)
         noise = antithetic(samples, (2, self.config.latent), fixed, self.study.weight)
         effects = noise[:, None, [0] + [1] * task.asked.shape[1]]
-        mean, _ = self._laws(task, frame, effects.expand(-1, len(task), -1, -1))
+        known = known or self.condition(task)
+        mean, _ = self._laws(known, frame, effects.expand(-1, len(task), -1, -1))
         return torch.where(task.prefix, task.target.logs, frame.decode(mean.mean(0)))
 
-    def _laws(self, task: Task, frame: Frame, noise: Tensor) -> tuple[Tensor, Tensor]:
+    def _laws(
+        self, known: tuple[Tensor, Normal, Tensor], frame: Frame, noise: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Mean and SD [S, B, R, T] of x for standard normal ``noise`` [S, B, 1 + R, Z]."""
-        known: Encoded = self.network.encode(task)
-        state = self.network.decode(task, known)
-        law = self.study_effect(self.study(known.study.flatten(1)))
+        state, law, own = known
         parts = []
         for part in noise.split(max(1, AT_ONCE // max(1, state.numel()))):
             z_s = law.draw(part[:, :, 0])
-            z_i = self._individual(known.own[:, :, 0], z_s).draw(part[:, :, 1:])
+            z_i = self._individual(own, z_s).draw(part[:, :, 1:])
             parts.append(self._decode(state, z_s, z_i))
         return tuple(torch.cat(values).to(frame.spread) for values in zip(*parts, strict=True))
 

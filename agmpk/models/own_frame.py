@@ -262,28 +262,41 @@ class OwnModel(nn.Module):
         return beta_loss(mean, sd, x, free, self.config.beta)
 
     @torch.no_grad()
-    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
+    def sample(
+        self,
+        task: Task,
+        samples: int,
+        generator: torch.Generator,
+        known: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
         """Draws of ln y [S, B, R, T]: at prefix points what was observed, NaN for a target without
         a prefix.
 
         Raises:
             AgmpkError: no target has a prefix.
         """
-        mean, sd = self._answer(task)
+        mean, sd = known or self.condition(task)
         error = antithetic(samples, tuple(mean.shape), generator, mean)
         error = self.config.temperature * error
         return torch.where(task.prefix, task.target.logs, mean + sd * error)
 
     @torch.no_grad()
-    def mean(self, task: Task) -> Tensor:
+    def mean(self, task: Task, known: tuple[Tensor, Tensor] | None = None) -> Tensor:
         """Mean of ln y [B, R, T], at each time the same whatever else is asked.
 
         Raises:
             AgmpkError: no target has a prefix.
         """
-        return torch.where(task.prefix, task.target.logs, self._answer(task)[0])
+        mean, _ = known or self.condition(task)
+        return torch.where(task.prefix, task.target.logs, mean)
 
-    def _answer(self, task: Task) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def condition(self, task: Task) -> tuple[Tensor, Tensor]:
+        """What ``sample`` and ``mean`` share: mean and SD [B, R, T] of ln y.
+
+        Raises:
+            AgmpkError: no target has a prefix.
+        """
         if task.asked.any() and not task.prefix.any():
             raise AgmpkError(
                 f"The {self.kind} model has no study level and cannot forecast without a prefix: "

@@ -5,8 +5,9 @@ A new rival is one module in this folder, one row here and one recipe.  Its netw
 
     kind, generates          its name here; whether it answers without any observation
     loss(task, generator)    scalar, the mean over the curves it scores
-    sample(task, samples, generator, **options)   ln y [S, B, R, T]
-    mean(task)               mean of ln y [B, R, T], the same whatever else is asked (optional)
+    condition(task)          what the next two share, given to both as ``known``
+    sample(task, samples, generator, known=None, **options)   ln y [S, B, R, T]
+    mean(task, known=None)   mean of ln y [B, R, T], the same whatever else is asked
 
 and no randomness but the generator's.  Networks are imported when they are asked for.
 """

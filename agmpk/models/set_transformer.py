@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from agmpk.models.conditioning import ConditioningNetwork
-from agmpk.models.frame import TRIM, Frame
+from agmpk.models.frame import TRIM
 from agmpk.models.heads import GaussianHead, antithetic, beta_loss
 from agmpk.models.task import Task
 
@@ -59,26 +59,36 @@ class SetModel(nn.Module):
         """
         frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
-        mean, sd = self._law(task, frame)
+        mean, sd = self._law(task)
         x = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
         return beta_loss(mean, sd, x.to(mean), free, self.config.beta, frame.spread.to(mean))
 
     @torch.no_grad()
-    def sample(self, task: Task, samples: int, generator: torch.Generator) -> Tensor:
-        """Draws of ln y [S, B, R, T]; at prefix points the observed value itself."""
-        frame = task.frame
-        mean, sd = (a.to(frame.spread) for a in self._law(task, frame))
-        error = antithetic(samples, tuple(mean.shape), generator, mean)
-        x = mean + self.config.temperature * sd * error
-        return torch.where(task.prefix, task.target.logs, frame.decode(x))
+    def condition(self, task: Task) -> tuple[Tensor, Tensor]:
+        """What ``sample`` and ``mean`` share: mean and SD [B, R, T] of x."""
+        mean, sd = self._law(task)
+        return mean.to(task.frame.spread), sd.to(task.frame.spread)
 
     @torch.no_grad()
-    def mean(self, task: Task) -> Tensor:
-        """Mean of ln y [B, R, T], at each time the same whatever else is asked."""
-        frame = task.frame
-        mean, _ = self._law(task, frame)
-        return torch.where(task.prefix, task.target.logs, frame.decode(mean.to(frame.spread)))
+    def sample(
+        self,
+        task: Task,
+        samples: int,
+        generator: torch.Generator,
+        known: tuple[Tensor, Tensor] | None = None,
+    ) -> Tensor:
+        """Draws of ln y [S, B, R, T]; at prefix points the observed value itself."""
+        mean, sd = known or self.condition(task)
+        error = antithetic(samples, tuple(mean.shape), generator, mean)
+        x = mean + self.config.temperature * sd * error
+        return torch.where(task.prefix, task.target.logs, task.frame.decode(x))
 
-    def _law(self, task: Task, frame: Frame) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def mean(self, task: Task, known: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """Mean of ln y [B, R, T], at each time the same whatever else is asked."""
+        mean, _ = known or self.condition(task)
+        return torch.where(task.prefix, task.target.logs, task.frame.decode(mean))
+
+    def _law(self, task: Task) -> tuple[Tensor, Tensor]:
         known = self.network.encode(task)
         return self.head(self.network.decode(task, known))

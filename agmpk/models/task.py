@@ -11,7 +11,7 @@ D doses; padded behind, real ones in front and in order of time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -61,7 +61,7 @@ class Record:
 
     def to(self, *args: Any) -> Record:
         """The record on another device, or in another precision (marks stay marks)."""
-        return Record(**{f.name: _to(getattr(self, f.name), *args) for f in fields(self)})
+        return _to(self, *args)
 
     def trimmed(self) -> Record:
         """The same without samples, doses and individuals that are padding everywhere.
@@ -139,6 +139,10 @@ class Task:
         # Looked up before the move: asking a GPU for a number waits for all it has to do.
         for name in ("longest_prefix", "any_mixed"):
             moved.__dict__[name] = getattr(self, name)
+        if not any(isinstance(a, torch.dtype) for a in args):
+            # What was computed before, as by the processes that simulate, goes along.
+            for name in {"frame", "features"} & set(self.__dict__):
+                moved.__dict__[name] = _to(getattr(self, name), *args)
         return moved
 
     def trimmed(self) -> Task:
@@ -298,8 +302,10 @@ def _record(people: Sequence[Individual], samples: list[tuple[NDArray, ...]]) ->
 
 
 def _to(value: Any, *args: Any) -> Any:
-    if isinstance(value, Record):
-        return value.to(*args)
+    if is_dataclass(value):
+        return type(value)(**{f.name: _to(getattr(value, f.name), *args) for f in fields(value)})
+    if isinstance(value, tuple):
+        return tuple(_to(part, *args) for part in value)
     kinds = [a for a in args if isinstance(a, torch.dtype)]
     others = [a for a in args if not isinstance(a, torch.dtype)]
     if kinds and value.is_floating_point():

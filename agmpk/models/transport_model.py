@@ -103,7 +103,7 @@ class TransportModel(nn.Module):
         task = self._see(task)
         frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
-        state, kernel = self._know(task, frame)
+        state, kernel = self.know(task, frame)
         x_1 = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
         kind, shape = self.kernel.weight.dtype, (self.config.draws, *x_1.shape)
         spread = frame.spread.to(kind)
@@ -120,10 +120,17 @@ class TransportModel(nn.Module):
         loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":
             kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
-            law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
+            law = correlation(kernel, place(task, frame).to(kind), task.prefix, free)
             copula = negative_log_likelihood(w_1.clamp(-4, 4), law, free)
             loss = loss + COPULA * copula
         return loss
+
+    @torch.no_grad()
+    def condition(self, task: Task) -> tuple[Task, Tensor, Kernel]:
+        """What ``sample`` and ``mean`` share: the task as the network sees it, the state of every
+        point, the reference's kernel."""
+        seen = self._see(task)
+        return seen, *self.know(seen, seen.frame)
 
     @torch.no_grad()
     def sample(
@@ -133,16 +140,16 @@ class TransportModel(nn.Module):
         generator: torch.Generator,
         steps: int | None = None,
         transport: Transport | None = None,
+        known: tuple[Task, Tensor, Kernel] | None = None,
     ) -> Tensor:
         """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
 
         ``steps`` of the sampler, two evaluations of the velocity each; ``transport`` to use another
-        sampler than the model's own.
+        sampler than the model's own; ``known`` is the answer of ``condition``.
         """
-        seen = self._see(task)
+        seen, state, kernel = known or self.condition(task)
         frame = seen.frame
-        state, kernel = self._know(seen, frame)
-        root = factor(correlation(kernel, _place(seen, frame), seen.prefix, seen.asked))
+        root = factor(correlation(kernel, place(seen, frame), seen.prefix, seen.asked))
 
         def fresh() -> Tensor:
             z = normal((samples, *root.shape[:-1]), generator, root)
@@ -152,13 +159,17 @@ class TransportModel(nn.Module):
         return torch.where(task.prefix, task.target.logs, frame.decode(x_1.to(frame.spread)))
 
     @torch.no_grad()
-    def mean(self, task: Task, steps: int | None = None) -> Tensor:
+    def mean(
+        self,
+        task: Task,
+        steps: int | None = None,
+        known: tuple[Task, Tensor, Kernel] | None = None,
+    ) -> Tensor:
         """Mean of ln y [B, R, T], by quadrature: the transport is an increasing map of one number,
         which is evaluated at equally likely ones.  No sampling noise, and at each time the same
         whatever else is asked."""
-        seen = self._see(task)
+        seen, state, _ = known or self.condition(task)
         frame = seen.frame
-        state, _ = self._know(seen, frame)
         level = (torch.arange(NODES, dtype=frame.spread.dtype, device=state.device) + 0.5) / NODES
         z = self.config.temperature * torch.special.ndtri(level)
         x_0 = z[:, None, None, None].expand(-1, *frame.spread.shape)
@@ -184,7 +195,7 @@ class TransportModel(nn.Module):
         hidden = torch.zeros_like(task.context.mask)
         return replace(task, context=replace(task.context, mask=hidden))
 
-    def _know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
+    def know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
         known = self.network.encode(task)
         raw = self.kernel(known.own[:, :, 0]).to(frame.spread.dtype)
         if self.config.process == "fixed":
@@ -194,7 +205,7 @@ class TransportModel(nn.Module):
         return self.network.decode(task, known), Kernel.from_raw(raw)
 
 
-def _place(task: Task, frame: Frame) -> Tensor:
+def place(task: Task, frame: Frame) -> Tensor:
     """Warped time since the first dose, on which the reference lives."""
     return warp(task.target.times / frame.time_scale[:, None, None])
 

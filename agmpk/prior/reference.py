@@ -10,13 +10,24 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy.integrate import solve_ivp
 from torch import Tensor
 from torchdiffeq import odeint
 
-from agmpk.prior.compartments import Layout, generator_matrix
+from agmpk.prior.compartments import Layout, Rates, generator_matrix
 from agmpk.prior.problem import Problem
+
+
+def constant_rates(
+    ka: ArrayLike, ke: ArrayLike, k_out: ArrayLike, k_in: ArrayLike, intervals: int
+) -> Rates:
+    """Rates [1/h] of N individuals that do not change with time, over so many intervals; each
+    argument has N values, the exchange is with one peripheral compartment."""
+    given = (torch.as_tensor(x, dtype=torch.float64) for x in (ka, ke, k_out, k_in))
+    ka, ke, k_out, k_in = (x.reshape(-1, 1).expand(-1, intervals) for x in given)
+    none = torch.zeros_like(ka)
+    return Rates(ka, ke, k_out[..., None], k_in[..., None], none, none, none)
 
 
 def by_scipy(

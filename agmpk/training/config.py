@@ -29,8 +29,11 @@ class TrainingConfig:
     ema: decay of the averaged weights that are shipped.  parts: of a step's studies, sorted by size
     to waste no padding; several processes share them out.  precision: of the matrix products, fp32,
     tf32 (GPU), or bf16.  snapshots: numbers of steps at which the averaged weights are kept.
-    start: folder of a run of another model, whose averaged weights it begins with wherever names
-    and shapes agree (the conditioning network is the same in several).
+    thinned: most context individuals that are kept in three blocks of four (0: all in every block);
+    what a large study costs grows with its people, what it teaches hardly.
+    start: folder of a run or of a checkpoint, or the name of a shipped one, whose averaged weights
+    it begins with wherever names and shapes agree (the conditioning network is the same in
+    several).  frozen: those stay as they are, and only the rest is trained.
     """
 
     kind: str = "flow"
@@ -55,7 +58,9 @@ class TrainingConfig:
     validation_studies: int = 64
     save_every: int = 100
     snapshots: tuple[int, ...] = ()
+    thinned: int = 0
     start: str = ""
+    frozen: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "blocks", "targets", "parts"):
@@ -82,7 +87,7 @@ class TrainingConfig:
         """What decides which tasks a step sees: runs that agree in it can share them."""
         return (
             *(self.prior, self.seed, self.blocks, self.targets, self.max_prefix),
-            *(self.parts, self.steps),
+            *(self.parts, self.steps, self.thinned),
         )
 
     def to_dict(self) -> dict[str, Any]:

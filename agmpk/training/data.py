@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from agmpk.models.task import Task, concatenate, tasks_from_simulation
+from agmpk.models.task import Record, Task, concatenate, tasks_from_simulation
 from agmpk.prior import PriorConfig
 from agmpk.prior.simulate import block_generator, simulate_block
 from agmpk.training.config import TrainingConfig
@@ -35,9 +35,12 @@ def block_task(config: TrainingConfig, prior: PriorConfig, block: int) -> Task:
     """The tasks of one block of the stream, single precision."""
     studies = simulate_block(prior, config.seed, block)
     generator = step_generator(config.seed, block)
-    return tasks_from_simulation(studies, config.targets, config.max_prefix, generator).to(
-        torch.float32
-    )
+    task = tasks_from_simulation(studies, config.targets, config.max_prefix, generator)
+    if config.thinned and block % 4:
+        # Their order is random, so the first are any.
+        kept = {name: values[:, : config.thinned] for name, values in vars(task.context).items()}
+        task = replace(task, context=Record(**kept))
+    return task.to(torch.float32)
 
 
 def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
@@ -55,6 +58,8 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
             if len(inside):
                 chosen.append(task[inside].trimmed())
         parts.append(concatenate(chosen))
+        # Here and not beside the network: many small operations, which a GPU does slowly.
+        _ = parts[-1].features
     return parts
 
 

@@ -23,7 +23,8 @@ QUINTIC, ITERATIONS = (3.4445, -4.7750, 2.0315), 5
 
 def inner_matrices(model: nn.Module) -> list[nn.Parameter]:
     """The matrices inside the layers, which Muon updates; a network may have none."""
-    return [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+    found = [p for name, p in model.named_parameters() if p.ndim == 2 and "layers." in name]
+    return [p for p in found if p.requires_grad]
 
 
 def orthogonalized(matrices: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ class Optimizers:
     """What a run needs of its optimizers, as if they were one."""
 
     def __init__(self, model: nn.Module, config: TrainingConfig) -> None:
-        self._names = {parameter: name for name, parameter in model.named_parameters()}
+        self._names = {p: name for name, p in model.named_parameters() if p.requires_grad}
         inner = inner_matrices(model) if config.optimizer == "muon" else []
         rest = [p for p in self._names if not any(p is q for q in inner)]
         decay = config.weight_decay

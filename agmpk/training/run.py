@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import mean_scores, per_individual
 from agmpk.files import atomic_path, only_one
+from agmpk.models.checkpoint import load_checkpoint
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
@@ -31,7 +32,17 @@ from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
 from agmpk.training.config import TrainingConfig, rate_factor
 from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
-from agmpk.training.folder import Table, load_state, prepare, run_config, save_state, settle
+from agmpk.training.folder import (
+    Table,
+    check_records,
+    load_state,
+    prepare,
+    records,
+    run_config,
+    save_state,
+    settle,
+    start_folder,
+)
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.processes import Processes, joined
 
@@ -51,20 +62,22 @@ class Learner:
         for parameter in self.model.parameters():
             parameter.grad = torch.zeros_like(parameter)
         self.average = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        self._begin()
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
         self.optimizer = Optimizers(self.model, config)
         self.cool_from = round(config.steps * (1 - config.cooldown))
         self.end = config.steps
         self.start = self._resume()
         self.steps = Table(folder / "steps.csv", self.start, every=True)
         self.validation = Table(folder / "validation.csv", self.start)
+        if self.start:
+            check_records(folder, self.about, self._records(self.start))
         self.cooled = self.start >= self.cool_from > 0
 
     def _resume(self) -> int:
         """Load the saved state: the last one, or where the run was cooled down for fewer steps
         than are wanted now, that at the end of its plateau."""
         if not (self.folder / f"{STATE}.json").exists():
-            if self.config.start:
-                self._begin_with(Path(self.config.start))
             return 0
         tensors, about = load_state(self.folder, STATE)
         other = about.get("steps", self.end) != self.end
@@ -86,18 +99,34 @@ class Learner:
             self.optimizer.load(_under("optimizer.", tensors), about["step"])
         except (RuntimeError, KeyError) as error:
             raise AgmpkError(f"{self.folder} holds a state of another model: {error}.") from None
+        self.about = about
         return about["step"]
 
-    def _begin_with(self, folder: Path) -> None:
-        """Take over the averaged weights of another run where names and shapes agree."""
-        found = _under("average.", load_state(folder, STATE)[0])
+    def _begin(self) -> None:
+        """Take over the averaged weights of a run or checkpoint where names and shapes agree."""
+        if not self.config.start:
+            return
+        folder = start_folder(self.config.start)
+        if (folder / f"{STATE}.json").exists():
+            found = _under("average.", load_state(folder, STATE)[0])
+        else:
+            found = load_checkpoint(folder).state_dict()
         own = self.model.state_dict()
         shared = {k: v for k, v in found.items() if k in own and own[k].shape == v.shape}
         if not shared:
-            raise AgmpkError(f"The run in {folder} shares no weights with a {self.config.kind}.")
+            raise AgmpkError(f"The model in {folder} shares no weights with a {self.config.kind}.")
         self.model.load_state_dict(own | shared)
         for key, value in self.model.state_dict().items():
             self.average[key].copy_(value)
+        for name, parameter in self.model.named_parameters():
+            if self.config.frozen and name in shared:
+                parameter.requires_grad_(False)
+                parameter.grad = None
+
+    def _records(self, done: int) -> dict[str, str]:
+        """Digests of what the state after ``done`` steps rests on."""
+        tables = (self.steps, self.validation)
+        return records(self.folder) | {table.file.name: table.digest(done) for table in tables}
 
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""
@@ -112,13 +141,14 @@ class Learner:
             "steps": self.config.steps,
             "cool_from": self.cool_from,
             "end": self.end,
+            "records": self._records(done),
         }
         save_state(self.folder, name, tensors, about)
 
     def step(self, parts: list[Task], weights: list[float], step: int) -> Tensor:
         """Forward, backward and update on one step's studies; loss and gradient norm [2]."""
         config, device = self.config, self.processes.device
-        torch._foreach_zero_([parameter.grad for parameter in self.model.parameters()])
+        torch._foreach_zero_([parameter.grad for parameter in self.trained])
         total = torch.zeros((), device=device)
         half = config.precision == "bf16"
         for index, (part, weight) in enumerate(zip(parts, weights, strict=True)):
@@ -129,12 +159,12 @@ class Learner:
                 loss = weight * self.model.loss(part, generator)
             loss.backward()
             total += loss.detach()
-        self.processes.add_up([p.grad for p in self.model.parameters()])
+        self.processes.add_up([p.grad for p in self.trained])
         self.processes.add_up([total])
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained, config.clip)
         if not torch.isfinite(norm):
             # One study beyond the range of single precision must not end a run.
-            torch._foreach_zero_([p.grad for p in self.model.parameters()])
+            torch._foreach_zero_([p.grad for p in self.trained])
         self.optimizer.step(rate_factor(config, step, self.cool_from, self.end))
         decay = min(config.ema, (step + 1) / (step + 10))
         with torch.no_grad():
@@ -237,7 +267,8 @@ def trained_model(folder: Path) -> nn.Module:
     """The model of a run with the averaged weights of its last saved state, on the CPU."""
     config = run_config(folder)
     model = build_model(config.kind, config.model)
-    tensors, _ = load_state(Path(folder), STATE)
+    tensors, about = load_state(Path(folder), STATE)
+    check_records(Path(folder), about, records(Path(folder)))
     model.load_state_dict(_under("average.", tensors))
     return model.eval()
 

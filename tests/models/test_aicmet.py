@@ -125,7 +125,7 @@ def test_targets_of_a_draw_share_its_study(model, task):
     with torch.no_grad():
         g = torch.Generator().manual_seed(0)
         noise = torch.randn(400, len(task), 3, 4, generator=g, dtype=torch.float64)
-        mean, _ = loud._laws(twins, twins.frame, noise)
+        mean, _ = loud._laws(loud.condition(twins), twins.frame, noise)
     for b in range(len(task)):
         if task.asked[b, 0].any():
             t = int(task.asked[b, 0].int().argmax())

@@ -92,7 +92,10 @@ class LevelModel(nn.Module):
         self.config = config
         self.law = nn.Parameter(torch.tensor([0.5, np.log(config.sd)], dtype=torch.float32))
 
-    def mean(self, task):
+    def condition(self, task):
+        return None
+
+    def mean(self, task, known=None):
         naive = task.frame.naive + task.frame.reference[:, None, None]
         return torch.where(task.prefix, task.target.logs, naive + self.law[0]).detach()
 
@@ -101,7 +104,7 @@ class LevelModel(nn.Module):
         error = (task.target.logs - naive - self.law[0])[task.asked]
         return (0.5 * (error / self.law[1].exp()).square() + self.law[1]).mean()
 
-    def sample(self, task, samples, generator):
+    def sample(self, task, samples, generator, known=None):
         mean = self.mean(task)
         noise = torch.randn((samples, *mean.shape), generator=generator)
         drawn = mean + (self.law[1].exp() * noise.to(mean)).detach()

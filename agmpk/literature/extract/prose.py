@@ -7,31 +7,20 @@ name means. A segment whose counts do not fit is left alone: what is unclear is 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from agmpk.literature.extract.tokens import (
-    REFERENCE,
-    TEST,
-    Mark,
-    Name,
-    Products,
-    Value,
-    find_names,
-    find_values,
-)
+from agmpk.literature.extract.lexicon import any_of
+from agmpk.literature.extract.products import Mark, Products
+from agmpk.literature.extract.tokens import REFERENCE, TEST, Name, Value, find_names, find_values
+from agmpk.literature.schema import center_type
 from agmpk.literature.text import sentences
 
 MAX_SENTENCE = 5_000  # characters
 MAX_NAMES = 100  # of one sentence; a longer row is no prose
 _BOTH = re.compile(r"\b(?:both|either|each|all|identical|the same)\b", re.I)
-_FOOD = re.compile(
-    r"\b(?:(?P<fasted>fast(?:ing|ed)?\b|empty stomach)|(?P<fed>fed\b|high-fat|postprandial"
-    r"|non-fast\w*|(?:after|with) (?:a |the )?(?:meal|breakfast|food)))",
-    re.I,
-)
+_FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
 _SUBGROUP = re.compile(
     r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|(?:fe)?males?|elderly|\w+ metab\w+)\b", re.I
 )
@@ -40,6 +29,11 @@ _COMPARED = re.compile(
     r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to)"
     r" (?:(?:that of|after|with|for) )?(?:the )?$",
     re.I,
+)
+_AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
+_NEXT = re.compile(  # between a value and the mark of the next name: `; reference Cmax: 511`
+    r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*"
+    r"|[)\s,]*(?:and )?"
 )
 _AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
@@ -86,8 +80,7 @@ class Reader:
         result = []
         for a, b in sentences(text):
             for r in self._sentence(text[a:b], text) if b - a < MAX_SENTENCE else ():
-                place = {"source": source, "start": r.start + a, "stop": r.stop + a}
-                result.append(replace(r, **place))
+                result.append(replace(r, source=source, start=r.start + a, stop=r.stop + a))
         return result
 
     def _sentence(self, text: str, whole: str) -> list[Reading]:
@@ -95,50 +88,50 @@ class Reader:
         if len(names) > MAX_NAMES:
             return []
         values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
-        names = [n for n in names if not any(v.start < n.start < v.end for v in values)]
+        inside = {i for v in values for i in range(v.start, v.end)}
+        names = [n for n in names if n.start not in inside]
+        taken = inside | {i for n in names for i in range(n.start, n.end)}
+        marks = [m for m in self.products.find(text) if m.start not in taken]
+        # `Compared with the reference, the new tablet had ... (a vs b)`: the one that has, first.
         marks = [
-            m
-            for m in self.products.find(text)
-            if not any(t.start <= m.start < t.end for t in (*names, *values))
+            replace(m, arms=m.arms[::-1]) if _COMPARED.search(text[: m.start]) else m for m in marks
         ]
         segments = _segments(text, names, values, marks)
         if segments[0].values and not segments[0].names and _BACK.search(text):
             segments[0].names = self.names
+        segments = [s for s in segments if s.values]
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
-        seen = next(iter(pairs)) if len(pairs) == 1 else ()  # the order this sentence uses
+        order = pairs.pop() if len(pairs) == 1 else ()  # the order this sentence uses
         closes = bool(marks and values and marks[0].start > values[0].start)
-        analytes, carried, result, waiting = self.analytes.find(text), None, [], []
+        # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
+        own = any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values)
+        known = () if own else self.order
+        analytes, carried, parts = self.analytes.find(text), None, []
         for segment in segments:
-            if not segment.values:
-                continue
             first = segment.values[0].start
             group = self._grouped(text[:first], [a for at, a in analytes if at < first])
             other = [at for at, a in analytes if at > first and a != group[0]]
             if other:  # what follows another analyte's name is not this one's
                 segment.values = [v for v in segment.values if v.start < other[0]]
-            here = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), seen)
-            fitting = [n.name for n in segment.names if any(_fits(v, n) for v in segment.values)]
-            self.printed |= set(fitting) if "poison" not in fitting else set()
-            read = _read(text, segment, here, carried, self.order)
-            read = [replace(r, group=group, center=_center(text[:first])) for r in read]
-            said = {r.arm for r in read}
-            if closes and len(said) == 1 and None not in said:
-                # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: the label closes the list
-                arm = next(iter(said))
-                waiting = [replace(r, arm=arm, how="label") for r in waiting]
-            if not said or None in said:
-                waiting = waiting + read
-            else:
-                result, waiting = result + waiting + read, []
+            here = next((m.arms for m in segment.marks if len(set(m.arms)) == 2), order)
+            fitting = {n.name for n in segment.names if any(_fits(v, n) for v in segment.values)}
+            self.printed |= fitting if "poison" not in fitting else set()
+            read = _read(text, segment, here, carried, known)
+            center = _center(text[:first])
+            parts.append([replace(r, group=group, center=center) for r in read])
             arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
-            seen = arms if len(arms) == 2 else seen
+            order = arms if len(arms) == 2 else order
             if not closes:
                 last = (m.arms[0] for m in reversed(segment.marks) if len(m.arms) == 1)
                 carried = next(last, carried)
-        if names and values:
-            self.names = [n for s in segments if s.values for n in s.names]
-        self.order = seen or self.order
-        return result + waiting
+        for i in range(len(parts) - 1, 0, -1) if closes else ():
+            # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: the label closes the list
+            arm, *others = {r.arm for r in parts[i]} or {None}
+            if arm and not others and {r.arm for r in parts[i - 1]} == {None}:
+                parts[i - 1] = [replace(r, arm=arm, how="label") for r in parts[i - 1]]
+        self.names = [n for s in segments for n in s.names] if names and values else self.names
+        self.order = order or self.order
+        return [r for part in parts for r in part]
 
     def _grouped(self, before: str, analytes: Sequence[str]) -> tuple[str, str, bool]:
         analyte, food, _ = self.group
@@ -165,36 +158,20 @@ def _segments(text: str, names, values, marks) -> list[_Segment]:
             here.names.append(token)
         else:
             lead = text[here.values[-1].end : token.start]
-            behind |= not here.names and bool(
-                re.fullmatch(
-                    r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as|in terms of) (?:the )?", lead
-                )
-            )
+            of = r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as|in terms of) (?:the )?"
+            behind |= not here.names and re.fullmatch(of, lead) is not None
             if behind and not here.names:
                 here.names.append(token)
             elif not here.names and re.fullmatch(r"\s?[(\[]\s?", lead):  # `512 ng/mL (Cmax)`
                 segments.append(_Segment([token], [here.values.pop()], here.marks))
             elif token.name not in [n.name for n in here.names] or text[token.start - 1] != "(":
-                segments.append(_Segment([token], marks=_of_the_next(text, here)))
+                last = here.values[-1].end
+                after = [m for m in here.marks if m.start >= last]
+                moved = [m for m in after if _NEXT.fullmatch(text[last : m.start])]
+                moved = [m for m in moved if not re.match(r"\s?[;,)]", text[m.end :])]
+                here.marks = [m for m in here.marks if m not in moved]
+                segments.append(_Segment([token], marks=moved))
     return segments
-
-
-def _of_the_next(text: str, segment: _Segment) -> list[Mark]:
-    """Marks behind the last value that belong to the next name: `; reference Cmax: 511`."""
-    last = segment.values[-1].end
-    lead = re.compile(
-        r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*"
-        r"|[)\s,]*(?:and )?"
-    )
-    moved = [
-        m
-        for m in segment.marks
-        if m.start >= last
-        and lead.fullmatch(text[last : m.start])
-        and not re.match(r"\s?[;,)]", text[m.end :])
-    ]
-    segment.marks = [m for m in segment.marks if m not in moved]
-    return moved
 
 
 def _fits(value: Value, name: Name) -> bool:
@@ -220,61 +197,48 @@ def _read(text: str, segment: _Segment, order, carried, known) -> list[Reading]:
         times = [v for v in segment.values if v.kind == "time" and v.start > values[0].start]
         times = [v for v in times if not v.void and _AT.search(text[: v.start])]
         tmax = Name("tmax", names[0].start, names[0].end, "time")
-        arms = [(r.arm, r.how) for r in sorted(result, key=lambda r: r.start)]
-        if len(times) == len(arms):
-            result += [_reading(text, tmax, t, *a) for t, a in zip(times, arms, strict=True)]
+        peaks = sorted(result, key=lambda r: r.start)
+        if len(times) == len(peaks):
+            pairs = zip(times, peaks, strict=True)
+            result += [_reading(text, tmax, t, peak.arm, peak.how) for t, peak in pairs]
     return [r for r in result if r.name not in ("decoy", "poison")]
 
 
 def _place(text, names, values, marks, order, carried, known) -> list[Reading]:
     """Values to names and products; an empty list where the counts do not fit."""
-    p = len(names)
+    first = values[0].start
     single = [m for m in marks if len(m.arms) == 1]
-    before = [m for m in single if m.start < values[0].start]
+    before = [m for m in single if m.start < first]
     if len(before) > 1:  # `Compared with the reference, the test ...`
         before = [m for m in before if not _COMPARED.search(text[: m.start])] or before
-    labels = [*before[-1:], *(m for m in single if m.start >= values[0].start)]
+    labels = [*before[-1:], *(m for m in single if m.start >= first)]
     arms = [m.arms[0] for m in labels]
-    if p == 1 and len(values) > 2 and len(arms) > 1:  # the labelled ones of many
-        near = [v for v in values if any(-30 < m.start - v.end < 30 for m in labels)]
-        values = near if len(near) == len(arms) == len(set(arms)) else values
-    n = len(values)
+    distinct = tuple(dict.fromkeys(arms))
     turn = _in_turn(names, values)
     if turn is not None:  # one product
         both = _BOTH.search(text, names[0].start) is not None
-        if (
-            len(set(arms)) > 1
-            and n > 1
-            or (not arms and not both and any(m.arms[1:] for m in marks))
-        ):
-            return []  # one value a product, but of different names; a ratio of two products
+        paired = not arms and not both and any(m.arms[1:] for m in marks)
+        if paired or (len(distinct) > 1 and len(values) > 1):
+            return []  # a ratio of two products; one value a product, but of different names
         arm = TEST if both and not (arms or carried) else (arms or [carried])[0]
-        how = "label" if arm else "unsaid"
-        return [_reading(text, name, value, arm, how) for name, value in turn]
-    if p == 1 and n == len(arms) and len(set(arms)) > 1:  # every value is labelled
-        return [_reading(text, names[0], v, a, "label") for v, a in zip(values, arms, strict=True)]
-    if n != 2 * p:
+        return [_reading(text, n, v, arm, "label" if arm else "unsaid") for n, v in turn]
+    p = len(names)
+    if len(values) != 2 * p:
         return []
-    pair, how = tuple(dict.fromkeys(arms)), "label"
-    # `Compared with the reference, the new tablet had ... (a vs b)`: the one that has, first.
-    turned = [m for m in marks if len(m.arms) == 2 and _COMPARED.search(text[: m.start])]
-    if turned and turned[-1].end <= values[0].start:
-        pair = turned[-1].arms[::-1]
-    elif len(pair) == 1 and not order:
+    pair, how = distinct, "label"
+    if len(pair) == 1 and not order:
         pair = _with_the_other(text, labels[0], values)
     elif len(pair) < 2:
-        pair, how = order, "order"
-        if not order and not any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values):
-            pair, how = known, "assumed"  # unless each has a label that is not understood
+        pair, how = (order, "order") if order else (known, "assumed")
     if len(pair) != 2:
         return []
-    by_name = [(names[i // 2], values[i], pair[i % 2]) for i in range(n)]
-    by_arm = [(names[i % p], values[i], pair[i // p]) for i in range(n)]
+    by_name = [(names[i // 2], v, pair[i % 2]) for i, v in enumerate(values)]
+    by_arm = [(names[i % p], v, pair[i // p]) for i, v in enumerate(values)]
     layouts = [by_arm] if len(labels) == 2 and p > 1 else [by_name, by_arm]
     fitting = [x for x in layouts if all(_fits(v, name) for name, v, _ in x)]
-    if not fitting:
-        return []
-    return [_reading(text, *x, how) for x in min(fitting, key=_unlikeness)]
+    # Two products of one quantity, or two quantities of one product: both fit, nobody can tell.
+    clear = fitting[:1] if len(fitting) == 1 or p == 1 else []
+    return [_reading(text, *x, how) for layout in clear for x in layout]
 
 
 def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ...]:
@@ -283,36 +247,22 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     other = REFERENCE if arm == TEST else TEST
     if mark.start < values[0].start:
         return (TEST, REFERENCE) if arm == TEST else ()
-    if mark.start > values[middle].start:
-        return other, arm
     gap = text[values[middle - 1].end : mark.start]
-    away = re.search(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]", gap)
-    return (other, arm) if away and text[mark.start - 1] != "(" else (arm, other)
-
-
-def _unlikeness(layout) -> float:
-    """How far two products differ: they are alike, the quantities are not."""
-    numbers: dict[int, list[float]] = {}
-    for name, value, _ in layout:
-        numbers.setdefault(name.start, []).append(value.number)
-    return sum(math.log(max(x) / min(x)) for x in numbers.values() if min(x) > 0)
+    second = mark.start > values[middle].start
+    return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
 
 def _in_turn(names: list[Name], values: list[Value]) -> list[tuple[Name, Value]] | None:
     """Each value to the one name it fits, in order; None where that is not clear."""
     if len(values) == len(names) and all(map(_fits, values, names)):
         return list(zip(names, values, strict=True))
-    pairs = [[n for n in names if _fits(v, n)] for v in values]
-    if len(values) > len(names) or any(len(p) != 1 for p in pairs):
-        return None
-    chosen = [p[0] for p in pairs]
-    return list(zip(chosen, values, strict=True)) if len(set(chosen)) == len(chosen) else None
+    chosen = [n for v in values for n in names if _fits(v, n)]
+    unique = len(set(chosen)) == len(chosen) == len(values)
+    return list(zip(chosen, values, strict=True)) if unique else None
 
 
 def _center(text: str) -> str | None:
     """Which kind of central value is announced last before a value."""
-    found = re.findall(r"geometric|\bGM\b|median|means?\b|average", text, re.I)
-    last = found[-1].lower() if found else ""
-    if last in ("geometric", "gm") or (last[:4] == "mean" and found[-2:-1] == ["geometric"]):
-        return "geometric mean"
-    return "median" if last == "median" else "mean" if last else None
+    words = r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average"
+    found = re.findall(words, text, re.I)
+    return center_type(found[-1]) if found else None

@@ -339,7 +339,7 @@ class Table:
         """Take the units, the compound and the LLOQ of the units line and of the caller."""
         given = {**self.table.settings, **self.options.units}
         if self.options.lloq is not None:
-            given["lloq"] = repr(self.options.lloq)
+            given["lloq"] = repr(float(self.options.lloq))
         try:
             for kind in ("time", "concentration", "dose"):
                 if kind in given:

@@ -1,0 +1,205 @@
+"""The figures of the chapters on learning, one function each; what they draw is computed there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch
+from torch import Tensor
+
+from agmpk.book.plots import draw_context, draw_forecast
+from agmpk.book.style import COLOURS, label_axes
+from agmpk.evaluation import Case
+from agmpk.forecasting import Forecast
+from agmpk.models.task import Task
+from agmpk.studies import Individual, Study
+
+REAL = COLOURS["observed"]
+
+
+def samples(ax: Axes, shown: tuple, held_out: tuple) -> None:
+    """Samples (times, concentrations) shown, filled, and held out, open."""
+    ax.plot(*shown, "o", ms=4, color=REAL, label="shown", zorder=5)
+    ax.plot(*held_out, "o", ms=4, mfc="w", color=REAL, label="held out", zorder=5)
+
+
+def four_studies(times: Tensor, logs: Tensor) -> Figure:
+    """Simulated studies: times [S, T], log-concentrations [S, n, T]."""
+    figure, axes = plt.subplots(1, len(times), figsize=(7.2, 2.6))
+    for ax, t, people in zip(axes, times, logs, strict=True):
+        ax.plot(t, people.exp().T, lw=0.9, color=COLOURS["prior"], alpha=0.8)
+        ax.set_yscale("log")
+        ax.tick_params(which="both", labelsize="x-small")
+    figure.supxlabel("Time after dose (h)", fontsize="medium")
+    figure.supylabel("Concentration (1)", fontsize="medium")
+    return figure
+
+
+def loss_curve(losses: Sequence[float], smooth: Sequence[float], studies_a_step: int) -> Figure:
+    """The loss of each step and its running mean against studies seen."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.0))
+    seen = studies_a_step * np.arange(1, len(losses) + 1)
+    ax.plot(seen, losses, color="0.8", lw=0.5)
+    ax.plot(seen, smooth, color=COLOURS["flow"])
+    ax.set(xlabel="Simulated studies seen (count)", ylabel="Loss (1)", ylim=(0, None))
+    return figure
+
+
+def nano_forecasts(
+    chosen: Mapping[str, Case], answers: Mapping[str, Forecast], naive: Mapping[str, Forecast]
+) -> Figure:
+    """One case a panel: context, samples, the fan, and the naive curve."""
+    figure, axes = plt.subplots(1, len(chosen), figsize=(7.2, 3.4), squeeze=False)
+    for ax, (name, case) in zip(axes.flat, chosen.items(), strict=True):
+        draw_context(ax, case.context)
+        draw_forecast(ax, answers[name], COLOURS["flow"], "nano")
+        ruler = naive[name]
+        ax.plot(ruler.times, ruler.pred, "--", color=COLOURS["naive"], label="naive", zorder=5)
+        prefix = case.prefix.quantifiable()
+        samples(ax, (prefix.times, prefix.concentrations), (case.times, case.observed))
+        label_axes(ax, y_unit=case.context.units.concentration, log_y=True)
+        ax.set_title(f"{name}, individual {case.prefix.id}", fontsize="small")
+    axes.flat[0].legend(fontsize="x-small")
+    return figure
+
+
+def toy(data: Tensor, generated: Mapping[int, Tensor], path: Tensor) -> Figure:
+    """A one-dimensional flow: the data and what is generated with so many steps; the paths [K, n]
+    from the reference to them."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    bins = np.linspace(-3, 2.5, 56)
+    axes[0].hist(data[:, 0].numpy(), bins, density=True, color="0.85", label="data")
+    for n, x in generated.items():
+        label = f"flow, {n} step{'s' * (n > 1)}"
+        axes[0].hist(x[:, 0].numpy(), bins, density=True, histtype="step", lw=1.5, label=label)
+    axes[0].set(xlabel="ln CL, centred (natural log units)", ylabel="Density (1)")
+    axes[0].legend(fontsize="x-small")
+    when = np.linspace(0, 1, len(path))
+    axes[1].plot(when, path.numpy(), color=COLOURS["flow"], lw=0.6, alpha=0.7)
+    axes[1].set(xlabel="Flow time $t$ (1)", ylabel="State $x_t$ (natural log units)")
+    return figure
+
+
+def frames(panels: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
+    """What arithmetic knows: the naive and the fitted curve, centre and spread; each panel is a
+    study, an individual, its task, and the number of samples shown."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(7.2, 3.6))
+    for ax, (study, one, task, known) in zip(axes, panels, strict=True):
+        frame, use = task.frame, task.asked[0, 0]
+        x = task.target.times[0, 0][use]
+        for label, curve, colour, style in (
+            ("naive", frame.naive, COLOURS["naive"], "--"),
+            ("fitted", frame.fitted, COLOURS["prior"], "-"),
+        ):
+            y = (curve[0, 0] + frame.reference[0]).exp()[use]
+            ax.plot(x, y, style, color=colour, label=label)
+        centre, by = (frame.centre[0, 0] + frame.reference[0])[use], frame.spread[0, 0][use]
+        band = (centre - by).exp(), (centre + by).exp()
+        ax.fill_between(x, *band, color="0.85", label="centre ± spread", zorder=0)
+        seen, rest = one.prefix(known), one.select(slice(known, None))
+        samples(ax, (seen.times, seen.concentrations), (rest.times, rest.concentrations))
+        label_axes(ax, x="Time after first dose", y_unit=study.units.concentration, log_y=True)
+        ax.set_title(f"{study.compound}, individual {one.id}", fontsize="small")
+    axes[-1].legend(fontsize="x-small")
+    return figure
+
+
+BOXES = {
+    "context": (0.0, 3.0, "samples of the others\n(value or limit)"),
+    "query": (0.0, 1.6, "one asked time"),
+    "prefix": (0.0, 0.2, "samples of the\nindividual so far"),
+    "doses": (0.0, -1.2, "its doses,\npast and planned"),
+    "within": (2.9, 3.0, "attention within\neach individual"),
+    "own": (2.9, -0.5, "attention within\nthe individual"),
+    "study": (5.8, 3.0, "states of the study\n(a set: no order)"),
+    "decoder": (5.8, 1.2, "decoder: the asked\ntime looks all up"),
+    "law": (8.7, 1.9, "level $m$ and\nwidth $s$"),
+    "velocity": (8.7, 0.5, "velocity\n$v(w, t)$ of one number"),
+    "kernel": (8.7, -0.9, "correlation\nof times"),
+}
+ARROWS = (
+    "context within, within study, prefix own, doses own, own decoder, within decoder, "
+    "query decoder, decoder law, decoder velocity, own kernel"
+)
+
+
+def network() -> Figure:
+    """The conditioning network as boxes and arrows."""
+    figure, ax = plt.subplots(figsize=(9.6, 4.6))
+    w, h = 2.1, 0.95
+    arrow = {"arrowstyle": "->", "color": "0.35"}
+    for x, y, text in BOXES.values():
+        face = "#eef3f7" if x == 0 else "#fdf1e3" if x > 8 else "#e6f1ea"
+        ax.add_patch(FancyBboxPatch((x, y), w, h, boxstyle="round,pad=0.05", fc=face, ec="0.4"))
+        ax.text(x + w / 2, y + h / 2, text, ha="center", va="center", fontsize=9)
+    for pair in ARROWS.split(", "):
+        (x, y, _), (u, v, _) = (BOXES[name] for name in pair.split())
+        ends = {"xytext": (x + w + 0.08, y + h / 2), "xy": (u - 0.08, v + h / 2)}
+        ax.annotate("", **ends, arrowprops=arrow)
+    ax.annotate("", xytext=(6.85, 2.92), xy=(6.85, 2.23), arrowprops=arrow)
+    ax.set(xlim=(-0.2, 11.0), ylim=(-1.4, 4.2))
+    ax.axis("off")
+    return figure
+
+
+def reference(
+    times: Tensor,
+    band: tuple,
+    draws: Tensor,
+    matrix: Tensor,
+    one: Individual,
+    known: int,
+    unit: str,
+) -> Figure:
+    """The reference of an individual: level and width (a ``band`` of concentrations), ``draws``
+    [K, A] of curves, and the correlation of three times with all."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
+    axes[0].fill_between(times, *band, color=COLOURS["flow"], alpha=0.2, label="$m \\pm s$")
+    axes[0].plot(times, draws.T, color=COLOURS["flow"], lw=0.8)
+    seen, rest = one.prefix(known), one.select(slice(known, None))
+    samples(axes[0], (seen.times, seen.concentrations), (rest.times, rest.concentrations))
+    label_axes(axes[0], x="Time after first dose", y_unit=unit, log_y=True)
+    for share, style in ((0.25, "-"), (0.5, "--"), (0.75, ":")):
+        k = int(share * len(times))
+        axes[1].plot(times, matrix[k], style, color=REAL, label=f"with {float(times[k]):.0f} h")
+    axes[1].set(xlabel="Time after first dose (h)", ylabel="Correlation (1)")
+    for ax in axes:
+        ax.legend(fontsize="x-small")
+    return figure
+
+
+def learning(steps: pd.DataFrame, scores: pd.DataFrame, per_step: int, kind: str) -> Figure:
+    """Training loss, and error on held-out simulated studies, of one run."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.2))
+    axes[0].plot(steps.step * per_step, steps.loss, color="0.8", lw=0.6)
+    smooth = steps.loss.rolling(max(1, len(steps) // 40), min_periods=1).median()
+    axes[0].plot(steps.step * per_step, smooth, color=COLOURS["flow"])
+    axes[0].set_ylabel("Training loss (1)")
+    validation(axes[1], {kind: scores.assign(studies=scores.step * per_step)})
+    for ax in axes:
+        ax.set_xlabel("Simulated studies seen (count)")
+    return figure
+
+
+def validation(ax: Axes, logs: Mapping[str, pd.DataFrame]) -> None:
+    """Error on held-out simulated studies against studies seen, and the naive curve's."""
+    for name, scores in logs.items():
+        colour = COLOURS.get(name, COLOURS["flow"])
+        ax.plot(scores.studies, scores.log_rmse, "o-", ms=4, color=colour, label=name)
+    naive = next(iter(logs.values())).log_rmse_naive.iloc[-1]
+    ax.axhline(naive, color=COLOURS["naive"], ls="--", label="naive")
+    ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE (natural log units)")
+    ax.legend(fontsize="small")
+
+
+def shipped(logs: Mapping[str, pd.DataFrame]) -> Figure:
+    """The runs behind the checkpoints."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.6))
+    validation(ax, logs)
+    ax.set_xscale("log")
+    return figure
