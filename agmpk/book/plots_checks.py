@@ -251,6 +251,7 @@ def paired(rows: pd.DataFrame, better: str = "better") -> Figure:
     ax.set_yticks(range(len(rows)), rows.index, fontsize="small")
     ax.invert_yaxis()
     ax.axvline(0, color="0.5", lw=1, ls="--")
+    ax.locator_params(axis="x", nbins=6)
     ax.set_xlabel(f"Difference of log-RMSE (left: the first is {better})")
     return figure
 
