@@ -69,12 +69,22 @@ def spreads(reference: pd.DataFrame, columns: Mapping[str, str], log: bool = Fal
         if log:
             bins = np.geomspace(values.min() / 1.01, values.max() * 1.01, 14)
             ax.set_xscale("log")
+            if values.max() < 100:
+                ticks = [t for t in (0.5, 1, 2, 4, 8, 16) if values.min() <= t <= values.max()]
+                ax.set_xticks(ticks, [f"{t:g}" for t in ticks])
+                ax.minorticks_off()
         ax.hist(values, bins=bins, color=COLOURS["prior"])
         ax.axvline(values.median(), color=COLOURS["observed"], ls="--")
         ax.set_xlabel(label)
     axes[0].set_ylabel("Records (count)")
     axes[0].yaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def in_words(table: pd.DataFrame, digits: int = 0) -> str:
+    """A table read aloud, for an alt text: `dose: right 57, empty 2; ...`."""
+    rows = (", ".join(f"{k} {v:.{digits}f}" for k, v in row.items()) for _, row in table.iterrows())
+    return "; ".join(f"{name}: {row}" for name, row in zip(table.index, rows, strict=True))
 
 
 def evidence_html(

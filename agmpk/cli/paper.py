@@ -26,6 +26,9 @@ SECTIONS = {
         "speed": "How fast the simulator is.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
+    "Whether it survives (data/proof)": {
+        "proof": "Faults, mutated input, repetition, growth: tried and counted.",
+    },
 }
 
 
@@ -35,6 +38,8 @@ def _load(name: str) -> click.Command:
         from agmpk.paper.prior_fit.command import main as command
     elif name == "nlme-fits":
         from agmpk.paper.nlme_fits import main as command
+    elif name == "proof":
+        from agmpk.cli.proof import proof as command
     elif name == "speed":
         from agmpk.paper.speed import main as command
     else:

@@ -59,6 +59,29 @@ def score_records(
     return table
 
 
+def outcomes(
+    found: Iterable[Mapping[str, Any]],
+    truth: Iterable[Mapping[str, Any]],
+    fields: Iterable[str] = FIELDS,
+) -> pd.DataFrame:
+    """What became of each field over pairs of records and truths: counts `right`, `right, flagged`,
+    `empty` (stated and not read), `wrong`, and of the wrong ones `silent`, without a flag."""
+    kinds = ["right", "right, flagged", "empty", "wrong", "silent"]
+    table = pd.DataFrame(0, index=list(fields), columns=kinds)
+    for record, line in zip(found, truth, strict=True):
+        for field in table.index:
+            value, wanted = record.get(field), line["truth"].get(field)
+            flagged = any(f.startswith(f"{field}:") for f in record.get("flags", ()))
+            if value is None:
+                table.loc[field, "empty"] += wanted is not None
+            elif same(field, value, wanted):
+                table.loc[field, "right, flagged" if flagged else "right"] += 1
+            else:
+                table.loc[field, "wrong"] += 1
+                table.loc[field, "silent"] += not flagged
+    return table
+
+
 TOLERANCE = 1e-3  # relative; printed numbers are copied, not computed
 
 

@@ -19,13 +19,18 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 import agmpk
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
+from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
+from agmpk.store import digest
 from agmpk.training.config import TrainingConfig
 
 CONFIG, PRIOR, ENVIRONMENT = "config.yaml", "prior.yaml", "environment.json"
 SHARD = 15 * 2**20
+FREE = {"steps": 1, "cooldown": 1.0, "snapshots": ()}
+"""Settings that a resumed run may have otherwise, as what they are set to for a comparison."""
 
 
 def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: str, n: int) -> None:
@@ -41,12 +46,11 @@ def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: st
     folder.mkdir(parents=True, exist_ok=True)
     drawn_from = yaml.safe_dump(prior.to_dict(), sort_keys=False)
     if (folder / CONFIG).exists():
-        free = {"steps": 1, "cooldown": 1.0, "snapshots": ()}
-        if run_config(folder).with_changes(**free) != config.with_changes(**free):
+        if run_config(folder).with_changes(**FREE) != config.with_changes(**FREE):
             raise AgmpkError(
                 f"{folder} holds a run with other settings: choose another folder or remove it."
             )
-        if not (folder / PRIOR).is_file() or (folder / PRIOR).read_text("utf-8") != drawn_from:
+        if not (folder / PRIOR).is_file() or (folder / PRIOR).read_bytes() != drawn_from.encode():
             raise AgmpkError(
                 f"The prior {config.prior} has changed since the run in {folder} began "
                 f"({PRIOR} holds the one it uses): choose another folder or remove it."
@@ -82,7 +86,20 @@ def run_config(folder: Path) -> TrainingConfig:
 
 def run_prior(folder: Path) -> dict[str, Any]:
     """The prior that the run in ``folder`` draws from, as plain values."""
-    return yaml.safe_load((Path(folder) / PRIOR).read_text("utf-8"))
+    return load_yaml(Path(folder) / PRIOR)
+
+
+def run_environment(folder: Path) -> dict[str, Any]:
+    """The hardware and versions that the run in ``folder`` began with.
+
+    Raises:
+        AgmpkError: the file is missing or damaged.
+    """
+    file = Path(folder) / ENVIRONMENT
+    try:
+        return dict(json.loads(file.read_text("utf-8")))
+    except (OSError, ValueError, TypeError):
+        raise AgmpkError(f"{file} is missing or damaged: restore it.") from None
 
 
 def environment(device: str, processes: int) -> dict[str, Any]:
@@ -99,6 +116,36 @@ def environment(device: str, processes: int) -> dict[str, Any]:
         "processes": processes,
         "threads": torch.get_num_threads(),
     }
+
+
+def records(folder: Path) -> dict[str, str]:
+    """Digests of what a state rests on beside it: prior, hardware, and the settings but for those
+    that a later call may change."""
+    found = {name: sha256(folder / name) for name in (PRIOR, ENVIRONMENT)}
+    return found | {CONFIG: digest(run_config(folder).with_changes(**FREE).to_dict())}
+
+
+def check_records(folder: Path, about: dict[str, Any], found: dict[str, str]) -> None:
+    """Compare the records that were saved with a state with those there are.
+
+    Raises:
+        AgmpkError: a file of the run has changed since.
+    """
+    for name, value in about.get("records", {}).items():
+        if name in found and found[name] != value:
+            raise AgmpkError(
+                f"{folder / name} is not what it was when the state was saved: restore it, or "
+                "remove the run folder to start afresh."
+            )
+
+
+def start_folder(start: str) -> Path:
+    """The folder that a run begins with: of a run or a checkpoint, or a shipped one by its name.
+
+    Raises:
+        AgmpkError: there is none.
+    """
+    return Path(start) if Path(start).exists() else data_path("checkpoints", start)
 
 
 def save_state(folder: Path, name: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
@@ -118,7 +165,8 @@ def save_state(folder: Path, name: str, tensors: dict[str, Tensor], about: dict[
         with atomic_path(file) as temporary:
             save_file(shard, temporary)
         files[file.name] = sha256(file)
-    _write(folder / f"{name}.json", json.dumps(about | {"files": files}, indent=1))
+    about = about | {"files": files}
+    _write(folder / f"{name}.json", json.dumps(about | {"digest": digest(about)}, indent=1))
     for old in folder.glob(f"{name}-*.safetensors"):
         if old.name not in files:
             old.unlink()
@@ -133,10 +181,14 @@ def load_state(folder: Path, name: str) -> tuple[dict[str, Tensor], dict[str, An
     index = Path(folder) / f"{name}.json"
     try:
         about = json.loads(index.read_text("utf-8"))
+        written = about.pop("digest", None)
+        # Runs that began before there were records go on without.
+        if written != digest(about) and (written or "records" in about):
+            raise ValueError("its digest differs")
         files, _ = about.pop("files"), about["step"]
         tensors: dict[str, Tensor] = {}
-        for file, digest in files.items():
-            if sha256(folder / file) != digest:
+        for file, expected in files.items():
+            if sha256(folder / file) != expected:
                 raise ValueError(f"{file} differs from its digest")
             tensors |= load_file(folder / file)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -164,6 +216,10 @@ class Table:
             raise AgmpkError(f"{file} is damaged: remove the run folder.") from None
         if every and [int(r["step"]) for r in self.rows] != list(range(1, start + 1)):
             raise AgmpkError(f"{file} lacks rows of steps that were done: remove the run folder.")
+
+    def digest(self, step: int) -> str:
+        """Digest of the rows until ``step``."""
+        return digest([[*map(str, r.values())] for r in self.rows if int(r["step"]) <= step])
 
     def add(self, step: int, **values: float) -> None:
         """Remember one row."""

@@ -27,13 +27,22 @@ from agmpk.files import atomic_path, only_one
 from agmpk.models.checkpoint import load_checkpoint
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
-from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
 from agmpk.training.config import TrainingConfig, rate_factor
 from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
-from agmpk.training.folder import Table, load_state, prepare, run_config, save_state, settle
+from agmpk.training.folder import (
+    Table,
+    check_records,
+    load_state,
+    prepare,
+    records,
+    run_config,
+    save_state,
+    settle,
+    start_folder,
+)
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.processes import Processes, joined
 
@@ -61,6 +70,8 @@ class Learner:
         self.start = self._resume()
         self.steps = Table(folder / "steps.csv", self.start, every=True)
         self.validation = Table(folder / "validation.csv", self.start)
+        if self.start:
+            check_records(folder, self.about, self._records(self.start))
         self.cooled = self.start >= self.cool_from > 0
 
     def _resume(self) -> int:
@@ -88,15 +99,14 @@ class Learner:
             self.optimizer.load(_under("optimizer.", tensors), about["step"])
         except (RuntimeError, KeyError) as error:
             raise AgmpkError(f"{self.folder} holds a state of another model: {error}.") from None
+        self.about = about
         return about["step"]
 
     def _begin(self) -> None:
         """Take over the averaged weights of a run or checkpoint where names and shapes agree."""
         if not self.config.start:
             return
-        folder = Path(self.config.start)
-        if not folder.exists():
-            folder = data_path("checkpoints", self.config.start)
+        folder = start_folder(self.config.start)
         if (folder / f"{STATE}.json").exists():
             found = _under("average.", load_state(folder, STATE)[0])
         else:
@@ -113,6 +123,11 @@ class Learner:
                 parameter.requires_grad_(False)
                 parameter.grad = None
 
+    def _records(self, done: int) -> dict[str, str]:
+        """Digests of what the state after ``done`` steps rests on."""
+        tables = (self.steps, self.validation)
+        return records(self.folder) | {table.file.name: table.digest(done) for table in tables}
+
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""
         # The tables first: a state without its rows could not be told from a whole run.
@@ -126,6 +141,7 @@ class Learner:
             "steps": self.config.steps,
             "cool_from": self.cool_from,
             "end": self.end,
+            "records": self._records(done),
         }
         save_state(self.folder, name, tensors, about)
 
@@ -251,7 +267,8 @@ def trained_model(folder: Path) -> nn.Module:
     """The model of a run with the averaged weights of its last saved state, on the CPU."""
     config = run_config(folder)
     model = build_model(config.kind, config.model)
-    tensors, _ = load_state(Path(folder), STATE)
+    tensors, about = load_state(Path(folder), STATE)
+    check_records(Path(folder), about, records(Path(folder)))
     model.load_state_dict(_under("average.", tensors))
     return model.eval()
 

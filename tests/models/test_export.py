@@ -14,6 +14,7 @@ from agmpk.paper.golden import PREFIXES, TARGET, TIMES, golden_studies
 from agmpk.paths import data_path
 from agmpk.studies import Dose, Individual, Study, read_study
 
+SHIPPED = ("development/studies/phenobarbital", "benchmark/studies/caffeine")
 PARITY = 1e-3  # ln PRED; measured: 3e-7
 
 runtime = pytest.importorskip("onnxruntime")
@@ -85,7 +86,7 @@ def test_sizes_and_doses_not_seen_in_tracing(graphs, flow):
         assert worst(graphs, flow, context, target, times) < PARITY
 
 
-@pytest.mark.parametrize("name", ["development/studies/phenobarbital", "benchmark/studies/caffeine"])
+@pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_studies(graphs, flow, name):
     study = read_study(data_path(f"{name}.csv"))
     target = study.individuals[-1]

@@ -78,7 +78,7 @@ def test_bad_settings_are_refused(tmp_path):
     for text, words in (
         ("stepz: 3", "does not know stepz"),
         ("- 3", "holds no settings"),
-        ("steps: [", "no YAML file"),
+        ("steps: [", "is not valid YAML"),
     ):
         bad.write_text(text)
         with pytest.raises(AgmpkError, match=words):

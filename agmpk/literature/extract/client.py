@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
 from pydantic import BaseModel
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 
 ENVIRONMENT = {"base_url": "AGMPK_LLM_BASE_URL", "model": "AGMPK_LLM_MODEL"}
@@ -104,12 +104,7 @@ def load_settings(path: str | Path | None = None) -> LlmSettings:
 
 
 def _from_file(path: Path, settings: LlmSettings) -> LlmSettings:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except OSError as error:
-        raise AgmpkError(f"{path}: cannot be read ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AgmpkError(f"{path}: not valid YAML; see docs of LlmSettings for the keys") from error
+    content = load_yaml(path) or {}
     if not isinstance(content, dict):
         raise AgmpkError(f"{path}: must hold 'key: value' lines")
     known = {f.name: type(getattr(settings, f.name)) for f in fields(settings)}

@@ -166,7 +166,7 @@ _COUNTS = tuple(  # (how clear, what to say, pattern); the groups of a pattern a
                   rf" and ({_N})\b[^.;]{{0,40}}?(?:reference|brand|innov|orig)"),
         (3.0, "", rf"(?:of (?:whom|them|which)|and),? ({_N})(?: {WHO})? were "
                   r"(?:enrol\w*|random\w*|included)(?! in (?:the )?(?:\w+ ){0,2}anal)"),
-        (2.5, "two groups are counted",
+        (2.7, "two groups are counted",
          rf"\b({_N}) and (?:{_N}) (?:[\w-]+ ){{0,3}}{WHO}\b(?=[^.]{{0,80}}(?:respectively|fast))"),
         (2.0, "", rf"(?<![\w.,/±-])({_N}) (?:(?!(?:{'|'.join(_NO_ADJECTIVE)})\b)\(?[A-Za-z][\w-]*"
                   rf"\)?,? ){{0,5}}?{WHO}\b"),

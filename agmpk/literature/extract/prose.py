@@ -92,6 +92,10 @@ class Reader:
         names = [n for n in names if n.start not in inside]
         taken = inside | {i for n in names for i in range(n.start, n.end)}
         marks = [m for m in self.products.find(text) if m.start not in taken]
+        # `Compared with the reference, the new tablet had ... (a vs b)`: the one that has, first.
+        marks = [
+            replace(m, arms=m.arms[::-1]) if _COMPARED.search(text[: m.start]) else m for m in marks
+        ]
         segments = _segments(text, names, values, marks)
         if segments[0].values and not segments[0].names and _BACK.search(text):
             segments[0].names = self.names

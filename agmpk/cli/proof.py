@@ -1,0 +1,109 @@
+"""``agmpk paper proof``: faults, mutated input, repetition and growth, tried and counted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import pandas as pd
+
+from agmpk.cli import OneLineGroup, cli
+from agmpk.files import write_csv
+from agmpk.paper.proof import Tally
+from agmpk.paths import data_path
+
+_scale = click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Share of the full numbers of tries.",
+)
+_seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+_out = click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="File of the counts.  [default: data/proof/NAME.csv]",
+)
+
+
+@click.group(cls=OneLineGroup)
+def proof() -> None:
+    """Try faults, mutated input, repetition and growth, and count what survives.
+
+    Example: agmpk paper proof fuzz --scale 0.01 --out /tmp/fuzz.csv
+    """
+
+
+@proof.command()
+@_scale
+@_seed
+@click.option("--only", default="", help="One kind of input.")
+@_out
+@click.pass_context
+def fuzz(ctx: click.Context, scale: float, seed: int, only: str, out: Path | None) -> None:
+    """Mutated tables, articles, answers of a model server, argument lines, settings."""
+    from agmpk.paper.proof.fuzz import fuzz as run
+
+    _keep(ctx, run(_status, scale, seed, only), out)
+
+
+@proof.command()
+@_scale
+@_seed
+@_out
+@click.pass_context
+def faults(ctx: click.Context, scale: float, seed: int, out: Path | None) -> None:
+    """Killed processes, flipped bits, full disks, read-only folders, two runs in one folder."""
+    from agmpk.paper.proof.faults import faults as run
+
+    _keep(ctx, run(_status, scale, seed), out)
+
+
+@proof.command()
+@_scale
+@_seed
+@_out
+@click.pass_context
+def repeats(ctx: click.Context, scale: float, seed: int, out: Path | None) -> None:
+    """The same again: twice, in another process, with two threads, under another name."""
+    from agmpk.paper.proof.repeats import repeats as run
+
+    _keep(ctx, run(scale, seed), out)
+
+
+@proof.command()
+@_scale
+@_out
+@click.pass_context
+def growth(ctx: click.Context, scale: float, out: Path | None) -> None:
+    """Time and memory against individuals, samples and draws, with their exponents."""
+    from agmpk.paper.proof.growth import growth as run
+
+    _store(ctx, run(scale), out)
+
+
+def _status(words: list[str]) -> int:
+    """The status of the command line with these arguments."""
+    try:
+        cli.main(words, prog_name="agmpk", standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
+def _keep(ctx: click.Context, tallies: list[Tally], out: Path | None) -> None:
+    """Store the counts, show every failure, and end with status 1 where there is one."""
+    failures = [one for tally in tallies for one in dict.fromkeys(tally.failures)]
+    for one in failures[:50]:
+        click.echo(one, err=True)
+    _store(ctx, pd.DataFrame([tally.row() for tally in tallies]), out)
+    ctx.exit(1 if failures else 0)
+
+
+def _store(ctx: click.Context, table: pd.DataFrame, out: Path | None) -> None:
+    if out is None:
+        out = data_path("proof", f"{ctx.info_name}.csv", must_exist=False)
+        out.parent.mkdir(exist_ok=True)
+    write_csv(table, out)
+    click.echo(table.to_string(index=False))
