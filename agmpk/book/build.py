@@ -207,7 +207,9 @@ def build_html(
     if (project.book / "try").is_dir() and builder == "html":
         made = project.book / "_build" / "try"
         make_try_page(project.book / "try", made, echo)
-        shutil.copytree(made, page.parent / "_static" / "try", dirs_exist_ok=True)
+        stamps = shutil.ignore_patterns(".*")
+        target = page.parent / "_static" / "try"
+        shutil.copytree(made, target, ignore=stamps, dirs_exist_ok=True)
     return page
 
 

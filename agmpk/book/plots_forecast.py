@@ -112,7 +112,9 @@ def limit_figure(
     return figure
 
 
-def compound_figure(study: Study, scored: Mapping[str, Sequence[Scored]], colours) -> Figure:
+def compound_figure(
+    study: Study, scored: Mapping[str, Sequence[Scored]], colours: Mapping[str, str] = COLOURS
+) -> Figure:
     """One panel per individual of a compound: context, prefix, truth, and every model's forecast.
 
     ``scored`` maps a model's name to its scored cases of this compound; the bands are those of the

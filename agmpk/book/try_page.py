@@ -102,10 +102,13 @@ def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
 
 
 def _examples(tables: list[Path], folder: Path) -> None:
-    """The list of example studies."""
-    names = [file.stem for file in tables]
-    names.sort(key=lambda name: (name != FIRST, name))
-    _write(folder / "examples.json", names)
+    """The list of example studies, and whether the prior draws studies like each."""
+    from agmpk.evaluation.familiar import familiarity
+    from agmpk.studies import read_study
+
+    tables = sorted(tables, key=lambda file: (file.stem != FIRST, file.stem))
+    found = [{"name": f.stem, "familiar": familiarity(read_study(f)).sentence} for f in tables]
+    _write(folder / "examples.json", found)
 
 
 def _write(path: Path, content: object) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 import pandas as pd
 
-from agmpk.cli.options import JSON, OUT, SEED, check_out, print_json
+from agmpk.cli.options import JSON, OUT, SEED, check_out, jobs_options, print_json
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ Examples:
 @SEED
 @OUT
 @JSON
+@jobs_options
 def benchmark(
     models: str,
     cohorts: str,
@@ -74,6 +75,8 @@ def benchmark(
     seed: int,
     out: Path,
     as_json: bool,
+    jobs: int,
+    scheduler: str,
 ) -> None:
     """Leave each individual out, forecast it with MODELS, and print the table of compounds.
 
@@ -100,7 +103,8 @@ def benchmark(
     else:
         studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
     studies = choose(studies, compounds)
-    results = evaluate(forecasters, studies, observed, samples, seed, protocol).results
+    question = observed, samples, seed, protocol
+    results = evaluate(forecasters, studies, *question, jobs, scheduler).results
     write_csv(results, out)
     check_answered(results)
     table = by_compound(results)

@@ -42,6 +42,12 @@ MODEL = click.option(
     help="naive, a shipped checkpoint, or the folder of a checkpoint.",
 )
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_JOBS = (
+    click.option("--jobs", default=1, show_default=True, type=click.IntRange(1),
+                 help="Processes at a time."),
+    click.option("--scheduler", default="", metavar="ADDRESS",
+                 help="Instead, the workers of this Dask scheduler, such as tcp://host:8786."),
+)  # fmt: skip
 TIMES = click.option("--times", help="Times in hours, e.g. 0.5,1,2,4,8 or start:stop:step.")
 
 # How a table is read where its columns do not say so: agmpk.studies.nonmem.columns.Options.
@@ -109,6 +115,13 @@ def reading_options(command: Callable[..., None]) -> Callable[..., None]:
     for option in reversed(_READING):
         wrapped = option(wrapped)
     return wrapped
+
+
+def jobs_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``jobs`` and ``scheduler``, see :mod:`agmpk.jobs`."""
+    for option in reversed(_JOBS):
+        command = option(command)
+    return command
 
 
 def read(path: Path, how: dict[str, Any], *, quiet: bool = False) -> Reading:

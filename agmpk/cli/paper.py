@@ -9,6 +9,7 @@ import click
 from tqdm import tqdm
 
 from agmpk.cli import LazyGroup, OneLineGroup
+from agmpk.cli.options import jobs_options
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 from agmpk.paths import PROJECT, data_path
@@ -143,21 +144,25 @@ def ablations() -> None:
 @click.option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
 @_work
 @_out
+@jobs_options
 def run(
     only: tuple[str, ...],
     steps: int | None,
     work: Path,
     out: Path | None,
+    jobs: int,
+    scheduler: str,
 ) -> None:
-    """Train and score the variants that are missing or stale, one after the other.
+    """Train and score the variants that are missing or stale.
 
-    It can be stopped at any moment and started again. One thread is used. To make a variant again,
-    delete its files in OUT/variants and the folder WORK.
+    It can be stopped at any moment and started again. One thread is used by each. To make a variant
+    again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
+    both folders.
     """
     import torch
 
     from agmpk.paper.ablations.results import write_reports
-    from agmpk.paper.ablations.run import is_current, run_variant
+    from agmpk.paper.ablations.run import is_current, run_together, run_variant
     from agmpk.paper.ablations.variants import VARIANTS, find
 
     if steps and out is None:
@@ -170,7 +175,12 @@ def run(
     for variant in chosen:
         if is_current(variant, out, **training):
             click.echo(f"{variant.name}: stored")
-            continue
+    chosen = [variant for variant in chosen if not is_current(variant, out, **training)]
+    if jobs > 1 or scheduler:
+        for names in run_together(chosen, out, work, jobs, scheduler, **training):
+            click.echo(f"{', '.join(names)}: done")
+        chosen = []
+    for variant in chosen:
         with tqdm(desc=variant.name, unit="step", disable=not sys.stderr.isatty()) as bar:
             run_variant(variant, out, work, lambda *_, bar=bar: bar.update(), **training)
         write_reports(out)

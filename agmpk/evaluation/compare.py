@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation.protocol import Scored, leave_one_out
 from agmpk.evaluation.scores import log_rmse, probability_below, scores
 from agmpk.forecasting import Forecaster
+from agmpk.jobs import map_jobs
 from agmpk.paths import data_path
 from agmpk.studies import Study
 
@@ -50,25 +52,46 @@ def evaluate(
     n_samples: int = 200,
     seed: int = 0,
     protocol: str = "study",
+    jobs: int = 1,
+    scheduler: str = "",
 ) -> Evaluation:
     """Leave-one-individual-out over all studies with each forecaster, with a progress bar.
 
     ``studies`` may be any, by name; ``protocol`` as in :mod:`agmpk.evaluation.protocol`.  What a
-    forecaster refuses is a row without a score that says why.
+    forecaster refuses is a row without a score that says why.  With ``jobs`` or a ``scheduler``
+    (see :mod:`agmpk.jobs`) a study is a job.
     """
     total = sum(len(study) for study in studies.values())
     scored, seconds = {}, {}
     for one in forecasters:
-        began = time.process_time()
-        asked = leave_one_out(one, studies, observed, n_samples, seed, protocol)
-        bar = tqdm(asked, total=total, desc=one.name, unit="individual", disable=None)
-        scored[one.name] = list(bar)
-        seconds[one.name] = time.process_time() - began
+        # The processor's seconds; of other processes only the time until they answer is known.
+        clock = time.perf_counter if jobs > 1 or scheduler else time.process_time
+        began = clock()
+        if jobs > 1 or scheduler:
+            ask = partial(_of_study, one, observed, n_samples, seed, protocol)
+            parts = map_jobs(ask, studies.items(), jobs, scheduler, one.name, "study")
+            scored[one.name] = [s for part in parts for s in part]
+        else:
+            asked = leave_one_out(one, studies, observed, n_samples, seed, protocol)
+            bar = tqdm(asked, total=total, desc=one.name, unit="individual", disable=None)
+            scored[one.name] = list(bar)
+        seconds[one.name] = clock() - began
     rows = [score(name, s) for name, found in scored.items() for s in found]
     points = [score_points(name, s) for name, found in scored.items() for s in found]
     return Evaluation(
         pd.DataFrame(rows, columns=COLUMNS), pd.concat(points, ignore_index=True), scored, seconds
     )
+
+
+def _of_study(
+    forecaster: Forecaster,
+    observed: int,
+    n_samples: int,
+    seed: int,
+    protocol: str,
+    item: tuple[str, Study],
+) -> list[Scored]:
+    return list(leave_one_out(forecaster, dict([item]), observed, n_samples, seed, protocol))
 
 
 def score(model: str, scored: Scored) -> dict[str, object]:

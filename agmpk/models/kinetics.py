@@ -103,7 +103,7 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
 
 
 def _superpose_at_once(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """The same as a plain sum over the doses, without a loop: exports with any number of them."""
+    """The same as a plain sum over the doses, without a loop: exported with any number of them."""
     ke, ka = rates(times)
     start, oral = record.dose_time[:, :, None], record.dose_oral[:, :, None]
     since = times[..., None] - start  # [B, N, T, D]

@@ -112,12 +112,20 @@ class FitStore:
 
     def _make(self, context: Study, settings: dict[str, Any]) -> Selection | str:
         self.fitted += 1
-        found: Selection | str
-        try:
-            found = select(context, self.seed, self.starts, settings["flip_flop"])
-        except FitFailed as error:
-            found = str(error)
+        found = fitted(context, settings)
         if self.keep:
-            result = {"failed": found} if isinstance(found, str) else found.to_dict()
-            self._disk.save(context.compound, settings, result)
+            self.put(context, settings, found)
         return found
+
+    def put(self, context: Study, settings: dict[str, Any], found: Selection | str) -> None:
+        """Write what :func:`fitted` gave for these settings of the context."""
+        result = {"failed": found} if isinstance(found, str) else found.to_dict()
+        self._disk.save(context.compound, settings, result)
+
+
+def fitted(context: Study, settings: dict[str, Any]) -> Selection | str:
+    """The selection of a context with these :meth:`FitStore.settings`, or why it failed."""
+    try:
+        return select(context, settings["seed"], settings["starts"], settings["flip_flop"])
+    except FitFailed as error:
+        return str(error)

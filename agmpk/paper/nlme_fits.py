@@ -20,16 +20,18 @@ from typing import Any
 
 import click
 import pandas as pd
-from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
 from agmpk.evaluation.protocol import Case, Scored
 from agmpk.files import atomic_path, sha256, write_csv
 from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
+from agmpk.jobs import map_jobs
 from agmpk.nlme.fit import FitFailed
-from agmpk.nlme.store import METHOD_VERSION, FitStore
+from agmpk.nlme.select import Selection
+from agmpk.nlme.store import METHOD_VERSION, FitStore, fitted
 from agmpk.paths import data_path
+from agmpk.store import digest
 from agmpk.studies import Study
 
 N_SAMPLES = 200
@@ -80,17 +82,29 @@ def development_cases() -> Iterable[Case]:
             yield from (replace(asked[name], context=context) for name in left_out)
 
 
-def fit_all(compounds: Sequence[str] = ()) -> None:
-    """Fit every context that has no stored fit yet, then every study whole (for its tables)."""
-    forecaster = NlmeForecaster(FitStore(folder() / "fits", keep=True))
+def fit_all(compounds: Sequence[str] = (), jobs: int = 1, scheduler: str = "") -> None:
+    """Fit every context that has no stored fit yet, and every study whole (for its tables).
+
+    Each fit is stored here when it is made, wherever it was made (see :mod:`agmpk.jobs`).
+    """
+    store = FitStore(folder() / "fits")
+    metabolites = NlmeForecaster(store).metabolites
     contexts = [case.context for case in benchmark_cases(compounds)]
     contexts += _chosen(benchmark_studies(), compounds).values()
     contexts += [] if compounds else [case.context for case in development_cases()]
-    for context in tqdm(contexts, unit="context", disable=None):
-        try:
-            forecaster.selection(context)
-        except FitFailed:
-            continue  # stored as a failure, and reported by ``score_all``
+    missing = {}
+    for context in contexts:
+        flip_flop = context.compound in metabolites
+        if not store.has(context, flip_flop):
+            settings = store.settings(context, flip_flop)
+            missing[digest(settings)] = context, settings
+    found = map_jobs(_fit, missing.values(), jobs, scheduler, "fits", "context")
+    for (context, settings), selection in zip(missing.values(), found, strict=True):
+        store.put(context, settings, selection)  # a failure too, which ``score_all`` reports
+
+
+def _fit(item: tuple[Study, dict[str, Any]]) -> Selection | str:
+    return fitted(*item)
 
 
 def score_all() -> pd.DataFrame:
@@ -179,11 +193,13 @@ def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored
 @click.command("nlme-fits")
 @click.argument("step", type=click.Choice(["fit", "score"]))
 @click.argument("compounds", nargs=-1)
-def main(step: str, compounds: tuple[str, ...]) -> None:
+@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1))
+@click.option("--scheduler", default="", help="Address of a Dask scheduler, instead of --jobs.")
+def main(step: str, compounds: tuple[str, ...], jobs: int, scheduler: str) -> None:
     """Fit the contexts of the benchmark, or score the forecasts from the stored fits."""
     try:
         if step == "fit":
-            fit_all(compounds)
+            fit_all(compounds, jobs, scheduler)
         else:
             score_all()
     except AgmpkError as error:

@@ -2,6 +2,7 @@
 // numbers that curves start from (agmpk/models/transport.py).
 
 const JITTER = 1e-4;
+const LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95];
 
 /** The lower Cholesky factor of a symmetric matrix (rows of numbers); pivots are kept positive. */
 export function cholesky(matrix) {
@@ -88,11 +89,18 @@ export class Flow {
     return rows.map((_, s) => data.slice(s * T + asked.shown, (s + 1) * T));
   }
 
-  /** The mean forecast of ln y: of draws at equally likely numbers, the same whatever is asked. */
-  async mean(known, asked) {
-    const n = asked.times.length;
-    const found = await this.draws(known, asked, this.nodes.map((z) => new Float64Array(n).fill(z)));
-    return found[0].map((_, k) => found.reduce((sum, row) => sum + row[k], 0) / found.length);
+  /** The law of ln y at each asked time: {mean, bands}, without sampling noise and whatever else is
+   *  asked. The flow is an increasing map of one number, so quantiles go to quantiles: it is
+   *  evaluated at equally likely numbers, and `bands` are read between those. */
+  async law_of(known, asked, levels = LEVELS) {
+    const n = asked.times.length, nodes = this.nodes;
+    const found = await this.draws(known, asked, nodes.map((z) => new Float64Array(n).fill(z)));
+    const mean = found[0].map((_, k) => found.reduce((sum, row) => sum + row[k], 0) / nodes.length);
+    const bands = levels.map((level) => {
+      const place = level * nodes.length - 0.5, low = Math.floor(place), part = place - low;
+      return found[low].map((x, k) => x + (part ? part * (found[low + 1][k] - x) : 0));
+    });
+    return { mean, bands };
   }
 
   /** Curves that belong together: correlated along time by `white`, rows of normal numbers. */
@@ -106,16 +114,18 @@ export class Flow {
     return this.draws(known, asked, white.map(along));
   }
 
-  /** `number` curves, the mean forecast and the naive one, in concentrations. */
+  /** In concentrations: `number` curves, the mean forecast, its bands at LEVELS, the naive one. */
   async forecast(asked, number, seed) {
     const known = await this.know(asked), n = asked.times.length;
     const noise = normals(seed, number * n);
     const white = Array.from({ length: number }, (_, s) => noise.subarray(s * n, (s + 1) * n));
+    const { mean, bands } = await this.law_of(known, asked);
     const exp = (row) => Array.from(row, Math.exp);
     return {
       times: asked.times,
       curves: (await this.curves(known, asked, white)).map(exp),
-      pred: exp(await this.mean(known, asked)),
+      pred: exp(mean),
+      bands: bands.map(exp),
       naive: exp(known.naive.data.slice(asked.shown)),
     };
   }

@@ -5,7 +5,6 @@ import { exposure, fan, quantiles } from "./summary.js";
 import { readTable } from "./table.js";
 import { others, shown, usable } from "./task.js";
 
-const LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95];
 const POINTS = 60, MOST_DONORS = 12, MOST_BINS = 12;
 const page = document.getElementById("agmpk-try");
 const $ = (name) => page.querySelector(`[name="${name}"]`);
@@ -57,7 +56,7 @@ function say(text, problem = false) {
 // -------------------------------------------------------------------------------------- the study
 
 /** Take a table, or say in one sentence why not. */
-function take(text, name) {
+function take(text, name, familiar = "Whether it lies within what the prior draws, the command below says.") {
   let study;
   try {
     study = readTable(text, name);
@@ -67,7 +66,7 @@ function take(text, name) {
   }
   Object.assign(state, { study, file: name, answer: null, cohort: null });
   page.querySelector(".try-study").textContent =
-    `${study.name}: ${study.people.length} individuals, ${study.people.reduce((n, one) => n + one.times.length, 0)} samples, concentrations in ${study.units.concentration}, doses in ${study.units.dose}.`;
+    `${study.name}: ${study.people.length} individuals, ${study.people.reduce((n, one) => n + one.times.length, 0)} samples, concentrations in ${study.units.concentration}, doses in ${study.units.dose}. ${familiar}`;
   $("target").replaceChildren(...study.people.map(({ id }) => new Option(id, id)));
   page.querySelector(".try-cohort").replaceChildren();
   chooseTarget();
@@ -79,8 +78,9 @@ function chooseTarget() {
   const known = state.own.below.filter((below) => !below).length;
   $("shown").max = known;
   $("shown").value = Math.min(2, Math.max(0, known - 1));
-  const last = Math.max(...study.people.flatMap((one) => [...one.times, one.doses.at(-1).time].map((t) => t - one.doses[0].time)));
-  $("horizon").value = short(state.own.doses[0].time + last);
+  const lasts = study.people.filter((one) => one.times.length).map((one) => one.times.at(-1) - one.doses[0].time).sort((a, b) => a - b);
+  const start = state.own.doses[0].time, own = (state.own.times.at(-1) ?? start) - start;
+  $("horizon").value = short(start + 1.1 * Math.max(own, lasts[Math.floor(lasts.length / 2)] ?? 24));
   state.edited = false;
   refresh();
 }
@@ -111,8 +111,10 @@ function grid(from, to, doses, exact) {
   const bounds = [from, ...doses.map((dose) => dose.time).filter((t) => t > from && t < to), to];
   const number = Math.min(40, Math.max(2, Math.floor(POINTS / (bounds.length - 1))));
   const times = new Set(exact.filter((t) => t > from && t <= to));
-  for (let k = 1; k < bounds.length; k++)
-    for (let n = 1; n <= number; n++) times.add(bounds[k - 1] + (bounds[k] - bounds[k - 1]) * (n / number) ** 2);
+  for (let k = 1; k < bounds.length; k++) {
+    const points = k + 1 < bounds.length ? number : Math.max(number, 20);
+    for (let n = 1; n <= points; n++) times.add(bounds[k - 1] + (bounds[k] - bounds[k - 1]) * (n / points) ** 2);
+  }
   const sorted = [...times].sort((a, b) => a - b);
   return sorted.filter((t, k) => exact.includes(t) || k === sorted.length - 1 || sorted[k + 1] - t > 1e-6 * to);
 }
@@ -133,7 +135,7 @@ function refresh() {
     const question = { context: others(study, own), prefix: { ...prefix, doses }, times: grid(from, horizon, doses, hidden), number: Number($("number").value), seed: 0 };
     say("Drawing ...");
     ask("forecast", [question], ([answer], seconds) => {
-      state.answer = { ...answer, question, from, bands: fan(answer.curves, LEVELS) };
+      state.answer = { ...answer, question, from };
       say(`${question.number} curves at ${answer.times.length} times in ${seconds.toFixed(1)} s, in this browser.`);
       draw();
     });
@@ -166,7 +168,7 @@ function draw() {
   ];
   const title = `${study.name}, individual ${own.id}: ${$("shown").value} samples shown`;
   const alt = `${title}; forecast until ${short(times.at(-1))} h: median ${short(bands[2].at(-1))}, 90 % band ${short(bands[0].at(-1))} to ${short(bands[4].at(-1))} ${study.units.concentration} at the end.`;
-  page.querySelector(".try-figure").innerHTML = chart({ title, alt, parts, x: "time (h)", y: `concentration (${study.units.concentration})`, log: $("log").checked });
+  page.querySelector(".try-figure").innerHTML = chart({ title, alt, parts, width: page.clientWidth, x: "time (h)", y: `concentration (${study.units.concentration})`, log: $("log").checked });
   tell(rest, reveal);
 }
 
@@ -238,7 +240,7 @@ function drawCohort() {
     ...[0, 1, 2].map((j) => ({ kind: "line", cls: "observed", times: kept.map((k) => bins[k]), values: observed.map((q) => q[j]) })),
   ];
   const title = `${study.name}: ${curves.length} virtual people beside the study`;
-  page.querySelector(".try-cohort").innerHTML = chart({ title, parts, log: $("log").checked, x: "time since the first dose (h)", y: `concentration (${study.units.concentration})`,
+  page.querySelector(".try-cohort").innerHTML = chart({ title, parts, width: page.clientWidth, log: $("log").checked, x: "time since the first dose (h)", y: `concentration (${study.units.concentration})`,
     alt: `${title}; band: 5 to 95 % of virtual people, thick line their median, thin lines 5, 50 and 95 % of the study.` });
 }
 
@@ -279,9 +281,9 @@ async function takeFile(file) {
 }
 
 async function takeExample() {
-  const name = `${$("example").value}.csv`;
+  const { name: chosen, familiar } = examples[$("example").selectedIndex], name = `${chosen}.csv`;
   const answer = await fetch(new URL(name, import.meta.url));
-  if (answer.ok) take(await answer.text(), name);
+  if (answer.ok) take(await answer.text(), name, familiar);
   else say(`The example ${name} is missing; build the book again.`, true);
 }
 
@@ -306,7 +308,9 @@ $("doses").oninput = () => { state.edited = true; };
 for (const name of ["shown", "horizon", "number", "doses"]) $(name).addEventListener("input", later(refresh));
 $("undo").onclick = () => { state.edited = false; refresh(); };
 $("reveal").onchange = draw;
-$("log").onchange = () => { draw(); drawCohort(); };
+const redraw = () => { draw(); drawCohort(); };
+$("log").onchange = redraw;
+addEventListener("resize", later(redraw));
 $("draw-cohort").onclick = cohort;
 $("save-forecast").onclick = saveForecast;
 $("save-cohort").onclick = saveCohort;
@@ -314,7 +318,7 @@ $("save-figure").onclick = () => saveFigure(".try-figure");
 $("save-vpc").onclick = () => saveFigure(".try-cohort");
 
 const examples = await (await fetch(new URL("examples.json", import.meta.url))).json();
-$("example").replaceChildren(...examples.map((name) => new Option(name, name)));
+$("example").replaceChildren(...examples.map(({ name }) => new Option(name, name)));
 document.getElementById("agmpk-try-off").remove();
 page.hidden = false;
 await takeExample();

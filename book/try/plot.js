@@ -1,7 +1,7 @@
 // Small line charts as SVG. Colours are variables of the page with fallbacks, so that a downloaded
 // figure looks as on a light page.
 
-const WIDTH = 640, HEIGHT = 380, LEFT = 62, RIGHT = 14, TOP = 26, BOTTOM = 46;
+const HEIGHT = 380, LEFT = 62, RIGHT = 14, TOP = 26, BOTTOM = 46;
 const STYLE = `text{font:13px sans-serif;fill:var(--try-text,#222)}.grid{stroke:var(--try-grid,#ddd)}
 .line{fill:none;stroke-width:2}.flow{stroke:var(--try-flow,#0072b2)}.naive{stroke:var(--try-naive,#b4530a);stroke-dasharray:6 4}
 .band{fill:var(--try-flow,#0072b2);opacity:.18;stroke:none}.inner{opacity:.3}
@@ -12,27 +12,28 @@ const STYLE = `text{font:13px sans-serif;fill:var(--try-text,#222)}.grid{stroke:
 const escape = (text) => String(text).replace(/[&<>"]/g, (c) => ({ "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;" })[c]);
 export const short = (x) => (Math.abs(x) >= 1e5 || (x && Math.abs(x) < 1e-3) ? x.toExponential(1) : String(Number(x.toPrecision(3))));
 
-function ticks(low, high, log) {
+function ticks(low, high, log, most = 6) {
   if (log) {
-    const powers = [];
-    const every = Math.max(1, Math.ceil((Math.log10(high) - Math.log10(low)) / 6));
-    for (let p = Math.ceil(Math.log10(low) - 1e-9); p <= Math.log10(high) + 1e-9; p += every) powers.push(10 ** p);
-    return powers.length > 1 ? powers : [low, Math.sqrt(low * high), high];
+    const decades = Math.log10(high / low), each = decades > 3 ? [1] : decades > 1.2 ? [1, 3] : [1, 2, 3, 5, 7];
+    const out = [];
+    for (let p = Math.floor(Math.log10(low)); p <= Math.log10(high); p++) out.push(...each.map((k) => k * 10 ** p));
+    return out.filter((v) => v >= low && v <= high);
   }
-  const step = 10 ** Math.floor(Math.log10((high - low) / 5));
-  const wide = [1, 2, 5, 10].map((k) => k * step).find((one) => (high - low) / one <= 6);
+  const step = 10 ** Math.floor(Math.log10((high - low) / most));
+  const wide = [1, 2, 5, 10, 20].map((k) => k * step).find((one) => (high - low) / one <= most);
   const out = [];
   for (let x = Math.ceil(low / wide) * wide; x <= high + 1e-9 * wide; x += wide) out.push(x);
   return out;
 }
 
 /**
- * A chart as the text of an SVG.
+ * A chart as the text of an SVG, `width` wide (its letters have the size of the page's).
  *
  * parts: in order of drawing, {kind: "band", cls, times, low, high} | {kind: "line", cls, times,
  * values} | {kind: "points", cls, times, values, below} | {kind: "doses", times}.
  */
-export function chart({ title, alt, parts, x, y, log, legend }) {
+export function chart({ title, alt, parts, x, y, log, width }) {
+  const WIDTH = Math.min(680, Math.max(320, width));
   const xs = parts.flatMap((part) => part.times).concat(0);
   const ys = parts.flatMap((part) => [...(part.values ?? []), ...(part.low ?? []), ...(part.high ?? [])]).filter((v) => v > 0);
   const right = Math.max(...xs, 1e-9) * 1.02, left = Math.min(...xs);
@@ -53,7 +54,7 @@ export function chart({ title, alt, parts, x, y, log, legend }) {
     doses: (p) => p.times.map((t) => `<path class="dose" d="M${px(t).toFixed(1)},${HEIGHT - BOTTOM}v-9"/>`).join(""),
   };
   const bottom = HEIGHT - BOTTOM;
-  const across = ticks(left, right).map((t) => `<path class="grid" d="M${px(t)},${TOP}V${bottom}"/><text x="${px(t)}" y="${bottom + 18}" text-anchor="middle">${short(t)}</text>`);
+  const across = ticks(left, right, false, WIDTH / 90).map((t) => `<path class="grid" d="M${px(t)},${TOP}V${bottom}"/><text x="${px(t)}" y="${bottom + 18}" text-anchor="middle">${short(t)}</text>`);
   const up = ticks(low, high, log).map((v) => `<path class="grid" d="M${LEFT},${py(v)}H${WIDTH - RIGHT}"/><text x="${LEFT - 6}" y="${py(v) + 4}" text-anchor="end">${short(v)}</text>`);
   return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escape(alt)}">
 <style>${STYLE}</style>${across.join("")}${up.join("")}

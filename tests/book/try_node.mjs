@@ -29,8 +29,10 @@ for (const { table, target, number, times, white } of cases) {
   const study = studies[table], own = study.people.find((one) => one.id === target);
   const asked = question(study, others(study, own), shown(usable(own), number), times);
   const known = await flow.know(asked);
+  const { mean, bands } = await flow.law_of(known, asked);
   answers.push({
-    mean: Array.from(await flow.mean(known, asked)),
+    mean: Array.from(mean),
+    median: Array.from(bands[2]),
     naive: Array.from(known.naive.data.slice(asked.shown)),
     curves: (await flow.curves(known, asked, white)).map((row) => Array.from(row)),
   });

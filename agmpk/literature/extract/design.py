@@ -164,7 +164,7 @@ _COUNTS = tuple(  # (how clear, what to say, pattern); the groups of a pattern a
         (1.4, "", rf"\b({_N}) {_SEX},?(?: and)? ({_N}) {_SEX}\b"),  # 14 women and 14 men
         (2.6, "", rf"\b({_N}) (?:{WHO} )?(?:were )?{_TO}(?:test|generic|biosimilar)\b[^.;]{{0,40}}?"
                   rf" and ({_N})\b[^.;]{{0,40}}?(?:reference|brand|innov|orig)"),
-        (3.0, "", rf"(?:of (?:whom|them|which)|and),? ({_N})(?: {WHO})? were "
+        (3.0, "", rf"(?:of (?:whom|them|which)|and|,),? ({_N})(?: {WHO})? were "
                   r"(?:enrol\w*|random\w*|included)(?! in (?:the )?(?:\w+ ){0,2}anal)"),
         (2.7, "two groups are counted",
          rf"\b({_N}) and (?:{_N}) (?:[\w-]+ ){{0,3}}{WHO}\b(?=[^.]{{0,80}}(?:respectively|fast))"),

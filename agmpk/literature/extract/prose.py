@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
 from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Mark, Products
@@ -25,6 +26,7 @@ _SUBGROUP = re.compile(
     r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|(?:fe)?males?|elderly|\w+ metab\w+)\b", re.I
 )
 _BACK = re.compile(r"\b(?:these|those|they|corresponding|values?|figures|whereas|while)\b", re.I)
+_AGAIN = re.compile(r"[;,](?=(?: and| while| whereas)? (?:those|they|the corresponding)\b)")
 _COMPARED = re.compile(
     r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to)"
     r" (?:(?:that of|after|with|for) )?(?:the )?$",
@@ -79,8 +81,10 @@ class Reader:
         """Every value of normalized `text` that can be given to a quantity, in order."""
         result = []
         for a, b in sentences(text):
-            for r in self._sentence(text[a:b], text) if b - a < MAX_SENTENCE else ():
-                result.append(replace(r, source=source, start=r.start + a, stop=r.stop + a))
+            cuts = [a, *(a + m.start() for m in _AGAIN.finditer(text[a:b])), b]
+            for x, y in pairwise(cuts) if b - a < MAX_SENTENCE else ():
+                for r in self._sentence(text[x:y], text):
+                    result.append(replace(r, source=source, start=r.start + x, stop=r.stop + x))
         return result
 
     def _sentence(self, text: str, whole: str) -> list[Reading]:

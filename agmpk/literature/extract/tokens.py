@@ -30,7 +30,7 @@ _PARTS = {
 _NAMES = r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:required|taken|needed))?
         \s(?:to|of|until|at\swhich)(?:\sthe)?(?:\s(?:reach|attain|achiev)\w*)?(?:\sthe)?
         \s(?:peaks?|maxim\w+|C<B>max<E>)(?:\s<M>)*(?:\s(?:concentrations?|levels?))?)
-    | (?P<cmax> \bC<B>p?\s?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
+    | (?P<cmax> \bC<B>p?\s?(?:ss,\s?)?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
         | \b(?:peak|maxim(?:um|al)|highest)(?:\s<M>|\sof)*(?:\s[a-z-]{4,20})?(?:\s<M>)*
         \s(?:concentrations?|levels?))
     | (?P<auc> \bAUCs?(?:<B>(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?

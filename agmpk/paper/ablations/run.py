@@ -10,13 +10,15 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 import yaml
 from torch import nn
 
@@ -36,6 +38,7 @@ from agmpk.files import atomic_path
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.jobs import map_jobs
 from agmpk.paper.ablations.variants import (
     DEFAULT,
     SCORING,
@@ -225,6 +228,28 @@ def run_variant(
         environment=environment("cpu", 1),
     )
     save(out, record, individuals)
+
+
+def run_together(
+    variants: Sequence[Variant], out: Path, work: Path, jobs: int, scheduler: str, **training: Any
+) -> Iterator[list[str]]:
+    """:func:`run_variant` of several, some at a time (see :mod:`agmpk.jobs`); yields the names that
+    are done. Those that train alike share a run folder, and so a job."""
+    groups: dict[str, list[Variant]] = {}
+    for variant in variants:
+        key = digest(training_settings(settings(variant, **training)))
+        groups.setdefault(key, []).append(variant)
+    run = partial(_run_group, out.resolve(), work.resolve(), training)
+    return map_jobs(run, groups.values(), jobs, scheduler, "ablations", "training")
+
+
+def _run_group(
+    out: Path, work: Path, training: dict[str, Any], group: Sequence[Variant]
+) -> list[str]:
+    torch.set_num_threads(1)
+    for variant in group:
+        run_variant(variant, out, work, **training)
+    return [variant.name for variant in group]
 
 
 def trained(

@@ -1,0 +1,70 @@
+"""Many jobs: in order, each once, whoever does them and whoever dies."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pandas as pd
+import pytest
+
+from agmpk.errors import AgmpkError
+from agmpk.evaluation import benchmark_studies, evaluate
+from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.jobs import map_jobs
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """The address of a scheduler with two workers, each a process, and the workers."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    port = address.rpartition(":")[2]
+    dask = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    place = ["--host", "127.0.0.1", "--no-dashboard"]
+    started = [subprocess.Popen([*dask, "scheduler", *place, "--port", port], **quiet)]
+    worker = [*dask, "worker", address, *place, "--no-nanny", "--nthreads", "1"]
+    workers = [subprocess.Popen(worker, **quiet) for _ in range(2)]
+    yield address, workers
+    for process in (*workers, *started):
+        process.kill()
+        process.wait()
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_nothing_counts_twice(cluster, tmp_path):
+    address, workers = cluster
+
+    def work(item):  # travels by value
+        (tmp_path / f"{item}-{os.getpid()}").touch()
+        time.sleep(0.2)
+        return item, os.getpid()
+
+    found = []
+    for number, result in enumerate(map_jobs(work, range(16), scheduler=address)):
+        found.append(result)
+        if number == 2:
+            while len({f.name.partition("-")[2] for f in tmp_path.glob("*-*")}) < 2:
+                time.sleep(0.05)  # until both have begun
+            workers[0].send_signal(signal.SIGKILL)
+    assert [item for item, _ in found] == list(range(16))
+    begun = {int(f.name.partition("-")[2]) for f in tmp_path.glob("*-*")}
+    assert begun == {one.pid for one in workers}
+    assert found[-1][1] == workers[1].pid
+
+
+def test_processes_give_the_rows_of_one(monkeypatch):
+    names = ("indometacin", "midazolam")
+    studies = {name: study for name, study in benchmark_studies().items() if name in names}
+    alone = evaluate([NaiveForecaster()], studies, n_samples=20)
+    together = evaluate([NaiveForecaster()], studies, n_samples=20, jobs=2)
+    pd.testing.assert_frame_equal(alone.results, together.results)
+    pd.testing.assert_frame_equal(alone.points, together.points)
+
+
+def test_no_scheduler_is_one_sentence():
+    with pytest.raises(AgmpkError, match="no Dask scheduler at tcp://127.0.0.1:1"):
+        list(map_jobs(abs, [1, 2], scheduler="tcp://127.0.0.1:1"))
