@@ -36,7 +36,7 @@ SECTIONS = {
 def _load(name: str) -> click.Command:
     """The command of that name; those of other folders are imported now."""
     if name == "prior-fit":
-        from agmpk.paper.prior_fit.command import main as command
+        from agmpk.cli.prior_fit import prior_fit as command
     elif name == "nlme-fits":
         from agmpk.paper.nlme_fits import main as command
     elif name == "proof":

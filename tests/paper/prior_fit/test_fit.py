@@ -6,6 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 import agmpk.paper.prior_fit.fit as fit_module
+from agmpk.cli.prior_fit import prior_fit as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.prior_fit.candidates import (
     RANGES,
@@ -18,7 +19,6 @@ from agmpk.paper.prior_fit.candidates import (
     importance_weights,
     moved,
 )
-from agmpk.paper.prior_fit.command import main
 from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
 from agmpk.paper.prior_fit.fit import coordinate_search, fit, held_out
 from agmpk.paper.prior_fit.trials import be_trials, literature, simulated_trials
@@ -99,7 +99,7 @@ def test_a_pool_is_taken_up_where_it_stopped(tmp_path, monkeypatch):
 
 
 def test_the_fit_is_judged_on_articles_it_has_not_seen(start, articles, pool):
-    rows = held_out(start, articles, 1, pool, 8, splits=1, ranges=V_ONLY, switches=())
+    rows = held_out(start, articles, 1, pool, 4, splits=1, ranges=V_ONLY, switches=())
     assert len(rows) == 2 and (rows["articles"] == 30).all()
     # A hidden shift of the volume is true of both halves.
     assert (rows["held_out_after"] < 0.7 * rows["held_out_before"]).all()

@@ -9,7 +9,7 @@ import click
 import pandas as pd
 import torch
 
-from agmpk.errors import AgmpkError
+from agmpk.cli import OneLineGroup
 from agmpk.files import check_writable, write_csv
 from agmpk.paper.prior_fit.candidates import CHANGES, changed
 from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
@@ -28,22 +28,12 @@ TABLES = PROJECT / "data" / "calibration"
 MODELS = PROJECT / "data" / "poppk"
 
 
-class Command(click.Group):
-    """Problems of the input leave with one sentence and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> object:
-        try:
-            return super().invoke(ctx)
-        except AgmpkError as error:
-            raise click.UsageError(str(error)) from error
-
-
-@click.group(cls=Command)
-def main() -> None:
+@click.group(cls=OneLineGroup)
+def prior_fit() -> None:
     """Calibrate the prior against the literature and the development cohorts."""
 
 
-@main.command("fit")
+@prior_fit.command("fit")
 @click.option("--start", default="extended", show_default=True, help="Preset or file to start at.")
 @click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
 @click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
@@ -63,7 +53,7 @@ def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> No
     click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
 
 
-@main.command("held-out")
+@prior_fit.command("held-out")
 @click.option("--start", default="extended", show_default=True, help="Preset or file to start at.")
 @click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
 @click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
@@ -85,7 +75,7 @@ def held_out_command(
     )
 
 
-@main.command("tables")
+@prior_fit.command("tables")
 @click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
 @click.option("--seed", default=2027, show_default=True, help="Seed of the simulated trials.")
 def tables_command(out: Path, seed: int) -> None:
@@ -104,7 +94,7 @@ def tables_command(out: Path, seed: int) -> None:
         )
 
 
-@main.command("published")
+@prior_fit.command("published")
 @click.option(
     "--out", default=MODELS, show_default=True, type=click.Path(path_type=Path, file_okay=False)
 )
@@ -115,7 +105,7 @@ def published_command(out: Path) -> None:
     click.echo(f"{out}: {len(list(out.glob('studies/*/*.csv')))} studies")
 
 
-@main.command("familiar")
+@prior_fit.command("familiar")
 @click.option("--prior", default=PRESET_OF_FAMILIAR, show_default=True, help="Preset or file.")
 @click.option("--studies", default=STUDIES, show_default=True, help="Studies of the reference.")
 @click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
