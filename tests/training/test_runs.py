@@ -78,7 +78,7 @@ def test_bad_settings_are_refused(tmp_path):
     for text, words in (
         ("stepz: 3", "does not know stepz"),
         ("- 3", "holds no settings"),
-        ("steps: [", "no YAML file"),
+        ("steps: [", "is not valid YAML"),
     ):
         bad.write_text(text)
         with pytest.raises(AgmpkError, match=words):
@@ -270,6 +270,7 @@ def test_a_time_limited_run_cools_down_and_goes_on_from_its_plateau(recipe, tmp_
     run = tmp_path / "run"
     train(config, run, tick, workers=0, minutes=4 / 60)
     state = load_state(run, "state")[1]
+    assert set(state.pop("records")) >= {"steps.csv", "prior.yaml"}
     assert state == {"step": 5, "steps": 7, "cool_from": 3, "end": 5}
     assert load_state(run, "plateau")[1]["step"] == 3
     assert column(run, "step") == list("12345")
@@ -295,6 +296,7 @@ def test_a_time_limit_on_the_command_line(recipe, tmp_path):
     done = CliRunner().invoke(command, [str(a) for a in [*arguments, "--workers", "0"]])
     assert done.exit_code == 0, done.output
     state = load_state(run, "state")[1]
+    assert set(state.pop("records")) >= {"steps.csv", "prior.yaml"}
     assert 1 <= state["step"] < 10_000 and f"{state['step']} steps done" in done.output
     assert load_forecaster(to).name == "set"
 
