@@ -24,6 +24,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
 
@@ -50,6 +51,12 @@ class Range:
         if self.high is None:
             return f"at least {self.low}"
         return f"between {self.low} and {self.high}"
+
+
+def shipped(package: str, folder: str) -> dict[str, Path]:
+    """The YAML files in a folder of the package, by name without ``.yaml``, sorted."""
+    files = Path(str(resources.files(package))) / folder
+    return {file.stem: file for file in sorted(files.glob("*.yaml"))}
 
 
 def load_config(cls: type[T], path: str | Path) -> T:

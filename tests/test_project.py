@@ -13,6 +13,7 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from agmpk.book.report import code_lines
 from agmpk.book.tiers import Project, check_parameters, load_tier, notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -142,6 +143,31 @@ def test_notebook_is_clean(path):
     assert undocumented == [], "every parameter has a comment"
     for entry in PROJECT.inputs(path.stem):
         assert entry.split("/")[0] == "data" and (ROOT / entry).exists()
+
+
+UNSHAPED = {"forecasting", "cohorts", "compounds", "literature", "try", "your-study", "verify"}
+SHAPED = [path for path in NOTEBOOKS if path.stem not in UNSHAPED]
+
+
+@pytest.mark.parametrize("path", SHAPED, ids=lambda path: path.stem)
+def test_chapter_has_its_shape(path):
+    """The answer and its figure on top, half of the code in sight, in cells that fit the column,
+    take-aways, limits and exercises with solutions at the end."""
+    cells = nbformat.read(path, as_version=4).cells
+    assert "The answer" in cells[0].source and "```{glue} answer" in cells[0].source
+    text = "\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    for part in ("## Take-aways", "## Limits", "## Exercises", ":class: dropdown"):
+        assert part in text, part
+    visible, hidden = code_lines(path)
+    assert visible >= hidden
+    for cell in cells:
+        if cell.cell_type == "code" and not cell.metadata.get("tags"):
+            lines = [line for line in cell.source.splitlines() if line.strip()]
+            assert len(lines) <= 18 and max(map(len, lines)) <= 76, lines[0]
+
+
+def test_the_model_in_one_sitting_is_short():
+    assert code_lines(ROOT / "notebooks" / "nano.ipynb")[0] <= 250
 
 
 @pytest.mark.parametrize("path", [*NOTEBOOKS, *(ROOT / "book").glob("*.md")], ids=lambda p: p.stem)

@@ -16,6 +16,7 @@ from pathlib import Path
 from agmpk.book.cache import read_stamp, stale_reasons
 from agmpk.book.execute import execute_chapter
 from agmpk.book.tiers import Project, Tier, all_parameters
+from agmpk.book.try_page import make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, only_one
 
@@ -203,6 +204,12 @@ def build_html(
         said = (result.stdout + result.stderr).splitlines()
         lines = [line for line in said if "WARNING" in line or "ERROR" in line] or said[-20:]
         raise AgmpkError("The pages did not build without warnings:\n" + "\n".join(lines))
+    if (project.book / "try").is_dir() and builder == "html":
+        made = project.book / "_build" / "try"
+        make_try_page(project.book / "try", made, echo)
+        stamps = shutil.ignore_patterns(".*")
+        target = page.parent / "_static" / "try"
+        shutil.copytree(made, target, ignore=stamps, dirs_exist_ok=True)
     return page
 
 

@@ -18,7 +18,21 @@ INTRODUCTION = "This page was executed in the tier **{tier}** ({description})."
 UNCHANGED = "It sets no parameter of this chapter: the values are those in the parameters cell."
 #: Mime prefix of what a notebook stores for its sentences (``myst_nb.glue``).
 STORED = "application/papermill.record/"
-FIGURE, TABLE = '<figure class="agmpk-figure"', '<table border="0" class="dataframe agmpk-table"'
+FIGURE, TABLE = '<figure class="agmpk-figure"', 'class="agmpk-table-caption"'
+START = """\
+# This copy of a chapter runs with the project's package and data.
+import importlib.util
+import os
+from pathlib import Path
+
+found = importlib.util.find_spec("agmpk")
+if found is None:
+    raise SystemExit(
+        "Install the project first: clone {repository}, say 'make setup', and open this copy "
+        "with a Jupyter that runs its .venv/bin/python."
+    )
+os.chdir(Path(found.origin).parents[1])
+"""
 _SENTENCE = re.compile(r"\{glue:text\}`([^`]+)`")
 
 
@@ -52,6 +66,14 @@ def add_note(notebook: nbformat.NotebookNode, text: str) -> None:
     cell = nbformat.v4.new_markdown_cell(text, id="agmpk-note")
     first = notebook.cells[0] if notebook.cells else None
     notebook.cells.insert(1 if first is not None and first.cell_type == "markdown" else 0, cell)
+
+
+def add_start(notebook: nbformat.NotebookNode, repository: str) -> None:
+    """Put in front what a downloaded copy needs: the package, and its folder. Pages do not show
+    it."""
+    cell = nbformat.v4.new_code_cell(START.format(repository=repository), id="agmpk-start")
+    cell.metadata["tags"] = ["remove-cell"]
+    notebook.cells.insert(2, cell)
 
 
 def merge_settings(notebook: nbformat.NotebookNode, used: Mapping[str, Any]) -> None:
@@ -109,6 +131,8 @@ def label_code(notebook: nbformat.NotebookNode) -> None:
         tags, shown = _tags(cell), "".join(_html(output) for output in cell.get("outputs", ()))
         if cell.cell_type != "code" or not {"parameters", "hide-input", "hide-cell"} & {*tags}:
             continue
+        if "mystnb" in cell.metadata:  # the author has said it
+            continue
         if "parameters" in tags:
             label = "Settings of this run"
             cell.metadata["tags"] = [*tags, "hide-input"]
@@ -150,4 +174,5 @@ def _tags(cell: nbformat.NotebookNode) -> Sequence[str]:
 
 
 def _html(output: nbformat.NotebookNode) -> str:
-    return str(output.get("data", {}).get("text/html", ""))
+    data = output.get("data", {})
+    return str(data.get("text/html", "")) + str(data.get(STORED + "text/html", ""))

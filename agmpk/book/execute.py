@@ -132,6 +132,7 @@ def _finish(
     dress.say_sources(notebook, chapter, tier.name, digest, reads)
     text = dress.note_text(title, tier.name, tier.description, used, paper, values)
     dress.add_note(notebook, text)
+    dress.add_start(notebook, os.environ.get("AGMPK_REPOSITORY", "the project"))
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)
     with atomic_path(project.executed_notebook(chapter)) as temporary:

@@ -40,7 +40,7 @@ def collect(project: Project, chapter: str) -> dict[str, object]:
     found = {name: plain(content) for name, content in stored(notebook).items() if name != "answer"}
     for cell in notebook.cells:
         for output in cell.get("outputs", ()):
-            table = output.get("data", {}).get(NUMBERS)
+            table = output.get("metadata", {}).get(NUMBERS)
             for label, row in zip(table["index"], table["data"], strict=True) if table else ():
                 for column, value in zip(table["columns"], row, strict=True):
                     found[f"{table['caption']} / {_word(label)} / {_word(column)}"] = value

@@ -90,6 +90,7 @@ def _configure(app: Sphinx, config: Any) -> None:
         buttons = ("edit_page", "issues", "repository", "download")
         config.html_theme_options |= {
             "repository_url": repository,
+            "repository_provider": "gitlab" if "gitlab" in repository else "github",
             "repository_branch": "main",
             "path_to_docs": "book",
             "launch_buttons": {"colab_url": "https://colab.research.google.com"},

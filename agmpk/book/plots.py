@@ -14,12 +14,8 @@ import numpy as np
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from myst_nb import glue
-
-from agmpk.book.style import COLOURS
 
 if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
-    from agmpk.evaluation.protocol import Scored
     from agmpk.forecasting.forecaster import Forecast
     from agmpk.studies import Study
 
@@ -54,12 +50,6 @@ def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
     return buffer.getvalue()
 
 
-def tell(**values: object) -> None:
-    """Give numbers to the text, which shows them where it says ``{glue:text}`name` ``."""
-    for name, value in values.items():
-        glue(name, value, display=False)
-
-
 def show(
     figure: Figure,
     alt: str,
@@ -67,7 +57,6 @@ def show(
     *,
     name: str = "",
     answer: bool = False,
-    keep: str = "",
     dpi: float | None = None,
 ) -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
@@ -75,8 +64,8 @@ def show(
     ``alt`` says what a reader who cannot see the figure must know: what is drawn against what, and
     what it shows. It is required; an empty one raises ``ValueError``. The HTML book takes the
     embedded HTML and numbers the figure, a printed one the plain PNG. ``name`` makes the figure
-    linkable as ``#fig-name``. With ``keep`` it appears not here but where the text says
-    ``{glue} KEEP``; ``answer`` is short for ``keep="answer"``, the answer box of the chapter.
+    linkable as ``#fig-name``. With ``answer`` it appears not here but in the chapter's answer box,
+    which says ``{glue} answer``.
     """
     if not alt.strip():
         raise ValueError("give the figure an alt text that says what it shows")
@@ -87,12 +76,11 @@ def show(
         "image/png": base64.b64encode(png).decode("ascii"),
         "text/plain": alt,
     }
-    keep = keep or ("answer" if answer else "")
-    if not keep:
+    if not answer:
         display(bundle, raw=True)
         return
     stored = {f"application/papermill.record/{mime}": data for mime, data in bundle.items()}
-    about = {"name": keep, "mime_prefix": "application/papermill.record/"}
+    about = {"name": "answer", "mime_prefix": "application/papermill.record/"}
     display(stored, raw=True, metadata={"scrapbook": about})
 
 
@@ -118,56 +106,6 @@ def draw_forecast(
         q05, q25, q75, q95 = forecast.quantiles([0.05, 0.25, 0.75, 0.95])
         axes.fill_between(forecast.times, q05, q95, color=colour, alpha=0.15, lw=0, zorder=2)
         axes.fill_between(forecast.times, q25, q75, color=colour, alpha=0.25, lw=0, zorder=3)
-
-
-def compound_figure(study: Study, scored: dict[str, Sequence[Scored]]) -> Figure:
-    """One panel per individual of a compound: context, prefix, truth, and every model's forecast.
-
-    ``scored`` maps a model's name to its scored cases of this compound; the bands are those of the
-    last model.
-    """
-    cases = next(iter(scored.values()))
-    columns = 4
-    rows = -(-len(cases) // columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(9.6, 2.1 * rows + 0.5), sharex=True, sharey=True, squeeze=False
-    )
-    for ax in axes.flat[len(cases) :]:
-        ax.set_axis_off()
-    models = list(scored)
-    for k, (ax, one) in enumerate(zip(axes.flat, cases, strict=False)):
-        case = one.case
-        draw_context(ax, case.context)
-        for name in models:
-            forecast = scored[name][k].forecast
-            if forecast is not None:
-                draw_forecast(ax, forecast, COLOURS.get(name, "C4"), name, band=name == models[-1])
-        ax.plot(
-            case.prefix.times,
-            case.prefix.concentrations,
-            "o",
-            ms=3.5,
-            zorder=5,
-            color=COLOURS["observed"],
-            label="shown",
-        )
-        ax.plot(
-            case.times,
-            case.observed,
-            "o",
-            ms=3.5,
-            zorder=5,
-            mfc="white",
-            color=COLOURS["observed"],
-            label="held out",
-        )
-        ax.set_yscale("log")
-        ax.set_title(f"individual {case.prefix.id}", fontsize="small")
-    figure.supxlabel("Time after dose (h)", fontsize="medium")
-    figure.supylabel(f"Concentration ({study.units.concentration})", fontsize="medium")
-    handles, labels = axes.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    return figure
 
 
 def vpc_bands(curves: np.ndarray, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:

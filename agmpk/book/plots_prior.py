@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 
 from agmpk.book.style import COLOURS, label_axes
 from agmpk.prior.batch import SimulatedStudies
@@ -248,7 +249,9 @@ def ranges(
         ax.set_yticks(range(len(tints)), list(tints), fontsize="x-small")
         ax.set_ylim(len(tints) - 0.5, -0.8)
         ax.set_title(title, fontsize="small")
-        ax.set_xscale("log" if log_axis else "linear")
+        if log_axis:
+            ax.set_xscale("log")
+            ax.xaxis.set_minor_formatter(NullFormatter())
         ax.tick_params(axis="x", labelsize="x-small")
     return figure
 

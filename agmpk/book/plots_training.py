@@ -58,7 +58,8 @@ def nano_forecasts(
     for ax, (name, case) in zip(axes.flat, chosen.items(), strict=True):
         draw_context(ax, case.context)
         draw_forecast(ax, answers[name], COLOURS["flow"], "nano")
-        ax.plot(naive[name].times, naive[name].pred, "--", color=COLOURS["naive"], label="naive")
+        ruler = naive[name]
+        ax.plot(ruler.times, ruler.pred, "--", color=COLOURS["naive"], label="naive", zorder=5)
         prefix = case.prefix.quantifiable()
         samples(ax, (prefix.times, prefix.concentrations), (case.times, case.observed))
         label_axes(ax, y_unit=case.context.units.concentration, log_y=True)

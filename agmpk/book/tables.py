@@ -7,9 +7,10 @@ from html import escape
 
 import pandas as pd
 from IPython.display import display
+from myst_nb import glue
 
-#: The table's numbers, unrounded, for the file of all numbers; pages do not show it.
-NUMBERS = "application/vnd.agmpk.table+json"
+#: Where in an output's metadata a table's numbers stand, unrounded, for the file of all numbers.
+NUMBERS = "agmpk_table"
 
 
 def table_html(
@@ -51,10 +52,16 @@ def show_table(
         {
             "text/html": table_html(frame, caption, digits=digits, index=index, missing=missing),
             "text/plain": frame.to_string(),
-            NUMBERS: {"caption": caption} | _values(frame),
         },
         raw=True,
+        metadata={NUMBERS: {"caption": caption} | _values(frame)},
     )
+
+
+def tell(**values: object) -> None:
+    """Store values for the sentences of a chapter, which say ``{glue:text}`name```."""
+    for name, value in values.items():
+        glue(name, value, display=False)
 
 
 def _values(frame: pd.DataFrame) -> dict[str, list]:

@@ -6,15 +6,10 @@ compared with those of studies that the prior has drawn (``data/calibration/fami
 made by ``agmpk paper prior-fit familiar``). No simulator is needed to ask.
 
 The statistics do not depend on the units of concentration and dose, except level and clearance,
-which are left out where those units cannot be brought to mg and L. Each is turned into its normal
-score among simulated studies of the same kind (oral or not, one dose or more, rich or sparse).
-Three distances follow: the largest score; Mahalanobis' distance of all of them; and the largest
-projection on the directions in which known mistakes move the scores (wrong units, ten-fold doses,
-time that runs backwards, ...; ``familiar_stresses.csv``). The smallest of their three ranks among
-simulated studies is ranked once more: its place is the p-value, uniform for a study that the prior
-has drawn.
-
-Shapes: J statistics, R simulated studies, N other ones.
+which are left out where those units cannot be brought to mg and L. They are judged among those of
+simulated studies of the same kind (oral or not, one dose or more, rich or sparse), and by the
+directions in which known mistakes move them (wrong units, ten-fold doses, time that runs backwards,
+...; ``familiar_stresses.csv``): see :mod:`agmpk.evaluation.unusual`.
 """
 
 from __future__ import annotations
@@ -26,9 +21,9 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import norm
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.unusual import Law
 from agmpk.paths import data_path
 from agmpk.studies import Individual, Study, conversion_factor
 
@@ -77,11 +72,8 @@ STATISTICS: Mapping[str, tuple[str, str, str]] = {
 OWN = tuple(name for name in STATISTICS if name.startswith("own_"))
 KIND = ("oral", "repeated", "rich")
 _PLACES = 2 ** np.arange(len(KIND))
-FEWEST = 40  # simulated studies of a kind in which a statistic is known; below, all kinds
-FOLDS = 5
 BINS, UNIQUE = 12, 24
 PROMINENT = 0.25  # ln: a rise that counts as a peak of its own
-CUT = 4.0  # largest score in Mahalanobis' distance
 KG = 70.0  # body weight for doses per kg
 
 
@@ -130,10 +122,29 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
     law, kind = _reference().law(prefix is not None), kind_number(found)
     values = np.array([found[name] for name in law.names])
     p = law.p_value(values, kind)
-    worst = law.worst(values, kind)
+    worst = tuple(
+        _row(law.names[j], values[j], low, high, score)
+        for j, low, high, score in law.worst(values, kind)
+    )
     likely = "" if p >= ALARM else law.likely(values, kind)
     sentence = _sentence(study.compound, p, likely, worst[0])
     return Familiarity(p, p >= ALARM, sentence, likely, worst, len(law.unusual))
+
+
+def _row(name: str, value: float, low: float, high: float, score: float) -> dict[str, object]:
+    """One statistic in words and numbers, see :class:`Familiarity`."""
+    meaning, unit, scale = STATISTICS[name]
+    texts = [_written(x, unit, scale) for x in (value, low, high)]
+    about = {"statistic": name, "meaning": meaning}
+    return about | dict(zip(("value", "low", "high"), texts, strict=True)) | {"score": score}
+
+
+def _written(value: float, unit: str, scale: str) -> str:
+    if not np.isfinite(value):
+        return "unknown"
+    if scale == SHARE:
+        return f"{100 * value:.0f} %"
+    return f"{np.exp(value) if scale == LOG else value:.2g} {unit}".strip()
 
 
 def _sentence(compound: str, p: float, likely: str, worst: Mapping[str, object]) -> str:
@@ -411,167 +422,10 @@ class Reference:
         self.kinds = (table[list(KIND)].to_numpy() > 0.5) @ _PLACES
         self.law = lru_cache(maxsize=2)(self._law)
 
-    def _law(self, with_target: bool) -> _Law:
+    def _law(self, with_target: bool) -> Law:
         names = tuple(name for name in STATISTICS if with_target or name not in OWN)
         shifts = self.stresses.set_index("stress")[list(names)] if len(self.stresses) else None
-        return _Law(names, self.table[list(names)].to_numpy(float), self.kinds, shifts)
-
-
-class _Score:
-    """The normal score of a statistic among simulated ones: ranks, and beyond them a line."""
-
-    def __init__(self, values: Array) -> None:
-        self.at, counts = np.unique(values, return_counts=True)
-        middle = np.cumsum(counts) - 0.5 * counts  # ties share their middle rank
-        self.z = norm.ppf(middle / counts.sum())
-        inner = np.quantile(values, [0.05, 0.95])
-        spread = 1e-3 + 0.02 * (inner[1] - inner[0])
-        self.slopes = [
-            (abs(self.z[k]) - 1.64) / max(abs(self.at[k] - inner[k]), spread) for k in (0, -1)
-        ]
-
-    def __call__(self, x: Array) -> Array:
-        inside = np.interp(x, self.at, self.z)
-        below, above = (self.at[0] - x).clip(0), (x - self.at[-1]).clip(0)
-        return inside - below * abs(self.slopes[0]) + above * abs(self.slopes[1])
-
-
-class _Ruler:
-    """Measures how far studies lie out, against R simulated ones.
-
-    A statistic is centred on the median of its kind of study and divided by the distance from
-    there to the 5 or 95 % quantile, whichever side it is on; then the kinds are pooled, so that
-    the tails rest on all R studies.
-
-    Args:
-        values: [R, J] statistics; NaN where unknown.
-        kinds: [R] number of the kind of each study.
-        shifts: [M, J] what each of M known mistakes does to the scores.
-    """
-
-    def __init__(self, values: Array, kinds: NDArray[np.int64], shifts: Array) -> None:
-        overall = _quantiles(values)
-        quantiles = []
-        for kind in range(2 ** len(KIND)):
-            part = values[kinds == kind]
-            few = np.isfinite(part).sum(0) < FEWEST
-            quantiles.append(np.where(few, overall, _quantiles(part)))
-        low, self.middle, high = np.array(quantiles).transpose(1, 0, 2)
-        # A statistic that a kind hardly moves (dips of most curves are 0) keeps a width.
-        floor = 0.1 * (overall[2] - overall[0]) + 1e-3
-        self.below = np.fmax(self.middle - low, floor)
-        self.above = np.fmax(high - self.middle, floor)
-        centred = self.centred(values, kinds)
-        self.scores = [_Score(column[np.isfinite(column)]) for column in centred.T]
-        cut = np.nan_to_num(self.scaled(values, kinds)).clip(-CUT, CUT)
-        covariance = cut.T @ cut / len(cut) + 0.05 * np.eye(cut.shape[1])
-        self.inverse = np.linalg.inv(covariance)
-        # Fisher's discriminants, of unit variance over simulated studies.
-        directions = shifts @ self.inverse
-        length = np.sqrt(np.einsum("mj,jk,mk->m", directions, covariance, directions))
-        self.directions = directions / length[:, None]
-
-    def centred(self, values: Array, kinds: NDArray[np.int64]) -> Array:
-        """Distances of statistics [N, J] from the median of their kind, in its widths."""
-        away = values - self.middle[kinds]
-        return away / np.where(away < 0, self.below[kinds], self.above[kinds])
-
-    def scaled(self, values: Array, kinds: NDArray[np.int64]) -> Array:
-        """Normal scores of statistics [N, J]; NaN where unknown."""
-        centred = self.centred(values, kinds)
-        return np.column_stack([f(x) for f, x in zip(self.scores, centred.T, strict=True)])
-
-    def distances(self, values: Array, kinds: NDArray[np.int64]) -> Array:
-        """The largest score, Mahalanobis' distance, and the largest projection, [N, 3]."""
-        z = np.nan_to_num(self.scaled(values, kinds))
-        cut = z.clip(-CUT, CUT)
-        joint = np.einsum("nj,jk,nk->n", cut, self.inverse, cut)
-        likely = (cut @ self.directions.T).max(1, initial=0.0)
-        return np.column_stack([np.abs(z).max(1), joint, likely])
-
-
-def _quantiles(values: Array, levels: tuple[float, ...] = (0.05, 0.5, 0.95)) -> Array:
-    """Quantiles of each column, [levels, J]; NaN of an empty one."""
-    out = np.full((len(levels), values.shape[1]), np.nan)
-    known = np.isfinite(values).any(0)
-    if known.any():
-        out[:, known] = np.nanquantile(values[:, known], levels, axis=0)
-    return out
-
-
-class _Law:
-    """The distances of R simulated studies, each from a ruler that is made of the others.
-
-    A study lies further out for a ruler that it has not helped to make, and a new study has not:
-    only such distances are comparable with those of a new one.
-    """
-
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        values: Array,
-        kinds: NDArray[np.int64],
-        shifts: pd.DataFrame | None,
-    ) -> None:
-        self.names, self.values, self.kinds = names, values, kinds
-        self.mistakes = [] if shifts is None else [str(name) for name in shifts.index]
-        moves = np.empty((0, len(names))) if shifts is None else shifts.to_numpy(float)
-        self.ruler = _Ruler(values, kinds, moves)
-        fold, found = np.arange(len(values)) % FOLDS, np.empty((len(values), 3))
-        for k in range(FOLDS):
-            ruler, mine = _Ruler(values[fold != k], kinds[fold != k], moves), fold == k
-            found[mine] = ruler.distances(values[mine], kinds[mine])
-        self.far = np.sort(found, axis=0)
-        self.unusual = np.sort(self.smaller_rank(found))
-
-    def likely(self, values: Array, kind: int) -> str:
-        """The known mistake in whose direction the study lies furthest out."""
-        z = np.nan_to_num(self.ruler.scaled(values[None], np.array([kind]))).clip(-CUT, CUT)
-        along = (z @ self.ruler.directions.T)[0]
-        return self.mistakes[int(along.argmax())] if len(along) else "nothing known"
-
-    def smaller_rank(self, found: Array) -> Array:
-        """The smaller share of simulated studies that lie as far out by any distance, [N]."""
-        less = [
-            np.searchsorted(law, x, side="left") for law, x in zip(self.far.T, found.T, strict=True)
-        ]
-        return 1 - np.max(less, axis=0) / len(self.far)
-
-    def p_value(self, values: Array, kind: int) -> float:
-        """Share of the simulated studies that are at least as unusual, itself counted."""
-        (rank,) = self.smaller_rank(self.ruler.distances(values[None], np.array([kind])))
-        more = np.searchsorted(self.unusual, rank, side="right")
-        return float((more + 1) / (len(self.unusual) + 1))
-
-    def worst(self, values: Array, kind: int, n: int = 3) -> tuple[dict[str, object], ...]:
-        """The ``n`` statistics furthest from the middle of simulated studies of the kind."""
-        (z,) = np.nan_to_num(self.ruler.scaled(values[None], np.array([kind])))
-        same = self.values[self.kinds == kind]
-        same = same if len(same) >= FEWEST else self.values
-        low, high = _quantiles(same, (0.025, 0.975))
-        rows = []
-        for j in np.argsort(-np.abs(z), kind="stable")[:n]:
-            meaning, unit, scale = STATISTICS[self.names[j]]
-            texts = [_written(x, unit, scale) for x in (values[j], low[j], high[j])]
-            rows.append(
-                {
-                    "statistic": self.names[j],
-                    "meaning": meaning,
-                    "value": texts[0],
-                    "low": texts[1],
-                    "high": texts[2],
-                    "score": float(z[j]),
-                }
-            )
-        return tuple(rows)
-
-
-def _written(value: float, unit: str, scale: str) -> str:
-    if not np.isfinite(value):
-        return "unknown"
-    if scale == SHARE:
-        return f"{100 * value:.0f} %"
-    return f"{np.exp(value) if scale == LOG else value:.2g} {unit}".strip()
+        return Law(names, self.table[list(names)].to_numpy(float), self.kinds, shifts)
 
 
 @lru_cache(maxsize=1)

@@ -96,7 +96,7 @@ class WhatIf:
             panel.plot([t for t in given if t >= first], [0] * sum(t >= first for t in given), "k|",
                        ms=9, clip_on=False, label="dose")  # fmt: skip
             panel.set(title=name, xlabel="time (h)")
-            panel.set_ylim(bottom=0)
+        panels[0].set_ylim(bottom=0)  # at the end: it stops the axes from growing
         panels[0].set_ylabel(f"concentration ({self.units.concentration})")
         panels[-1].legend(frameon=False, fontsize="small")
         figure.supxlabel(NOTICE, fontsize="x-small", color="0.4")

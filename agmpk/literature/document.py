@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +67,7 @@ def document_from_record(record: Mapping[str, Any], where: str = "input") -> Doc
     Raises AgmpkError naming `where` and the key for missing ids and wrong types.
     """
     identifier = record.get("id")
-    if (
-        not isinstance(identifier, (str, int))
-        or isinstance(identifier, bool)
-        or str(identifier) == ""
-    ):
+    if isinstance(identifier, bool) or not isinstance(identifier, (str, int)) or identifier == "":
         raise AgmpkError(f"{where}: no 'id'; every document needs one (a string or a number)")
     texts = {}
     for key in ("title", "abstract", "body"):
@@ -85,12 +81,8 @@ def document_from_record(record: Mapping[str, Any], where: str = "input") -> Doc
     if not any(texts.values()) and not tables:
         raise AgmpkError(f"{where}: document {identifier} has no title, abstract, body or tables")
     meta = {key: record[key] for key in ("pmid", "pmcid", "year") if record.get(key) is not None}
-    return Document(
-        str(identifier),
-        **texts,
-        meta=meta,
-        tables=tuple(_table(t, f"{where}: tables[{i}]") for i, t in enumerate(tables)),
-    )
+    read = tuple(_table(t, f"{where}: tables[{i}]") for i, t in enumerate(tables))
+    return Document(str(identifier), **texts, meta=meta, tables=read)
 
 
 def _table(record: Any, where: str) -> Table:
@@ -109,50 +101,27 @@ def _table(record: Any, where: str) -> Table:
             raise AgmpkError(f"{where}: '{key}' must be a list of rows")
         grids[key] = [["" if c is None else str(c) for c in row] for row in grid]
     width = max((len(row) for grid in grids.values() for row in grid), default=0)
-    padded = {
-        key: tuple(tuple(row + [""] * (width - len(row))) for row in grid)
-        for key, grid in grids.items()
-    }
+    header, rows = (
+        tuple(tuple(row + [""] * (width - len(row))) for row in grids[key])
+        for key in ("header", "rows")
+    )
     notes = record.get("footnotes") or ()
     notes = (notes,) if isinstance(notes, str) else notes
-    return Table(
-        str(record.get("label") or ""),
-        str(record.get("caption") or ""),
-        padded["header"],
-        padded["rows"],
-        tuple(map(str, notes)),
-    )
+    label, caption = (str(record.get(key) or "") for key in ("label", "caption"))
+    return Table(label, caption, header, rows, tuple(map(str, notes)))
 
 
 def document_to_record(document: Document) -> dict[str, Any]:
     """The JSON line of a document: `document_from_record` reads it back."""
-    record: dict[str, Any] = {
-        "id": document.id,
-        "title": document.title,
-        "abstract": document.abstract,
-    }
-    if document.body:
-        record["body"] = document.body
-    if document.tables:
-        record["tables"] = [
-            {
-                "label": t.label,
-                "caption": t.caption,
-                "header": [list(r) for r in t.header],
-                "rows": [list(r) for r in t.rows],
-                "footnotes": list(t.footnotes),
-            }
-            for t in document.tables
-        ]
-    return {**record, **document.meta}
+    record = {k: v for k, v in asdict(document).items() if v or k in ("id", "title", "abstract")}
+    return record | dict(record.pop("meta", {}))
 
 
 def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file, blank lines skipped.
 
-    Raises AgmpkError naming the file and the line for a missing file, wrong encoding, or a line
-    that
-    is not a JSON object.
+    Raises:
+        AgmpkError: a missing file, wrong encoding, or a line that is not a JSON object, by its number.
     """
     path = Path(path)
     try:

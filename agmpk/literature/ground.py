@@ -14,6 +14,7 @@ value for the same quantity, the record says so.
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from collections.abc import Iterator
@@ -204,19 +205,16 @@ class Grounder:
         spans = [span for number, span in amounts if _same(number, answer.value)][:1]
         if not spans:  # three 400 mg tablets are 1200 mg
             counts = [*_numbers_at(text, a, b), *_words_at(text, a, b)]
-            spans = next(
-                (
-                    [(s, e), span]
-                    for number, span in amounts
-                    for k, s, e in counts
-                    if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)
-                ),
-                [],
+            products = (
+                [(s, e), span]
+                for number, span in amounts
+                for k, s, e in counts
+                if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)
             )
+            spans = next(products, [])
         if not spans:
-            return self._reject(
-                "dose", shown, "this amount with this unit is not in the quoted passage"
-            )
+            reason = "this amount with this unit is not in the quoted passage"
+            return self._reject("dose", shown, reason)
         self.record.dose, self.record.dose_unit = answer.value, unit.text
         self._evidence("dose", passage, *spans)
 
@@ -226,27 +224,19 @@ class Grounder:
             return
         text, (a, b) = passage.normal.text, passage.sentence()
         if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
-            return self._reject(
-                "n_subjects", answer.value, "the passage does not speak of subjects"
-            )
+            reason = "the passage does not speak of subjects"
+            return self._reject("n_subjects", answer.value, reason)
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
         numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
         numbers += list(_words_at(text, a, b))
         spans = [(s, e) for n, s, e in numbers if _same(n, answer.value)][:1]
         if not spans and re.search(r"\b(?:men|male|women|female|group|fast)", text[a:b]):
-            spans = next(
-                (
-                    [x[1:], y[1:]]
-                    for i, x in enumerate(numbers)
-                    for y in numbers[i + 1 :]
-                    if _same(x[0] + y[0], answer.value)
-                ),
-                [],
-            )
+            pairs = itertools.combinations(numbers, 2)
+            sums = ([x[1:], y[1:]] for x, y in pairs if _same(x[0] + y[0], answer.value))
+            spans = next(sums, [])
         if not spans:
-            return self._reject(
-                "n_subjects", answer.value, "this number is not in the quoted passage"
-            )
+            reason = "this number is not in the quoted passage"
+            return self._reject("n_subjects", answer.value, reason)
         self.record.n_subjects = answer.value
         self._evidence("n_subjects", passage, *spans)
 
@@ -294,93 +284,65 @@ class Grounder:
             return "the number is part of a name, a limit or an interval", []
         if value.start != at:
             return "the number is printed as a dispersion", []
-        if (
-            value.unit is None
-            and not any(v.unit and v.unit.text == unit for v in values)
-            and unit not in _units(sentence)
-        ):
+        given = {v.unit.text for v in values if v.unit} | _units(sentence)
+        if value.unit is None and unit not in given:
             return "the unit is not in the passage", []
         # The clause: up to the semicolons around the number.
         left = sentence.rfind(";", 0, at) + 1
-        right = sentence.find(";", at)
-        right = len(sentence) if right < 0 else right
+        right = (sentence + ";").find(";", at)
         inside = [n for n in names if left <= n.start < right]
-        before = [n for n in inside if n.end <= at]
-        nearest = before[-1] if before else None
-        alone = (
-            nearest is not None
-            and not any(nearest.end <= v.start < at for v in values)
-            and (len(before) < 2 or any(before[-2].end <= v.start < nearest.start for v in values))
-        )
         wanted = {name, "auc"} if name.startswith("auc") else {name}
+        reached = self._reached(name, sentence, at)
+        nearest = _only_name(inside, values, at)
         follows = next((n for n in names if n.start > at), None)  # `512 ng/mL for Cmax`
-        behind = (
-            follows is not None
-            and follows.name in wanted
-            and bool(re.search(r"\b(?:for|in|of|as)(?: the)? $", sentence[: follows.start]))
-        )
-        if (
-            alone
-            and nearest.name not in wanted
-            and not behind
-            and not self._reached(name, sentence, at)
-        ):
-            return f"the clause gives this number for {_plain(nearest.name)}", []
+        behind = follows and re.search(r"\b(?:for|in|of|as)(?: the)? $", sentence[: follows.start])
+        if nearest and nearest.name not in wanted and not reached:
+            if not (behind and follows.name in wanted):
+                return f"the clause gives this number for {_plain(nearest.name)}", []
         if value.unit is not None and value.unit.text != unit:
             return f"the document gives this number in {value.unit.text}", []
         flags = []
-        if not any(n.name in wanted for n in inside) and not self._reached(name, sentence, at):
-            near = find_names(text[max(0, a - 400) : b])
-            if inside and all(n.name not in wanted for n in near):
-                return f"the clause gives this number for {_plain(inside[-1].name)}", []
-            if not any(n.name in wanted for n in near):
+        if not reached and not any(n.name in wanted for n in inside):
+            near = {n.name for n in find_names(text[max(0, a - 400) : b])}
+            if not near & wanted:
+                if inside:
+                    return f"the clause gives this number for {_plain(inside[-1].name)}", []
                 return f"the passage does not name {name}", []
             flags.append("its name does not stand in the same clause")
         arm, direct = self._arm(sentence, left, right, value, values)
         place = (passage.source, start)
         read = [r for r in self.readings.all() if (r.source, r.start) == place]
-        if (
-            arm == REFERENCE
-            and direct
-            or any(r.arm == REFERENCE and r.how == "order" for r in read if left == 0)
-        ):
+        ordered = left == 0 and any(r.arm == REFERENCE and r.how == "order" for r in read)
+        if ordered or (arm == REFERENCE and direct):
             return "the clause gives this number for the reference product", []
         if any(r.name != name and r.name in QUANTITIES for r in read):
             flags.append(f"the rules read this number as {read[0].name}")
-        if any(r.arm == REFERENCE for r in read) or arm == REFERENCE:
+        arms = {r.arm for r in read} | {arm}
+        if REFERENCE in arms:
             flags.append("it may be the value of the reference product")
-        elif arm != TEST and not any(r.arm == TEST for r in read):
+        elif TEST not in arms:
             flags.append("the text does not say in this clause whether this is the test product")
         return "", flags
 
     @staticmethod
     def _reached(name: str, sentence: str, at: int) -> bool:
         """`reached 512 ng/mL at 2.0 h`: a peak and its time without their names."""
-        lead = sentence[max(0, at - 60) : at]
-        return bool(
-            name == "tmax" and re.search(r"\b(?:at|after|in|occur\w*|peak\w*)\b", lead)
-        ) or bool(name == "cmax" and re.search(r"\b(?:reach\w*|peak\w*|attain\w*)\b", lead))
+        words = {"tmax": r"\b(?:at|after|in|occur\w*|peak\w*)\b"}
+        words["cmax"] = r"\b(?:reach\w*|peak\w*|attain\w*)\b"
+        return name in words and bool(re.search(words[name], sentence[max(0, at - 60) : at]))
 
     def _arm(self, sentence, left, right, value, values) -> tuple[str | None, bool]:
         """The product whose label is nearest to the value with no other value between; whether it
         stands directly beside it."""
-        marks = [
-            m
-            for m in self.readings.products.find(sentence)
-            if left <= m.start < right and len(m.arms) == 1
-        ]
-        after = [
-            m
-            for m in marks
-            if m.start >= value.end and not any(value.end <= v.start < m.start for v in values)
-        ]
-        before = [
-            m
-            for m in marks
-            if m.end <= value.start and not any(m.end <= v.start < value.start for v in values)
-        ]
-        inside = [v for v in values if left <= v.start < right]
-        leads = bool(marks) and marks[0].end <= inside[0].start  # before every value of the clause
+        found = [m for m in self.readings.products.find(sentence) if len(m.arms) == 1]
+        marks = [m for m in found if left <= m.start < right]
+        starts = [v.start for v in values]
+        after = [m for m in marks if m.start >= value.end]
+        after = [m for m in after if not any(value.end <= s < m.start for s in starts)]
+        before = [m for m in marks if m.end <= value.start]
+        before = [m for m in before if not any(m.end <= s < value.start for s in starts)]
+        first = min(s for s in starts if left <= s < right)
+        leads = bool(marks) and marks[0].end <= first  # before every value of the clause
         if leads and {m.arms for m in marks} == {(REFERENCE,)}:
             return REFERENCE, True
         if after and _BESIDE.fullmatch(sentence[value.end : after[0].start]):
@@ -424,6 +386,16 @@ class Grounder:
         value = wanted[0] if len(wanted) == 1 else "-".join(f"{w:g}" for w in wanted[:2])
         setattr(self.record, f"{name}_dispersion", value)
         setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
+
+
+def _only_name(names: list, values: list, at: int):
+    """The name whose one value stands at `at`: the last before it, no value between, and no other
+    name in the same run; None where several names share a run of values."""
+    before = [n for n in names if n.end <= at]
+    if not before or any(before[-1].end <= v.start < at for v in values):
+        return None
+    alone = len(before) < 2 or any(before[-2].end <= v.start < before[-1].start for v in values)
+    return before[-1] if alone else None
 
 
 def _plain(name: str) -> str:

@@ -14,6 +14,7 @@ import json
 import os
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -30,9 +31,7 @@ from agmpk.files import atomic_path
 from agmpk.literature.parse import articles_of, document_from_article, local, parse_xml, text_of
 
 NCBI = "https://eutils.ncbi.nlm.nih.gov/entrez/eutils/"
-QUERY = (
-    '"bioequivalence"[title] AND "open access"[filter]'  # the published search, open access only
-)
+QUERY = '"bioequivalence"[title] AND "open access"[filter]'  # the published search
 
 
 @dataclass(frozen=True)
@@ -94,20 +93,14 @@ class Eutils:
         total = 0
         while len(ids) < limit and (not ids or len(ids) < total):
             page = min(PAGE, limit - len(ids))
-            answer = self._call(
-                Entrez.esearch,
-                db="pmc",
-                term=query,
-                retmode="json",
-                retstart=str(len(ids)),
-                retmax=str(page),
-            )
+            where = {"retstart": str(len(ids)), "retmax": str(page)}
+            answer = self._call(Entrez.esearch, db="pmc", term=query, retmode="json", **where)
             try:
                 result = json.loads(answer)["esearchresult"]
                 if "ERROR" in result:
+                    fault = str(result["ERROR"])[:200]
                     raise AgmpkError(
-                        f"PubMed Central did not accept the query ({str(result['ERROR'])[:200]}); "
-                        f"check its spelling"
+                        f"PubMed Central did not accept the query ({fault}); check its spelling"
                     )
                 total = int(result["count"])
                 new = [f"PMC{int(i)}" for i in result["idlist"]]
@@ -138,13 +131,9 @@ class Eutils:
                     return _read(function(**arguments))
             except _Transient as error:
                 reason = str(error)
+                backoff = s.pause * 2 ** (attempt - 1)
                 if attempt < s.max_tries:
-                    self._sleep(
-                        min(
-                            error.wait if error.wait is not None else s.pause * 2 ** (attempt - 1),
-                            s.max_pause,
-                        )
-                    )
+                    self._sleep(min(backoff if error.wait is None else error.wait, s.max_pause))
         raise ServiceError(
             f"PubMed Central did not answer after {s.max_tries} tries (last: {reason}); "
             "what was fetched so far is kept, run the same command again to go on"
@@ -168,21 +157,16 @@ def _entrez(settings: RetrieveSettings) -> Iterator[None]:
             error.close()
             if error.code in _REPEAT:
                 raise _Transient(f"HTTP {error.code}", _retry_after(error)) from None
-            raise ServiceError(
-                f"PubMed Central refused the request (HTTP {error.code}); check query, e-mail and "
-                f"key"
-            ) from None
+            refused = f"PubMed Central refused the request (HTTP {error.code})"
+            raise ServiceError(f"{refused}; check query, e-mail and key") from None
         except (URLError, OSError, http.client.HTTPException) as error:
             raise _Transient(_kind(error)) from None
 
     try:
-        Entrez.email, Entrez.api_key, Entrez.tool, Entrez.max_tries = (
-            settings.email,
-            settings.key(),
-            "agmpk",
-            1,
-        )
-        Entrez.urlopen = opened
+        for name, value in zip(
+            names, (settings.email, settings.key(), "agmpk", 1, opened), strict=True
+        ):
+            setattr(Entrez, name, value)
         yield
     finally:
         for name, value in before.items():
@@ -200,11 +184,8 @@ def _kind(error: BaseException) -> str:
     reason = getattr(error, "reason", error)
     if isinstance(reason, TimeoutError):
         return "timeout"
-    return (
-        "connection cut"
-        if isinstance(reason, (ConnectionError, http.client.HTTPException))
-        else "no connection"
-    )
+    cut = isinstance(reason, (ConnectionError, http.client.HTTPException))
+    return "connection cut" if cut else "no connection"
 
 
 def _read(handle: Any) -> bytes:
@@ -219,10 +200,8 @@ def _read(handle: Any) -> bytes:
     finally:
         handle.close()
     if len(data) > MAX_ANSWER:
-        raise ServiceError(
-            f"an answer of PubMed Central was larger than {MAX_ANSWER / 1e6:.0f} MB and was not "
-            f"read"
-        )
+        size = f"larger than {MAX_ANSWER / 1e6:.0f} MB"
+        raise ServiceError(f"an answer of PubMed Central was {size} and was not read")
     if expected is not None and len(data) < int(expected):
         raise _Transient("answer cut short")
     return data
@@ -252,20 +231,16 @@ class Licence:
 def licence_of(article: Element) -> Licence:
     """The licence of a JATS article, from its link or its words.
 
-    Every Creative Commons licence permits reading and analysing a lawfully accessed text, also
-    by machine;
-    only facts are kept. Without a stated licence nothing is permitted.
+    Every Creative Commons licence permits reading and analysing a lawfully accessed text, also by
+    machine; only facts are kept. Without a stated licence nothing is permitted.
     """
     permissions = next((e for e in article.iter() if local(e.tag) == "permissions"), None)
     if permissions is None:
         return Licence("none stated", False)
     texts = [text_of(permissions)]
     for element in permissions.iter():
-        texts += [
-            value
-            for name, value in element.attrib.items()
-            if local(name) in ("href", "license-type")
-        ]
+        marks = ("href", "license-type")
+        texts += [value for name, value in element.attrib.items() if local(name) in marks]
         if local(element.tag) in ("license_ref", "ext-link") and element.text:
             texts.append(element.text)
     joined = " ".join(texts)
@@ -319,10 +294,7 @@ class Manifest:
 
     def counts(self) -> dict[str, int]:
         """How many articles have each status."""
-        found: dict[str, int] = {}
-        for entry in self.entries.values():
-            found[entry.status] = found.get(entry.status, 0) + 1
-        return found
+        return dict(Counter(entry.status for entry in self.entries.values()))
 
     def save(self, folder: Path) -> None:
         """Write `manifest.json`, whole or not at all."""
@@ -334,8 +306,7 @@ class Manifest:
 
 
 def load_manifest(folder: Path) -> Manifest | None:
-    """The manifest in `folder`, or None where there is none. Raises AgmpkError where it cannot
-    be read."""
+    """The manifest in `folder`, or None; AgmpkError where the file is none of ours."""
     path = folder / NAME
     if not path.exists():
         return None
@@ -364,10 +335,11 @@ def retrieve(
     """Search PubMed Central and keep the full texts whose licence permits mining.
 
     `folder` gets `manifest.json` and `articles/PMC....xml`. An interrupted run goes on where it
-    stopped:
-    the list of ids and every finished article are kept. Raises AgmpkError for a folder that
-    holds another
-    query, ServiceError when the service fails, OSError is turned into AgmpkError (full disk).
+    stopped: the list of ids and every finished article are kept.
+
+    Raises:
+        AgmpkError: the folder holds another query, or cannot be written (full disk).
+        ServiceError: the service fails.
     """
     folder = Path(folder)
     client = client or Eutils(settings)
@@ -393,22 +365,14 @@ def _started(
     manifest = load_manifest(folder)
     if manifest is not None:
         if manifest.query != query:
-            raise AgmpkError(
-                f"{folder}: holds the articles of another query ({manifest.query}); use another "
-                f"folder"
-            )
+            other = f"holds the articles of another query ({manifest.query})"
+            raise AgmpkError(f"{folder}: {other}; use another folder")
         if limit <= len(manifest.ids) or len(manifest.ids) == manifest.total:
             return manifest
     total, ids = client.search(query, limit)
     known = manifest.entries if manifest is not None else {}
-    manifest = Manifest(
-        query,
-        datetime.date.today().isoformat(),
-        settings.base_url,
-        total,
-        ids,
-        {i: known[i] for i in ids if i in known},
-    )
+    today, kept = datetime.date.today().isoformat(), {i: known[i] for i in ids if i in known}
+    manifest = Manifest(query, today, settings.base_url, total, ids, kept)
     manifest.save(folder)
     return manifest
 
@@ -424,14 +388,8 @@ def _fetch(pmcid: str, folder: Path, client: Eutils) -> Entry:
     article = articles[0]
     document = document_from_article(article)
     licence = licence_of(article)
-    entry = Entry(
-        pmcid,
-        "kept",
-        licence.name,
-        str(document.meta.get("pmid", "")),
-        document.meta.get("year"),
-        document.title,
-    )
+    pmid, year = str(document.meta.get("pmid", "")), document.meta.get("year")
+    entry = Entry(pmcid, "kept", licence.name, pmid, year, document.title)
     if not licence.mining:
         entry.status = "refused"
     elif not any(local(e.tag) == "body" for e in article):

@@ -26,22 +26,9 @@ DispersionType = Literal["SD", "CV%", "SEM", "range", "IQR", "95% CI", "90% CI"]
 CenterType = Literal["mean", "geometric mean", "median"]
 
 FIELDS = (
-    "compound",
-    "dose",
-    "dose_unit",
-    "n_subjects",
-    "route",
-    "cmax",
-    "cmax_unit",
-    "cmax_dispersion",
-    "cmax_dispersion_type",
-    "tmax",
-    "tmax_unit",
-    "auc0_t",
-    "auc0_t_unit",
-    "auc0_t_dispersion",
-    "auc0_inf",
-    "auc0_inf_unit",
+    *("compound", "dose", "dose_unit", "n_subjects", "route"),
+    *("cmax", "cmax_unit", "cmax_dispersion", "cmax_dispersion_type", "tmax", "tmax_unit"),
+    *("auc0_t", "auc0_t_unit", "auc0_t_dispersion", "auc0_inf", "auc0_inf_unit"),
 )
 QUANTITIES = ("cmax", "tmax", "auc0_t", "auc0_inf")
 
@@ -227,15 +214,9 @@ class ExtractionAnswer(_Answer):
         """The flat fields of the answer as the model gave them, before any check against the text:
         what `score_records` takes, to see what grounding changes."""
         flat: dict[str, Any] = {"route": self.route}
-        for name in ("compound", "n_subjects"):
-            flat[name] = getattr(getattr(self, name), "value", None)
-        for name in ("dose", *QUANTITIES):
-            answer = getattr(self, name)
-            flat[name], flat[f"{name}_unit"] = (
-                getattr(answer, "value", None),
-                getattr(answer, "unit", None),
-            )
-        for name in QUANTITIES:
-            for part in ("dispersion", "dispersion_type"):
-                flat[f"{name}_{part}"] = getattr(getattr(self, name), part, None)
+        parts = ("value", "unit", "dispersion", "dispersion_type")
+        for name in ("compound", "n_subjects", "dose", *QUANTITIES):
+            for part in parts[: {"compound": 1, "n_subjects": 1, "dose": 2}.get(name, 4)]:
+                field = name if part == "value" else f"{name}_{part}"
+                flat[field] = getattr(getattr(self, name), part, None)
         return flat

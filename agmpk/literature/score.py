@@ -43,9 +43,8 @@ def score_records(
         expected = line.get("truth", line)
         output = by_id.get(str(line["id"]))
         if output is None:
-            raise AgmpkError(
-                f"document {line['id']} of the truth is missing from the extraction; extract it first"
-            )
+            missing = f"document {line['id']} of the truth is missing from the extraction"
+            raise AgmpkError(f"{missing}; extract it first")
         for field in FIELDS:
             value, wanted = output.get(field), expected.get(field)
             if same(field, value, wanted):
@@ -57,6 +56,29 @@ def score_records(
     table["precision"] = table.tp / (table.tp + table.fp).where(lambda n: n > 0)
     table["recall"] = table.tp / (table.tp + table.fn).where(lambda n: n > 0)
     table["f1"] = 2 * table.tp / (2 * table.tp + table.fp + table.fn).where(lambda n: n > 0)
+    return table
+
+
+def outcomes(
+    found: Iterable[Mapping[str, Any]],
+    truth: Iterable[Mapping[str, Any]],
+    fields: Iterable[str] = FIELDS,
+) -> pd.DataFrame:
+    """What became of each field over pairs of records and truths: counts `right`, `right, flagged`,
+    `empty` (stated and not read), `wrong`, and of the wrong ones `silent`, without a flag."""
+    kinds = ["right", "right, flagged", "empty", "wrong", "silent"]
+    table = pd.DataFrame(0, index=list(fields), columns=kinds)
+    for record, line in zip(found, truth, strict=True):
+        for field in table.index:
+            value, wanted = record.get(field), line["truth"].get(field)
+            flagged = any(f.startswith(f"{field}:") for f in record.get("flags", ()))
+            if value is None:
+                table.loc[field, "empty"] += wanted is not None
+            elif same(field, value, wanted):
+                table.loc[field, "right, flagged" if flagged else "right"] += 1
+            else:
+                table.loc[field, "wrong"] += 1
+                table.loc[field, "silent"] += not flagged
     return table
 
 
@@ -123,7 +145,7 @@ def load_gold(part: str) -> list[tuple[Document, dict[str, Any]]]:
 
 
 def score_gold(parts: Iterable[str] = PARTS) -> pd.DataFrame:
-    """The rules on the gold sets: `part, field, tp, fp, fn, tn`, as `gold/scores.csv` holds them."""
+    """The rules on the gold sets: `part, field, tp, fp, fn, tn`, as in `gold/scores.csv`."""
     tables = []
     for part in parts:
         gold = load_gold(part)

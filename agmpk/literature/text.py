@@ -19,29 +19,8 @@ from functools import lru_cache
 _DASHES = dict.fromkeys(map(ord, "‐‑‒–—―−﹣－⁃"), "-")
 _DOTS = dict.fromkeys(map(ord, "·∙⋅•・‧˙●ꞏ᛫・"), "·")
 _NARROW = dict.fromkeys(map(ord, "\u2009\u202f\u00a0\u2007\u200a\u2006\u2005"), "\u2009")
-_OTHER = {
-    ord("μ"): "µ",
-    ord("✕"): "×",
-    ord("⨯"): "×",
-    ord("∗"): "*",
-    ord("’"): "'",
-    ord("′"): "'",
-    ord("∕"): "/",
-    ord("⁄"): "/",
-    ord("／"): "/",
-    ord("“"): '"',
-    ord("”"): '"',
-    ord("∼"): "~",
-    ord("≈"): "~",
-    ord("‑"): "-",
-    ord("–"): "-",
-    ord("\u00ad"): "",
-    ord("\u200b"): "",
-    ord("\u200c"): "",
-    ord("\u200d"): "",
-    ord("\ufeff"): "",
-    ord("\u2060"): "",
-}
+_OTHER = {ord(a): b for a, b in zip("μ✕⨯∗’′∕⁄／“”∼≈", "µ××*''///\"\"~~", strict=True)}
+_OTHER |= dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u200d\ufeff\u2060"), "")
 _CHARACTERS: dict[int, str] = {**_DASHES, **_DOTS, **_NARROW, **_OTHER}
 _KEEP = set("½¼¾²³∞±×·µ\u2009")  # NFKC would turn these into something less clear
 _SUPERSCRIPTS = {ord(c): p for c, p in zip("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+", strict=True)}
@@ -110,21 +89,15 @@ class NormalText:
         cursor = 0
         for match in pattern.finditer(self.text):
             a, b = match.span()
-            parts.append(self.text[cursor:a])
-            start.extend(self.start[cursor:a])
-            end.extend(self.end[cursor:a])
-            new = match.expand(template) if "\\" in template else template
-            if b > a:
-                parts.append(new)
-                start.extend([self.start[a]] * len(new))
-                end.extend([self.end[b - 1]] * len(new))
+            new = (match.expand(template) if "\\" in template else template) if b > a else ""
+            parts += [self.text[cursor:a], new]
+            start += self.start[cursor:a] + self.start[a : a + 1] * len(new)
+            end += self.end[cursor:a] + self.end[b - 1 : b] * len(new)
             cursor = b
-        if cursor == 0:
-            return self
         parts.append(self.text[cursor:])
-        start.extend(self.start[cursor:])
-        end.extend(self.end[cursor:])
-        return NormalText(self.source, "".join(parts), tuple(start), tuple(end))
+        start += self.start[cursor:]
+        end += self.end[cursor:]
+        return NormalText(self.source, "".join(parts), tuple(start), tuple(end)) if cursor else self
 
 
 def _plain(character: str) -> str:
@@ -187,7 +160,6 @@ def normalize(source: str) -> NormalText:
     return result
 
 
-NUMBER = r"(?<![\w.])\d+(?:\.\d+)?(?:[eE][-+]?\d+)?"
 _FULL = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|to|,|;|\.\.)\s*(\d+(?:\.\d+)?)")
 
@@ -195,14 +167,11 @@ _ONES = {
     w: i
     for i, w in enumerate(
         "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen "
-        "sixteen seventeen eighteen nineteen".split()
+        "fifteen sixteen seventeen eighteen nineteen".split()
     )
 }
-_TENS = {
-    w: 10 * i
-    for i, w in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), start=2)
-}
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_TENS = {w: 10 * i for i, w in enumerate(_TENS, start=2)}
 _WORD = "|".join(sorted([*_ONES, *_TENS, "hundred"], key=len, reverse=True))
 WORD_NUMBER = rf"\b(?:(?:{_WORD})(?:(?:(?<=hundred)\s+and\s+|[\s-]+)(?:{_WORD})){{0,4}})\b"
 
@@ -227,17 +196,10 @@ def word_number(text: str) -> int | None:
     """`twenty-four` -> 24, `one hundred and eight` -> 108; None where it is not a number word."""
     total = 0
     words = [w for w in re.split(r"[\s-]+", text.strip().lower()) if w != "and"]
-    if not words:
+    if not all(w in _ONES or w in _TENS or w == "hundred" for w in words):
         return None
     for word in words:
-        if word in _ONES:
-            total += _ONES[word]
-        elif word in _TENS:
-            total += _TENS[word]
-        elif word == "hundred":
-            total = max(total, 1) * 100
-        else:
-            return None
+        total = max(total, 1) * 100 if word == "hundred" else total + (_ONES | _TENS)[word]
     return total
 
 
@@ -271,14 +233,11 @@ def sentences(text: str) -> list[tuple[int, int]]:
     spans = []
     start = 0
     for match in _END.finditer(text):
-        if match.group() != "\n" and _ABBREVIATION.search(
-            text[max(start, match.start() - 8) : match.start()]
-        ):
-            if (
-                not re.match(r"[.]\s+[A-Z][a-z]", text[match.start() : match.start() + 6])
-                or text[match.start() - 2 : match.start()] != "mg"
-            ):
-                continue
+        at = match.start()
+        short = match.group() == "." and _ABBREVIATION.search(text[max(start, at - 8) : at])
+        # `ng. hr/mL` goes on; a new sentence may begin behind a dose, `10 mg. Blood ...`
+        if short and not (text[at - 2 : at] == "mg" and re.match(r"\.\s+[A-Z][a-z]", text[at:])):
+            continue
         if text[start : match.end()].strip():
             spans.append((start, match.end()))
         start = match.end()

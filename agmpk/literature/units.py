@@ -13,78 +13,43 @@ from functools import cache
 
 import pint
 
-MASS = {
-    "fg": "fg",
-    "pg": "pg",
-    "ng": "ng",
-    "µg": "µg",
-    "ug": "µg",
-    "mcg": "µg",
-    "microg": "µg",
-    "mug": "µg",
-    "mg": "mg",
-    "g": "g",
-    "microgram": "µg",
-    "micrograms": "µg",
-    "milligram": "mg",
-    "milligrams": "mg",
-    "gram": "g",
-    "grams": "g",
-    "nanogram": "ng",
-    "nanograms": "ng",
-    "pmol": "pmol",
-    "nmol": "nmol",
-    "µmol": "µmol",
-    "umol": "µmol",
-    "mmol": "mmol",
-    "miu": "mIU",
-    "iu": "IU",
-    "µiu": "µIU",
-    "uiu": "µIU",
-    "µu": "µIU",
-    "mu": "mIU",
-    "u": "IU",
-}
-VOLUME = {
-    "l": "L",
-    "liter": "L",
-    "litre": "L",
-    "liters": "L",
-    "litres": "L",
-    "dl": "dL",
-    "ml": "mL",
-    "milliliter": "mL",
-    "millilitre": "mL",
-    "µl": "µL",
-    "ul": "µL",
-    "cc": "mL",
-}
-TIME = {
-    "h": "h",
-    "hr": "h",
-    "hrs": "h",
-    "hour": "h",
-    "hours": "h",
-    "min": "min",
-    "mins": "min",
-    "minute": "min",
-    "minutes": "min",
-    "d": "day",
-    "day": "day",
-    "days": "day",
-    "wk": "week",
-    "week": "week",
-    "weeks": "week",
-}
-WEIGHT = {"kg": "kg", "m2": "m2", "cm2": "cm2"}
 
-_CLASSES = {
-    **dict.fromkeys(MASS, "mass"),
-    **dict.fromkeys(VOLUME, "volume"),
-    **dict.fromkeys(TIME, "time"),
-    **dict.fromkeys(WEIGHT, "weight"),
-}
+def _spellings(text: str) -> dict[str, str]:
+    """`{spelling: unit}` of lines such as `µg: ug mcg`; a unit spells itself in lower case too."""
+    lines = (line.partition(":") for line in text.strip().splitlines())
+    pairs = [(unit.strip(), names.split()) for unit, _, names in lines]
+    return {name: unit for unit, names in pairs for name in (unit.lower(), *names)}
+
+
+MASS = _spellings("""
+    fg:
+    pg:
+    ng: nanogram nanograms
+    µg: ug mcg microg mug microgram micrograms
+    mg: milligram milligrams
+    g: gram grams
+    pmol:
+    nmol:
+    µmol: umol
+    mmol:
+    µIU: uiu µu
+    mIU: mu
+    IU: u""")
+VOLUME = _spellings("""
+    L: liter litre liters litres
+    dL:
+    mL: milliliter millilitre cc
+    µL: ul""")
+TIME = _spellings("""
+    h: hr hrs hour hours
+    min: mins minute minutes
+    day: d days
+    week: wk weeks""")
+WEIGHT = _spellings("kg:\nm2:\ncm2:")
+
 _NAMES = {**MASS, **VOLUME, **TIME, **WEIGHT}
+_TABLES = {"mass": MASS, "volume": VOLUME, "time": TIME, "weight": WEIGHT}
+_CLASSES = {name: kind for kind, table in _TABLES.items() for name in table}
 _WORDS = "|".join(sorted(_NAMES, key=len, reverse=True))
 _WORD = re.compile(rf"(?:{_WORDS})(?![A-Za-zµ])", re.I)
 _MOLAR = re.compile(r"([pnµm])M(?![A-Za-zµ])")  # µM is µmol/L

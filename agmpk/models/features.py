@@ -143,7 +143,8 @@ def dose_features(task: Task, frame: Frame) -> Tensor:
     record, scale = task.target, frame.time_scale[:, None, None]
     tau = record.dose_time / scale
     last = frame.last_time[..., None]
-    gap = torch.diff(record.dose_time, dim=-1, prepend=record.dose_time[..., :1]).clamp(min=0)
+    before = torch.cat([record.dose_time[..., :1], record.dose_time[..., :-1]], -1)
+    gap = (record.dose_time - before).clamp(min=0)
     channels = [
         tau.clamp(max=3),
         warp(tau) / 2,

@@ -248,7 +248,7 @@ def usable(seen: Tensor) -> Tensor:
     where nobody has two."""
     count = seen.sum(-1)
     many = count >= 2
-    return torch.where(many.any(-1, keepdim=True), many, count >= 1)
+    return many | ((count >= 1) & ~many.any(-1, keepdim=True))
 
 
 def interpolate(times: Tensor, values: Tensor, mask: Tensor, query: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
     of all earlier doses is carried from dose to dose, so the cost grows with D + T and not with
     D T.  Of two infusions that overlap, the earlier one is taken to end when the later one starts.
     """
+    if torch.onnx.is_in_onnx_export():
+        return _superpose_at_once(record, amount, times)
     ke, ka = rates(times)
     empty = torch.zeros_like(amount[..., :1])
     slow = left = empty * ke  # [B, N, E] of oral and bolus doses, of infusions before the last
@@ -98,6 +100,26 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
     vein = bolus * decay + left * torch.exp(-ke * running)
     vein = (vein + _infusion(given, length, running, ke)) * dosed
     return oral.clamp(min=0), vein[..., None]
+
+
+def _superpose_at_once(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
+    """The same as a plain sum over the doses, without a loop: exported with any number of them."""
+    ke, ka = rates(times)
+    start, oral = record.dose_time[:, :, None], record.dose_oral[:, :, None]
+    since = times[..., None] - start  # [B, N, T, D]
+    given = torch.where(record.dosed[:, :, None] & (since > 0), amount[:, :, None], 0.0)[..., None]
+    since, length = since.clamp(min=0)[..., None], record.dose_duration[:, :, None]
+    place = torch.arange(amount.shape[-1], device=amount.device)
+    later = (place > place[:, None]) & (record.dose_duration > 0)[:, :, None]
+    later = torch.where(later & ~record.dose_oral[:, :, None], start, torch.inf)
+    after = later.amin(-1)[:, :, None]  # start of the next infusion
+    length = torch.where(after < times[..., None], torch.minimum(length, after - start), length)
+    vein = _infusion(given, length[..., None], since, ke)
+    vein = torch.where(oral[..., None], 0.0, vein).sum(-2)
+    given = torch.where(oral[..., None], given, 0.0)
+    slow, fast = ((given * torch.exp(-k * since)).sum(-2) for k in (ke, ka))
+    f = ka / (ka - ke[:, None]) * (slow[..., None] - fast[..., None, :])
+    return f.clamp(min=0), vein[..., None]
 
 
 def _infusion(amount: Tensor, duration: Tensor, since: Tensor, ke: Tensor) -> Tensor:

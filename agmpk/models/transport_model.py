@@ -103,7 +103,7 @@ class TransportModel(nn.Module):
         task = self._see(task)
         frame = task.frame
         free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
-        state, kernel = self._know(task, frame)
+        state, kernel = self.know(task, frame)
         x_1 = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
         kind, shape = self.kernel.weight.dtype, (self.config.draws, *x_1.shape)
         spread = frame.spread.to(kind)
@@ -120,7 +120,7 @@ class TransportModel(nn.Module):
         loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":
             kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
-            law = correlation(kernel, _place(task, frame).to(kind), task.prefix, free)
+            law = correlation(kernel, place(task, frame).to(kind), task.prefix, free)
             copula = negative_log_likelihood(w_1.clamp(-4, 4), law, free)
             loss = loss + COPULA * copula
         return loss
@@ -130,7 +130,7 @@ class TransportModel(nn.Module):
         """What ``sample`` and ``mean`` share: the task as the network sees it, the state of every
         point, the reference's kernel."""
         seen = self._see(task)
-        return seen, *self._know(seen, seen.frame)
+        return seen, *self.know(seen, seen.frame)
 
     @torch.no_grad()
     def sample(
@@ -149,7 +149,7 @@ class TransportModel(nn.Module):
         """
         seen, state, kernel = known or self.condition(task)
         frame = seen.frame
-        root = factor(correlation(kernel, _place(seen, frame), seen.prefix, seen.asked))
+        root = factor(correlation(kernel, place(seen, frame), seen.prefix, seen.asked))
 
         def fresh() -> Tensor:
             z = normal((samples, *root.shape[:-1]), generator, root)
@@ -195,7 +195,7 @@ class TransportModel(nn.Module):
         hidden = torch.zeros_like(task.context.mask)
         return replace(task, context=replace(task.context, mask=hidden))
 
-    def _know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
+    def know(self, task: Task, frame: Frame) -> tuple[Tensor, Kernel]:
         known = self.network.encode(task)
         raw = self.kernel(known.own[:, :, 0]).to(frame.spread.dtype)
         if self.config.process == "fixed":
@@ -205,7 +205,7 @@ class TransportModel(nn.Module):
         return self.network.decode(task, known), Kernel.from_raw(raw)
 
 
-def _place(task: Task, frame: Frame) -> Tensor:
+def place(task: Task, frame: Frame) -> Tensor:
     """Warped time since the first dose, on which the reference lives."""
     return warp(task.target.times / frame.time_scale[:, None, None])
 

@@ -74,7 +74,7 @@ def steps_benchmark(
 
 
 def cohort_seconds(forecaster: Forecaster, study: Study, n: int = 100) -> float:
-    """Seconds to generate ``n`` virtual individuals of a study, the better of two calls."""
+    """Processor seconds to generate ``n`` virtual individuals, the better of two calls."""
     return min(_timed(lambda: generate(forecaster, study, n))[1] for _ in range(2))
 
 
@@ -110,9 +110,9 @@ def _scores(draws: np.ndarray, best: np.ndarray, task: Task, free: np.ndarray) -
 
 
 def _timed(work):
-    began = time.perf_counter()
+    began = time.process_time()
     found = work()
-    return found, time.perf_counter() - began
+    return found, time.process_time() - began
 
 
 def steps_of(model: str, prior: str | None, studies: int, samples: int) -> pd.DataFrame:

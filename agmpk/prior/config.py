@@ -6,14 +6,13 @@ A field with a default may be missing in a file: the default is what it means to
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from importlib import resources
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import pandas as pd
 
-from agmpk.config import load_yaml, parse_yaml
+from agmpk.config import load_yaml, read_config, shipped, to_plain
 from agmpk.errors import AgmpkError
 from agmpk.prior.groups import (
     Absorption,
@@ -25,47 +24,6 @@ from agmpk.prior.groups import (
     Variability,
 )
 from agmpk.prior.laws import Law
-
-
-def to_plain(value: Any) -> Any:
-    if isinstance(value, Law):
-        return value.to_yaml()
-    if dataclasses.is_dataclass(value):
-        return {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def from_plain(cls: type, values: Any, where: str) -> Any:
-    if not isinstance(values, dict):
-        raise AgmpkError(f"{where} must be a mapping of names to values, not {values!r}.")
-    names = {f.name for f in fields(cls)}
-    needed = {f.name for f in fields(cls) if f.default is MISSING}
-    for problem, odd in (("does not know", set(values) - names), ("lacks", needed - set(values))):
-        if odd:
-            raise AgmpkError(f"{where} {problem} {', '.join(sorted(odd))}.")
-    hints = get_type_hints(cls)
-    return cls(
-        **{name: _read(hints[name], value, f"{where}: {name}") for name, value in values.items()}
-    )
-
-
-def _read(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind) and kind is not Law:
-        return from_plain(kind, value, where)
-    if kind is Law or kind == (Law | None):
-        return None if value is None and kind is not Law else Law.from_yaml(value, where)
-    if kind in (float, int, str):
-        if isinstance(value, bool) or not isinstance(
-            value, (int, float) if kind is float else kind
-        ):
-            raise AgmpkError(f"{where} must be of type {kind.__name__}, not {value!r}.")
-        if kind is float and "probability" in where and not 0 <= value <= 1:
-            raise AgmpkError(f"{where} must lie between 0 and 1, not {value}.")
-        return kind(value)
-    if isinstance(value, list) and value and all(isinstance(v, (int, float)) for v in value):
-        return tuple(value)
-    raise AgmpkError(f"{where} must be a list of numbers, not {value!r}.")
-
 
 VERSION = 2  # of the quantities; 1 is what was published, calibrated and trained on first
 
@@ -101,6 +59,9 @@ class PriorConfig:
                 f"The prior {self.name} is of version {self.version}, this package knows 1 to "
                 f"{VERSION}: update the package."
             )
+        for group in filter(is_dataclass, vars(self).values()):
+            if empty := [name for name, value in vars(group).items() if value == ()]:
+                raise AgmpkError(f"The prior {self.name}: {empty[0]} must be a list of numbers.")
         if self.disposition.log_CL and not self.disposition.half_lives_in_horizon:
             raise AgmpkError(f"The prior {self.name} has log_CL but no half_lives_in_horizon.")
 
@@ -111,7 +72,7 @@ class PriorConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any], where: str = "The prior") -> PriorConfig:
         """Build and validate from nested plain values; ``where`` names the source in errors."""
-        return from_plain(cls, values, where)
+        return read_config(cls, values, where)
 
     def replace(self, **groups: dict[str, Any]) -> PriorConfig:
         """A copy with changed quantities, as in ``replace(assay={"lloq_probability": 0.0})``."""
@@ -126,10 +87,7 @@ class PriorConfig:
 
 def presets() -> tuple[str, ...]:
     """Names of the presets that ship with the package."""
-    folder = resources.files("agmpk.prior") / "presets"
-    return tuple(
-        sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
-    )
+    return tuple(shipped("agmpk.prior", "presets"))
 
 
 def load_prior(name_or_path: str | Path) -> PriorConfig:
@@ -141,16 +99,12 @@ def load_prior(name_or_path: str | Path) -> PriorConfig:
         If there is no such preset or file, or an entry is missing, unknown or of the wrong kind.
     """
     text = str(name_or_path)
-    if text in presets():
-        file = resources.files("agmpk.prior") / "presets" / f"{text}.yaml"
-        values = parse_yaml(file.read_text("utf-8"), text)
-    elif Path(text).suffix in (".yaml", ".yml") and Path(text).is_file():
-        values = load_yaml(text)
-    else:
+    source = shipped("agmpk.prior", "presets").get(text, Path(text))
+    if source.suffix not in (".yaml", ".yml") or not source.is_file():
         raise AgmpkError(
             f"There is no prior {text!r}: use one of {', '.join(presets())}, or a .yaml file."
         )
-    return PriorConfig.from_dict(values, where=text)
+    return PriorConfig.from_dict(load_yaml(source), where=text)
 
 
 def quantity_table(*configs: PriorConfig) -> pd.DataFrame:

@@ -49,12 +49,12 @@ class Law:
             return torch.exp(low + (high - low) * u)
         return self.low + (self.high - self.low) * u
 
-    def to_yaml(self) -> dict[str, list[float]]:
+    def to_plain(self) -> dict[str, list[float]]:
         """The form in which a preset file holds this law."""
         return {"log_uniform" if self.log else "uniform": [self.low, self.high]}
 
     @classmethod
-    def from_yaml(cls, value: object, where: str) -> Law:
+    def from_plain(cls, value: object, where: str) -> Law:
         """Read ``{uniform: [low, high]}``; ``where`` names the entry in an error."""
         if isinstance(value, dict) and len(value) == 1:
             ((kind, bounds),) = value.items()

@@ -64,7 +64,7 @@ def write_card(folder: Path) -> str:
         rates=_rates(training),
         precision=training["precision"],
         seed=training["seed"],
-        start=_start(training.get("start")),
+        start=_start(training, about.get("before")),
         hours=steps.seconds.sum() / 3600,
         hardware=_hardware(about["environment"]),
         torch=about["environment"]["torch"],
@@ -90,10 +90,12 @@ def _rates(training: dict[str, Any]) -> str:
     return f"peak rates {training['matrix_rate']:g} (Muon) and {training['rate']:g} (AdamW)"
 
 
-def _start(run: str | None) -> str:
-    if not run:
+def _start(training: dict[str, Any], before: dict[str, float] | None) -> str:
+    if not training.get("start"):
         return ""
-    return f"; begun with the weights of the run `{Path(run).name}`, whose cost is not counted here"
+    cost = f" ({before['studies']:,} studies, {before['hours']:.2f} h before)" if before else ""
+    held = ", which were held fixed where they fit" if training.get("frozen") else ""
+    return f"; begun with the weights of `{Path(training['start']).name}`{cost}{held}"
 
 
 def _doses(dosing: dict[str, Any]) -> str:

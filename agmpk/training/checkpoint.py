@@ -9,6 +9,7 @@ import json
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -16,8 +17,9 @@ from torch import nn
 import agmpk
 from agmpk.files import atomic_path, sha256
 from agmpk.models.checkpoint import DESCRIPTION, DIGESTS, FORMAT, WEIGHTS
+from agmpk.prior.simulate import BLOCK
 from agmpk.training.card import largest_context, write_card
-from agmpk.training.folder import run_config, run_environment, run_prior
+from agmpk.training.folder import run_config, run_environment, run_prior, start_folder
 
 
 def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True) -> None:
@@ -39,6 +41,7 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
         "parameters": sum(p.numel() for p in model.parameters()),
         "context": largest_context(prior, config.targets),
         "training": config.to_dict(),
+        "before": _before(config.start),
         "prior": prior,
         "environment": run_environment(run),
     }
@@ -58,3 +61,15 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
             shutil.copyfile(run / log, temporary)
     with atomic_path(folder / "CARD.md") as temporary:
         Path(temporary).write_text(write_card(folder), "utf-8")
+
+
+def _before(start: str) -> dict[str, float] | None:
+    """What the weights that a run began with had cost: simulated studies, and hours."""
+    if not start or not (start_folder(start) / DESCRIPTION).is_file():
+        return None
+    about = json.loads((start_folder(start) / DESCRIPTION).read_text("utf-8"))
+    steps = pd.read_csv(start_folder(start) / "steps.csv")
+    earlier = about.get("before") or {"studies": 0, "hours": 0.0}
+    studies = BLOCK * about["training"]["blocks"] * len(steps)
+    hours = round(steps.seconds.sum() / 3600, 2)
+    return {"studies": earlier["studies"] + studies, "hours": earlier["hours"] + hours}

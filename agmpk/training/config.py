@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from agmpk.config import load_yaml, parse_yaml
+from agmpk.config import load_yaml, shipped
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import model_classes, model_config
 
@@ -122,10 +121,7 @@ class TrainingConfig:
 
 def recipes() -> tuple[str, ...]:
     """Names of the recipes that ship with the package."""
-    folder = resources.files("agmpk.training") / "recipes"
-    return tuple(
-        sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
-    )
+    return tuple(shipped("agmpk.training", "recipes"))
 
 
 def load_training_config(name_or_path: str | Path) -> TrainingConfig:
@@ -135,16 +131,13 @@ def load_training_config(name_or_path: str | Path) -> TrainingConfig:
         AgmpkError: there is no such recipe or file, or it holds an unknown setting.
     """
     text = str(name_or_path)
-    if text in recipes():
-        file = resources.files("agmpk.training") / "recipes" / f"{text}.yaml"
-        values = parse_yaml(file.read_text("utf-8"), text)
-    elif Path(text).is_file():
-        values = load_yaml(text) or {}
-    else:
+    source = shipped("agmpk.training", "recipes").get(text, Path(text))
+    if not source.is_file():
         raise AgmpkError(
             f"There is no training recipe {text!r}: use one of "
             f"{', '.join(recipes())}, or a YAML file."
         )
+    values = load_yaml(source) or {}
     if not isinstance(values, dict):
         raise AgmpkError(f"{text} holds no settings: write one 'name: value' a line.")
     return TrainingConfig.from_dict(values, text)

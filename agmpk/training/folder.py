@@ -22,6 +22,7 @@ import agmpk
 from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
+from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.store import digest
 from agmpk.training.config import TrainingConfig
@@ -136,6 +137,15 @@ def check_records(folder: Path, about: dict[str, Any], found: dict[str, str]) ->
                 f"{folder / name} is not what it was when the state was saved: restore it, or "
                 "remove the run folder to start afresh."
             )
+
+
+def start_folder(start: str) -> Path:
+    """The folder that a run begins with: of a run or a checkpoint, or a shipped one by its name.
+
+    Raises:
+        AgmpkError: there is none.
+    """
+    return Path(start) if Path(start).exists() else data_path("checkpoints", start)
 
 
 def save_state(folder: Path, name: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:

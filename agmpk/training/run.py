@@ -27,7 +27,6 @@ from agmpk.files import atomic_path, only_one
 from agmpk.models.checkpoint import load_checkpoint
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
-from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
@@ -42,6 +41,7 @@ from agmpk.training.folder import (
     run_config,
     save_state,
     settle,
+    start_folder,
 )
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.processes import Processes, joined
@@ -106,9 +106,7 @@ class Learner:
         """Take over the averaged weights of a run or checkpoint where names and shapes agree."""
         if not self.config.start:
             return
-        folder = Path(self.config.start)
-        if not folder.exists():
-            folder = data_path("checkpoints", self.config.start)
+        folder = start_folder(self.config.start)
         if (folder / f"{STATE}.json").exists():
             found = _under("average.", load_state(folder, STATE)[0])
         else:

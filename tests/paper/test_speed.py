@@ -18,6 +18,6 @@ def test_all_solvers_reach_the_same_accuracy():
 
 @pytest.mark.slow
 def test_tables_of_speed():
-    config = load_prior("extended")
+    config = load_prior("extended").replace(design={"individuals": (2,)})
     assert (whole_blocks(config, repeats=1) > 0).all(axis=None)
     assert growth(config, 0, 1, (1, 3), (24.0,))["individuals per second"].gt(0).all()

@@ -35,7 +35,7 @@ def test_presets_survive_yaml():
     "change, words",
     [
         ({"solver": 1}, "does not know solver"),
-        ({"solver_steps": None}, "must be of type int"),
+        ({"solver_steps": None}, "must be a whole number"),
         ({"assay": {"lloq": 1}}, "lacks"),
     ],
 )

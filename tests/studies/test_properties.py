@@ -32,24 +32,18 @@ def by_hand(path):
     """What a pandas user would make of a table in hours with these columns, without agmpk: a list
     of (ID, doses (time, amount, duration, further, interval), samples (time, value, below))."""
     frame = pd.read_csv(path, dtype={"ID": str}, na_values=["."], skipinitialspace=True)
-    people = []
-    for id, rows in frame.groupby("ID", sort=False):
-        doses = rows[rows.EVID.where(rows.EVID.notna(), (rows.AMT > 0).astype(float)) == 1]
-        rest = rows[rows.EVID.where(rows.EVID.notna(), (rows.AMT > 0).astype(float)) == 0]
-        seen = rest[(rest.MDV != 1) & rest.DV.notna() & ~((rest.TIME < 0) & (rest.DV == 0))]
-        people.append(
-            (
-                str(id).strip(),
-                sorted(
-                    (d.TIME, d.AMT, d.AMT / d.RATE if d.RATE > 0 else 0.0,
-                     int(d.ADDL) if d.ADDL > 0 else 0, d.II if d.ADDL > 0 else 0.0)
-                    for d in doses.itertuples()
-                ),
-                [(s.TIME, s.DV, s.CENS == 1) for s in seen.itertuples() if
-                 not (s.TIME < 0 and s.CENS == 1)],
-            )
-        )  # fmt: skip
-    return people
+    people: dict[str, tuple[list, list]] = {}
+    for row in frame[frame.ID.notna()].itertuples():
+        doses, seen = people.setdefault(row.ID, ([], []))
+        event = float(row.AMT > 0) if pd.isna(row.EVID) else row.EVID
+        if event == 1:
+            length = row.AMT / row.RATE if row.RATE > 0 else 0.0
+            further = (int(row.ADDL), row.II) if row.ADDL > 0 else (0, 0.0)
+            doses.append((row.TIME, row.AMT, length, *further))
+        elif event == 0 and row.MDV != 1 and not pd.isna(row.DV):
+            if not (row.TIME < 0 and (row.DV == 0 or row.CENS == 1)):
+                seen.append((row.TIME, row.DV, row.CENS == 1))
+    return [(id.strip(), sorted(doses), seen) for id, (doses, seen) in people.items()]
 
 
 def as_read(study):

@@ -161,4 +161,19 @@ def test_the_card_says_what_was_done(recipe, run, checkpoint):
     card = write_card(checkpoint)
     assert "2 steps of 512 studies (1,024 simulated studies)" in card
     assert "not validated yet" in card
-    assert "begun with the weights of the run `other`, whose cost is not counted" in card
+    assert "begun with the weights of `other` |" in card
+
+
+def test_what_a_model_began_with_is_counted(checkpoint, recipe, tmp_path):
+    """The cost of a model is also that of the one it was begun with, and of that one's."""
+    about = json.loads((checkpoint / "checkpoint.json").read_text())
+    assert about["before"] is None
+    about["before"] = {"studies": 1000, "hours": 0.5}
+    (checkpoint / "checkpoint.json").write_text(json.dumps(about))
+    resign(checkpoint)
+    config = recipe("set", steps=1, start=str(checkpoint))
+    save_checkpoint(train(config, tmp_path / "run", workers=0), tmp_path / "run", tmp_path / "new")
+    before = json.loads((tmp_path / "new" / "checkpoint.json").read_text())["before"]
+    assert before["studies"] == 1000 + 2 * 64  # two steps of one block
+    card = (tmp_path / "new" / "CARD.md").read_text()
+    assert "begun with the weights of `checkpoint` (1,128 studies, 0.5" in card

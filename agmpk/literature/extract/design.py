@@ -8,16 +8,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from importlib.resources import files
 
-import yaml
-
+from agmpk.literature.extract.lexicon import any_of, words
 from agmpk.literature.text import WORD_NUMBER, word_number
 
-_LEXICON = yaml.safe_load(files(__package__).joinpath("lexicon.yaml").read_text(encoding="utf-8"))
-_LISTS = {name: words.split() for name, words in _LEXICON.items()}
-SALTS = tuple(_LISTS["salts"])
-_STEM = re.compile(rf"[a-z-]{{2,}}(?:{'|'.join(_LISTS['stems'])})|(?:cef|sulfa)[a-z]{{3,}}")
+_STEMS, _NAMES, _NEVER = (set(words(name)) for name in ("stems", "names", "never"))
+SALTS, _ESTERS = set(words("salts")), set(words("esters"))
+WHO = any_of("who")
+_STEM = re.compile(rf"[a-z-]{{2,}}{any_of('stems')}|(?:cef|sulfa)[a-z]{{3,}}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 
 
@@ -36,9 +34,9 @@ class Found:
 def is_drug(word: str) -> bool:
     """Whether `word` is a known drug name or carries an INN stem."""
     low = word.lower()
-    if low in _LISTS["never"] or low in SALTS or len(low) < 5 or low.endswith("ivalent"):
+    if low in _NEVER | SALTS or len(low) < 5 or low.endswith("ivalent"):
         return False
-    known = low in _LISTS["names"] or (len(low) > 6 and low in _LISTS["stems"])
+    known = low in _NAMES or (len(low) > 6 and low in _STEMS)
     return known or _STEM.fullmatch(low) is not None
 
 
@@ -52,18 +50,18 @@ def find_compound(title: str, abstract: str) -> Found | None:
     drugs = [m for m in _WORD.finditer(title) if is_drug(m.group())]
     if not drugs:
         form = r"\b([A-Za-z][a-z]{4,})(?= (?:\d|tablets?|capsules?|oral|suspension|injection))"
-        words = [m for m in re.finditer(form, title) if m[1].lower() not in _LISTS["never"]]
-        drugs = [m for m in words if len(re.findall(rf"\b{m[1].lower()}\b", abstract)) > 1]
+        typed = [m for m in re.finditer(form, title) if m[1].lower() not in _NEVER]
+        drugs = [m for m in typed if len(re.findall(rf"\b{m[1].lower()}\b", abstract)) > 1]
     if not drugs:
         source, text = "abstract", abstract
         drugs = [m for m in _WORD.finditer(text) if is_drug(m.group())]
-        words = [m.group().lower() for m in drugs]
-        drugs.sort(key=lambda m: -words.count(m.group().lower()))
+        all_names = [m.group().lower() for m in drugs]
+        drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
     if not drugs:
         return None
     name, (start, end) = drugs[0].group(), drugs[0].span()
     more = re.compile(r" ([A-Za-z]+)").match(text, end)
-    if more and more[1].lower() in _LISTS["esters"]:
+    if more and more[1].lower() in _ESTERS:
         name, end = f"{name} {more[1]}", more.end()
     first, *others = name.split("-")
     if others and all(map(is_drug, (first, *others))):  # artesunate-mefloquine: the first
@@ -74,11 +72,7 @@ def find_compound(title: str, abstract: str) -> Found | None:
 class Analytes:
     """Finds which analyte a stretch of text speaks of; the empty name is the studied compound."""
 
-    _METABOLITE = re.compile(
-        r"\b(?:(?:nor|desmethyl|hydroxy|dihydro|desacetyl|\d-hydroxy|carboxy|dehydro)-?[a-z]{4,30}"
-        r"|[\w-]+ glucuronide|[A-Z]{2,4}-?\d{2,}\w*|R-\d+|M\d|MHD|MPA"
-        r"|(?:active |major )?metabolite)\b"
-    )
+    _METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
 
     def __init__(self, compound: Found | None) -> None:
         self.main = str(compound.value).split()[0] if compound else ""
@@ -103,11 +97,7 @@ _AMOUNT = re.compile(
     r"|\s?h?[·.* ]?\s?h?/?m[lL]|\sm[lL]-)"
 )
 _NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
-_GIVEN = re.compile(
-    r"\b(?:receiv|administ|took|taken|taking|swallow|given|gave|ingest|single|dos(?:e|ed|ing)\b|inject"
-    r"|drank|after)",
-    re.I,
-)
+_GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
 _GIVEN_BEHIND = re.compile(
     r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) "
     r"(?:given|taken|admin\w+)|once|twice|\((?:\d|two))"
@@ -117,6 +107,7 @@ _TIMES = re.compile(  # `2 x`, `two`, `three tablets of` before an amount
     r"|\s(?:tablets|capsules) (?:of|containing) )$",
     re.I,
 )
+_STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
 _UNITS = {"mcg": "µg", "ug": "µg", "microgram": "µg", "milligram": "mg", "U/kg": "IU/kg"}
 
 
@@ -140,13 +131,12 @@ def find_dose(texts: dict[str, str]) -> Found | None:
                 # `bioequivalence of two 50 mg tablets` counts products
                 products = re.search(r"(?:of|between|compar\w+|the) $", before[: times.start()])
                 count = _count(times["k"]) or 1
-                if times["x"] or (plural and not (products and count == 2)):
-                    factor = count if 2 <= count <= 12 else 1
+                taken = times["x"] or (plural and not (products and count == 2))
+                factor = count if taken and 2 <= count <= 12 else 1
             if factor > 1:
                 first = start - len(before) + times.start("k")
                 spans = ((first, first + len(times["k"])), *spans)
-            form = re.match(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)", after)
-            strength = form is not None and factor == 1
+            strength = factor == 1 and _STRENGTH.match(after) is not None
             rank = 3 * given + 2 * (factor > 1) + (source == "title") - strength
             unit = _UNITS.get(match["unit"].rstrip("s"), match["unit"])
             options.append((rank, Found(float(match["n"]) * factor, source, spans, unit)))
@@ -165,26 +155,23 @@ def _mg(dose: Found) -> float:
 
 # --------------------------------------------------------------------------- subjects and route
 _N = rf"\d{{1,4}}|{WORD_NUMBER}"
-WHO = (
-    r"(?:subjects?|volunteers?|participants?|patients?|individuals?|adults?|men|women|males?"
-    r"|females?|persons?|people|children|metaboli[sz]ers?|students?|adolescents?)"
-)
 _SEX = r"(?:healthy )?(?:men|women|(?:fe)?males?)"
-_GIVEN_TO = r"(?:received|given|took|(?:allocated|randomi[sz]ed|assigned) to)"
-_COUNTS = tuple(  # (how clear, pattern); groups a and b of one pattern are added up
-    (clear, re.compile(pattern, re.I))
-    for clear, pattern in (
-        # `14 women and 14 men`; `40 received the test and 40 the reference`
-        (1.4, rf"\b(?P<a>{_N}) {_SEX},?(?: and)? (?P<b>{_N}) {_SEX}\b"),
-        (2.6, rf"\b(?P<a>{_N}) (?:{WHO} )?(?:were )?{_GIVEN_TO} (?:the )?(?:test|generic|biosimilar)"
-              rf"\b[^.;]{{0,40}}? and (?P<b>{_N})\b[^.;]{{0,40}}?(?:reference|brand|innov|orig)"),
-        (3.0, rf"(?:of (?:whom|them|which)|and),? (?P<a>{_N})(?: {WHO})? were "
-              r"(?:enrol\w*|random\w*|included)(?! in (?:the )?(?:\w+ ){0,2}anal)"),
-        (2.0, rf"(?<![\w.,/±-])(?P<a>{_N}) (?!of\b|h\b|hours|days?\b|weeks?|mg|to\b|periods?|and\b"
-              rf"|tablets?)(?:(?!and\b|were\b|received\b|in\b|of\b|with\b)\(?[A-Za-z][\w-]*\)?,? )"
-              rf"{{0,5}}?{WHO}\b"),
-        (2.0, rf"\b{WHO} ?\((?P<a>\d{{1,4}})\)"),
-        (1.5, r"\bn\s?=\s?(?P<a>\d{1,4})\b(?!\s?%)"),
+_TO = r"(?:received|given|took|(?:allocated|randomi[sz]ed|assigned) to) (?:the )?"
+_NO_ADJECTIVE = "of h hours days? weeks? mg to periods? and tablets? were received in with".split()
+_COUNTS = tuple(  # (how clear, what to say, pattern); the groups of a pattern are added up
+    (clear, flag, re.compile(pattern, re.I))
+    for clear, flag, pattern in (
+        (1.4, "", rf"\b({_N}) {_SEX},?(?: and)? ({_N}) {_SEX}\b"),  # 14 women and 14 men
+        (2.6, "", rf"\b({_N}) (?:{WHO} )?(?:were )?{_TO}(?:test|generic|biosimilar)\b[^.;]{{0,40}}?"
+                  rf" and ({_N})\b[^.;]{{0,40}}?(?:reference|brand|innov|orig)"),
+        (3.0, "", rf"(?:of (?:whom|them|which)|and|,),? ({_N})(?: {WHO})? were "
+                  r"(?:enrol\w*|random\w*|included)(?! in (?:the )?(?:\w+ ){0,2}anal)"),
+        (2.7, "two groups are counted",
+         rf"\b({_N}) and (?:{_N}) (?:[\w-]+ ){{0,3}}{WHO}\b(?=[^.]{{0,80}}(?:respectively|fast))"),
+        (2.0, "", rf"(?<![\w.,/±-])({_N}) (?:(?!(?:{'|'.join(_NO_ADJECTIVE)})\b)\(?[A-Za-z][\w-]*"
+                  rf"\)?,? ){{0,5}}?{WHO}\b"),
+        (2.0, "", rf"\b{WHO} ?\((\d{{1,4}})\)"),
+        (1.5, "", r"\bn\s?=\s?(\d{1,4})\b(?!\s?%)"),
     )
 )  # fmt: skip
 _DONE = re.compile(r"complet|finish|analy[sz]|evaluat|withdr|dropped|excluded|discontinu")
@@ -204,69 +191,48 @@ def _count(text: str) -> int | None:
 def find_subjects(texts: dict[str, str]) -> Found | None:
     """Subjects enrolled: a total, else a sum of two groups; a count per group alone is unclear."""
     options: list[tuple[float, Found]] = []
-    completed: list[int] = []
     for source, text in texts.items():
-        sums: list[tuple[int, int]] = []
-        for clear, pattern in _COUNTS:
+        summed: set[int] = set()  # places that are part of a sum
+        for clear, flag, pattern in _COUNTS:
             for m in pattern.finditer(text):
-                groups = [k for k in ("a", "b") if m.groupdict().get(k)]
-                number = sum(_count(m[k]) or 0 for k in groups)
-                found = Found(number, source, tuple(m.span(k) for k in groups))
-                lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
-                clause = re.split(r"[.;,]| and ", text[m.end() : m.end() + 50])[0]
-                sums += [m.span()] if len(groups) > 1 else []
-                score = clear
-                if clear <= 2.0 and len(groups) == 1:
-                    if any(a <= m.start() < b for a, b in sums):
+                spans = m.regs[1:]
+                number = sum(_count(text[a:b]) or 0 for a, b in spans)
+                score, said = clear, flag
+                if len(spans) > 1:
+                    summed |= set(range(*m.span()))
+                elif clear <= 2.0:
+                    lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
+                    clause = re.split(r"[.;,]| and ", text[m.end() : m.end() + 50])[0]
+                    other = _NOT_THE_STUDY.match(text, m.end()) or re.search(r"\d (?:to|-) $", lead)
+                    if other or m.start() in summed:
                         continue
-                    if _NOT_THE_STUDY.match(text, m.end()) or re.search(r"\d (?:to|-) $", lead):
-                        continue
-                    if _DONE.search(clause) and not _IN.search(clause):
-                        completed.append(number)
-                        score -= 1.0
-                    elif _IN.search(clause + lead):
+                    entered = _IN.search(clause)
+                    if _DONE.search(clause) and not entered:
+                        score, said = clear - 1.0, "completed"
+                    elif entered or _IN.search(lead):
                         score += 0.6
-                    if clear == 1.5 and re.search(r"\b(?:fed|women|per)\b[^,.]*$", lead):
-                        score -= 1.5
-                pair = re.search(rf"\b({_N}) and $", lead, re.I)
-                if pair and re.search(r"respectively|fast", text[m.end() : m.end() + 90], re.I):
-                    at = m.start() - len(lead)  # `24 and 28 subjects ... fasting and fed`
-                    span, score = (at + pair.start(1), at + pair.end(1)), score + 0.5
-                    flag = "two groups are counted"
-                    found = Found(_count(pair[1]), source, (span,), flag=flag)
-                if 3 <= found.value <= 5000:
-                    options.append((score, found))
+                if 3 <= number <= 5000:
+                    options.append((score, Found(number, source, spans, flag=said)))
     if not options:
         return None
     top, best = max(options, key=lambda o: o[0])
-    fewer = [c for c in completed if 0 < c < best.value]
-    flag = f"{max(fewer)} completed" if fewer else ""
-    if any(score == top > 2 and f.value != best.value for score, f in options):
-        flag = "another count is named"
-    return replace(best, flag=best.flag or flag)
+    if best.flag:
+        return best
+    fewer = [f.value for _, f in options if f.flag == "completed" and f.value < best.value]
+    unclear = any(score == top > 2 and f.value != best.value for score, f in options)
+    completed = f"{max(fewer)} completed" if fewer else ""
+    return replace(best, flag="another count is named" if unclear else completed)
 
 
-_ROUTES = {
-    "intravenous": r"\bintravenous|\bi\.?v\.? (?:bolus|infusion|dose|administ)|\binfus(?:ed|ion)\b",
-    "subcutaneous": r"\bsubcutaneous|\bs\.c\.",
-    "intramuscular": r"\bintramuscular|\bi\.m\.",
-    "inhaled": r"\binhal(?:ed|ations?|ers?)\b|\bnebuli[sz]|\bmetered[- ]dose|\bdry[- ]powder",
-    "topical": r"\btransdermal|\btopical|\bpatch(?:es)?\b|\bcream\b|\bointment",
-    "other": r"\brectal|\bsuppositor|\bsublingual|\bbuccal|\b(?:intra)?nasal|\bvaginal|\bimplant",
-    "oral": r"\boral(?:ly)?\b(?! (?:contracept|temperature))|\bper os\b|\bby mouth\b|\bswallow",
-}
-_ORAL_FORM = (
-    r"\b(?:tablets?|capsules?|caplets?|syrup|sachets?|suspensions?|granules|orodispersible|took|elixir"
-    r"|(?:sustained|delayed|prolonged|modified|controlled|extended)-release|fasting|fasted|breakfast"
-    r"|(?:enteric|film|sugar)-coated|overnight fast)\b"
-)
+_ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".split()
+_ORAL_FORM = rf"\b{any_of('oral_form')}\b"
 
 
 def route_evidence(route: str, texts: dict[str, str]) -> Found | None:
     """A word that says `route`, in the first source that has one; oral forms say oral."""
-    for words in (_ROUTES[route], _ORAL_FORM) if route == "oral" else (_ROUTES[route],):
+    for pattern in (any_of(route), _ORAL_FORM)[: 1 + (route == "oral")]:
         for source, text in texts.items():
-            match = re.search(words, text, re.I)
+            match = re.search(pattern, text, re.I)
             if match:
                 return Found(route, source, (match.span(),))
     return None

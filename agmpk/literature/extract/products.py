@@ -5,28 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
+from agmpk.literature.extract.lexicon import any_of, words
 from agmpk.literature.extract.tokens import REFERENCE, TEST, find_names
 
-_FORM = (
-    r"(?:products?|formulations?|tablets?|capsules?|brands?|drugs?|preparations?|suspensions?|forms?"
-    r"|treatments?|medications?|arms?|groups?|lots?|syrups?|solutions?|versions?|ODTs?|devices?)"
-)
-_USUAL = re.compile(
-    rf"""(?P<test> (?<!-)(?<!to\s)(?<!['a-z\s]\st\s)(?<!\bt\s)\btest\b(?!\sfor\b|\sof\b)
-        | \bgenerics?\b | \bbiosimilar\b | \bcandidate\b | \bthe\sformer\b
-        | \b(?:new|local|newly\sdeveloped|proposed|study|investigational|domestic|novel)\b
-        (?=\s(?:[\w-]+\s){{0,2}}?{_FORM}\b))
-    | (?P<reference> \breference\b | \binnovator\b | \boriginator\b | \bcomparator\b | \bRLD\b
-        | (?<!test\s)(?<!reference\s)(?<!each\s)(?<!either\s)(?<!other\s)(?<!new\s)
-        \bbrand(?:ed|[-\s]name)?\b(?!\s(?-i:[A-Z]|I+)\b) | \bthe\slatter\b
-        | \b(?:marketed|conventional|standard|established|original|older|commercial|imported)\b
-        (?=\s(?:[\w-]+\s){{0,2}}?{_FORM}\b))""",
-    re.X | re.I,
-)
-_ROLE = (
-    r"(?P<role>test|reference|generic|innovator|originator|brand(?:ed| name)?|comparator|biosimilar"
-    r"|new|standard|marketed|imported|domestic|local)\b"
-)
+_FORM = any_of("form")
+_USUAL = re.compile(f"(?P<test>{any_of('test')})|(?P<reference>{any_of('reference')})", re.I)
+_ROLE = rf"(?P<role>{any_of('role')})\b"
 _DECLARED = (  # `Glizon (Medex) as the test product`, `syrup (test)`; `test (A)`, `test tablet, T`
     rf"\b(?<![\w-])(?P<name>[A-Z][\w-]{{0,30}}|[a-z]{{4,30}})®?(?: {_FORM})?\s?"
     rf"(?:\((?!test|ref|the)[^()]{{0,40}}\) )?"
@@ -36,10 +20,7 @@ _DECLARED = (  # `Glizon (Medex) as the test product`, `syrup (test)`; `test (A)
     rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?"
     r"(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
 )
-_NO_NAME = set(
-    "and with test reference product formulation drug treatment brand generic which this dose "
-    "subject volunteer group preparation new the".split()
-)
+_NO_NAME = set(words("no_name"))
 _TRADE = (
     r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) ([A-Z][a-z][\w-]+)\b"
     r"|(?<![\w-])([A-Z][\w-]{1,30})\s?[®™]"

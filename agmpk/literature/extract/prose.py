@@ -7,27 +7,26 @@ name means. A segment whose counts do not fit is left alone: what is unclear is 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 
+from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Mark, Products
 from agmpk.literature.extract.tokens import REFERENCE, TEST, Name, Value, find_names, find_values
+from agmpk.literature.schema import center_type
 from agmpk.literature.text import sentences
 
 MAX_SENTENCE = 5_000  # characters
 MAX_NAMES = 100  # of one sentence; a longer row is no prose
 _BOTH = re.compile(r"\b(?:both|either|each|all|identical|the same)\b", re.I)
-_FOOD = re.compile(
-    r"\b(?:(?P<fasted>fast(?:ing|ed)?\b|empty stomach)|(?P<fed>fed\b|high-fat|postprandial"
-    r"|non-fast\w*|(?:after|with) (?:a |the )?(?:meal|breakfast|food)))",
-    re.I,
-)
+_FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
 _SUBGROUP = re.compile(
     r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|(?:fe)?males?|elderly|\w+ metab\w+)\b", re.I
 )
 _BACK = re.compile(r"\b(?:these|those|they|corresponding|values?|figures|whereas|while)\b", re.I)
+_AGAIN = re.compile(r"[;,](?=(?: and| while| whereas)? (?:those|they|the corresponding)\b)")
 _COMPARED = re.compile(
     r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to)"
     r" (?:(?:that of|after|with|for) )?(?:the )?$",
@@ -35,7 +34,8 @@ _COMPARED = re.compile(
 )
 _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
 _NEXT = re.compile(  # between a value and the mark of the next name: `; reference Cmax: 511`
-    r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*|[)\s,]*(?:and )?"
+    r".*(?:[;:]|\.\s|,? (?:and|while|whereas|but) (?:for|after|with|in) (?:the )?)\s*"
+    r"|[)\s,]*(?:and )?"
 )
 _AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
@@ -81,8 +81,10 @@ class Reader:
         """Every value of normalized `text` that can be given to a quantity, in order."""
         result = []
         for a, b in sentences(text):
-            for r in self._sentence(text[a:b], text) if b - a < MAX_SENTENCE else ():
-                result.append(replace(r, source=source, start=r.start + a, stop=r.stop + a))
+            cuts = [a, *(a + m.start() for m in _AGAIN.finditer(text[a:b])), b]
+            for x, y in pairwise(cuts) if b - a < MAX_SENTENCE else ():
+                for r in self._sentence(text[x:y], text):
+                    result.append(replace(r, source=source, start=r.start + x, stop=r.stop + x))
         return result
 
     def _sentence(self, text: str, whole: str) -> list[Reading]:
@@ -90,12 +92,13 @@ class Reader:
         if len(names) > MAX_NAMES:
             return []
         values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
-        names = [n for n in names if not any(v.start < n.start < v.end for v in values)]
-        taken = [*names, *values]
+        inside = {i for v in values for i in range(v.start, v.end)}
+        names = [n for n in names if n.start not in inside]
+        taken = inside | {i for n in names for i in range(n.start, n.end)}
+        marks = [m for m in self.products.find(text) if m.start not in taken]
+        # `Compared with the reference, the new tablet had ... (a vs b)`: the one that has, first.
         marks = [
-            m
-            for m in self.products.find(text)
-            if not any(t.start <= m.start < t.end for t in taken)
+            replace(m, arms=m.arms[::-1]) if _COMPARED.search(text[: m.start]) else m for m in marks
         ]
         segments = _segments(text, names, values, marks)
         if segments[0].values and not segments[0].names and _BACK.search(text):
@@ -223,18 +226,11 @@ def _place(text, names, values, marks, order, carried, known) -> list[Reading]:
             return []  # a ratio of two products; one value a product, but of different names
         arm = TEST if both and not (arms or carried) else (arms or [carried])[0]
         return [_reading(text, n, v, arm, "label" if arm else "unsaid") for n, v in turn]
-    if len(names) == 1 and len(values) == len(arms) and len(distinct) == 2:  # each is labelled
-        labelled = zip(values, arms, strict=True)
-        return [_reading(text, names[0], v, arm, "label") for v, arm in labelled]
     p = len(names)
     if len(values) != 2 * p:
         return []
     pair, how = distinct, "label"
-    # `Compared with the reference, the new tablet had ... (a vs b)`: the one that has, first.
-    turned = [m for m in marks if len(m.arms) == 2 and _COMPARED.search(text[: m.start])]
-    if turned and turned[-1].end <= first:
-        pair = turned[-1].arms[::-1]
-    elif len(pair) == 1 and not order:
+    if len(pair) == 1 and not order:
         pair = _with_the_other(text, labels[0], values)
     elif len(pair) < 2:
         pair, how = (order, "order") if order else (known, "assumed")
@@ -244,7 +240,9 @@ def _place(text, names, values, marks, order, carried, known) -> list[Reading]:
     by_arm = [(names[i % p], v, pair[i // p]) for i, v in enumerate(values)]
     layouts = [by_arm] if len(labels) == 2 and p > 1 else [by_name, by_arm]
     fitting = [x for x in layouts if all(_fits(v, name) for name, v, _ in x)]
-    return [_reading(text, *x, how) for x in min(fitting, key=_unlikeness, default=())]
+    # Two products of one quantity, or two quantities of one product: both fit, nobody can tell.
+    clear = fitting[:1] if len(fitting) == 1 or p == 1 else []
+    return [_reading(text, *x, how) for layout in clear for x in layout]
 
 
 def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ...]:
@@ -258,27 +256,17 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
 
-def _unlikeness(layout) -> float:
-    """How far two products differ: they are alike, the quantities are not."""
-    numbers: dict[int, list[float]] = {}
-    for name, value, _ in layout:
-        numbers.setdefault(name.start, []).append(value.number)
-    return sum(math.log(max(x) / min(x)) for x in numbers.values() if min(x) > 0)
-
-
 def _in_turn(names: list[Name], values: list[Value]) -> list[tuple[Name, Value]] | None:
     """Each value to the one name it fits, in order; None where that is not clear."""
     if len(values) == len(names) and all(map(_fits, values, names)):
         return list(zip(names, values, strict=True))
-    pairs = [[n for n in names if _fits(v, n)] for v in values]
-    chosen = [p[0] for p in pairs if len(p) == 1]
+    chosen = [n for v in values for n in names if _fits(v, n)]
     unique = len(set(chosen)) == len(chosen) == len(values)
     return list(zip(chosen, values, strict=True)) if unique else None
 
 
 def _center(text: str) -> str | None:
     """Which kind of central value is announced last before a value."""
-    found = re.findall(r"(geometric(?:\s\w+){0,2}?\smeans?|\bGM\b)|(median)|(means?\b|average)",
-                       text, re.I)  # fmt: skip
-    kinds = ("geometric mean", "median", "mean")
-    return next(k for k, word in zip(kinds, found[-1], strict=True) if word) if found else None
+    words = r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average"
+    found = re.findall(words, text, re.I)
+    return center_type(found[-1]) if found else None

@@ -9,13 +9,7 @@ from __future__ import annotations
 import re
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.design import (
-    Analytes,
-    find_compound,
-    find_dose,
-    find_route,
-    find_subjects,
-)
+from agmpk.literature.extract import design
 from agmpk.literature.extract.products import Products
 from agmpk.literature.extract.prose import Reader, Reading
 from agmpk.literature.extract.tables import read_table
@@ -41,9 +35,11 @@ class Readings:
             sources["body"] = sources["body"][:MAX_BODY]
         self.normal = {k: normalize(v) for k, v in sources.items()}
         self.texts = {k: n.text for k, n in self.normal.items()}
-        self.compound = find_compound(self.texts.get("title", ""), self.texts.get("abstract", ""))
+        self.compound = design.find_compound(
+            self.texts.get("title", ""), self.texts.get("abstract", "")
+        )
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
-        analytes = Analytes(self.compound)
+        analytes = design.Analytes(self.compound)
         tables = [
             reading
             for i, table in enumerate(document.tables)
@@ -83,9 +79,9 @@ def extract_rules(document: Document) -> Extraction:
     rest = {k: t for k, t in readings.texts.items() if k == "body"}
     found = {
         "compound": readings.compound,
-        "dose": find_dose(front) or find_dose(rest),
-        "n_subjects": find_subjects(front) or find_subjects(rest),
-        "route": find_route({**front, **rest}),
+        "dose": design.find_dose(front) or design.find_dose(rest),
+        "n_subjects": design.find_subjects(front) or design.find_subjects(rest),
+        "route": design.find_route({**front, **rest}),
     }
     for name, item in found.items():
         if item is not None:

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from agmpk.literature.document import Table
+from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Products
 from agmpk.literature.extract.prose import Reading
 from agmpk.literature.extract.tokens import KINDS, find_names, find_values
@@ -13,12 +14,7 @@ from agmpk.literature.schema import QUANTITIES, center_type, dispersion_type
 from agmpk.literature.text import normalize
 from agmpk.literature.units import Unit, scan_unit
 
-_SKIP = re.compile(
-    r"\bratios?\b|\bCI\b|confidence|\bp[- ]?values?\b|^\s?p\s?$|within-?subject|intra-?subject|ISCV"
-    r"|\bpower\b|\bGMR\b|point estimate|\blower\b|\bupper\b|\bT/R\b|differ|\bANOVA\b|test/reference"
-    r"|A/B\b|\b(?:ln|log)\b",
-    re.I,
-)
+_SKIP = re.compile(any_of("skip"), re.I)
 _SPREAD = re.compile(
     r"\bSD\b|\bs\.d\.|standard deviation|CV\b|coefficient of variation|\bSEM?\b|standard error"
     r"|\brange\b|\bmin\w*\s?[-–,]\s?max|\bminimum\b|\bmaximum\b",

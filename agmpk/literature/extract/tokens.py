@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agmpk.literature.extract.design import WHO
+from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.schema import dispersion_type
 from agmpk.literature.text import NUMBER_TEXT, power_of_ten
 from agmpk.literature.units import Unit, scan_unit
@@ -30,7 +30,7 @@ _PARTS = {
 _NAMES = r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:required|taken|needed))?
         \s(?:to|of|until|at\swhich)(?:\sthe)?(?:\s(?:reach|attain|achiev)\w*)?(?:\sthe)?
         \s(?:peaks?|maxim\w+|C<B>max<E>)(?:\s<M>)*(?:\s(?:concentrations?|levels?))?)
-    | (?P<cmax> \bC<B>p?\s?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
+    | (?P<cmax> \bC<B>p?\s?(?:ss,\s?)?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
         | \b(?:peak|maxim(?:um|al)|highest)(?:\s<M>|\sof)*(?:\s[a-z-]{4,20})?(?:\s<M>)*
         \s(?:concentrations?|levels?))
     | (?P<auc> \bAUCs?(?:<B>(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?
@@ -42,31 +42,13 @@ _NAMES = r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:require
 for _letter, _pattern in _PARTS.items():
     _NAMES = _NAMES.replace(_letter, _pattern)
 _NAMES = re.compile(_NAMES, re.X | re.I)
-# Names whose values are not ours. A `poison` voids every value of its run of names.
 _DECOYS = re.compile(
-    r"""(?P<time> \bt\s?\(?(?:1\s?/\s?2|½)\)?\w* | \bhalf[-\s]li(?:fe|ves) | \bMRT\w* | \bT\s?lag
-        | \bresidence\stimes? | \blag[-\s]?time)
-    | (?P<level> \bC\s?\(?(?:min|av|avg|trough|ss)\)?\b(?:,ss)?
-        | \b(?:trough|baseline|endogenous)\s(?:concentr\w+|levels?))
-    | (?P<decoy> \bk\s?\(?el\)?\b | λ\s?z | \bV\s?d?\s?/\s?F | \bCL\s?/\s?F | \bclearance | \bBMI\b
-        | \bweigh\w+ | \baged?\b | \bheight | \bAUMC\w* | \bAUEC?\w* | \brecover\w+ | \bsampl\w+)
-    | (?P<poison> \bratios?\b | \bGMRs?\b | \bconfidence\s(?:intervals?|limits?) | \bCIs\b
-        | \b9[05]\s?%\s?CIs?(?!\s?\)) | \bpoint\sestimates? | \bL?LO[QD]\b | \blimits?\b | \blinear
-        | \bcalibrat | \bthreshold | \bcut-?off | \btherapeutic | \btoxic | \btarget\b
-        | (?<!no\s)(?<!significant\s)\bdifferences?\b(?![^.;\d]{0,25}\b(?:were|was)\s(?:not|no)\b)
-        | \bdiffered\sby | \b\w+creas\w+\s(?:of|by) | \b(?:changes?|(?:in|de)creases?|reductions?)\b
-        | \bquotients?\b | \brelative\s(?=C|AUC)
-        | \b(?:intra|within)-?\s?(?:subject|individual)\b | \b(?:ln|log)\b
-        | \b(?:previous(?:ly)?|earlier|literature|published|simulated|predicted)\b)""",
-    re.X | re.I,
+    "|".join(f"(?P<{name}>{any_of(name)})" for name in ("time", "level", "decoy", "poison")), re.I
 )
-_VOID_BEFORE = re.compile(
-    r"(?:[<>≤≥~×*]|\bx|\b[pPrRfF]2?\s?=|\b[nN]\s?=|[+±]|(?<![\d)] )(?<!\d)-|\b(?:by|day|table"
-    r"|fig\.?|phase|over|above|below|exceed\w*|up to|than|least|within|between"
-    r"|from|\d to|between [\d.]+(?: \S+)? and) (?:about )?)\s?$"
-)
+_VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
 _COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
-    rf"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d|\s(?:[A-Za-z-]+\s){{0,3}}{WHO}"
+    r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d"
+    rf"|\s(?:[A-Za-z-]+\s){{0,3}}{any_of('who')}"
 )
 # `1-500`; `5, 483 ng·h/mL`, of which nobody can tell whether it is one number
 _INTERVAL = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}|, \d{{3}}(?=\s?(?:±|\(|[npµm]g|h\b|IU))")
@@ -74,11 +56,7 @@ _VOID_BEHIND = re.compile(  # `23 ng/mL higher`; `(1.2 ± 0.3) × 10³`, of what
     r"\s(?:\w+ )?(?:(?:high|low|great|small|larg|short|long)er|less|more|above|below)\b"
     r"|\s?[×x*]\s?10\b"
 )
-_KIND = (
-    r"(?:\b(?:inter|between)[-\w]* ?)?(?:g?CVb?\s?%?|%\s?g?CV|geometric CV ?%?|s\.?d\.?"
-    r"|standard deviation|s\.?e\.?m?\.?|standard error|range|min\s?[-,/]\s?max|IQR"
-    r"|interquartile range|9[05] ?% ?CI|CI(?: 9[05] ?%)?)"
-)
+_KIND = rf"(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')}"
 _SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`
     rf"\s?[(\[,]?\s?±\s?(?:SD |SE )?(?P<pm>{NUMBER_TEXT})\s?(?P<pmp>%)?\s?[)\]]?"
     rf"|\s?[(\[]\s?(?:(?P<l1>{_KIND})\s?[:,=]?\s?(?:of )?)?±?\s?(?P<a>{NUMBER_TEXT})\s?(?P<pa>%)?"
@@ -86,11 +64,7 @@ _SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`
     rf"|\s?,?\s(?:with a )?(?P<l2>{_KIND})\s?[:,=]?\s?(?:of )?(?P<c>{NUMBER_TEXT})\s?(?P<pc>%)?",
     re.I,
 )
-_CONNECTOR = re.compile(
-    r"(?:[\s,;/:()\[\].-]|\b(?:and|or|vs|versus|against|to|with|for|in|after|by|following|from|the|of"
-    r"|an?|compared|respectively|was|were|than|while|whereas|mean|at|that|tablets?|capsules?|groups?"
-    r"|products?|formulations?|test|reference|generic|brand\w*|innovator|originator|[A-Z]\w*)\b)*"
-)
+_CONNECTOR = re.compile(rf"(?:[\s,;/:()\[\].-]|\b{any_of('connector')}\b)*")
 
 
 @dataclass(frozen=True)
@@ -199,7 +173,6 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
         label = re.compile(r"\s?\((?:test|reference|[A-Z])\)(?=\s?[a-zµ(])").match(text, cursor)
         found = None if value.unit else scan_unit(text, label.end() if label else cursor)
         spread = None if value.dispersion is not None else _SPREAD.match(text, cursor)
-        closing = re.compile(r"\s?[)\]]").match(text, cursor)
         if found:
             opened = "(" in text[stop : found[0]] and text[found[0] : found[0] + 1] in ")]"
             cursor = found[0] + opened
@@ -208,8 +181,6 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
             value = replace(value, unit=found[1], void=value.void or found[1].kind == "percent")
         elif spread and (read := _read_spread(text, spread, value, announced)):
             value, cursor = read, spread.end()
-        elif closing and before[-1:] in ("(", "["):
-            cursor = closing.end()
         else:
             break
     return replace(value, end=cursor, void=value.void or bool(_VOID_BEHIND.match(text, cursor)))

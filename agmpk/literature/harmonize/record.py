@@ -161,32 +161,25 @@ def is_flat(record: Mapping[str, Any]) -> bool:
     return "pk_parameters" not in record and "id" in record
 
 
+_PUBLISHED = {"administration_route": "route", "number_of_patients": "n_subjects"} | {
+    "last_sample_time": "t_last",
+    "last_sample_time_unit": "t_last_unit",
+}
+_SAME = ("id", "pmid", "pmcid", "year", "compound", "formulation", "dose", "dose_unit")
+
+
 def nested(record: Mapping[str, Any]) -> dict[str, Any]:
     """The published shape of a flat extraction; a value that was not stated stays missing."""
     parameters = {}
     for name, column in _NAMES.items():
-        kind = record.get(f"{column}_dispersion_type")
-        percent = kind in ("CV%", "GCV%")
+        kind, unit = record.get(f"{column}_dispersion_type"), record.get(f"{column}_unit")
         parameters[name] = {
             "central_tendency": record.get(column),
             "central_tendency_type": record.get(f"{column}_type"),
-            "central_tendency_unit": record.get(f"{column}_unit"),
+            "central_tendency_unit": unit,
             "dispersion": record.get(f"{column}_dispersion"),
             "dispersion_type": kind,
-            "dispersion_unit": "%" if percent else record.get(f"{column}_unit"),
+            "dispersion_unit": "%" if kind in ("CV%", "GCV%") else unit,
         }
-    return {
-        "id": record["id"],
-        "pmid": record.get("pmid"),
-        "pmcid": record.get("pmcid"),
-        "year": record.get("year"),
-        "compound": record.get("compound"),
-        "administration_route": record.get("route"),
-        "formulation": record.get("formulation"),
-        "dose": record.get("dose"),
-        "dose_unit": record.get("dose_unit"),
-        "number_of_patients": record.get("n_subjects"),
-        "last_sample_time": record.get("t_last"),
-        "last_sample_time_unit": record.get("t_last_unit"),
-        "pk_parameters": parameters,
-    }
+    names = {name: name for name in _SAME} | _PUBLISHED
+    return {k: record.get(name) for k, name in names.items()} | {"pk_parameters": parameters}

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from agmpk.literature.schema import dispersion_type
 from agmpk.literature.text import normalize, parse_number, parse_range
 from agmpk.literature.units import convert, parse_unit
 
@@ -141,21 +142,10 @@ def _show(value: object) -> str:
     return text if text.isprintable() else repr(text)[1:-1]
 
 
-MISSING = {
-    "",
-    "missing",
-    "null",
-    "none",
-    "nan",
-    "na",
-    "n/a",
-    "not reported",
-    "not calculated",
-    "not provided",
-    "not available",
-    "nr",
-    "nd",
-}
+MISSING = set(
+    ",missing,null,none,nan,na,n/a,not reported,not calculated,not provided,not available,nr,nd"
+    "".split(",")
+)
 
 
 def is_missing(value: object) -> bool:
@@ -212,21 +202,7 @@ def dispersion(value: object, name: str, notes: Notes) -> float | tuple[float, f
 SMALL_CV = 5.0  # percent; below, an SD is more likely a standard error: flagged
 MAX_CV = 300.0  # percent; larger values in this literature are misread columns, not variability
 IQR_IN_SD = 1.349  # width of the interquartile range of a normal distribution, in SD
-_KINDS = {
-    "sd": "SD",
-    "s.d.": "SD",
-    "standard deviation": "SD",
-    "cv": "CV",
-    "cv%": "CV",
-    "%cv": "CV",
-    "gcv%": "CV",
-    "geometric cv%": "CV",
-    "range": "range",
-    "min-max": "range",
-    "iqr": "IQR",
-    "sem": "SEM",
-    "se": "SEM",
-}
+_SPREADS = ("SD", "CV%", "range", "IQR", "SEM")
 
 
 def cv_percent(
@@ -241,12 +217,12 @@ def cv_percent(
     """%CV from a central value and its dispersion (both in one unit), or None.
 
     Published rules: SD / center (mean and median interchangeable), CV as it stands, range / 4 as
-    SD.
-    Added here: IQR / 1.349 as SD, SEM * sqrt(n) as SD. A CV above 300 % is erased.
+    SD. Added here: IQR / 1.349 as SD, SEM * sqrt(n) as SD. A CV above 300 % is erased.
     """
     if dispersion is None:
         return None
-    known = _KINDS.get(str(kind).strip().lower())
+    known = dispersion_type(kind)
+    known = known if known in _SPREADS else None
     if isinstance(dispersion, tuple):
         low, high = dispersion
         if not low <= center <= high:
@@ -256,7 +232,7 @@ def cv_percent(
         if known not in ("range", "IQR"):
             notes.corrected(name, kind, "range", "two limits were given, so the kind is a range")
         cv = 100.0 * (high - low) / width / center
-    elif known == "CV" or (known is None and unit_is_percent):
+    elif known == "CV%" or (known is None and unit_is_percent):
         cv = dispersion
     elif known == "SD":
         cv = 100.0 * dispersion / center

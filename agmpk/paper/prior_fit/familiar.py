@@ -16,13 +16,13 @@ import pandas as pd
 
 from agmpk.evaluation.familiar import (
     ALARM,
-    CUT,
     STATISTICS,
     Reference,
     familiarity,
     kind_number,
     statistics,
 )
+from agmpk.evaluation.unusual import CUT
 from agmpk.files import atomic_path, write_csv
 from agmpk.prior import PriorConfig, simulate_block
 from agmpk.prior.table import to_studies

@@ -22,7 +22,14 @@ from agmpk.errors import AgmpkError, TableError
 from agmpk.studies.nonmem.columns import Options
 from agmpk.studies.nonmem.layout import Fault, refuse
 from agmpk.studies.nonmem.records import Records, TableReader
-from agmpk.studies.nonmem.rules import ROW_RULES, after_first, broken, combined, group_rules
+from agmpk.studies.nonmem.rules import (
+    ROW_RULES,
+    after_first,
+    broken,
+    combined,
+    group_rules,
+    previous,
+)
 from agmpk.studies.study import (
     MAX_CONCENTRATION,
     MAX_DOSES,
@@ -283,11 +290,10 @@ def _part_occasions(reader: TableReader, records: Records) -> None:
 
 def _restarts(f: dict[str, NDArray], who: NDArray) -> NDArray[np.bool_]:
     """Records at which time starts again with a dose."""
-    kept = np.flatnonzero(f["dose"] | f["seen"])
-    times, dose = (pd.Series(f[name][kept]) for name in ("TIME", "dose"))
-    follows = dose.groupby(who[kept]).shift(-1, fill_value=False)  # the next one is a dose
-    starts = np.zeros(len(who), bool)
-    starts[kept] = (times < times.groupby(who[kept]).shift()) & (dose | follows)
+    starts, kept = np.zeros(len(who), bool), np.flatnonzero(f["dose"] | f["seen"])
+    times, dose, who = f["TIME"][kept], f["dose"][kept], who[kept]
+    follows = previous(dose[::-1], who[::-1])[::-1] == 1  # the next record of the same ID is a dose
+    starts[kept] = (times < previous(times, who)) & (dose | follows)
     return starts
 
 

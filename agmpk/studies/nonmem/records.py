@@ -319,7 +319,7 @@ class TableReader(Table):
             self.notes.append(
                 f"{int(early.sum())} sample(s) before TIME 0 without a value are not used"
             )
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             length = np.where(f["RATE"] > 0, f["AMT"] / f["RATE"], f["DUR"])
         f["length"] = np.where(f["dose"] & (length > 0), length, 0.0)
         f["again"] = self._amount_again(f)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.columns import Cells
@@ -205,16 +204,29 @@ def group_rules(analyte: str, clock: bool) -> list[Rule]:
 
 
 def combined(*columns: NDArray) -> NDArray[np.int64]:
-    """Return one code per distinct row of several columns (NaN equals NaN)."""
-    frame = pd.DataFrame(dict(enumerate(columns)))
-    return frame.groupby([*frame], dropna=False).ngroup().to_numpy()
+    """Return one code per distinct row of several columns of numbers (NaN equals NaN)."""
+    codes = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        values = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)[1]
+        codes = codes * (int(values.max(initial=0)) + 1) + values.reshape(-1)
+        codes = np.unique(codes, return_inverse=True)[1].reshape(-1)  # so that nothing overflows
+    return codes
 
 
 def after_first(keys: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Return True for each record of ``within`` whose key an earlier one of them has."""
-    later = np.zeros(len(keys), bool)
-    later[within] = pd.Series(keys[within]).duplicated()
+    later, places = within.copy(), np.flatnonzero(within)
+    later[places[np.unique(keys[places], return_index=True)[1]]] = False
     return later
+
+
+def previous(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
+    """Return the value of the record before in the same group; NaN for a group's first."""
+    order = np.argsort(groups, kind="stable")
+    same = groups[order][1:] == groups[order][:-1]
+    found = np.full(len(order), np.nan)
+    found[order[1:][same]] = values[order[:-1][same]]
+    return found
 
 
 def _repeated(f: Frame, *columns: str) -> NDArray:
@@ -222,19 +234,14 @@ def _repeated(f: Frame, *columns: str) -> NDArray:
     return after_first(keys, f["dose"]) | after_first(keys, ~f["dose"])
 
 
-def _before(values: NDArray, groups: NDArray) -> NDArray:
-    """The value of the record before in the same group; NaN for a group's first."""
-    return pd.Series(values).groupby(groups).shift().to_numpy()
-
-
 def _reappears(f: Frame) -> NDArray:
     """The first record of a run of records whose ID had an earlier run (per study, analyte)."""
-    return after_first(f["series"], _before(f["id"], f["part"]) != f["id"])
+    return after_first(f["series"], previous(f["id"], f["part"]) != f["id"])
 
 
 def _backwards(f: Frame) -> NDArray:
     """The first step back in time of each series that stands together."""
-    back = f["TIME"] < _before(f["TIME"], f["series"])
+    back = f["TIME"] < previous(f["TIME"], f["series"])
     scattered = np.isin(f["series"], f["series"][_reappears(f)])
     return back & ~after_first(f["series"], back) & ~scattered
 
@@ -244,7 +251,7 @@ def _mixed(f: Frame) -> NDArray:
     known = np.flatnonzero(f["occasion"] >= 0)
     occasion, series = f["occasion"][known], f["series"][known]
     starts = np.zeros(len(f["row"]), bool)
-    starts[known] = _before(occasion, series) != occasion
+    starts[known] = previous(occasion, series) != occasion
     mixed = after_first(combined(f["series"], f["occasion"]), starts)
     return mixed & ~after_first(f["series"], mixed)
 

