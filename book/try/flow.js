@@ -59,7 +59,8 @@ export function normals(seed, count) {
 }
 
 export class Flow {
-  /** `ort`: ONNX Runtime; `law`, `draw`: bytes of the graphs; `nodes`: of the mean forecast. */
+  /** `ort`: ONNX Runtime; `law`, `draw`: bytes of the graphs; `nodes`: of the mean forecast, each with
+   * its weight. */
   static async load(ort, law, draw, nodes) {
     const flow = new Flow();
     const options = { executionProviders: ["wasm"] };
@@ -88,11 +89,11 @@ export class Flow {
     return rows.map((_, s) => data.slice(s * T + asked.shown, (s + 1) * T));
   }
 
-  /** The mean forecast of ln y: of draws at equally likely numbers, the same whatever is asked. */
+  /** The mean forecast of ln y: of draws at the nodes of a quadrature, the same whatever is asked. */
   async mean(known, asked) {
     const n = asked.times.length;
-    const found = await this.draws(known, asked, this.nodes.map((z) => new Float64Array(n).fill(z)));
-    return found[0].map((_, k) => found.reduce((sum, row) => sum + row[k], 0) / found.length);
+    const found = await this.draws(known, asked, this.nodes.map(([z]) => new Float64Array(n).fill(z)));
+    return found[0].map((_, k) => found.reduce((sum, row, i) => sum + this.nodes[i][1] * row[k], 0));
   }
 
   /** Curves that belong together: correlated along time by `white`, rows of normal numbers. */
