@@ -84,19 +84,16 @@ def _library(source: Path, folder: Path, echo: Callable[[str], None]) -> bool:
 
 def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
     """Export the network, and say which it is."""
-    import torch
-
     from agmpk.files import sha256
     from agmpk.models.export import export_onnx
-    from agmpk.models.transport_model import NODES
+    from agmpk.models.transport_model import NODES, WEIGHTS
 
     echo("Exporting the flow for the page to try.")
     export_onnx(checkpoint, folder)
-    level = (torch.arange(NODES, dtype=torch.float64) + 0.5) / NODES
     about = {
         "model": MODEL,
         "digest": sha256(checkpoint / "weights.safetensors")[:12],
-        "nodes": torch.special.ndtri(level).tolist(),
+        "nodes": list(zip(NODES.tolist(), WEIGHTS.tolist(), strict=True)),
     }
     _write(folder / "model.json", about)
     return True

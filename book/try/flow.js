@@ -2,7 +2,10 @@
 // numbers that curves start from (agmpk/models/transport.py).
 
 const JITTER = 1e-4;
-const LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95];
+// The standard normal quantiles at 5, 25, 50, 75 and 95 %.
+const NORMAL_LEVELS = [
+  -1.6448536269514722, -0.6744897501960817, 0, 0.6744897501960817, 1.6448536269514722,
+];
 
 /** The lower Cholesky factor of a symmetric matrix (rows of numbers); pivots are kept positive. */
 export function cholesky(matrix) {
@@ -65,7 +68,8 @@ export function normals(seed, count) {
 }
 
 export class Flow {
-  /** `ort`: ONNX Runtime; `law`, `draw`: bytes of the graphs; `nodes`: of the mean forecast. */
+  /** `ort`: ONNX Runtime; `law`, `draw`: bytes of the graphs; `nodes`: of the mean forecast, each with
+   * its weight. */
   static async load(ort, law, draw, nodes) {
     const flow = new Flow();
     const options = { executionProviders: ["wasm"] };
@@ -98,19 +102,15 @@ export class Flow {
   }
 
   /** The law of ln y at each asked time: {mean, bands}, without sampling noise and whatever else is
-   *  asked. The flow is an increasing map of one number, so quantiles go to quantiles: it is
-   *  evaluated at equally likely numbers, and `bands` are read between those. */
+   *  asked. The flow is an increasing map of one number: quantiles go to quantiles, and the mean is
+   *  taken over the nodes of a quadrature. */
   async lawAt(known, asked) {
     const n = asked.times.length;
-    const rows = this.nodes.map((z) => new Float64Array(n).fill(z));
-    const found = await this.draws(known, asked, rows);
-    const mean = found[0].map((_, k) => found.reduce((sum, row) => sum + row[k], 0) / rows.length);
-    const bands = LEVELS.map((level) => {
-      const place = level * rows.length - 0.5;
-      const low = Math.floor(place);
-      return found[low].map((x, k) => x + (place - low) * (found[low + 1][k] - x));
-    });
-    return { mean, bands };
+    const at = [...this.nodes.map(([z]) => z), ...NORMAL_LEVELS];
+    const found = await this.draws(known, asked, at.map((z) => new Float64Array(n).fill(z)));
+    const mean = found[0].map((_, k) =>
+      this.nodes.reduce((sum, [, weight], i) => sum + weight * found[i][k], 0));
+    return { mean, bands: found.slice(this.nodes.length) };
   }
 
   /** Curves that belong together: correlated along time by `white`, rows of normal numbers. */
@@ -125,7 +125,7 @@ export class Flow {
     return this.draws(known, asked, white.map(along));
   }
 
-  /** In concentrations: `number` curves, the mean forecast, its bands at LEVELS, the naive one. */
+  /** In concentrations: `number` curves, the mean forecast, its 5, 25, 50, 75 and 95 % levels, the naive one. */
   async forecast(asked, number, seed) {
     const known = await this.know(asked);
     const n = asked.times.length;
