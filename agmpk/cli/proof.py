@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
@@ -22,7 +23,7 @@ _scale = click.option(
 _seed = click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 _out = click.option(
     "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, path_type=Path, resolve_path=True),
     help="File of the counts.  [default: data/proof/NAME.csv]",
 )
 
@@ -80,7 +81,9 @@ def growth(ctx: click.Context, scale: float, out: Path | None) -> None:
     """Time and memory against individuals, samples and draws, with their exponents."""
     from agmpk.paper.proof.growth import growth as run
 
-    _store(ctx, run(scale), out)
+    table = run(scale)
+    _store(ctx, table, out)
+    click.echo(table.to_string(index=False))
 
 
 def _status(words: list[str]) -> int:
@@ -92,13 +95,17 @@ def _status(words: list[str]) -> int:
     return 0
 
 
-def _keep(ctx: click.Context, tallies: list[Tally], out: Path | None) -> None:
-    """Store the counts, show every failure, and end with status 1 where there is one."""
-    failures = [one for tally in tallies for one in dict.fromkeys(tally.failures)]
-    for one in failures[:50]:
-        click.echo(one, err=True)
-    _store(ctx, pd.DataFrame([tally.row() for tally in tallies]), out)
-    ctx.exit(1 if failures else 0)
+def _keep(ctx: click.Context, tallies: Iterable[Tally], out: Path | None) -> None:
+    """Store the counts as they come, show every failure, and end with status 1 where there is
+    one."""
+    rows, failed = [], False
+    for tally in tallies:
+        for one in [*dict.fromkeys(tally.failures)][:20]:
+            click.echo(one, err=True)
+        failed |= bool(tally.failures)
+        rows.append(tally.row())
+        _store(ctx, pd.DataFrame(rows), out)
+    ctx.exit(int(failed))
 
 
 def _store(ctx: click.Context, table: pd.DataFrame, out: Path | None) -> None:
@@ -106,4 +113,4 @@ def _store(ctx: click.Context, table: pd.DataFrame, out: Path | None) -> None:
         out = data_path("proof", f"{ctx.info_name}.csv", must_exist=False)
         out.parent.mkdir(exist_ok=True)
     write_csv(table, out)
-    click.echo(table.to_string(index=False))
+    click.echo(table.tail(1).to_string(index=False, header=len(table) == 1))

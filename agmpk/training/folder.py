@@ -28,6 +28,7 @@ from agmpk.store import digest
 from agmpk.training.config import TrainingConfig
 
 CONFIG, PRIOR, ENVIRONMENT = "config.yaml", "prior.yaml", "environment.json"
+STEPS, VALIDATION = "steps.csv", "validation.csv"
 SHARD = 15 * 2**20
 FREE = {"steps": 1, "cooldown": 1.0, "snapshots": ()}
 """Settings that a resumed run may have otherwise, as what they are set to for a comparison."""
@@ -118,21 +119,23 @@ def environment(device: str, processes: int) -> dict[str, Any]:
     }
 
 
-def records(folder: Path) -> dict[str, str]:
-    """Digests of what a state rests on beside it: prior, hardware, and the settings but for those
-    that a later call may change."""
+def records(folder: Path, step: int) -> dict[str, str]:
+    """Digests of what the state after ``step`` rests on beside it: prior, hardware, rows of the
+    tables, and the settings but for those that a later call may change."""
     found = {name: sha256(folder / name) for name in (PRIOR, ENVIRONMENT)}
+    found |= {name: Table(folder / name, step).digest() for name in (STEPS, VALIDATION)}
     return found | {CONFIG: digest(run_config(folder).with_changes(**FREE).to_dict())}
 
 
-def check_records(folder: Path, about: dict[str, Any], found: dict[str, str]) -> None:
-    """Compare the records that were saved with a state with those there are.
+def check_records(folder: Path, about: dict[str, Any]) -> None:
+    """Compare the records that were saved with a state, where there are, with those of now.
 
     Raises:
         AgmpkError: a file of the run has changed since.
     """
-    for name, value in about.get("records", {}).items():
-        if name in found and found[name] != value:
+    now = records(folder, about["step"]) if "records" in about else {}
+    for name, value in now.items():
+        if about["records"][name] != value:
             raise AgmpkError(
                 f"{folder / name} is not what it was when the state was saved: restore it, or "
                 "remove the run folder to start afresh."
@@ -217,9 +220,9 @@ class Table:
         if every and [int(r["step"]) for r in self.rows] != list(range(1, start + 1)):
             raise AgmpkError(f"{file} lacks rows of steps that were done: remove the run folder.")
 
-    def digest(self, step: int) -> str:
-        """Digest of the rows until ``step``."""
-        return digest([[*map(str, r.values())] for r in self.rows if int(r["step"]) <= step])
+    def digest(self) -> str:
+        """Digest of the rows."""
+        return digest([[*map(str, row.values())] for row in self.rows])
 
     def add(self, step: int, **values: float) -> None:
         """Remember one row."""

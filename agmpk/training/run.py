@@ -33,6 +33,8 @@ from agmpk.prior.simulate import BLOCK
 from agmpk.training.config import TrainingConfig, rate_factor
 from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
 from agmpk.training.folder import (
+    STEPS,
+    VALIDATION,
     Table,
     check_records,
     load_state,
@@ -68,10 +70,8 @@ class Learner:
         self.cool_from = round(config.steps * (1 - config.cooldown))
         self.end = config.steps
         self.start = self._resume()
-        self.steps = Table(folder / "steps.csv", self.start, every=True)
-        self.validation = Table(folder / "validation.csv", self.start)
-        if self.start:
-            check_records(folder, self.about, self._records(self.start))
+        self.steps = Table(folder / STEPS, self.start, every=True)
+        self.validation = Table(folder / VALIDATION, self.start)
         self.cooled = self.start >= self.cool_from > 0
 
     def _resume(self) -> int:
@@ -99,7 +99,7 @@ class Learner:
             self.optimizer.load(_under("optimizer.", tensors), about["step"])
         except (RuntimeError, KeyError) as error:
             raise AgmpkError(f"{self.folder} holds a state of another model: {error}.") from None
-        self.about = about
+        check_records(self.folder, about)
         return about["step"]
 
     def _begin(self) -> None:
@@ -123,11 +123,6 @@ class Learner:
                 parameter.requires_grad_(False)
                 parameter.grad = None
 
-    def _records(self, done: int) -> dict[str, str]:
-        """Digests of what the state after ``done`` steps rests on."""
-        tables = (self.steps, self.validation)
-        return records(self.folder) | {table.file.name: table.digest(done) for table in tables}
-
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""
         # The tables first: a state without its rows could not be told from a whole run.
@@ -141,7 +136,7 @@ class Learner:
             "steps": self.config.steps,
             "cool_from": self.cool_from,
             "end": self.end,
-            "records": self._records(done),
+            "records": records(self.folder, done),
         }
         save_state(self.folder, name, tensors, about)
 
@@ -268,7 +263,7 @@ def trained_model(folder: Path) -> nn.Module:
     config = run_config(folder)
     model = build_model(config.kind, config.model)
     tensors, about = load_state(Path(folder), STATE)
-    check_records(Path(folder), about, records(Path(folder)))
+    check_records(Path(folder), about)
     model.load_state_dict(_under("average.", tensors))
     return model.eval()
 

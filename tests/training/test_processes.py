@@ -67,6 +67,7 @@ def elsewhere(config, tmp_path_factory):
 def test_a_run_killed_four_times_ends_like_an_uninterrupted_one(alone, elsewhere):
     found, about = load_state(elsewhere / "killed", "state")
     expected, also = load_state(alone, "state")
+    also["records"] = about["records"]  # of tables with the seconds of each step
     assert found.keys() == expected.keys() and about == also
     for name, value in expected.items():
         assert torch.equal(found[name], value), name
@@ -166,3 +167,33 @@ def test_bf16_is_close_to_single_precision_and_not_the_same(config, tmp_path):
         slopes.append(torch.cat([p.grad.flatten() for p in learner.model.parameters()]))
     assert found[1] == pytest.approx(found[0], rel=2e-2) and found[0] != found[1]
     assert torch.cosine_similarity(*slopes, dim=0) > 0.99
+
+
+def test_torchrun_on_two_addresses_gives_the_digits_of_one(config, alone, tmp_path):
+    """Two machines as far as the launcher knows: each has an address of its own."""
+    (tmp_path / "config.yaml").write_text(config.to_yaml())
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nnodes", "2"]
+    launch += ["--nproc-per-node", "1", "--master-addr", "127.0.0.1", "--master-port", port]
+    command = [sys.executable, "-m", "agmpk.cli", "train"]
+    command += ["--recipe", str(tmp_path / "config.yaml")]
+    command += ["--workers", "0", "--run", str(tmp_path / "run")]
+    both = [
+        subprocess.Popen(
+            [*launch, "--node-rank", str(k), "--local-addr", f"127.0.0.{k + 1}", "--no-python"]
+            + ["--", *command],
+            env=os.environ | {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+        for k in (0, 1)
+    ]
+    said = [one.communicate(timeout=1800)[1].decode() for one in both]
+    assert [one.returncode for one in both] == [0, 0], said
+    assert json.loads((tmp_path / "run" / "environment.json").read_text())["processes"] == 2
+    assert outcomes(tmp_path / "run") == outcomes(alone)
+    assert (tmp_path / "run" / "validation.csv").read_bytes() == (
+        alone / "validation.csv"
+    ).read_bytes()

@@ -270,13 +270,15 @@ def test_a_time_limited_run_cools_down_and_goes_on_from_its_plateau(recipe, tmp_
     run = tmp_path / "run"
     train(config, run, tick, workers=0, minutes=4 / 60)
     state = load_state(run, "state")[1]
+    records = state.pop("records")
+    assert set(records) >= {"steps.csv", "prior.yaml"}
     assert state == {"step": 5, "steps": 7, "cool_from": 3, "end": 5}
     assert load_state(run, "plateau")[1]["step"] == 3
     assert column(run, "step") == list("12345")
     assert (run / "validation.csv").read_text().splitlines()[-1].startswith("5,")
     # The same call has nothing left to do; fewer steps than were done at full rate cannot be.
     train(config, run, tick, workers=0)
-    assert load_state(run, "state")[1] == state
+    assert load_state(run, "state")[1] == state | {"records": records}
     with pytest.raises(AgmpkError, match="3 steps at full rate: ask for at least 6"):
         train(config.with_changes(steps=4), run, workers=0)
     assert trained_model(run) and "steps: 7" in (run / "config.yaml").read_text()

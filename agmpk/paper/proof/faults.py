@@ -39,7 +39,7 @@ NOBODY = 65534
 Command = Callable[[list[str]], int]
 
 
-def faults(command: Command, scale: float = 1.0, seed: int = 0) -> list[Tally]:
+def faults(command: Command, scale: float = 1.0, seed: int = 0) -> Iterator[Tally]:
     """Try all of them, ``scale`` times ``COUNTS`` (at least one of each)."""
     count = {name: max(1, round(scale * number)) for name, number in COUNTS.items()}
     rng = np.random.default_rng(seed)
@@ -51,26 +51,19 @@ def faults(command: Command, scale: float = 1.0, seed: int = 0) -> list[Tally]:
         # In a child: PyTorch does not learn in forks of a process that has learned.
         if _ended(_fork(lambda: train(_recipe(), reference, workers=0) and None)):
             raise AgmpkError("The tiny training fails without any fault.")
-        parts = [
-            Tally("faults", "kill -9 in a training").run(_killed(_training(reference), count, rng)),
-            Tally("faults", "kill -9 in mixed-effects fits").run(_killed(_fits(), count, rng)),
-            Tally("faults", "kill -9 in agmpk literature").run(
-                _killed(_literature(command), count, rng)
-            ),
-            Tally("faults", "flipped bits of a checkpoint").run(
-                _checkpoint(folder, count["checkpoint"], rng)
-            ),
-            Tally("faults", "flipped bits of a training's state").run(
-                _state(reference, count["state"], rng, _flip)
-            ),
-            Tally("faults", "truncated files of a training's state").run(
-                _state(reference, count["state"], rng, _cut)
-            ),
-            Tally("faults", "a full disk").run(_disk(command, count["disk"], rng)),
-            Tally("faults", "a read-only folder").run(_read_only(command, folder)),
-            Tally("faults", "two runs in one folder").run(_two_runs(reference)),
-        ]
-    return parts
+        flips, cuts = (_state(reference, count["state"], rng, damage) for damage in (_flip, _cut))
+        for what, tries in (
+            ("kill -9 in a training", _killed(_training(), count["kills"], rng)),
+            ("flipped bits of a checkpoint", _checkpoint(folder, count["checkpoint"], rng)),
+            ("flipped bits of a training's folder", flips),
+            ("truncated files of a training's folder", cuts),
+            ("a full disk", _disk(command, count["disk"], rng)),
+            ("a read-only folder", _read_only(command, folder)),
+            ("two runs in one folder", _two_runs(reference)),
+            ("kill -9 in agmpk literature", _killed(_literature(command), count["kills"], rng)),
+            ("kill -9 in mixed-effects fits", _killed(_fits(), count["kills"], rng)),
+        ):
+            yield Tally("faults", what).run(tries)
 
 
 def _recipe():
@@ -104,10 +97,11 @@ Job = tuple[Callable[[Path], object], Callable[[Path], object]]
 """What is done in a folder, and what must be the same in the end."""
 
 
-def _training(reference: Path) -> Job:
-    return lambda folder: train(_recipe(), folder / "run", workers=0) and None, lambda folder: (
-        _digests(folder / "run" if (folder / "run").exists() else reference, "*.safetensors")
-    )
+def _training() -> Job:
+    def learn(folder: Path) -> None:
+        train(_recipe(), folder / "run", workers=0)
+
+    return learn, lambda folder: _digests(folder / "run", "*.safetensors")
 
 
 def _fits() -> Job:
@@ -140,7 +134,7 @@ def _literature(command: Command) -> Job:
     return run, lambda folder: _digests(folder, "*.jsonl")
 
 
-def _killed(job: Job, count: dict[str, int], rng: np.random.Generator) -> Iterator[Callable]:
+def _killed(job: Job, count: int, rng: np.random.Generator) -> Iterator[Callable]:
     """Kill at random moments of the time that the whole takes, then repeat the call."""
     work, result = job
     with tempfile.TemporaryDirectory() as whole:
@@ -161,7 +155,7 @@ def _killed(job: Job, count: dict[str, int], rng: np.random.Generator) -> Iterat
                 return "does not go on"
             return "" if result(Path(name)) == expected else "ends otherwise"
 
-    for _ in tqdm(range(count["kills"]), desc="kills", disable=None):
+    for _ in tqdm(range(count), desc="kills", disable=None):
         yield attempt
 
 
@@ -290,6 +284,10 @@ def _read_only(command: Command, folder: Path) -> Iterator[Callable]:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
 
+    with tempfile.TemporaryDirectory() as out, contextlib.redirect_stdout(io.StringIO()):
+        for words in _commands(out)[:-1]:  # what nobody could not import later
+            with contextlib.redirect_stderr(io.StringIO()):
+                command(words)
     for words in _commands(str(locked)):
         yield lambda words=words: _told(command, words, hinder)
 

@@ -125,7 +125,7 @@ def verdict(work: Callable[[], object], label: str) -> str:
     return f"{label}: {grown:.0f} MB" if grown > MEGABYTES else ""
 
 
-def fuzz(command: Command, scale: float = 1.0, seed: int = 0, only: str = "") -> list[Tally]:
+def fuzz(command: Command, scale: float = 1.0, seed: int = 0, only: str = "") -> Iterator[Tally]:
     """Try ``scale`` times ``COUNTS`` mutants of each kind (at least one), or of one kind only.
 
     Raises:
@@ -136,7 +136,6 @@ def fuzz(command: Command, scale: float = 1.0, seed: int = 0, only: str = "") ->
     kinds = {"study tables": _tables, "JATS files": _articles, "model-server answers": _answers,
              "argument lines": lambda f, r: _command(f, r, command),
              "configuration files": _settings}  # fmt: skip
-    found = []
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
         for name in [only] if only else kinds:
             count = max(1, round(scale * COUNTS[name]))
@@ -144,8 +143,7 @@ def fuzz(command: Command, scale: float = 1.0, seed: int = 0, only: str = "") ->
             tally = Tally("fuzz", name)
             for k in tqdm(range(count), desc=name, disable=None):
                 tally.count(attempt(k))
-            found.append(tally)
-    return found
+            yield tally
 
 
 def _bases(*folders: str, pattern: str) -> list[bytes]:
