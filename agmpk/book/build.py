@@ -51,7 +51,7 @@ def run_chapters(
         total = sum(expected_seconds(project, tier, name) for name in plan)
         echo(
             f"Tier {tier.name}: {len(plan)} of {len(names)} chapters to execute "
-            f"({', '.join(plan)}), about {duration(total)}."
+            f"({', '.join(plan)}), about {duration(total / min(jobs, len(plan)))}."
         )
     else:
         echo(f"Tier {tier.name}: all {len(names)} chapters are up to date.")

@@ -124,7 +124,8 @@ def designs(examples: Mapping[str, Study]) -> Figure:
 
 def spoken(values: Sequence[float]) -> str:
     """Numbers as "low to high"."""
-    low, high = (f"{x:.3g}" for x in (min(values), max(values)))
+    ends = min(values), max(values)
+    low, high = (f"{x:.3g}" if x < 1000 else f"{x:,.0f}" for x in ends)
     return low if low == high else f"{low} to {high}"
 
 

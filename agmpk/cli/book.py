@@ -49,7 +49,7 @@ def build(project, tier: str, jobs: int, force: bool) -> None:
 
     run_chapters(project, load_tier(project, tier), force=force, jobs=jobs, echo=_say)
     build_html(project, echo=_say)
-    write_numbers(project, project.book / "_build" / "numbers.json")
+    write_numbers(project, project.index_html.with_name("numbers.json"))
     _say(f"Open {os.path.relpath(project.index_html)}")
 
 

@@ -121,7 +121,7 @@ def read_jsonl(path: str | Path) -> list[dict[str, Any]]:
     """The objects of a JSON-lines file, blank lines skipped.
 
     Raises:
-        AgmpkError: a missing file, wrong encoding, or a line that is not a JSON object, by its number.
+        AgmpkError: a missing file, wrong encoding, or (by number) a line that is no JSON object.
     """
     path = Path(path)
     try:

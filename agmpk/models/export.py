@@ -53,8 +53,8 @@ class Law(nn.Module):
         task = Task(context, target, prefix, target.mask & ~prefix, limit[None])
         # Both are looked up in the numbers, and a graph must not depend on those of its example.
         task.__dict__.update(longest_prefix=prefix.shape[-1], any_mixed=True)
+        task, state, kernel = self.model.condition(task)
         frame = task.frame
-        state, kernel = self.model.know(task, frame)
         reference = frame.reference[:, None, None]
         found = (
             self.model.velocity.prepare(state),
@@ -69,7 +69,8 @@ class Law(nn.Module):
 
 
 class Draw(nn.Module):
-    """The second graph: correlated standard normal numbers w float64[S, T] to draws of ln y."""
+    """The second graph: correlated standard normal numbers w float64[S, T] to draws of ln y
+    float64[S, T]."""
 
     def __init__(self, model: FlowModel) -> None:
         super().__init__()
@@ -82,6 +83,7 @@ class Draw(nn.Module):
             kind = mean.dtype
             return self.model.velocity(w.to(kind), mean.new_tensor(t), prepared).double()
 
+        w = self.model.config.temperature * w
         moved = self.model.transport.sample(predict, w, self.model.steps, None)
         return centre + spread * (mean.double() + sd.double() * moved)
 

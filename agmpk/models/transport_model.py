@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,7 +38,10 @@ from agmpk.models.transport import (
 
 COPULA = 0.1  # weight of the reference's correlation in the loss
 WHITE = (0.0, -6.0, 6.0)  # of a kernel that is all nugget, see ``Kernel.from_raw``
-NODES = 99  # of the quadrature that gives the mean forecast
+# Nodes and weights of the quadrature that gives the mean forecast (Gauss and Hermite): within 4e-5
+# of 4,999 equally likely nodes on development cohorts, where 99 of those are 2e-3 off.
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(15)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
 
 @dataclass(frozen=True)
@@ -165,18 +169,16 @@ class TransportModel(nn.Module):
         steps: int | None = None,
         known: tuple[Task, Tensor, Kernel] | None = None,
     ) -> Tensor:
-        """Mean of ln y [B, R, T], by quadrature: the transport is an increasing map of one number,
-        which is evaluated at equally likely ones.  No sampling noise, and at each time the same
-        whatever else is asked."""
+        """Mean of ln y [B, R, T], by quadrature: the transport is a map of one Gaussian number,
+        which is evaluated at ``NODES``.  No sampling noise, and at each time the same whatever else
+        is asked."""
         seen, state, _ = known or self.condition(task)
         frame = seen.frame
-        level = (torch.arange(NODES, dtype=frame.spread.dtype, device=state.device) + 0.5) / NODES
-        z = self.config.temperature * torch.special.ndtri(level)
+        z = self.config.temperature * frame.spread.new_tensor(NODES)
         x_0 = z[:, None, None, None].expand(-1, *frame.spread.shape)
         x_1 = self._move(state, x_0, steps, self.transport, None)
-        return torch.where(
-            task.prefix, task.target.logs, frame.decode(x_1.to(frame.spread).mean(0))
-        )
+        x = torch.tensordot(frame.spread.new_tensor(WEIGHTS), x_1.to(frame.spread), 1)
+        return torch.where(task.prefix, task.target.logs, frame.decode(x))
 
     def _move(self, state, w_0, steps, transport, fresh) -> Tensor:
         """Draws of x from numbers ``w_0`` [S, B, R, T] of the standardized reference."""

@@ -2,11 +2,15 @@
 // numbers that curves start from (agmpk/models/transport.py).
 
 const JITTER = 1e-4;
-const LEVELS = [0.05, 0.25, 0.5, 0.75, 0.95];
+// The standard normal quantiles at 5, 25, 50, 75 and 95 %.
+const NORMAL_LEVELS = [
+  -1.6448536269514722, -0.6744897501960817, 0, 0.6744897501960817, 1.6448536269514722,
+];
 
 /** The lower Cholesky factor of a symmetric matrix (rows of numbers); pivots are kept positive. */
 export function cholesky(matrix) {
-  const n = matrix.length, root = matrix.map(() => new Float64Array(n));
+  const n = matrix.length;
+  const root = matrix.map(() => new Float64Array(n));
   for (let i = 0; i < n; i++)
     for (let j = 0; j <= i; j++) {
       let sum = matrix[i][j];
@@ -17,11 +21,12 @@ export function cholesky(matrix) {
 }
 
 /** The factor of the correlation of asked points given `shown` ones, which stand first. */
-export function asked_factor([length, level, nugget], place, shown) {
-  const u = Array.from(place), n = u.length - shown;
+export function askedFactor([length, level, nugget], place, shown) {
+  const u = Array.from(place);
   const covariance = u.map((a, i) => Float64Array.from(u, (b, j) => {
     const d = (Math.abs(a - b) * Math.sqrt(3)) / length;
-    return level + (1 - level - nugget) * (1 + d) * Math.exp(-d) + (i === j ? nugget + JITTER : 0);
+    const smooth = (1 + d) * Math.exp(-d);
+    return level + (1 - level - nugget) * smooth + (i === j ? nugget + JITTER : 0);
   }));
   const root = cholesky(covariance.slice(0, shown).map((row) => row.slice(0, shown)));
   // What the shown points say of each asked one: root half = cross.
@@ -38,7 +43,9 @@ export function asked_factor([length, level, nugget], place, shown) {
   const rest = half.map((a, i) => half.map((b, j) => covariance[shown + i][shown + j] - dot(a, b)));
   const scale = rest.map((row, i) => 1 / Math.sqrt(Math.max(row[i], JITTER)));
   const same = (i, j) => (i === j ? JITTER : 0);
-  return cholesky(rest.map((row, i) => row.map((x, j) => (x * scale[i] * scale[j] + same(i, j)) / (1 + JITTER))));
+  return cholesky(
+    rest.map((row, i) => row.map((x, j) => (x * scale[i] * scale[j] + same(i, j)) / (1 + JITTER))),
+  );
 }
 
 /** Standard normal numbers; the same seed gives the same ones (mulberry32, Box and Muller). */
@@ -52,7 +59,8 @@ export function normals(seed, count) {
   };
   const out = new Float64Array(count + 1);
   for (let k = 0; k < count; k += 2) {
-    const radius = Math.sqrt(-2 * Math.log(1 - uniform())), angle = 2 * Math.PI * uniform();
+    const radius = Math.sqrt(-2 * Math.log(1 - uniform()));
+    const angle = 2 * Math.PI * uniform();
     out[k] = radius * Math.cos(angle);
     out[k + 1] = radius * Math.sin(angle);
   }
@@ -60,7 +68,8 @@ export function normals(seed, count) {
 }
 
 export class Flow {
-  /** `ort`: ONNX Runtime; `law`, `draw`: bytes of the graphs; `nodes`: of the mean forecast. */
+  /** `ort`: ONNX Runtime; `law`, `draw`: bytes of the graphs; `nodes`: of the mean forecast, each with
+   * its weight. */
   static async load(ort, law, draw, nodes) {
     const flow = new Flow();
     const options = { executionProviders: ["wasm"] };
@@ -73,7 +82,8 @@ export class Flow {
 
   /** What is known of each point of a question (see task.js). */
   async know(asked) {
-    const { Tensor } = this.ort, feeds = {};
+    const { Tensor } = this.ort;
+    const feeds = {};
     for (const [name, { dims, data, bool }] of Object.entries(asked.arrays))
       feeds[name] = new Tensor(bool ? "bool" : "float64", data, dims);
     return this.law.run(feeds);
@@ -81,45 +91,47 @@ export class Flow {
 
   /** Draws of ln y, rows of the asked points, from rows of standard normal numbers. */
   async draws(known, asked, rows) {
-    const T = known.place.dims[0], w = new Float64Array(rows.length * T);
-    rows.forEach((row, s) => w.set(row, s * T + asked.shown));
+    const T = known.place.dims[0];
+    const numbers = new Float64Array(rows.length * T);
+    rows.forEach((row, s) => numbers.set(row, s * T + asked.shown));
+    const w = new this.ort.Tensor("float64", numbers, [rows.length, T]);
     const { prepared, mean, sd, centre, spread } = known;
-    const feeds = { prepared, mean, sd, centre, spread, w: new this.ort.Tensor("float64", w, [rows.length, T]) };
+    const feeds = { prepared, mean, sd, centre, spread, w };
     const { data } = (await this.draw.run(feeds)).logs;
     return rows.map((_, s) => data.slice(s * T + asked.shown, (s + 1) * T));
   }
 
   /** The law of ln y at each asked time: {mean, bands}, without sampling noise and whatever else is
-   *  asked. The flow is an increasing map of one number, so quantiles go to quantiles: it is
-   *  evaluated at equally likely numbers, and `bands` are read between those. */
-  async law_of(known, asked, levels = LEVELS) {
-    const n = asked.times.length, nodes = this.nodes;
-    const found = await this.draws(known, asked, nodes.map((z) => new Float64Array(n).fill(z)));
-    const mean = found[0].map((_, k) => found.reduce((sum, row) => sum + row[k], 0) / nodes.length);
-    const bands = levels.map((level) => {
-      const place = level * nodes.length - 0.5, low = Math.floor(place), part = place - low;
-      return found[low].map((x, k) => x + (part ? part * (found[low + 1][k] - x) : 0));
-    });
-    return { mean, bands };
+   *  asked. The flow is an increasing map of one number: quantiles go to quantiles, and the mean is
+   *  taken over the nodes of a quadrature. */
+  async lawAt(known, asked) {
+    const n = asked.times.length;
+    const at = [...this.nodes.map(([z]) => z), ...NORMAL_LEVELS];
+    const found = await this.draws(known, asked, at.map((z) => new Float64Array(n).fill(z)));
+    const mean = found[0].map((_, k) =>
+      this.nodes.reduce((sum, [, weight], i) => sum + weight * found[i][k], 0));
+    return { mean, bands: found.slice(this.nodes.length) };
   }
 
   /** Curves that belong together: correlated along time by `white`, rows of normal numbers. */
   async curves(known, asked, white) {
-    const root = asked_factor(known.kernel.data, known.place.data, asked.shown);
-    const along = (z) => Float64Array.from(root, (row, i) => {
-      let sum = 0;
-      for (let k = 0; k <= i; k++) sum += row[k] * z[k];
-      return sum;
-    });
+    const root = askedFactor(known.kernel.data, known.place.data, asked.shown);
+    const along = (z) =>
+      Float64Array.from(root, (row, i) => {
+        let sum = 0;
+        for (let k = 0; k <= i; k++) sum += row[k] * z[k];
+        return sum;
+      });
     return this.draws(known, asked, white.map(along));
   }
 
-  /** In concentrations: `number` curves, the mean forecast, its bands at LEVELS, the naive one. */
+  /** In concentrations: `number` curves, the mean forecast, its 5, 25, 50, 75 and 95 % levels, the naive one. */
   async forecast(asked, number, seed) {
-    const known = await this.know(asked), n = asked.times.length;
+    const known = await this.know(asked);
+    const n = asked.times.length;
     const noise = normals(seed, number * n);
     const white = Array.from({ length: number }, (_, s) => noise.subarray(s * n, (s + 1) * n));
-    const { mean, bands } = await this.law_of(known, asked);
+    const { mean, bands } = await this.lawAt(known, asked);
     const exp = (row) => Array.from(row, Math.exp);
     return {
       times: asked.times,

@@ -3,7 +3,8 @@
 /** Quantile of sorted values at Weibull's plotting position, as numpy's method "weibull". */
 export function quantile(sorted, level) {
   const place = Math.min(Math.max(level * (sorted.length + 1) - 1, 0), sorted.length - 1);
-  const low = Math.floor(place), high = Math.min(low + 1, sorted.length - 1);
+  const low = Math.floor(place),
+    high = Math.min(low + 1, sorted.length - 1);
   return sorted[low] + (place - low) * (sorted[high] - sorted[low]);
 }
 
@@ -21,27 +22,28 @@ export function fan(curves, levels) {
 
 /** Curves without the assay's error: their departures from the mean log-curve are smoothed along
  *  time by lines fitted to neighbouring points, as in agmpk/forecasting/plans.py. */
-export function smoothed(times, curves, width = 2.5) {
-  const logs = curves.map((row) => row.map(Math.log)), T = times.length;
-  const mean = times.map((_, k) => logs.reduce((sum, row) => sum + row[k], 0) / logs.length);
+function smoothed(times, curves, width = 2.5) {
+  const sum = (values) => values.reduce((total, x) => total + x, 0);
+  const logs = curves.map((row) => row.map(Math.log));
+  const mean = times.map((_, k) => sum(logs.map((row) => row[k])) / logs.length);
   const smoother = times.map((t, j) => {
     const weight = times.map((_, k) => Math.exp(-0.5 * ((k - j) / width) ** 2));
-    const [s0, s1, s2] = [0, 1, 2].map((n) => weight.reduce((sum, w, k) => sum + w * (times[k] - t) ** n, 0));
-    return weight.map((w, k) => (T > 1 ? (w * (s2 - s1 * (times[k] - t))) / (s0 * s2 - s1 ** 2) : 1));
+    const [s0, s1, s2] = [0, 1, 2].map((n) => sum(weight.map((w, k) => w * (times[k] - t) ** n)));
+    const linear = (w, k) => (w * (s2 - s1 * (times[k] - t))) / (s0 * s2 - s1 ** 2);
+    return times.length > 1 ? weight.map(linear) : [1];
   });
-  return logs.map((row) => smoother.map((weights, j) =>
-    Math.exp(mean[j] + weights.reduce((sum, w, k) => sum + w * (row[k] - mean[k]), 0))));
+  return logs.map((row) => smoother.map((weight, j) =>
+    Math.exp(mean[j] + sum(weight.map((w, k) => w * (row[k] - mean[k]))))));
 }
 
-/** Cmax, AUC (trapezoids), and the last value of each curve over its times: median and 90 %. */
+/** Cmax, AUC and the last value of the curves after `from`: median and 90 % of each. */
 export function exposure(times, curves, from) {
-  const keep = times.map((_, k) => k).filter((k) => times[k] > from);
-  const found = smoothed(times, curves).map((row) => {
-    let area = keep.length ? row[keep[0]] * (times[keep[0]] - from) : 0;
-    for (let k = 1; k < keep.length; k++)
-      area += ((row[keep[k]] + row[keep[k - 1]]) / 2) * (times[keep[k]] - times[keep[k - 1]]);
-    return { Cmax: Math.max(...keep.map((k) => row[k])), AUC: area, last: row[keep.at(-1)] };
-  });
-  const levels = [0.5, 0.05, 0.95];
-  return Object.fromEntries(["Cmax", "AUC", "last"].map((name) => [name, quantiles(found.map((one) => one[name]), levels)]));
+  const steps = times.map((t, k) => t - (k ? times[k - 1] : from));
+  const found = smoothed(times, curves).map((row) => ({
+    Cmax: Math.max(...row),
+    AUC: row.reduce((area, y, k) => area + (steps[k] * (y + row[Math.max(0, k - 1)])) / 2, 0),
+    last: row.at(-1),
+  }));
+  const span = (name) => quantiles(found.map((one) => one[name]), [0.5, 0.05, 0.95]);
+  return { Cmax: span("Cmax"), AUC: span("AUC"), last: span("last") };
 }

@@ -40,27 +40,26 @@ export function question(study, context, prefix, times) {
   const people = context.map(usable).filter((one) => one.times.length);
   const quantified = (one) => one.below.some((below) => !below);
   if (!quantified(prefix) && !people.some(quantified))
-    throw new Error(`Nothing of ${study.name} was quantified in ${prefix.id} or in anybody else, so nothing tells the level of a forecast; show a sample.`);
-  const start = prefix.doses[0].time;
-  if (people.some(quantified)) {
-    const reach = Math.max(...people.flatMap((one) => one.times.map((t, k) => (one.below[k] ? 0 : since(one.doses, t)))));
-    const scale = Math.max(...people.flatMap((one) => one.times.map((t, k) => (one.below[k] ? 0 : t - one.doses[0].time))));
-    const asked = Math.max(...times.map((t) => since(prefix.doses, t)));
-    if (asked > FARTHEST * reach && asked > FARTHEST * scale)
-      throw new Error(`The study of ${study.name} was sampled until ${format(reach)} h after a dose, and ${format(asked)} h would extrapolate beyond ${FARTHEST} times that; choose a shorter horizon.`);
-  }
+    throw new Error(`Nothing of ${study.name} was quantified in ${prefix.id} or in anybody else, so `
+      + "nothing tells the level of a forecast; show a sample.");
+  checkHorizon(study, people, prefix, times);
   const target = {
     ...prefix,
     times: [...prefix.times, ...times],
     values: [...prefix.values, ...times.map(() => 1)],
     below: [...prefix.below, ...times.map(() => false)],
   };
-  const limits = [...(study.lloq > 0 ? [study.lloq] : []), ...[...people, prefix].flatMap((one) => one.values.filter((_, k) => one.below[k]))];
+  const limits = [
+    ...(study.lloq > 0 ? [study.lloq] : []),
+    ...[...people, prefix].flatMap((one) => one.values.filter((_, k) => one.below[k])),
+  ];
   const D = Math.max(1, ...[...people, target].map((one) => one.doses.length));
-  const J = Math.max(1, people.length), K = Math.max(1, ...people.map((one) => one.times.length));
+  const J = Math.max(1, people.length);
+  const K = Math.max(1, ...people.map((one) => one.times.length));
   const T = target.times.length;
   return {
-    shown: prefix.times.length, times, start,
+    shown: prefix.times.length,
+    times,
     arrays: {
       ...record("context", people, [J, K], [J, D]),
       ...record("target", [target], [T], [D]),
@@ -70,11 +69,27 @@ export function question(study, context, prefix, times) {
   };
 }
 
-const marks = (dims, is) => ({ dims, data: Uint8Array.from({ length: dims[0] }, (_, k) => Number(is(k))), bool: true });
+function checkHorizon(study, people, prefix, times) {
+  const longest = (hours) => Math.max(0, ...people.flatMap((one) =>
+    one.times.filter((_, k) => !one.below[k]).map((t) => hours(one, t))));
+  const reach = longest((one, t) => since(one.doses, t));
+  const scale = longest((one, t) => t - one.doses[0].time);
+  const asked = Math.max(...times.map((t) => since(prefix.doses, t)));
+  if (scale > 0 && asked > FARTHEST * reach && asked > FARTHEST * scale)
+    throw new Error(`The study of ${study.name} was sampled until ${format(reach)} h after a dose, `
+      + `and ${format(asked)} h would extrapolate beyond ${FARTHEST} times that; ask for less.`);
+}
+
+const marks = (dims, is) => ({
+  dims,
+  data: Uint8Array.from({ length: dims[0] }, (_, k) => Number(is(k))),
+  bool: true,
+});
 const format = (x) => String(Number(x.toPrecision(3)));
 
 function median(values) {
-  const sorted = [...values].sort((a, b) => a - b), half = sorted.length / 2;
+  const sorted = [...values].sort((a, b) => a - b),
+    half = sorted.length / 2;
   return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
 }
 
@@ -82,7 +97,8 @@ function median(values) {
 function record(who, people, samples, doses) {
   const out = {};
   const fill = (name, dims, pick, bool) => {
-    const width = dims.at(-1), size = dims.reduce((a, b) => a * b, 1);
+    const width = dims.at(-1),
+      size = dims.reduce((a, b) => a * b, 1);
     const data = bool ? new Uint8Array(size) : new Float64Array(size);
     people.forEach((one, n) => {
       const count = dims === samples ? one.times.length : one.doses.length;

@@ -9,7 +9,10 @@ ort.env.wasm.wasmPaths = { wasm: new URL("ort.wasm", import.meta.url).href };
 
 async function bytes(name) {
   const answer = await fetch(new URL(name, import.meta.url));
-  if (!answer.ok) throw new Error(`The file ${name} of this page is missing (${answer.status}); build the book again.`);
+  if (!answer.ok)
+    throw new Error(
+      `The file ${name} of this page is missing (${answer.status}); build the book again.`,
+    );
   return new Uint8Array(await answer.arrayBuffer());
 }
 
@@ -18,15 +21,17 @@ const ready = (async () => {
   return Flow.load(ort, await bytes("law.onnx"), await bytes("draw.onnx"), nodes);
 })();
 
-// A message {key, study, asks: [{context, prefix, times, number, seed}]} is answered by
-// {key, answers, seconds} or {key, problem}.
-self.onmessage = async ({ data: { key, study, asks } }) => {
+// A message {study, asks: [{context, prefix, times, number, seed}]} is answered by
+// {answers, seconds} or {problem}.
+self.onmessage = async ({ data: { study, asks } }) => {
   try {
-    const flow = await ready, start = performance.now(), answers = [];
+    const flow = await ready,
+      start = performance.now(),
+      answers = [];
     for (const { context, prefix, times, number, seed } of asks)
       answers.push(await flow.forecast(question(study, context, prefix, times), number, seed));
-    self.postMessage({ key, answers, seconds: (performance.now() - start) / 1000 });
+    self.postMessage({ answers, seconds: (performance.now() - start) / 1000 });
   } catch (error) {
-    self.postMessage({ key, problem: error.message });
+    self.postMessage({ problem: error.message });
   }
 };

@@ -1,6 +1,10 @@
 """What a reader finds around the cells of an executed chapter."""
 
+import os
+from pathlib import Path
+
 import nbformat
+import pandas as pd
 import pytest
 
 from agmpk.book import dress
@@ -50,9 +54,7 @@ def test_sentences_hold_the_numbers_and_an_unknown_one_is_named():
         dress.fill_sentences(book, "alpha")
 
 
-def test_folded_code_says_what_it_is(frame=None):
-    import pandas as pd
-
+def test_folded_code_says_what_it_is():
     figure = html(figure_html(b"", "alt", "caption"))
     table = html(table_html(pd.DataFrame({"a": [1]}), "caption"))
     kinds = {
@@ -77,3 +79,15 @@ def test_figures_say_where_they_come_from():
     said = one.outputs[0].data["text/html"]
     assert "notebooks/alpha.ipynb, cell [7] · reads data/b · digest abc" in said
     assert "make notebooks CHAPTER=alpha TIER=smoke" in said and said.endswith("</figure>")
+
+
+def test_a_downloaded_copy_runs_in_the_projects_folder(tmp_path, monkeypatch):
+    import agmpk
+
+    monkeypatch.chdir(tmp_path)
+    book = notebook(new.new_markdown_cell("note"))
+    dress.add_start(book, "https://example.org/x")
+    exec(book.cells[2].source, {})
+    assert Path(os.getcwd()) == Path(agmpk.__file__).parents[1]
+    assert "https://example.org/x" in book.cells[2].source
+    assert book.cells[2].metadata["tags"] == ["remove-cell"]

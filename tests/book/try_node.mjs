@@ -11,7 +11,9 @@ const [ort, { Flow }, { readTable }, { question, others, usable, shown }] = awai
 );
 const { tables, broken, cases } = JSON.parse(readFileSync(0, "utf8"));
 
-const studies = Object.fromEntries(Object.entries(tables).map(([name, text]) => [name, readTable(text, name)]));
+const studies = Object.fromEntries(
+  Object.entries(tables).map(([name, text]) => [name, readTable(text, name)]),
+);
 const said = broken.map(([name, text]) => {
   try {
     readTable(text, name);
@@ -26,10 +28,11 @@ const { nodes } = JSON.parse(bytes("model.json"));
 const flow = await Flow.load(ort, bytes("law.onnx"), bytes("draw.onnx"), nodes);
 const answers = [];
 for (const { table, target, number, times, white } of cases) {
-  const study = studies[table], own = study.people.find((one) => one.id === target);
+  const study = studies[table],
+    own = study.people.find((one) => one.id === target);
   const asked = question(study, others(study, own), shown(usable(own), number), times);
   const known = await flow.know(asked);
-  const { mean, bands } = await flow.law_of(known, asked);
+  const { mean, bands } = await flow.lawAt(known, asked);
   answers.push({
     mean: Array.from(mean),
     median: Array.from(bands[2]),
@@ -39,6 +42,15 @@ for (const { table, target, number, times, white } of cases) {
 }
 const own = studies[cases[0].table].people[0];
 const start = performance.now();
-await flow.forecast(question(studies[cases[0].table], others(studies[cases[0].table], own), shown(usable(own), 1), cases[0].times), 100, 0);
+await flow.forecast(
+  question(
+    studies[cases[0].table],
+    others(studies[cases[0].table], own),
+    shown(usable(own), 1),
+    cases[0].times,
+  ),
+  100,
+  0,
+);
 const seconds = (performance.now() - start) / 1000;
 process.stdout.write(JSON.stringify({ studies, said, answers, seconds }));

@@ -193,6 +193,10 @@ def table(header, cell):
         ("Test (×10³)", "Cmax (ng/mL)", "1.2", None),
         ("Test", "Cmax × 10<sup>3</sup> (ng/mL)", "1.2", None),
         ("Test", "ln Cmax (ng/mL)", "1.2", None),
+        ("Test - Reference", "Cmax (ng/mL)", "0.3", None),
+        ("P", "Cmax (ng/mL)", "0.4", None),
+        ("Min", "Cmax (ng/mL)", "2.0", None),
+        ("Test", "Cmax (ng/mL) n", "24", None),
         ("Test/Reference ratio", "Cmax (ng/mL)", "0.72", None),
         ("Intra-subject CV", "Cmax (ng/mL)", "20", None),
         ("90% CI", "Cmax (ng/mL)", "92", None),
@@ -201,6 +205,25 @@ def table(header, cell):
 )
 def test_tables(header, label, cell, cmax):
     assert extract("", tables=(table(header, (label, cell)),)).cmax == cmax
+
+
+@pytest.mark.parametrize("caption", ["ANOVA of Cmax", "Log-transformed parameters", "Differences"])
+def test_tables_of_something_else(caption):
+    rows = (("Cmax (ng/mL)", "1.8", "1.9"),)
+    found = Table("T1", caption, (("Parameter", "Test", "Reference"),), rows)
+    assert extract("", tables=(found,)).cmax is None
+
+
+def test_rows_of_statistics_under_a_parameter():
+    rows = [
+        ("Cmax (ng/mL)", "", ""),
+        ("Mean", "6.0", "6.3"),
+        ("SD", "1.5", "1.7"),
+        ("Max", "9", "8"),
+    ]
+    found = Table("T1", "Parameters", (("Parameter", "Test", "Reference"),), tuple(rows))
+    record = extract("", tables=(found,))
+    assert (record.cmax, record.cmax_dispersion, record.cmax_dispersion_type) == (6.0, 1.5, "SD")
 
 
 def test_what_was_printed_with_a_gap_or_a_power_is_flagged():

@@ -12,7 +12,9 @@ def error(order: int) -> float:
     return np.abs(2 * (residues / (x[:, None] - poles)).sum(1).real - np.exp(x)).max()
 
 
-@pytest.mark.parametrize("order, bound", [(6, 3e-6), (10, 4e-10), (14, 1e-13)])
+# At order 14 the method's own error, 3e-14, is that of the singular vectors, which processors
+# round differently: 4e-14 to 1.5e-13 were seen.
+@pytest.mark.parametrize("order, bound", [(6, 3e-6), (10, 4e-10), (14, 2e-13)])
 def test_error_is_small_on_the_whole_half_line(order, bound):
     assert error(order) < bound
 

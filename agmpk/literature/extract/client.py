@@ -15,6 +15,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -242,32 +243,21 @@ class _NotAnAnswer(OSError):
     """A response that is not JSON, or far too long."""
 
 
-class _endpoint:  # noqa: N801 - used like a function
-    """The model to ask, as an async context: the given one, or the endpoint of the settings."""
+@asynccontextmanager
+async def _endpoint(settings: LlmSettings, model: Any) -> AsyncIterator[Any]:
+    """The model to ask: the given one, or the endpoint of the settings."""
+    if model is not None:
+        yield model
+        return
+    from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
 
-    def __init__(self, settings: LlmSettings, model: Any) -> None:
-        self.settings, self.model, self.client = settings, model, None
-
-    async def __aenter__(self) -> Any:
-        if self.model is not None:
-            return self.model
-        from openai import AsyncOpenAI, DefaultAsyncHttpxClient
-        from pydantic_ai.models.openai import OpenAIChatModel
-        from pydantic_ai.providers.openai import OpenAIProvider
-
-        s = self.settings
-        self.client = AsyncOpenAI(
-            base_url=s.base_url,
-            api_key=s.key(),
-            timeout=s.timeout,
-            max_retries=s.max_retries,
-            http_client=DefaultAsyncHttpxClient(event_hooks={"response": [_check_response]}),
-        )
-        return OpenAIChatModel(s.model, provider=OpenAIProvider(openai_client=self.client))
-
-    async def __aexit__(self, *exception: object) -> None:
-        if self.client is not None:
-            await self.client.close()
+    s, hooks = settings, {"response": [_check_response]}
+    http = DefaultAsyncHttpxClient(event_hooks=hooks)
+    limits = {"timeout": s.timeout, "max_retries": s.max_retries}
+    async with AsyncOpenAI(base_url=s.base_url, api_key=s.key(), http_client=http, **limits) as c:
+        yield OpenAIChatModel(s.model, provider=OpenAIProvider(openai_client=c))
 
 
 async def _check_response(response: Any) -> None:

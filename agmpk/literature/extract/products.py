@@ -57,7 +57,7 @@ class Products:
             ):
                 unclear.add(name)
         self.names = {name: arm for name, arm in self.names.items() if name not in unclear}
-        if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or) R\b|\bT:", text):
+        if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or|\|) R\b|\bT:", text):
             self.names = {"T": TEST, "R": REFERENCE} | self.names
         for first, second in re.findall(_TRADE, text):  # beside a generic it is the reference
             name = first or second

@@ -21,6 +21,9 @@ _SPREAD = re.compile(
     re.I,
 )
 _POWER = re.compile(r"[×x*]\s?10(?:\^|-|\d|\b)|\b10\^")
+_CHANGED = re.compile(
+    r"\bANOVA\b|\b(?:ln|log)\b|transformed|analysis of variance|\bdifferences?\b", re.I
+)
 _ONE_SUBJECT = re.compile(r"\s*(?:subject|volunteer|no\.?|id)\b", re.I)
 
 
@@ -31,7 +34,8 @@ def read_table(table: Table, source: str, products: Products, analytes) -> list[
     around = (normalize(f"{table.label} {table.caption}").text, " ".join(table.footnotes))
     heads = max(len(table.header), 1)
     if len(grid) > heads + 1:  # a row of units below the headings
-        heads += all(scan_unit(c) for c in grid[heads][1:] if c.strip())
+        units = [scan_unit(c) for c in grid[heads][1:] if c.strip()]
+        heads += bool(units) and all(units)
     result: list[Reading] = []
     spreads: dict[tuple, tuple[float, str]] = {}
     section = ""
@@ -78,11 +82,11 @@ def _read_cell(
 
     `labels` are those of the row, the column, the section and the caption, the nearest first."""
     left, top, section, caption = labels
-    if not re.match(r"[\s(]*\d", cell) or _SKIP.search(f"{left} ; {top}"):
+    if not re.match(r"[\s(]*\d", cell) or _SKIP.search(f"{left} ; {top} ; {section}"):
         return None
-    if _POWER.search(f"{left} {top} {caption}"):
+    if _POWER.search(" ".join(labels)) or _CHANGED.search(caption):
         return None  # `(×10³ ng/mL)`: what the factor belongs to is not clear
-    named = [(n, t) for t in (left, top) for n in find_names(t) if n.name != "poison"]
+    named = [(n, t) for t in labels[:3] for n in find_names(t) if n.name != "poison"]
     if not named or named[0][0].name not in QUANTITIES:
         return None
     name, label = named[0]
@@ -90,12 +94,15 @@ def _read_cell(
     if not values or values[0].void:
         return None
     value = values[0]
-    unit = value.unit or _unit(KINDS[name.name], left, top, caption)
+    unit = value.unit or _unit(KINDS[name.name], *labels)
     if unit is None or unit.kind != KINDS[name.name]:
         return None
-    arms = next((a for t in labels if (a := {x for m in products.find(t) for x in m.arms})), set())
+    said = [{arm for mark in products.find(t) for arm in mark.arms} for t in labels]
+    if any(len(arms) == 2 for arms in said[:2]):
+        return None  # `Test - Reference`
+    arms = next(filter(None, said), set())
     arm = arms.pop() if len(arms) == 1 else None
-    words = f"{left} ; {top}".replace(label[name.start : name.end], " ")
+    words = " ; ".join(labels[:3]).replace(label[name.start : name.end], " ")
     center = next(filter(None, map(center_type, (words, caption))), None)
     spread = None if center_type(words) or value.dispersion is not None else _SPREAD.search(words)
     kind = dispersion_type(spread.group()) if spread else ""

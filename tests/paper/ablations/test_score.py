@@ -76,7 +76,7 @@ def test_scores_of_a_known_law():
     # The mean of 10 independent ln values has an SD of sigma / sqrt(10), and its CRPS likewise.
     whole = sigma / np.sqrt(10) / np.sqrt(np.pi)
     assert found.crps_curve.mean() == pytest.approx(whole, rel=0.1)
-    narrow = score_individuals(Lognormal(sigma / 3), flat_cases(sigma), "x", scoring)
+    narrow = score_individuals(Lognormal(sigma / 3), flat_cases(sigma, n=60), "x", scoring)
     assert narrow.coverage_90.mean() < 0.6 and narrow.crps.mean() > found.crps.mean()
 
 
