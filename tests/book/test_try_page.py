@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from pytest import approx
 
 from agmpk.book import try_page
 from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, familiarity, statistics
 from agmpk.evaluation.protocol import shown, usable
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
@@ -113,6 +115,21 @@ def test_tables_are_read_as_python_reads_them(told):
 def test_a_broken_table_gets_one_sentence(told):
     for sentence, wanted in zip(told[0]["said"], BROKEN.values(), strict=True):
         assert wanted in sentence and sentence.endswith(".") and sentence.startswith("x.csv")
+
+
+def test_familiarity_is_that_of_python(told):
+    """But for thinned scores: the law between 400 places of each is a line."""
+    found, studies, _ = told
+    for name, study in studies.items():
+        mine, wanted = found["familiar"][name], statistics(study)
+        for one in (key for key in STATISTICS if key not in OWN):
+            value = mine.get(one)
+            assert np.isnan(wanted[one]) if value is None else value == approx(wanted[one]), one
+        answer = familiarity(study)
+        assert mine["p"] == approx(answer.p_value, abs=0.01), name
+        if abs(answer.p_value - ALARM) > 0.01:
+            cut = re.compile(r"\(p = .*?\)")
+            assert cut.sub("", mine["sentence"]) == cut.sub("", answer.sentence)
 
 
 def test_forecasts_are_those_of_python(told):
