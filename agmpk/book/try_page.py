@@ -39,13 +39,15 @@ def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = prin
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = data_path("checkpoints", MODEL)
-    code = sorted((PROJECT / "agmpk" / "models").glob("*.py"))
+    known = sorted(data_path("calibration").glob("familiar*"))
+
+    def code(package: str) -> list[Path]:
+        return [Path(__file__), *sorted((PROJECT / "agmpk" / package).glob("*.py"))]
+
     _once(folder, "library", [source / "package-lock.json"], lambda: _library(source, folder, echo))
-    _once(folder, "model", [model / "SHA256SUMS", *code], lambda: _model(model, folder, echo))
-    known = sorted(data_path("calibration").glob("familiar*")) + sorted(
-        (PROJECT / "agmpk" / "evaluation").glob("*.py")
-    )
-    _once(folder, "familiar", known, lambda: _familiar(folder))
+    sums = model / "SHA256SUMS"
+    _once(folder, "model", [sums, *code("models")], lambda: _model(model, folder, echo))
+    _once(folder, "familiar", [*known, *code("evaluation")], lambda: _familiar(folder))
     tables = [file for name in EXAMPLES for file in data_path(name).glob("*.csv")]
     own = [file for file in sorted(source.iterdir()) if file.suffix in (".js", ".css")]
     for file in (*tables, *own):

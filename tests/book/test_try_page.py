@@ -173,7 +173,8 @@ def test_without_a_network_the_page_lacks_its_library_and_a_forged_one_is_refuse
     said = []
     done = SimpleNamespace(returncode=1, stderr="npm error code ENOTFOUND\n")
     monkeypatch.setattr(nodejs, "npm", lambda *words, **options: done)
-    monkeypatch.setattr(try_page, "_model", lambda *inputs: False)
+    for name in ("_model", "_familiar"):
+        monkeypatch.setattr(try_page, name, lambda *inputs: False)
     make_try_page(root / "book" / "try", tmp_path, said.append)
     assert "ENOTFOUND" in said[1] and (tmp_path / "main.js").is_file()
     assert not (tmp_path / ".library").exists() and not (tmp_path / "ort.wasm").exists()
