@@ -16,13 +16,15 @@ STAMP := $(VENV)/agmpk-$(shell cat requirements.lock pyproject.toml | cksum | tr
 help: ## Show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-setup: $(STAMP) ## Make the environment in .venv (PYTHON=... picks the interpreter)
+setup: $(STAMP) ## Make the environment in .venv (PYTHON=... picks the interpreter, TORCH_INDEX=... a source of PyTorch)
 
 $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: say make PYTHON=python3.11 ..." >&2; exit 2; }
 	@echo "Making the environment in $(VENV) (a few minutes the first time)."
 	$(PYTHON) -m venv $(VENV)
+	@# From an index of CPU builds, such as https://download.pytorch.org/whl/cpu, first: pip keeps it.
+	$(if $(TORCH_INDEX),$(RUN) -m pip install --quiet --disable-pip-version-check --no-deps --index-url $(TORCH_INDEX) $(shell grep '^torch==' requirements.lock))
 	$(RUN) -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
 	$(RUN) -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	$(RUN) -m pip check

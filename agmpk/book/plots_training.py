@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
+from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
 from agmpk.book.plots import draw_context, draw_forecast
@@ -202,4 +203,5 @@ def shipped(logs: Mapping[str, pd.DataFrame]) -> Figure:
     figure, ax = plt.subplots(figsize=(6.4, 3.6))
     validation(ax, logs)
     ax.set_xscale("log")
+    ax.xaxis.set_minor_formatter(NullFormatter())
     return figure

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -49,14 +50,9 @@ def or_why() -> Iterator[None]:
 def contenders(model: str, study: Study, fitted: int) -> list[Forecaster]:
     """The naive forecast, mixed effects where the study has at most ``fitted`` individuals and the
     fitting engine is installed, and ``model``."""
-    names = ["naive"] + ["nlme"] * (len(study) <= fitted) + [model]
-    found = []
-    for name in dict.fromkeys(names):
-        try:
-            found.append(load_forecaster(name))
-        except ImportError as error:
-            display(Markdown(f"Left out: {name} ({error}); install agmpk[nlme]."))
-    return found
+    engine = find_spec("pynlme") is not None
+    names = ["naive"] + ["nlme"] * (engine and len(study) <= fitted) + [model]
+    return [load_forecaster(name) for name in dict.fromkeys(names)]
 
 
 def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
@@ -64,13 +60,11 @@ def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
     HTML file ``out``, whole or not at all.
 
     Raises:
-        AgmpkError: a cell failed, with its first line and the error; or papermill is missing.
+        AgmpkError: a cell failed, with its first line and the error.
     """
-    try:
-        import papermill
-        from papermill.exceptions import PapermillExecutionError
-    except ImportError:
-        raise AgmpkError("A report needs papermill: install agmpk[book].") from None
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
     notebook = nbformat.read(HOME / "notebooks" / NOTEBOOK, as_version=4)
     notebook.cells = _before_adapt(notebook.cells)
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
@@ -27,6 +28,7 @@ LIBRARY = {  # of the package onnxruntime-web: the smallest build, CPU only
 }
 EXAMPLES = ("benchmark/studies", "development/studies")
 FIRST = "theophylline"
+POINTS = 400  # of the normal scores of a statistic
 
 
 def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = print) -> None:
@@ -37,14 +39,21 @@ def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = prin
     """
     folder.mkdir(parents=True, exist_ok=True)
     model = data_path("checkpoints", MODEL)
-    code = sorted((PROJECT / "agmpk" / "models").glob("*.py"))
+    known = sorted(data_path("calibration").glob("familiar*"))
+
+    def code(package: str) -> list[Path]:
+        return [Path(__file__), *sorted((PROJECT / "agmpk" / package).glob("*.py"))]
+
     _once(folder, "library", [source / "package-lock.json"], lambda: _library(source, folder, echo))
-    _once(folder, "model", [model / "SHA256SUMS", *code], lambda: _model(model, folder, echo))
-    tables = [file for name in EXAMPLES for file in sorted(data_path(name).glob("*.csv"))]
+    sums = model / "SHA256SUMS"
+    _once(folder, "model", [sums, *code("models")], lambda: _model(model, folder, echo))
+    _once(folder, "familiar", [*known, *code("evaluation")], lambda: _familiar(folder))
+    tables = [file for name in EXAMPLES for file in data_path(name).glob("*.csv")]
     own = [file for file in sorted(source.iterdir()) if file.suffix in (".js", ".css")]
     for file in (*tables, *own):
         shutil.copyfile(file, folder / file.name)
-    _examples(tables, folder)
+    tables.sort(key=lambda file: (file.stem != FIRST, file.stem))
+    _write(folder / "examples.json", [file.stem for file in tables])
 
 
 def _once(folder: Path, name: str, inputs: Iterable[Path], make: Callable[[], bool]) -> None:
@@ -99,14 +108,50 @@ def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
     return True
 
 
-def _examples(tables: list[Path], folder: Path) -> None:
-    """The list of example studies, and whether the prior draws studies like each."""
-    from agmpk.evaluation.familiar import familiarity
-    from agmpk.studies import read_study
+def _familiar(folder: Path) -> bool:
+    """The law by which ``familiar.js`` says whether the prior draws studies like a table."""
+    import numpy as np
 
-    tables = sorted(tables, key=lambda file: (file.stem != FIRST, file.stem))
-    found = [{"name": f.stem, "familiar": familiarity(read_study(f)).sentence} for f in tables]
-    _write(folder / "examples.json", found)
+    from agmpk.evaluation.familiar import ALARM, STATISTICS, reference_law
+
+    law = reference_law(with_target=False)
+    ruler = law.ruler
+    rows = []
+    for name, score in zip(law.names, ruler.scores, strict=True):
+        meaning, unit, scale = STATISTICS[name]
+        at, z = score.at, score.z
+        if len(at) > POINTS:  # between so many places, and the ends of jumps, scores are straight
+            even = np.linspace(z[0], z[-1], POINTS)
+            jumps = np.flatnonzero(np.diff(z) > even[1] - even[0])
+            places = np.unique([*np.searchsorted(z, even), *jumps, *(jumps + 1)])
+            at, z = at[places], z[places]
+        slopes = [abs(slope) for slope in score.slopes]
+        about = {"name": name, "meaning": meaning, "unit": unit, "scale": scale}
+        rows.append(about | {"at": at, "z": z, "slopes": slopes})
+    kinds = []
+    for kind in range(len(ruler.middle)):
+        low, high = law.central(kind)
+        widths = ruler.middle[kind], ruler.below[kind], ruler.above[kind]
+        names = ("middle", "below", "above", "low", "high")
+        kinds.append(dict(zip(names, (*widths, low, high), strict=True)))
+    content = {
+        "alarm": ALARM, "statistics": rows, "kinds": kinds, "mistakes": law.mistakes,
+        "inverse": ruler.inverse, "directions": ruler.directions, "far": law.far.T,
+        "unusual": law.unusual,
+    }  # fmt: skip
+    _write(folder / "familiar.json", _plain(content))
+    return True
+
+
+def _plain(value: Any) -> Any:
+    """The same of lists, null for NaN."""
+    if isinstance(value, dict):
+        return {name: _plain(one) for name, one in value.items()}
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, list):
+        return [_plain(one) for one in value]
+    return None if value != value else value
 
 
 def _write(path: Path, content: object) -> None:

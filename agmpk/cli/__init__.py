@@ -13,16 +13,31 @@ import click
 import agmpk
 from agmpk.errors import AgmpkError
 
+_MODULES = {
+    "book": "IPython docutils grimp jupytext myst_nb nbclient nbformat papermill sphinx",
+    "literature": "Bio defusedxml openai pydantic pydantic_ai",
+    "nlme": "pynlme",
+    "metrics": "pysiglib sklearn",
+    "cluster": "distributed joblib",
+}
+EXTRA_OF = {name: extra for extra, names in _MODULES.items() for name in names.split()}
+"""The extra that brings a module."""
+
 
 class OneLineGroup(click.Group):
-    """Ends with one sentence and status 2 where input cannot be used, or the system says no (a
-    full disk, no permission)."""
+    """Ends with one sentence and status 2 where input cannot be used, an extra is not installed,
+    or the system says no (a full disk, no permission)."""
 
     def invoke(self, ctx: click.Context) -> object:
         try:
             return super().invoke(ctx)
         except AgmpkError as error:
             click.echo(f"agmpk: {error}", err=True)
+        except ModuleNotFoundError as error:
+            extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            click.echo(f"agmpk: This needs {error.name}: install agmpk[{extra}].", err=True)
         except BrokenPipeError:
             raise  # whoever read the output has left: nothing to say
         except OSError as error:

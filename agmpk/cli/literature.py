@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
+from tqdm import tqdm
 
 from agmpk.cli.options import check_out
 from agmpk.errors import AgmpkError
@@ -72,7 +73,7 @@ def parse(inputs: tuple[Path, ...], out: Path) -> None:
             "no .xml or .nxml file in the given folders; give files or folders with JATS XML"
         )
     records, faults = [], []
-    for path in paths:
+    for path in tqdm(paths, desc="parse", unit="file", disable=None):
         try:
             records += [document_to_record(d) for d in parse_file(path)]
         except AgmpkError as error:
@@ -148,7 +149,8 @@ def extract(
         run = kept = _llm(
             engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage
         )
-    records = [extract_document(d, run).model_dump(mode="json") for d in documents]
+    bar = tqdm(documents, desc="extract", unit="document", disable=None)
+    records = [extract_document(d, run).model_dump(mode="json") for d in bar]
     write_jsonl(records, out)
     click.echo(f"{len(records)} records written to {out}")
     if kept is not None:

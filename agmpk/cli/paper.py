@@ -29,6 +29,7 @@ SECTIONS = {
     },
     "Whether it survives (data/proof)": {
         "proof": "Faults, mutated input, repetition, growth: tried and counted.",
+        "licences": "The licences of all run-time packages.",
     },
 }
 
@@ -48,6 +49,7 @@ def _load(name: str) -> click.Command:
             "ablations": ablations,
             "golden": golden,
             "claims": claims,
+            "licences": licences,
             "costs": costs,
             "steps": steps,
         }[name]
@@ -118,6 +120,17 @@ def claims(results: Path) -> None:
         why = f" ({row.reason})" if row.reason else ""
         here = f"{row.ours or '-'}: {row.verdict}{why}"
         click.echo(f"{row.id}: published {row.published}; here {here}")
+
+
+@click.command()
+@click.pass_context
+def licences(ctx: click.Context) -> None:
+    """List the licences of all run-time packages; status 1 where one is under a GPL."""
+    from agmpk.paper.licences import licences as listed
+
+    table = listed()
+    click.echo(table.to_string(index=False))
+    ctx.exit(int(table.gpl.any()))
 
 
 WORK = PROJECT / "book" / "_build" / "runs" / "ablations"

@@ -119,7 +119,7 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
             f"The study of {study.compound} has no quantified sample after a dose; "
             "there is nothing to compare with the prior."
         )
-    law, kind = _reference().law(prefix is not None), kind_number(found)
+    law, kind = reference_law(prefix is not None), kind_number(found)
     values = np.array([found[name] for name in law.names])
     p = law.p_value(values, kind)
     worst = tuple(
@@ -434,3 +434,9 @@ def _reference() -> Reference:
     return Reference(
         pd.read_csv(folder / "familiar.csv.gz"), pd.read_csv(folder / "familiar_stresses.csv")
     )
+
+
+def reference_law(with_target: bool) -> Law:
+    """The law of simulated studies that :func:`familiarity` asks, with a target's samples or
+    without."""
+    return _reference().law(with_target)

@@ -149,7 +149,11 @@ class Law:
         """The ``n`` statistics furthest from the middle of simulated studies of the kind: number,
         the central 95 % of these studies, normal score."""
         (z,) = np.nan_to_num(self.ruler.scaled(values[None], np.array([kind])))
-        same = self.values[self.kinds == kind]
-        low, high = _quantiles(same if len(same) >= FEWEST else self.values, (0.025, 0.975))
+        low, high = self.central(kind)
         order = np.argsort(-np.abs(z), kind="stable")[:n].tolist()
         return [(j, float(low[j]), float(high[j]), float(z[j])) for j in order]
+
+    def central(self, kind: int) -> Array:
+        """The ends [2, J] of the central 95 % of simulated studies of the kind."""
+        same = self.values[self.kinds == kind]
+        return _quantiles(same if len(same) >= FEWEST else self.values, (0.025, 0.975))

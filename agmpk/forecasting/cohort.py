@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecaster
@@ -61,7 +62,9 @@ def generate(
         plan = (dose,) if isinstance(dose, Dose) else tuple(dose)
         drawn = [Individual("virtual", [], [], plan).doses] * n  # checked, and in order of time
     people: list[Individual | None] = [None] * n
-    for number, doses in enumerate(dict.fromkeys(drawn)):
+    regimens = [*dict.fromkeys(drawn)]
+    bar = tqdm(regimens, desc="cohort", unit="regimen", disable=None if len(regimens) > 1 else True)
+    for number, doses in enumerate(bar):
         places = [place for place, one in enumerate(drawn) if one == doses]
         asked = _default_times(study, doses, start, dose is None) if times is None else times
         asked = np.asarray(asked, dtype=float)

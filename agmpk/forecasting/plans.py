@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecast, Forecaster, usable
@@ -149,7 +150,8 @@ def whatif(
     shown = _shown(own, observed)
     last = shown.times[-1] if len(shown) else -np.inf
     forecasts, doses, frames = {}, {}, []
-    for name, given in plans.items():
+    bar = tqdm(plans.items(), desc="plans", unit="plan", disable=None)
+    for name, given in bar:
         plan = (given,) if isinstance(given, Dose) else tuple(given)
         past, planned = _doses(name, shown, plan, last)
         target = replace(shown, doses=(*past, *planned))

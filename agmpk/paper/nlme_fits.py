@@ -20,6 +20,7 @@ from typing import Any
 
 import click
 import pandas as pd
+from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
@@ -155,7 +156,7 @@ def _scored(questions: Iterable[Case]) -> tuple[pd.DataFrame, pd.DataFrame]:
     forecasters = [kind(store) for kind in (NlmeForecaster, NlmeModeForecaster)]
     forecasters.append(NlmePopulationForecaster(store))
     rows, points = [], []
-    for case in questions:
+    for case in tqdm(questions, desc="score", unit="individual", disable=None):
         if not store.has(case.context, case.compound in forecasters[0].metabolites):
             continue
         for forecaster in forecasters:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import torch
 from torch import nn
+from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import covered, crps
@@ -58,7 +59,7 @@ def steps_benchmark(
     task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
     task = task[task.asked.any(-1)[:, 0]][:studies]
     draws, seconds = {}, {}
-    for number in steps:
+    for number in tqdm(steps, desc="steps", disable=None):
         draws[number], seconds[number] = _draw(model, task, samples, number)
     best = draws[max(steps)]
     free = task.asked[:, 0].numpy()

@@ -94,7 +94,7 @@ def _start(training: dict[str, Any], before: dict[str, float] | None) -> str:
     if not training.get("start"):
         return ""
     cost = f" ({before['studies']:,} studies, {before['hours']:.2f} h before)" if before else ""
-    held = ", which were held fixed where they fit" if training.get("frozen") else ""
+    held = ", part of which were held fixed" if training.get("frozen") else ""
     return f"; begun with the weights of `{Path(training['start']).name}`{cost}{held}"
 
 

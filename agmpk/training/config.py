@@ -33,7 +33,8 @@ class TrainingConfig:
     what a large study costs grows with its people, what it teaches hardly.
     start: folder of a run or of a checkpoint, or the name of a shipped one, whose averaged weights
     it begins with wherever names and shapes agree (the conditioning network is the same in
-    several).  frozen: those stay as they are, and only the rest is trained.
+    several).  frozen: parts of the model, by the first word of their parameters' names, that stay
+    as they began.
     """
 
     kind: str = "flow"
@@ -60,7 +61,7 @@ class TrainingConfig:
     snapshots: tuple[int, ...] = ()
     thinned: int = 0
     start: str = ""
-    frozen: bool = False
+    frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("steps", "blocks", "targets", "parts"):
@@ -76,7 +77,8 @@ class TrainingConfig:
             raise AgmpkError(
                 f"There is no precision {self.precision!r}: use {' or '.join(PRECISIONS)}."
             )
-        object.__setattr__(self, "snapshots", tuple(self.snapshots))
+        for name in ("snapshots", "frozen"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.model is None or isinstance(self.model, dict):
             object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
         elif not isinstance(self.model, model_classes(self.kind)[0]):
@@ -93,7 +95,8 @@ class TrainingConfig:
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values."""
         values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return values | {"model": self.model.to_dict(), "snapshots": list(self.snapshots)}
+        lists = {name: list(getattr(self, name)) for name in ("snapshots", "frozen")}
+        return values | {"model": self.model.to_dict()} | lists
 
     def to_yaml(self) -> str:
         """The configuration as text, which ``from_dict`` reads back."""

@@ -86,9 +86,10 @@ class Learner:
                 raise AgmpkError(f"{self.folder} has no state before its cool-down: start afresh.")
             tensors, about = load_state(self.folder, PLATEAU)
         if about["step"] > self.cool_from and other:
+            plateau = 1 - self.config.cooldown
+            more = f"at least {round(about['step'] / plateau)} in all" if plateau else "a plateau"
             raise AgmpkError(
-                f"{self.folder} has done {about['step']} steps at full rate: ask for at least "
-                f"{round(about['step'] / (1 - self.config.cooldown))} in all."
+                f"{self.folder} has done {about['step']} steps at full rate: ask for {more}."
             )
         if not other:
             self.cool_from, self.end = about["cool_from"], about["end"]
@@ -119,7 +120,7 @@ class Learner:
         for key, value in self.model.state_dict().items():
             self.average[key].copy_(value)
         for name, parameter in self.model.named_parameters():
-            if self.config.frozen and name in shared:
+            if name.split(".")[0] in self.config.frozen:
                 parameter.requires_grad_(False)
                 parameter.grad = None
 

@@ -2,6 +2,7 @@
 
 import { ask } from "./ask.js";
 import { checkParts, cohortQuestions } from "./cohort.js";
+import { familiarity } from "./familiar.js";
 import { grid, line, plansTable, readPlan } from "./plan.js";
 import { chart, short } from "./plot.js";
 import { exposure } from "./summary.js";
@@ -21,13 +22,12 @@ const fail = (sentence) => say(sentence, true);
 
 // -------------------------------------------------------------------------------------- the study
 
-const UNKNOWN = "Whether it lies within what the prior draws, the command below says.";
-
 /** Take a table, or say in one sentence why not. */
-function take(text, name, familiar = UNKNOWN) {
-  let study;
+function take(text, name) {
+  let study, familiar;
   try {
     study = readTable(text, name);
+    familiar = familiarity(study, law).sentence;
   } catch (error) {
     fail(error.message);
     return;
@@ -254,8 +254,8 @@ async function takeFile(file) {
 }
 
 async function takeExample() {
-  const { name, familiar } = examples[$("example").selectedIndex];
-  take(await (await load(`${name}.csv`)).text(), `${name}.csv`, familiar);
+  const name = `${$("example").value}.csv`;
+  take(await (await load(name)).text(), name);
 }
 
 function later(use) {
@@ -298,8 +298,9 @@ $("save-cohort").onclick = saveCohort;
 $("save-figure").onclick = () => saveFigure("figure");
 $("save-vpc").onclick = () => saveFigure("cohort");
 
+const law = await (await load("familiar.json")).json();
 const examples = await (await load("examples.json")).json();
-$("example").replaceChildren(...examples.map(({ name }) => new Option(name, name)));
+$("example").replaceChildren(...examples.map((name) => new Option(name, name)));
 document.getElementById("agmpk-try-off").remove();
 page.hidden = false;
 await takeExample();

@@ -12,10 +12,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from pytest import approx
 
 from agmpk.book import try_page
 from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, familiarity, statistics
 from agmpk.evaluation.protocol import shown, usable
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
@@ -115,6 +117,21 @@ def test_a_broken_table_gets_one_sentence(told):
         assert wanted in sentence and sentence.endswith(".") and sentence.startswith("x.csv")
 
 
+def test_familiarity_is_that_of_python(told):
+    """But for thinned scores: the law between 400 places of each is a line."""
+    found, studies, _ = told
+    for name, study in studies.items():
+        mine, wanted = found["familiar"][name], statistics(study)
+        for one in (key for key in STATISTICS if key not in OWN):
+            value = mine.get(one)
+            assert np.isnan(wanted[one]) if value is None else value == approx(wanted[one]), one
+        answer = familiarity(study)
+        assert mine["p"] == approx(answer.p_value, abs=0.01), name
+        if abs(answer.p_value - ALARM) > 0.01:
+            cut = re.compile(r"\(p = .*?\)")
+            assert cut.sub("", mine["sentence"]) == cut.sub("", answer.sentence)
+
+
 def test_forecasts_are_those_of_python(told):
     found, studies, cases = told
     model = load_forecaster("flow").model
@@ -156,7 +173,8 @@ def test_without_a_network_the_page_lacks_its_library_and_a_forged_one_is_refuse
     said = []
     done = SimpleNamespace(returncode=1, stderr="npm error code ENOTFOUND\n")
     monkeypatch.setattr(nodejs, "npm", lambda *words, **options: done)
-    monkeypatch.setattr(try_page, "_model", lambda *inputs: False)
+    for name in ("_model", "_familiar"):
+        monkeypatch.setattr(try_page, name, lambda *inputs: False)
     make_try_page(root / "book" / "try", tmp_path, said.append)
     assert "ENOTFOUND" in said[1] and (tmp_path / "main.js").is_file()
     assert not (tmp_path / ".library").exists() and not (tmp_path / "ort.wasm").exists()

@@ -6,8 +6,8 @@ import { pathToFileURL } from "node:url";
 const folder = pathToFileURL(process.argv[2] + "/");
 const module = (name) => import(new URL(name, folder));
 const bytes = (name) => readFileSync(new URL(name, folder));
-const [ort, { Flow }, { readTable }, { question, others, usable, shown }] = await Promise.all(
-  ["ort.mjs", "flow.js", "table.js", "task.js"].map(module),
+const [ort, { Flow }, { readTable }, { question, others, usable, shown }, { familiarity, statistics }] = await Promise.all(
+  ["ort.mjs", "flow.js", "table.js", "task.js", "familiar.js"].map(module),
 );
 const { tables, broken, cases } = JSON.parse(readFileSync(0, "utf8"));
 
@@ -22,6 +22,11 @@ const said = broken.map(([name, text]) => {
     return error.message;
   }
 });
+const law = JSON.parse(bytes("familiar.json"));
+const entries = Object.entries(studies);
+const familiar = Object.fromEntries(
+  entries.map(([name, study]) => [name, { ...familiarity(study, law), ...statistics(study) }]),
+);
 ort.env.wasm.numThreads = 1;
 ort.env.wasm.wasmBinary = bytes("ort.wasm");
 const { nodes } = JSON.parse(bytes("model.json"));
@@ -53,4 +58,4 @@ await flow.forecast(
   0,
 );
 const seconds = (performance.now() - start) / 1000;
-process.stdout.write(JSON.stringify({ studies, said, answers, seconds }));
+process.stdout.write(JSON.stringify({ studies, familiar, said, answers, seconds }));

@@ -139,6 +139,16 @@ def test_mangled_abstracts_never_crash(development, held_out):
             38.1,
         ),
         ("Cmax was 6.3 and 6.0 ng/mL for reference and test, respectively.", 6.0),
+        (
+            "The test showed 6.0 ng/mL for Cmax and 2.0 h for tmax, while the reference showed "
+            "6.3 ng/mL and 2.1 h, respectively.",
+            6.0,
+        ),
+        (
+            "The test product had a Cmax of 6.0 ng/mL; those of the reference and of others were "
+            "6.3 and 7.0 ng/mL.",
+            6.0,
+        ),
         ("As reference (A) or test (B). Cmax: 6.3 ± 1 (A) and 6.0 ± 1 (B) ng/mL.", 6.0),
     ],
 )

@@ -259,6 +259,26 @@ def test_a_run_can_begin_with_the_weights_of_another(finished, recipe, tmp_path)
         Learner(recipe("node", start=str(folder)), tmp_path, Processes())
 
 
+def test_frozen_parts_stay_as_they_began(finished, recipe, tmp_path):
+    _, folder, model = finished
+    config = recipe("set", steps=2, start=str(folder), frozen=["network"])
+    trained = train(config, tmp_path, workers=0).state_dict()
+    again = train(config.with_changes(steps=5), tmp_path, workers=0).state_dict()
+    for name, began in model.state_dict().items():
+        if name.startswith("network."):
+            assert torch.equal(trained[name], began) and torch.equal(again[name], began)
+    assert not torch.equal(trained["head.out.weight"], again["head.out.weight"])
+
+
+def test_thinned_contexts_keep_the_first_people_in_three_blocks_of_four(recipe):
+    config = recipe("set").with_changes(parts=1)
+    prior = load_prior(config.prior)
+    for step in (0, 1):
+        whole = training_batch(config, prior, step)[0].context.mask.any(-1)
+        few = training_batch(config.with_changes(thinned=3), prior, step)[0].context.mask.any(-1)
+        assert torch.equal(few, whole[:, :3] if step % 4 else whole)
+
+
 def test_a_time_limited_run_cools_down_and_goes_on_from_its_plateau(recipe, tmp_path, monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: clock.now))

@@ -26,7 +26,7 @@ _SUBGROUP = re.compile(
     r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|(?:fe)?males?|elderly|\w+ metab\w+)\b", re.I
 )
 _BACK = re.compile(r"\b(?:these|those|they|corresponding|values?|figures|whereas|while)\b", re.I)
-_AGAIN = re.compile(r"[;,](?=(?: and| while| whereas)? (?:those|they|the corresponding)\b)")
+_AGAIN = re.compile(r"[;,](?=(?: and)? (?:those|they|the corresponding|while|whereas)\b)")
 _COMPARED = re.compile(
     r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to)"
     r" (?:(?:that of|after|with|for) )?(?:the )?$",

@@ -61,18 +61,16 @@ def read_table(table: Table, source: str, products: Products, analytes) -> list[
             a, b = normalize(untouched[r][c]).span(reading.start, reading.stop)
             at = table.offset(r, c)
             result.append(replace(reading, source=source, start=at + a, stop=at + b))
-    return [_with_spread(r, spreads.get(_key(r))) for r in result]
+    for i, reading in enumerate(result):
+        spread = spreads.get(_key(reading))
+        if spread and reading.value.dispersion is None:
+            value = replace(reading.value, dispersion=spread[0], dispersion_type=spread[1])
+            result[i] = replace(reading, value=value)
+    return result
 
 
 def _key(reading: Reading) -> tuple:
     return reading.name, reading.arm, reading.group, reading.horizon
-
-
-def _with_spread(reading: Reading, spread: tuple[float, str] | None) -> Reading:
-    if spread is None or reading.value.dispersion is not None:
-        return reading
-    value = replace(reading.value, dispersion=spread[0], dispersion_type=spread[1])
-    return replace(reading, value=value)
 
 
 def _read_cell(
