@@ -18,7 +18,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
-from agmpk.config import read_config
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
@@ -171,13 +170,13 @@ def model_config(kind: str, values: dict[str, Any]) -> Any:
     """The configuration of a kind from plain values; missing ones keep their defaults.
 
     Raises:
-        AgmpkError: an unknown kind or setting, or a value of another type.
+        AgmpkError: an unknown kind or setting.
     """
     config, _ = model_classes(kind)
     try:
-        return read_config(config, values, kind)
-    except AgmpkError as error:
-        raise AgmpkError(f"The settings of a {kind} cannot be read: {error}") from None
+        return config(**values)
+    except TypeError as error:
+        raise AgmpkError(f"The settings of a {kind} cannot be read: {error}.") from None
 
 
 def build_model(kind: str, config: Any) -> nn.Module:
