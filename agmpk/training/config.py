@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from agmpk.config import load_yaml, shipped
+from agmpk.config import load_yaml, shipped, read_config
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import model_classes, model_config
 
@@ -80,7 +80,9 @@ class TrainingConfig:
         for name in ("snapshots", "frozen"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         if self.model is None or isinstance(self.model, dict):
-            object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
+            model = model_config(self.kind, self.model or {})
+            read_config(type(model), model.to_dict(), f"The model of {self.kind}")  # types too
+            object.__setattr__(self, "model", model)
         elif not isinstance(self.model, model_classes(self.kind)[0]):
             raise AgmpkError(f"{type(self.model).__name__} does not configure a {self.kind}.")
 
