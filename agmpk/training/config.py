@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from agmpk.config import load_yaml, shipped, read_config
+from agmpk.config import load_yaml, read_config, shipped
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import model_classes, model_config
 
