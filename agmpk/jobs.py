@@ -72,7 +72,7 @@ def _client(scheduler: str) -> Iterator[object]:
     except ImportError:
         raise AgmpkError("A scheduler needs Dask: install agmpk[cluster].") from None
     try:
-        client = Client(scheduler, timeout="10s")
+        client = Client(scheduler, timeout="5s")
     except (OSError, ValueError) as error:
         raise AgmpkError(
             f"There is no Dask scheduler at {scheduler} ({error}): start one with `dask scheduler` "

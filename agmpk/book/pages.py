@@ -101,7 +101,9 @@ def _configure(app: Sphinx, config: Any) -> None:
 def _page(app: Sphinx, page: str, _template: str, context: dict, _doctree: Any) -> None:
     """Change a page that is about to be written."""
     if "body" in context:
-        context["body"] = _number(_store_images(app, context["body"], context["pathto"]))
+        body = _number(_store_images(app, context["body"], context["pathto"]))
+        # What folded code is stands in its summary: a label would say something else aloud.
+        context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
     # The source of a chapter is its notebook, not the executed copy.
     _rename(context.get("header_buttons", ()), "/book/chapters/", "/notebooks/")
     if app.config.html_baseurl:

@@ -90,7 +90,7 @@ def draw_context(axes: Axes, context: Study, label: str | None = "context") -> N
         axes.plot(
             one.times,
             one.concentrations,
-            color="0.75",
+            color="0.62",
             lw=0.8,
             zorder=1,
             label=label if k == 0 else None,

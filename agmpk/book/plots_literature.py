@@ -49,10 +49,12 @@ def fates(table: pd.DataFrame, label: str) -> Figure:
         counts = table[fate].to_numpy(float)
         ax.barh(table.index, counts, left=left, color=FATES[fate], label=fate)
         for y, (start, n) in enumerate(zip(left, counts, strict=True)):
-            if n > 0.05 * left.max(initial=1) or (fate == "wrong" and n):
-                dark = fate in ("right", "wrong")
-                ax.text(start + n / 2, y, f"{n:.0f}", ha="center", va="center",
-                        color="white" if dark else "black", fontsize="small")  # fmt: skip
+            if fate == "wrong" and n:  # beside its bar, which may be thin
+                ax.text(start + n, y, f" {n:.0f}", va="center", color=FATES[fate], fontsize="small")
+            elif n > 0.05 * left.max(initial=1):
+                colour = "white" if fate == "right" else "black"
+                place = {"ha": "center", "va": "center", "fontsize": "small"}
+                ax.text(start + n / 2, y, f"{n:.0f}", color=colour, **place)
         left += counts
     ax.invert_yaxis()
     ax.set_xlabel(label)

@@ -136,9 +136,9 @@ def design_table(examples: Mapping[str, Study]) -> pd.DataFrame:
         doses = [one.single_doses() for one in study]
         rows[name] = {
             "people": len(study),
-            "samples each": f"{np.median([len(one) for one in study]):.0f}",
-            "doses each": spoken([len(d) for d in doses]),
-            "first dose (mg)": spoken([d[0].amount for d in doses]),
+            "samples": f"{np.median([len(one) for one in study]):.0f}",
+            "doses": spoken([len(d) for d in doses]),
+            "dose (mg)": spoken([d[0].amount for d in doses]),
             "below limit": f"{np.mean(np.concatenate([o.censored for o in study])):.0%}",
         }
     return pd.DataFrame(rows).T

@@ -35,7 +35,8 @@ def table_html(
         justify="left",
     )
     head, _, rest = body.partition("</thead>")
-    head = head.replace("<th>", '<th scope="col">')
+    # A corner without a name is no header.
+    head = head.replace("<th></th>", "<td></td>").replace("<th>", '<th scope="col">')
     rest = rest.replace("<th>", '<th scope="row">')
     return (
         f'<div class="agmpk-table-caption">{escape(caption)}</div>'

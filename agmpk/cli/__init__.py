@@ -5,6 +5,8 @@ Commands are imported when they are called, so that ``agmpk --help`` does not wa
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from collections.abc import Callable, Mapping
 
@@ -137,6 +139,9 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point."""
+    # Being ended, as by a batch system, cleans up like Ctrl-C does: no half-written file stays.
+    with contextlib.suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         cli(prog_name="agmpk")
     except BrokenPipeError:

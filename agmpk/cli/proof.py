@@ -52,13 +52,14 @@ def fuzz(ctx: click.Context, scale: float, seed: int, only: str, out: Path | Non
 @proof.command()
 @_scale
 @_seed
+@click.option("--only", default="", help="Those whose name holds this.")
 @_out
 @click.pass_context
-def faults(ctx: click.Context, scale: float, seed: int, out: Path | None) -> None:
+def faults(ctx: click.Context, scale: float, seed: int, only: str, out: Path | None) -> None:
     """Killed processes, flipped bits, full disks, read-only folders, two runs in one folder."""
     from agmpk.paper.proof.faults import faults as run
 
-    _keep(ctx, run(_status, scale, seed), out)
+    _keep(ctx, run(_status, scale, seed, only), out)
 
 
 @proof.command()
@@ -82,7 +83,7 @@ def growth(ctx: click.Context, scale: float, out: Path | None) -> None:
     from agmpk.paper.proof.growth import growth as run
 
     table = run(scale)
-    _store(ctx, table, out)
+    write_csv(table, out or _place(ctx))
     click.echo(table.to_string(index=False))
 
 
@@ -96,21 +97,22 @@ def _status(words: list[str]) -> int:
 
 
 def _keep(ctx: click.Context, tallies: Iterable[Tally], out: Path | None) -> None:
-    """Store the counts as they come, show every failure, and end with status 1 where there is
-    one."""
-    rows, failed = [], False
+    """Store the counts as they come (those of other names stay), show every failure, and end with
+    status 1 where there is one."""
+    out, failed = out or _place(ctx), False
+    rows = pd.read_csv(out, keep_default_na=False).to_dict("records") if out.is_file() else []
     for tally in tallies:
         for one in [*dict.fromkeys(tally.failures)][:20]:
             click.echo(one, err=True)
         failed |= bool(tally.failures)
-        rows.append(tally.row())
-        _store(ctx, pd.DataFrame(rows), out)
+        rows = [row for row in rows if row["what"] != tally.what] + [tally.row()]
+        write_csv(pd.DataFrame(rows), out)
+        click.echo(pd.DataFrame(rows[-1:]).to_string(index=False))
     ctx.exit(int(failed))
 
 
-def _store(ctx: click.Context, table: pd.DataFrame, out: Path | None) -> None:
-    if out is None:
-        out = data_path("proof", f"{ctx.info_name}.csv", must_exist=False)
-        out.parent.mkdir(exist_ok=True)
-    write_csv(table, out)
-    click.echo(table.tail(1).to_string(index=False, header=len(table) == 1))
+def _place(ctx: click.Context) -> Path:
+    """Where the counts of a proof are kept."""
+    folder = data_path("proof", must_exist=False)
+    folder.mkdir(exist_ok=True)
+    return folder / f"{ctx.info_name}.csv"

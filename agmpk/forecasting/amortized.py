@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,29 @@ from agmpk.studies import Individual, Study
 
 # Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
 FARTHEST = 3.0
+IDLE = 1.0  # how far in ln a limit must lie above the study's highest mean value to say nothing
+
+
+def without_idle_limits(task: Task) -> Task:
+    """The task without samples "below a limit" that is far above the study's highest mean value.
+
+    They say nothing, and no study of the prior has them, so a network may take them for anything.
+    """
+    highest = (task.frame.reference + task.frame.peak + IDLE)[:, None, None]
+    context, target = task.context, task.target
+    idle = context.below & (context.logs > highest)
+    own = task.prefix & target.below & (target.logs > highest)
+    if not (idle.any() or own.any()):
+        return task
+    kept = replace(context, mask=context.mask & ~idle, below=context.below & ~idle)
+    left = kept.below.any() or (task.prefix & target.below & ~own).any()
+    return Task(
+        kept,
+        replace(target, mask=target.mask & ~own, below=target.below & ~own),
+        task.prefix & ~own,
+        task.asked,
+        task.limit if left else torch.full_like(task.limit, torch.nan),
+    )
 
 
 class AmortizedForecaster:
@@ -42,7 +66,7 @@ class AmortizedForecaster:
                 f"The model {self.name} needs at least one observation of {prefix.id}: it does "
                 "not generate individuals; use a model of the AGM-PK family."
             )
-        task = task_from_study(context, prefix, times)
+        task = without_idle_limits(task_from_study(context, prefix, times))
         self._check_horizon(task, context.compound, prefix.id)
         generator = torch.Generator().manual_seed(seed)
         known = self.model.condition(task)

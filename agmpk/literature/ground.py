@@ -5,7 +5,9 @@ What a language model says is checked in three steps. Its quotation has to stand
 has to stand in the quotation, with its unit. And the label that stands *in the same clause* must
 not say something else (another parameter, the reference product, a dispersion, a limit): a veto.
 Where no label stands in the clause the value is kept and flagged, for the label may stand elsewhere
-and the rules' reading of longer sentences is no better than the model's.
+and the rules' reading of longer sentences is no better than the model's. A quotation that does not
+hold (small models quote the question) is forgiven, with a flag, where the number stands once in the
+document, in a clause that names the quantity.
 
 A model only ever fills in a schema; it never acts. So the worst that a sentence written to mislead
 it (or a reader) can do is to stand in the document as a false value. Where it contradicts another
@@ -47,6 +49,8 @@ from agmpk.literature.units import convert, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
 MAX_CV = 150.0  # percent; flagged above
+_NOT_THERE = "the quoted passage does not stand in the document"
+_NO_NAME = "its name does not stand in the same clause"
 _BESIDE = re.compile(  # between a number and the label behind it: `(`, `for the`, `with the`
     r"[\s(\[]*(?:(?:for|with|after|following|in|by|on|of|from) )?(?:the |an? )?(?:[\w-]+ ){0,1}"
 )
@@ -167,7 +171,7 @@ class Grounder:
     def _locate(self, field: str, value: object, quote: str) -> Passage | None:
         passage = locate(quote, self.normals)
         if passage is None:
-            self._reject(field, value, "the quoted passage does not stand in the document")
+            self._reject(field, value, _NOT_THERE)
         return passage
 
     def _compound(self, answer: NameAnswer) -> None:
@@ -245,20 +249,22 @@ class Grounder:
         unit = parse_unit(normalize(answer.unit).text)
         if unit is None or unit.kind != KINDS[name]:
             return self._reject(name, shown, f"the unit does not measure {KINDS[name]}")
-        passage = self._locate(name, shown, answer.quote)
+        passage, flags, reason = locate(answer.quote, self.normals), [], _NOT_THERE
+        places = self._places(passage, answer.value) if passage else []
+        if passage and not places:
+            reason = "the number is not in the quoted passage"
+        if not places:  # a quotation that does not hold: where else the number stands, if once
+            passage, places = self._once(answer.value)
+            flags = ["the quotation does not hold it; the number stands once in the document"]
         if passage is None:
-            return
-        text = passage.normal.text
-        places = [
-            p for p in _numbers_at(text, passage.begin, passage.stop) if _same(p[0], answer.value)
-        ]
-        if not places:
-            return self._reject(name, shown, "the number is not in the quoted passage")
+            return self._reject(name, shown, reason)
         verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
-        good = [(flags, p) for (veto, flags), p in verdicts if not veto]
+        good = [(found, p) for (veto, found), p in verdicts if not veto]
+        good = [g for g in good if not (flags and _NO_NAME in g[0])]
         if not good:
-            return self._reject(name, shown, verdicts[0][0][0])
-        flags, (_, start, end) = min(good, key=lambda g: len(g[0]))
+            return self._reject(name, shown, reason if flags else verdicts[0][0][0])
+        found, (_, start, end) = min(good, key=lambda g: len(g[0]))
+        flags += found
         record = self.record
         record.flags += [f"{name}: {flag}" for flag in flags]
         setattr(record, name, answer.value)
@@ -267,6 +273,20 @@ class Grounder:
         self._evidence(name, passage, (start, end))
         self._dispersion(name, answer, passage, start, end)
         record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
+
+    @staticmethod
+    def _places(passage: Passage, value: float) -> list[tuple[float, int, int]]:
+        numbers = _numbers_at(passage.normal.text, passage.begin, passage.stop)
+        return [place for place in numbers if _same(place[0], value)]
+
+    def _once(self, value: float) -> tuple[Passage | None, list[tuple[float, int, int]]]:
+        """The one place of the document where the number stands, if there is just one."""
+        whole = [Passage(k, n, 0, len(n.text)) for k, n in self.normals.items()]
+        found = [(p.source, p.normal, place) for p in whole for place in self._places(p, value)]
+        if len(found) != 1:
+            return None, []
+        source, normal, place = found[0]
+        return Passage(source, normal, *place[1:]), [place]
 
     def _fault(
         self, name: str, unit: str, passage: Passage, start: int, end: int
@@ -308,7 +328,7 @@ class Grounder:
                 if inside:
                     return f"the clause gives this number for {_plain(inside[-1].name)}", []
                 return f"the passage does not name {name}", []
-            flags.append("its name does not stand in the same clause")
+            flags.append(_NO_NAME)
         arm, direct = self._arm(sentence, left, right, value, values)
         place = (passage.source, start)
         read = [r for r in self.readings.all() if (r.source, r.start) == place]

@@ -66,7 +66,8 @@ class Claim:
                 f"{', '.join(DIRECTIONS)}."
             )
         wanted = {"lower": "figure", "higher": "figure", "target": "ideal", "within": "range"}
-        lacking = [name for name in (wanted.get(self.direction),) if name and self[name] is None]
+        name = wanted.get(self.direction)
+        lacking = [name] if name and getattr(self, name) is None else []
         if self.direction == "target" and self.figure is None:
             lacking.append("figure")
         if self.direction == "none" and not self.why:
@@ -75,9 +76,6 @@ class Claim:
             raise AgmpkError(
                 f"Claim {self.id!r} of direction {self.direction!r} lacks {', '.join(lacking)}."
             )
-
-    def __getitem__(self, name: str) -> object:
-        return getattr(self, name)
 
 
 def load_claims(text: str | None = None) -> tuple[Claim, ...]:
@@ -178,6 +176,11 @@ class Evidence:
                 object.__setattr__(self, end, self.value)
 
 
+def absent(measure: str, note: str) -> Evidence:
+    """No value, and why."""
+    return Evidence(measure, math.nan, n=0, note=note)
+
+
 def from_table(table: pd.DataFrame) -> dict[str, Evidence]:
     """Evidence by measure from a stored table with ``COLUMNS``."""
     return {
@@ -196,7 +199,7 @@ def most_wins(
     """
     missing = _missing(results, [*family, *rivals])
     if missing:
-        return Evidence(measure, math.nan, n=0, note=missing)
+        return absent(measure, missing)
     table = by_compound(results)[[*family, *rivals]]
     won = table.idxmin(axis=1).isin(list(family))
     return Evidence(measure, int(won.sum()), n=len(table), count=True)
@@ -212,7 +215,7 @@ def beats(
     """On how many compounds (of ``compounds``) the best of ``family`` is below ``rival``."""
     missing = _missing(results, [*family, rival])
     if missing:
-        return Evidence(measure, math.nan, n=0, note=missing)
+        return absent(measure, missing)
     table = by_compound(results)
     if compounds is not None:
         table = table.loc[[name for name in table.index if name in set(compounds)]]
@@ -326,7 +329,7 @@ def mean_error(results: pd.DataFrame, model: str, measure: str) -> Evidence:
     """
     missing = _missing(results, [model])
     if missing:
-        return Evidence(measure, math.nan, n=0, note=missing)
+        return absent(measure, missing)
     table = by_compound(results)[model].dropna()
     return Evidence(measure, float(table.mean()), n=len(table))
 
@@ -352,16 +355,16 @@ def ablation_gain(
     if that is less: a gain counts when it is beyond both.  n: individuals.
     """
     if table is None:
-        return Evidence(measure, math.nan, n=0, note=_not_stored(variant))
+        return absent(measure, _not_stored(variant))
     rows = table[(table.variant == variant) & (table.studies == studies) & (table.measure == score)]
     if not len(rows) or not math.isfinite(rows.iloc[0].difference):
-        return Evidence(measure, math.nan, n=0, note=_not_stored(variant))
+        return absent(measure, _not_stored(variant))
     row = rows.iloc[0]
     sign = -1.0 if helps else 1.0
     low, high = sorted((sign * row.low, sign * row.high))
     gain = sign * row.difference
     if not math.isfinite(row.margin):
-        return Evidence(measure, math.nan, n=0, note="too few training seeds to judge by")
+        return absent(measure, "too few training seeds to judge by")
     return Evidence(measure, gain, min(low, gain - row.margin), high, int(row.n))
 
 
@@ -372,22 +375,12 @@ def judged(claims: Sequence[Claim], found: Mapping[str, Evidence]) -> pd.DataFra
     for claim in claims:
         evidence = found.get(claim.measure)
         word, reason = verdict(claim, evidence)
-        rows.append(
-            {
-                "id": claim.id,
-                "sentence": claim.sentence,
-                "published": claim.published,
-                "ours": ours(evidence),
-                "value": evidence.value if evidence else float("nan"),
-                "low": evidence.low if evidence else float("nan"),
-                "high": evidence.high if evidence else float("nan"),
-                "n": evidence.n if evidence else 0,
-                "verdict": word,
-                "reason": reason,
-                "chapter": claim.chapter,
-                "anchor": claim.anchor,
-            }
-        )
+        numbers = evidence or absent(claim.measure, reason)
+        row = {name: getattr(claim, name) for name in ("id", "sentence", "published")}
+        row |= {"ours": ours(evidence)}
+        row |= {name: getattr(numbers, name) for name in ("value", "low", "high", "n")}
+        row |= {"verdict": word, "reason": reason}
+        rows.append(row | {"chapter": claim.chapter, "anchor": claim.anchor})
     return pd.DataFrame(rows)
 
 

@@ -249,8 +249,9 @@ def draw_people(
     """Draw ``n`` people with log-normal parameters, anew on each occasion where published."""
     sd = np.array([model.between[name] for name in PARAMETERS])
     weights, vectors = np.linalg.eigh(model.correlation)
-    root = vectors * np.sqrt(weights.clip(min=0))
-    eta = rng.standard_normal((n, len(PARAMETERS))) @ root.T * sd
+    # The symmetric root: unlike the vectors it is the same whichever processor finds them.
+    root = vectors * np.sqrt(weights.clip(min=0)) @ vectors.T
+    eta = rng.standard_normal((n, len(PARAMETERS))) @ root * sd
     values = {}
     for k, name in enumerate(PARAMETERS):
         kappa = model.occasion.get(name, 0.0) * rng.standard_normal((n, occasions))

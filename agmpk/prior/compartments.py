@@ -142,13 +142,12 @@ def propagate(
 ) -> Tensor:
     """States [N, H + 1, D] at the grid points, each taken just after the jump at that point.
 
-    Parameters
-    ----------
-    rates : rates of each interval.
-    layout : where each amount stands in the state.
-    durations : [N, H] length of each interval, h (zero is allowed).
-    jumps : [N, H + 1, D] what is added to the state at each grid point (doses), float64.
-    order : of the approximation of exp (:mod:`agmpk.prior.step`).
+    Args:
+        rates: rates of each interval.
+        layout: where each amount stands in the state.
+        durations: [N, H] length of each interval, h (zero is allowed).
+        jumps: [N, H + 1, D] what is added to the state at each grid point (doses), float64.
+        order: of the approximation of exp (:mod:`agmpk.prior.step`).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
     states = [jumps[0]]

@@ -93,10 +93,9 @@ def presets() -> tuple[str, ...]:
 def load_prior(name_or_path: str | Path) -> PriorConfig:
     """A preset by name, or any prior from its YAML file.
 
-    Raises
-    ------
-    AgmpkError
-        If there is no such preset or file, or an entry is missing, unknown or of the wrong kind.
+    Raises:
+        AgmpkError: there is no such preset or file, or an entry is missing, unknown or of the wrong
+            kind.
     """
     text = str(name_or_path)
     source = shipped("agmpk.prior", "presets").get(text, Path(text))

@@ -23,10 +23,8 @@ class Law:
 
     Written in YAML as ``{uniform: [low, high]}`` or ``{log_uniform: [low, high]}``.
 
-    Raises
-    ------
-    AgmpkError
-        If the bounds are not finite, not in order, or not positive for a log-uniform law.
+    Raises:
+        AgmpkError: the bounds are not finite, not in order, or not positive for a log-uniform law.
     """
 
     low: float

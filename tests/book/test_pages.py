@@ -7,11 +7,12 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
-from agmpk.book import pages
+from agmpk.book import build, pages
 from agmpk.book.build import build_html
 from agmpk.book.plots import figure_html
 from agmpk.book.tables import table_html
 from agmpk.book.tiers import Project
+from agmpk.errors import AgmpkError
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAMAAAACCAAAAAC4HznGAAAAC0lEQVR4nGNgwAYAABQAAeDiA7EAAAAASUVORK5CYII="
@@ -68,3 +69,9 @@ def test_one_address_turns_on_the_buttons_and_another_the_preview(tmp_path, monk
         'content="https://who.example.org/what/chapters/alpha.html"',
     ):
         assert part in page, part
+
+
+def test_printing_without_a_browser_says_which_to_install(project, monkeypatch, tmp_path):
+    monkeypatch.setattr(build.shutil, "which", lambda _: None)
+    with pytest.raises(AgmpkError, match="install one of these browsers: chromium"):
+        build.print_book(project, tmp_path / "x.pdf")

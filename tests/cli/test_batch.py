@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -61,3 +63,18 @@ def test_json_of_check_benchmark_and_whatif(folder):
     done = agmpk("whatif", study, *words, "--out", folder / "w.csv")
     (interval,) = json.loads(done.stdout)["intervals"]
     assert interval["PLAN"] == "a" and interval["CMAX"] > interval["TROUGH"] > 0
+
+
+def test_being_ended_leaves_nothing_half_written(folder):
+    code = "import time\nfrom agmpk import files\nfrom agmpk.cli import main\n"
+    code += "def slow(*_):\n    print('writing', flush=True)\n    time.sleep(60)\n"
+    code += "files.os.replace = slow\nmain()"
+    words = ["cohort", str(folder / "indometacin.csv"), "--model", "naive", "--out", "c.csv"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *words], cwd=folder, stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert process.stdout.readline() == b"writing\n"
+    process.terminate()
+    assert process.wait(timeout=60) == 143
+    assert not [f for f in folder.iterdir() if f.name.startswith(".") or f.name == "c.csv"]

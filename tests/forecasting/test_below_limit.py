@@ -37,7 +37,6 @@ def test_a_value_below_a_low_limit_lowers_the_forecast(study):
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="the small shipped flow has not learned it yet; longer training should")
 def test_a_limit_far_above_says_next_to_nothing(study):
     model = load_forecaster("flow")
     changes = np.array([change(model, study, one, 20.0) for one in study])

@@ -178,6 +178,34 @@ def test_quotes_are_matched_after_normalization(quote):
     assert ground(cmax=quantity(6.02, quote=quote)).cmax == 6.02
 
 
+QUESTION = "peak concentration (unit like ng/mL)"  # what a small model quotes: its instructions
+
+
+@pytest.mark.parametrize(
+    ("value", "cmax"),
+    [
+        (6.02, 6.02),  # stands once, in a clause that names it
+        (5.91, None),  # the reference's
+        (1.44, None),  # a dispersion
+        (20, None),  # the end of the assay's range
+        (7.0, None),  # nowhere
+    ],
+)
+def test_a_quotation_that_does_not_hold_is_forgiven_where_the_number_stands_once(value, cmax):
+    record = ground(cmax=quantity(value, quote=QUESTION))
+    assert record.cmax == cmax
+    if cmax is None:
+        assert "does not stand" in record.rejected[0].reason
+    else:
+        assert any("the quotation does not hold it" in flag for flag in record.flags)
+
+
+def test_a_number_that_stands_twice_needs_its_quotation():
+    document = Document("d", DOCUMENT.title, DOCUMENT.abstract + " It was 6.02 ng/mL elsewhere.")
+    answer = ExtractionAnswer.model_validate({**EMPTY, "cmax": quantity(6.02, quote=QUESTION)})
+    assert Grounder(document, "llm").ground(answer).cmax is None
+
+
 def test_half_a_number_is_no_quotation():
     record = ground(cmax=quantity(6.0, quote="Cmax was 6.0"))
     assert record.cmax is None

@@ -362,7 +362,7 @@ def test_the_plumbing_with_the_librarys_own_models():
 def test_the_record_of_a_real_model_replays_and_says_what_it_is():
     recordings = Recordings(data_path("literature", "recordings", "qwen.jsonl"))
     lines = recordings.lines()
-    assert len(lines) == 5
+    assert len(lines) >= 5
     for line in lines:
         assert line["origin"].startswith("Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)")
         assert line["usage"]["output_tokens"] > 0 and line["seconds"] > 0

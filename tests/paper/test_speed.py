@@ -5,10 +5,12 @@ import pytest
 from agmpk.paper.speed import GOALS, compare_solvers, growth, whole_blocks
 from agmpk.prior import load_prior
 
+CONFIG = load_prior("extended").replace(design={"individuals": (2,)})
+
 
 @pytest.mark.slow
 def test_all_solvers_reach_the_same_accuracy():
-    table = compare_solvers(load_prior("extended"), individuals=4, repeats=1)
+    table = compare_solvers(CONFIG, individuals=4, repeats=1)
     error = table["largest relative error"]
     assert len(table) == 5 and (error[:3] < GOALS[0]).all() and (error[3:] < GOALS[1]).all()
     assert error.iloc[0] < GOALS[1]
@@ -18,6 +20,5 @@ def test_all_solvers_reach_the_same_accuracy():
 
 @pytest.mark.slow
 def test_tables_of_speed():
-    config = load_prior("extended").replace(design={"individuals": (2,)})
-    assert (whole_blocks(config, repeats=1) > 0).all(axis=None)
-    assert growth(config, 0, 1, (1, 3), (24.0,))["individuals per second"].gt(0).all()
+    assert (whole_blocks(CONFIG, repeats=1) > 0).all(axis=None)
+    assert growth(CONFIG, 0, 1, (1, 3), (24.0,))["individuals per second"].gt(0).all()

@@ -87,10 +87,8 @@ def fit(
     of 64 trials make the pool, which is kept in ``folder``, so that an interrupted fit goes on
     where it was.  The same seed gives the same ranges.
 
-    Raises
-    ------
-    AgmpkError
-        If the pool leaves too few effective trials for the starting prior.
+    Raises:
+        AgmpkError: the pool leaves too few effective trials for the starting prior.
     """
     pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches, progress)
     objective = Objective(pool, articles, chances)

@@ -206,10 +206,8 @@ def literature(reference: pd.DataFrame | None = None) -> pd.DataFrame:
     A quantity that an article does not report is NaN.  ``reference`` is the table of
     ``data/literature/reference.csv``, which is read if none is given.
 
-    Raises
-    ------
-    AgmpkError
-        If a column is missing.
+    Raises:
+        AgmpkError: a column is missing.
     """
     if reference is None:
         reference = pd.read_csv(data_path("literature", "reference.csv"))

@@ -39,8 +39,11 @@ NOBODY = 65534
 Command = Callable[[list[str]], int]
 
 
-def faults(command: Command, scale: float = 1.0, seed: int = 0) -> Iterator[Tally]:
-    """Try all of them, ``scale`` times ``COUNTS`` (at least one of each)."""
+def faults(
+    command: Command, scale: float = 1.0, seed: int = 0, only: str = ""
+) -> Iterator[Tally]:
+    """Try all of them, or those whose name holds ``only``, ``scale`` times ``COUNTS`` (at least one
+    of each)."""
     count = {name: max(1, round(scale * number)) for name, number in COUNTS.items()}
     rng = np.random.default_rng(seed)
     torch.set_num_threads(1)
@@ -63,7 +66,8 @@ def faults(command: Command, scale: float = 1.0, seed: int = 0) -> Iterator[Tall
             ("kill -9 in agmpk literature", _killed(_literature(command), count["kills"], rng)),
             ("kill -9 in mixed-effects fits", _killed(_fits(), count["kills"], rng)),
         ):
-            yield Tally("faults", what).run(tries)
+            if only in what:
+                yield Tally("faults", what).run(tries)
 
 
 def _recipe():

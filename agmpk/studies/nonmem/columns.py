@@ -9,7 +9,7 @@ import math
 import os
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -154,6 +154,10 @@ class Cells(NamedTuple):
     def keep(self, mask: NDArray[np.bool_]) -> Cells:
         """Return the column of some records."""
         return Cells(self.codes[mask], self.texts)
+
+    def which(self, test: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Return which records have a cell of that kind, bool[N]."""
+        return np.array([test(text) for text in self.texts], bool)[self.codes]
 
 
 def encode(cells: Sequence[str], size: int) -> Cells:
@@ -353,10 +357,19 @@ class Table:
         except AgmpkError as error:
             problem, _, remedy = str(error).rstrip(".").partition("; ")
             remedy = remedy or "correct the units line"
-            refuse(self.path, [Fault(self.table.settings_row, "", problem, remedy)])
+            self.refuse("", problem, remedy, self.table.settings_row)
         self.units = Units("h", given.get("concentration", "ng/mL"), given.get("dose", "mg"))
         self.compound = given.get("compound")
         self.given = tuple(one for one in ("time", "concentration", "dose") if one in given)
+
+    def refuse(self, column: str, problem: str, remedy: str, row: int | None = None) -> None:
+        """Refuse the table for one fault, in the header's row unless another is named.
+
+        Raises:
+            TableError: always.
+        """
+        place = self.table.header_row if row is None else row
+        refuse(self.path, [Fault(place, column, problem, remedy)])
 
     def columns(self) -> None:
         """Find the known columns and encode their cells."""
@@ -367,8 +380,7 @@ class Table:
         refuse(self.path, header_faults(table, places, chosen))
         size = len(table.rows)
         if not size:
-            problem = "no row follows the header"
-            refuse(self.path, [Fault(table.header_row, "", problem, "add the records")])
+            self.refuse("", "no row follows the header", "add the records")
         self.names = {name: table.header[place].upper() for name, place in places.items()}
         self.written = {name: table.header[place] for name, place in places.items()}
         self.cells = {name: encode(table.column(place), size) for name, place in places.items()}
@@ -409,12 +421,9 @@ class Table:
                           for one in (self.cells[name], twin)]  # fmt: skip
                 mine, theirs = (np.nan_to_num(one) for one in values)
                 if n := np.flatnonzero(mine != theirs)[:1].tolist():
-                    fault = Fault(
-                        int(self.rows[n[0]]), other,
-                        f"{other} and {self.names[name]} say different things",
-                        f"choose one, as --columns {name}={other} does",
-                    )  # fmt: skip
-                    refuse(self.path, [fault])
+                    problem = f"{other} and {self.names[name]} say different things"
+                    remedy = f"choose one, as --columns {name}={other} does"
+                    self.refuse(other, problem, remedy, int(self.rows[n[0]]))
 
     def keep(self, mask: NDArray[np.bool_]) -> None:
         """Go on with some of the rows."""
@@ -435,28 +444,27 @@ class Table:
                 f"{listed([one for one in texts if not is_missing(one)])}."
             )
         if options.exclude:
-            out = [text in options.exclude for text in texts]
-            self.keep(~np.array(out, bool)[self.cells["ID"].codes])
+            self.keep(~self.cells["ID"].which(options.exclude.__contains__))
             self.notes.append(f"left out as asked: {', '.join(options.exclude)}")
             if not len(self.rows):
                 raise AgmpkError(f"{self.path} has nobody left when all its IDs are excluded.")
         if len(self.blocks):
             if "STUDY" in self.cells:
-                refuse(self.path, [Fault(0, "", "several TABLE NO. blocks hold a column STUDY",
-                                         "split the file")])  # fmt: skip
+                problem = "several TABLE NO. blocks hold a column STUDY"
+                self.refuse("", problem, "split the file", 0)
             self.cells["STUDY"] = encode([str(one) for one in self.blocks], len(self.rows))
             self.names["STUDY"] = "TABLE NO."
         if options.study is not None and options.study != "all":
             if "STUDY" not in self.cells:
                 raise AgmpkError(f"{self.path} has no column STUDY, so no study {options.study}.")
             cells = self.cells["STUDY"]
-            wanted = np.array([text == str(options.study) for text in cells.texts], bool)
+            wanted = cells.which(str(options.study).__eq__)
             if not wanted.any():
                 known = [one for one in cells.texts if not is_missing(one)]
                 raise AgmpkError(
                     f"{self.path} has no study {options.study}; it has {listed(known)}."
                 )
-            self.keep(wanted[cells.codes])
+            self.keep(wanted)
         self._commented()
 
     def _commented(self) -> None:

@@ -19,7 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.studies.nonmem.columns import Options
+from agmpk.studies.nonmem.columns import Cells, Options
 from agmpk.studies.nonmem.layout import Fault, refuse
 from agmpk.studies.nonmem.records import Records, TableReader
 from agmpk.studies.nonmem.rules import (
@@ -173,7 +173,7 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
         for fault in sorted(faults):
             skipped.setdefault(at[fault.row], f"row {fault.row}: {fault.problem}")
         reader.cells, reader.rows, reader.blocks, reader.notes, reader.names = before
-        left = ~np.array([text in skipped for text in ids.texts], bool)[ids.codes]
+        left = ~ids.which(skipped.__contains__)
         if not left.any():
             refuse(reader.path, faults)
         reader.keep(left)
@@ -222,17 +222,16 @@ def _find_analytes(reader: TableReader, records: Records) -> None:
     if "CMT" in reader.cells and reader.names.get("ANALYTE") != reader.names["CMT"]:
         _analytes_by_compartment(reader, records)
     # DVID 0 is what NONMEM users write on dose rows of all analytes.
-    texts = records.labels
-    nameless = np.array([text == "" for text in texts], bool)[f["label"]]
-    zero = np.array([text == "0" for text in texts], bool)[f["label"]]
-    f["unlabelled"] = (f["label"] < 0) | nameless | f["dose"] & zero
+    labels = Cells(f["label"], records.labels)
+    zero = f["dose"] & labels.which("0".__eq__)
+    f["unlabelled"] = (f["label"] < 0) | labels.which("".__eq__) | zero
     f["label"] = np.where(f["unlabelled"], -1, f["label"])
 
 
 def _analytes_by_compartment(reader: TableReader, records: Records) -> None:
     f, cells = records.f, reader.cells["CMT"]
     texts = ["" if is_missing(text) else text for text in cells.texts]
-    known = f["seen"] & ~np.array([text == "" for text in texts], bool)[cells.codes]
+    known = f["seen"] & ~cells.which(is_missing)
     if len(np.unique(cells.codes[known])) < 2:
         return
     labels = np.unique(f["label"][known])
@@ -241,13 +240,13 @@ def _analytes_by_compartment(reader: TableReader, records: Records) -> None:
         split = [label for label in labels if (pairs[:, 0] == label).sum() > 1]
         if not split:
             return
-        refuse(reader.path, [Fault(
-            reader.table.header_row, reader.names["CMT"],
+        reader.refuse(
+            reader.names["CMT"],
             f"observations of {reader.names['ANALYTE']} {records.labels[split[0]]} lie in "
             "several compartments",
             "choose what tells analytes apart, as --columns ANALYTE=CMT does, or leave CMT out "
             "with --columns CMT=",
-        )])  # fmt: skip
+        )
     f["label"] = np.where(f["seen"], cells.codes, -1)
     records.labels[:] = texts
     reader.names["ANALYTE"], reader.cells["ANALYTE"] = reader.names["CMT"], cells
@@ -373,8 +372,7 @@ def judge(reader: TableReader) -> tuple[Records, list[Fault]]:
         _part_occasions(reader, records)
     used = records.f["dose"] | records.f["seen"]
     if not used.any():
-        problem = "no row is a dose or an observation"
-        refuse(reader.path, [Fault(reader.table.header_row, "", problem, "add the records")])
+        reader.refuse("", "no row is a dose or an observation", "add the records")
     _find_analytes(reader, records)
     reader.cells = {name: cells.keep(used) for name, cells in reader.cells.items()}
     records = records.keep(used)

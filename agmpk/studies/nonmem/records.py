@@ -28,7 +28,7 @@ from agmpk.studies.nonmem.columns import (
     numbers,
     to_number,
 )
-from agmpk.studies.nonmem.layout import Fault, refuse
+from agmpk.studies.nonmem.layout import Fault
 from agmpk.studies.nonmem.rules import combined
 from agmpk.studies.study import is_missing
 
@@ -173,8 +173,7 @@ class TableReader(Table):
         f["clock"] = np.bool_(self.clock)
         f["id"], f["study"], f["label"] = (codes[one].codes for one in ("ID", "STUDY", "ANALYTE"))
         occasion = codes["OCC"]
-        missing = np.array([text == "" for text in occasion.texts], bool)[occasion.codes]
-        f["occasion"] = np.where(missing, -1, occasion.codes)
+        f["occasion"] = np.where(occasion.which("".__eq__), -1, occasion.codes)
         self.occasions = occasion.texts
         self.codes = codes
         if not np.all(np.isnan(limits)):
@@ -265,20 +264,20 @@ class TableReader(Table):
         column = self.names["DATE"]
         leave = "leave it out with --columns DATE= if TIME counts on through the days"
         if days is None:
-            refuse(self.path, [Fault(
-                self.table.header_row, column,
+            self.refuse(
+                column,
                 f"the dates of {column} are missing, mixed or ambiguous",
                 f"write dates as 2024-03-01 or as numbers of days, or {leave}",
-            )])  # fmt: skip
+            )
         if (present == 1).any():
             known = times[~np.isnan(times)] * self.hours
             first = times[np.unique(who, return_index=True)[1]]
             if known.max(initial=0) > 24 or known.min(initial=0) < 0 or np.all(first == 0):
-                refuse(self.path, [Fault(
-                    self.table.header_row, column,
+                self.refuse(
+                    column,
                     f"TIME stands beside {column}, but it is not the time of the day",
                     f"{leave}, or write the time of the day in TIME",
-                )])  # fmt: skip
+                )
         return days[cells.codes]
 
     # ------------------------------------------------------------------------------------ meaning
@@ -341,11 +340,12 @@ class TableReader(Table):
         differs = ~np.isnan(f["AMT"]) & (f["AMT"] != f["AMT"][first][who])
         if differs.any():
             n = int(np.flatnonzero(differs)[0])
-            refuse(self.path, [Fault(
-                int(f["row"][n]), self.names["AMT"],
+            self.refuse(
+                self.names["AMT"],
                 "the individual has another amount before, so it is not one dose",
                 "keep the amount on the rows of doses and leave --dose-at out",
-            )])  # fmt: skip
+                int(f["row"][n]),
+            )
         added = {name: values[first] for name, values in f.items() if np.ndim(values)}
         added["TIME"] = np.full(len(first), float(self.options.dose_at))
         for name in ("DV", "CENS", "LLOQ"):
@@ -391,19 +391,19 @@ class TableReader(Table):
             if "ROUTE" in self.cells:
                 cells = self.cells["ROUTE"]
                 known = [ROUTE_NAMES.get(_key(text), "") for text in cells.texts]
-                routed = ~np.array([is_missing(text) for text in cells.texts], bool)[cells.codes]
+                routed = ~cells.which(is_missing)
                 way = np.array(known, dtype=object)[cells.codes]
                 way[~routed] = ""
             plain = ~routed
             if "CMT" in self.cells:
                 cells = self.cells["CMT"]
-                missing = np.array([is_missing(text) for text in cells.texts], bool)
+                missing = cells.which(is_missing)
                 observed = {cells.texts[code] for code in np.unique(cells.codes[f["seen"]])}
                 observed = {one for one in observed if not is_missing(one)}
                 ways = [self._compartment(text, observed) for text in cells.texts]
-                placed = plain & ~missing[cells.codes]
+                placed = plain & ~missing
                 way[placed] = np.array(ways, dtype=object)[cells.codes][placed]
-                plain = plain & missing[cells.codes]
+                plain = plain & missing
             elif "ADM" in self.cells:
                 self._one_administration(plain & f["dose"])
             way[plain] = np.where(infused, "iv", "oral")[plain]
@@ -419,12 +419,12 @@ class TableReader(Table):
         kinds = [cells.texts[code] for code in np.unique(cells.codes[doses])]
         kinds = [kind for kind in kinds if not is_missing(kind)]
         if len(kinds) > 1:
-            refuse(self.path, [Fault(
-                self.table.header_row, self.names["ADM"],
+            self.refuse(
+                self.names["ADM"],
                 f"doses have several kinds of administration ({listed(kinds)})",
                 "name their routes in a column ROUTE, say --route for all of them, or --columns "
                 "ADM= if they are all one route",
-            )])  # fmt: skip
+            )
 
     def _compartment(self, text: str, observed: set[str]) -> str:
         number = to_number(text)
