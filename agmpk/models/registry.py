@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from agmpk.config import read_config
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
@@ -170,13 +171,13 @@ def model_config(kind: str, values: dict[str, Any]) -> Any:
     """The configuration of a kind from plain values; missing ones keep their defaults.
 
     Raises:
-        AgmpkError: an unknown kind or setting.
+        AgmpkError: an unknown kind or setting, or a value of another type.
     """
     config, _ = model_classes(kind)
     try:
-        return config(**values)
-    except TypeError as error:
-        raise AgmpkError(f"The settings of a {kind} cannot be read: {error}.") from None
+        return read_config(config, values, kind)
+    except AgmpkError as error:
+        raise AgmpkError(f"The settings of a {kind} cannot be read: {error}") from None
 
 
 def build_model(kind: str, config: Any) -> nn.Module:

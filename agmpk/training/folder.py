@@ -221,8 +221,8 @@ class Table:
             raise AgmpkError(f"{file} lacks rows of steps that were done: remove the run folder.")
 
     def digest(self) -> str:
-        """Digest of the rows."""
-        return digest([[*map(str, row.values())] for row in self.rows])
+        """Digest of the rows and of what their columns are called."""
+        return digest([{str(name): str(value) for name, value in r.items()} for r in self.rows])
 
     def add(self, step: int, **values: float) -> None:
         """Remember one row."""
