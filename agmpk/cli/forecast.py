@@ -207,12 +207,13 @@ def _forecast_study(
     ]
     frames: list[pd.DataFrame] = []
     done = 0
+    later = "give --times" if ask.wanted is None else "give later --times or show fewer"
     for case in tqdm(chosen, desc=study.stem[:20], unit="individual", disable=None):
         query = _query(case, ask.wanted)
         if not len(query):
             click.echo(
                 f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
-                f"{ask.observed} samples: left out; give --times to forecast it.",
+                f"{ask.observed} samples: left out; {later} to forecast it.",
                 err=True,
             )
             continue
@@ -240,7 +241,7 @@ def _forecast_study(
             frames.append(frame)
         done += 1
     if not frames:
-        raise AgmpkError(f"Nobody in {study} has a sample left to forecast: give --times.")
+        raise AgmpkError(f"Nobody in {study} has a sample left to forecast: {later}.")
     if everybody:
         familiar = tell_familiar(data)
     else:

@@ -188,8 +188,10 @@ def parse_times(text: str | None) -> NDArray[np.float64] | None:
     """Hours from ``0.5,1,2`` or ``0:24:0.5`` (the stop is included); None stays None.
 
     Raises:
-        AgmpkError: not numbers, not increasing, or more than 10,000.
+        AgmpkError: not numbers, not between 0 and 1e6 h, not increasing, or more than 10,000.
     """
+    from agmpk.studies.study import MAX_HOURS
+
     if text is None:
         return None
     try:
@@ -205,9 +207,11 @@ def parse_times(text: str | None) -> NDArray[np.float64] | None:
             f"--times {text[:40]!r} cannot be read: write hours as 0.5,1,2,4 or start:stop:step, "
             "at most 10,000 of them."
         ) from None
-    if not np.all(np.isfinite(times)) or np.any(np.diff(times) <= 0) or len(times) > 10_000:
+    inside = np.all((times >= 0) & (times <= MAX_HOURS))
+    if not inside or np.any(np.diff(times) <= 0) or len(times) > 10_000:
         raise AgmpkError(
-            f"--times {text[:40]!r} must be finite and increasing, at most 10,000 of them."
+            f"--times {text[:40]!r} must lie between 0 and {MAX_HOURS:g} h and be increasing, at "
+            "most 10,000 of them."
         )
     return times
 

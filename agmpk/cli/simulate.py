@@ -32,12 +32,15 @@ def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
     from agmpk.files import atomic_path
     from agmpk.prior.config import load_prior
     from agmpk.prior.simulate import BLOCK, simulate_block
-    from agmpk.prior.table import to_table
+    from agmpk.prior.table import UNITS, to_table
+    from agmpk.studies.nonmem.layout import UNITS_LINE
 
     check_out(out)
     config = load_prior(preset)
     rows = 0
     with atomic_path(out) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        told = f"time={UNITS.time} concentration={UNITS.concentration} dose={UNITS.dose}"
+        file.write(f"{UNITS_LINE} {told}\n")
         for start in tqdm(range(0, studies, BLOCK), desc="simulate", unit="block", disable=None):
             batch = simulate_block(config, seed, start // BLOCK)[: studies - start]
             table = to_table(batch, first=1 + start)

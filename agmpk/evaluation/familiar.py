@@ -150,11 +150,13 @@ def _written(value: float, unit: str, scale: str) -> str:
 def _sentence(compound: str, p: float, likely: str, worst: Mapping[str, object]) -> str:
     if p >= ALARM:
         return f"The study of {compound} lies within what the prior draws (p = {p:.2g})."
+    # No mistake of units or doses makes curves smoother or rougher.
+    like = "" if worst["statistic"] == "roughness" else f", most like {likely}"
     return (
         f"The study of {compound} lies outside of what the prior draws (p = {p:.2g}): "
         f"{worst['meaning']} is {worst['value']} where simulated studies of its kind have "
-        f"{worst['low']} to {worst['high']}, most like {likely}; check units, doses and times "
-        "before using the forecast."
+        f"{worst['low']} to {worst['high']}{like}; check units, doses and times before using the "
+        "forecast."
     )
 
 

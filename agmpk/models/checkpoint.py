@@ -32,7 +32,10 @@ def describe(folder: Path) -> dict[str, Any]:
     folder = Path(folder)
     for name in (WEIGHTS, DESCRIPTION, DIGESTS):
         if not (folder / name).is_file():
-            raise AgmpkError(f"The checkpoint {folder} lacks {name}: restore it.")
+            remedy = "restore it"
+            if (folder / "state.json").is_file():  # the folder of a run, see agmpk.training.folder
+                remedy = f"first say agmpk train --run {folder} --export --checkpoint FOLDER"
+            raise AgmpkError(f"The checkpoint {folder} lacks {name}: {remedy}.")
     for name, digest in _digests(folder / DIGESTS).items():
         if sha256(folder / name) != digest:
             raise AgmpkError(

@@ -261,9 +261,12 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
     target = _record([prefix], [(np.concatenate([seen, query]), np.append(logs, 0 * query),
                                  np.append(below, np.zeros(len(query), bool)))])
     limits = [context.lloq] if context.lloq else []
+    quantified = [np.inf]
     for one in (*others, prefix):
         limits += list(one.concentrations[one.censored])
-    limit = np.log(np.median(limits)) if limits else np.nan
+        quantified += list(one.concentrations[(one.concentrations > 0) & ~one.censored])
+    # What one sample fell below may be above what another one showed; the study's limit is not.
+    limit = np.log(min(np.median(limits), *quantified)) if limits else np.nan
     return Task(
         context=_record(others, [_samples(one) for one in others]),
         target=target,

@@ -43,12 +43,12 @@ def describe(study: Study) -> str:
 def describe_reading(reading: Reading) -> str:
     """Return what a table holds and how it was read; see :meth:`Reading.describe`."""
     lines = [reading.path]
+    absent = [kind for kind in ("concentration", "dose", "time") if kind not in reading.given]
+    assumed = f" (assumed: {', '.join(absent)}; --units)" if absent else ""
     for key, study in reading.studies.items():
         head, *rest = describe(study).splitlines()
         lines += [head if key == study.compound else f"{key}: {head}", *rest]
-    absent = [kind for kind in ("concentration", "dose", "time") if kind not in reading.given]
-    if absent:
-        lines[-1] += f" (assumed: {', '.join(absent)}; --units)"
+        lines[-1] += assumed
     named = [
         name if name == actual.upper() else f"{name} from {actual}"
         for name, actual in sorted(reading.used.items(), key=lambda item: _ORDER.index(item[0]))

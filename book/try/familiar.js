@@ -262,7 +262,9 @@ export function familiarity(study, law) {
   const j = z.map(Math.abs).indexOf(highest(z.map(Math.abs))), one = law.statistics[j];
   const [value, low, high] = [found[one.name], kind.low[j], kind.high[j]].map((x) => written(x, one));
   const mistake = law.mistakes[along.indexOf(highest(along))];
+  // No mistake of units or doses makes curves smoother or rougher.
+  const like = one.name === "roughness" ? "" : `, most like ${mistake}`;
   return { p, sentence: `${begin} outside of what the prior draws (p = ${shown}): ${one.meaning} is `
-    + `${value} where simulated studies of its kind have ${low} to ${high}, most like ${mistake}; `
+    + `${value} where simulated studies of its kind have ${low} to ${high}${like}; `
     + "check units, doses and times before using the forecast." };
 }

@@ -53,6 +53,9 @@ export function question(study, context, prefix, times) {
     ...(study.lloq > 0 ? [study.lloq] : []),
     ...[...people, prefix].flatMap((one) => one.values.filter((_, k) => one.below[k])),
   ];
+  // What one sample fell below may be above what another one showed; the study's limit is not.
+  const values = [...people, prefix].flatMap((one) => one.values.filter((_, k) => !one.below[k]));
+  const limit = limits.length ? Math.log(Math.min(median(limits), ...values)) : NaN;
   const D = Math.max(1, ...[...people, target].map((one) => one.doses.length));
   const J = Math.max(1, people.length);
   const K = Math.max(1, ...people.map((one) => one.times.length));
@@ -64,7 +67,7 @@ export function question(study, context, prefix, times) {
       ...record("context", people, [J, K], [J, D]),
       ...record("target", [target], [T], [D]),
       prefix: marks([T], (k) => k < prefix.times.length),
-      limit: { dims: [], data: Float64Array.of(limits.length ? Math.log(median(limits)) : NaN) },
+      limit: { dims: [], data: Float64Array.of(limit) },
     },
   };
 }

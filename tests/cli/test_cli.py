@@ -156,7 +156,7 @@ def test_simulate_is_reproducible(tmp_path):
         )
         assert done.returncode == 0, done.stderr
     assert files[0].read_bytes() == files[1].read_bytes()
-    assert pd.read_csv(files[0]).STUDY.nunique() == 3
+    assert pd.read_csv(files[0], comment="#").STUDY.nunique() == 3
 
 
 def test_benchmark_of_the_development_cohorts(tmp_path):
@@ -239,6 +239,12 @@ def test_a_refused_case_is_a_missing_row_with_its_reason():
         (["train", "--run", "run", "--export"], "--export needs --checkpoint"),
         (["train", "--run", "run", "--export", "--checkpoint", "c"], "holds no run"),
         (["simulate", "--preset", "papr", "--out", "x.csv"], "no prior 'papr'"),
+        (["cohort", THEOPHYLLINE, "--times", "1,1e300", "--out", "x.csv"], "between 0 and 1e+06 h"),
+        (
+            ["forecast", THEOPHYLLINE, "--target", "1", "--model", "naive", "--times", "0.5"]
+            + ["--out", "x.csv"],
+            "give later --times or show fewer",
+        ),
     ],
 )
 def test_bad_input_ends_with_one_sentence_and_nothing_written(

@@ -205,11 +205,15 @@ def test_a_sample_at_the_time_of_a_dose_is_its_trough():
 
 def test_limits_are_read_from_the_record():
     doses = (Dose(0.0, 2.0),)
-    one, two = person("1", *doses, below=(4,)), person("2", *doses)
+    one, two = person("1", *doses, below=(4,)), person("2", *doses).prefix(4)
     task = task_from_study(Study("toy", (one, two)), two.prefix(1), np.array([9.0]))
     assert np.isclose(float(task.limit), np.log(0.2))
     assert task.context.below.sum() == 1 and task.context.below[0, 0, 4]
     assert np.isclose(float(task.context.logs[0, 0, 4]), np.log(0.2))
+    # Where somebody showed less than that, the study's limit is no higher.
+    lower = person("3", *doses)
+    task = task_from_study(Study("toy", (one, lower)), two.prefix(1), np.array([9.0]))
+    assert np.isclose(float(task.limit), np.log(lower.concentrations[-1]))
     none = task_from_study(Study("toy", (two,)), two.prefix(1), np.array([9.0]))
     assert bool(none.limit.isnan())
     stated = task_from_study(Study("toy", (two,), lloq=0.05), two.prefix(1), np.array([9.0]))

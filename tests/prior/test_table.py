@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from agmpk.cli.simulate import simulate as command
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.simulate import BLOCK
-from agmpk.prior.table import to_studies, to_table
+from agmpk.prior.table import UNITS, to_studies, to_table
 from agmpk.studies import read_studies
 
 MIXED = load_prior("extended").replace(
@@ -55,7 +55,11 @@ def test_the_command_streams_the_same_table(tmp_path):
     assert result.exit_code == 0, result.output
     expected = to_table(simulate(load_prior("paper"), BLOCK + 3, seed=4))
     expected.to_csv(tmp_path / "whole.csv", index=False, lineterminator="\n")
-    assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
+    first, _, rest = out.read_bytes().partition(b"\n")
+    assert rest == (tmp_path / "whole.csv").read_bytes()
+    assert first == b"# agmpk units: time=h concentration=mg/L dose=mg"
+    # Without that line a reader would take the values for ng/mL.
+    assert {one.units for one in read_studies(out).values()} == {UNITS}
 
 
 def test_a_failed_command_leaves_nothing(tmp_path, monkeypatch):

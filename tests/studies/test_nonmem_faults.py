@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.studies import read_study
+from agmpk.studies import read_study, read_table
 
 GOOD = """\
 # agmpk units: time=h concentration=ng/mL dose=mg compound=caffeine
@@ -207,3 +207,17 @@ def test_odd_cells_never_end_in_a_traceback(tmp_path_factory, data):
         read_study(path)
     except AgmpkError as error:
         assert str(path) in str(error)
+
+
+def test_samples_before_the_first_dose_are_told_of(tmp_path):
+    file = tmp_path / "early.csv"
+    file.write_text(
+        "ID,TIME,DV,AMT,EVID\n1,0.5,0,.,0\n1,1,3.2,.,0\n1,1.5,.,100,1\n1,2,3,.,0\n"
+        "2,0,.,100,1\n2,1,3,.,0\n"
+    )
+    reading = read_table(file)
+    assert len(reading.only()["1"]) == 3
+    assert [note for note in reading.notes if "before the first dose" in note] == [
+        "1 sample(s) above 0 before the first dose are not forecast from; give an earlier dose if "
+        "there was one"
+    ]

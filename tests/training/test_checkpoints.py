@@ -85,6 +85,10 @@ def test_missing_and_empty_files_are_refused(checkpoint):
         (checkpoint / name).rename(checkpoint / "away")
         refused(checkpoint, f"lacks {name}")
         (checkpoint / "away").rename(checkpoint / name)
+    # The folder of a run, which is easily taken for a checkpoint.
+    (checkpoint / "state.json").touch()
+    (checkpoint / "weights.safetensors").unlink()
+    refused(checkpoint, "--export --checkpoint")
 
 
 def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(checkpoint):

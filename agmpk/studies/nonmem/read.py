@@ -468,6 +468,16 @@ class _Builder:
                 self.skipped[self.records.ids[who]] = str(error)
         at_dose = combined(f["id"], times)
         ties = int(np.isin(at_dose[seen], at_dose[given][~self._first(given)]).sum())
+        firsts = given[self._first(given)]
+        start = np.full(len(self.records.ids), -math.inf)
+        start[f["id"][firsts]] = times[firsts]
+        measured = (values[seen] > 0) & ~censored[seen]
+        early = int((measured & (times[seen] < start[f["id"][seen]])).sum())
+        if early:
+            self.notes.append(
+                f"{early} sample(s) above 0 before the first dose are not forecast from; give an "
+                "earlier dose if there was one"
+            )
         if ties:
             self.notes.append(f"{ties} sample(s) at the very time of a dose count as before it")
         limits = np.unique(f["LLOQ"][mine][own[mine] & ~np.isnan(f["LLOQ"][mine])])
