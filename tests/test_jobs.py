@@ -9,6 +9,7 @@ import time
 
 import pandas as pd
 import pytest
+from distributed import Client
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, evaluate
@@ -29,6 +30,8 @@ def cluster(tmp_path):
     started = [subprocess.Popen([*dask, "scheduler", *place, "--port", port], **quiet)]
     worker = [*dask, "worker", address, *place, "--no-nanny", "--nthreads", "1"]
     workers = [subprocess.Popen(worker, **quiet) for _ in range(2)]
+    with Client(address, timeout="60s") as client:  # jobs are cut for the workers that are there
+        client.wait_for_workers(2, timeout=60)
     yield address, workers
     for process in (*workers, *started):
         process.kill()
@@ -47,7 +50,9 @@ def test_a_worker_that_is_killed_loses_nothing_and_nothing_counts_twice(cluster,
     for number, result in enumerate(map_jobs(work, range(16), scheduler=address)):
         found.append(result)
         if number == 2:
+            until = time.monotonic() + 60
             while len({f.name.partition("-")[2] for f in tmp_path.glob("*-*")}) < 2:
+                assert time.monotonic() < until, "one of the workers got no job"
                 time.sleep(0.05)  # until both have begun
             workers[0].send_signal(signal.SIGKILL)
     assert [item for item, _ in found] == list(range(16))
