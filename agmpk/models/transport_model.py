@@ -111,7 +111,18 @@ class TransportModel(nn.Module):
         x_1 = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0)
         kind, shape = self.kernel.weight.dtype, (self.config.draws, *x_1.shape)
         spread = frame.spread.to(kind)
+        # What is not asked costs nothing: the heads see the points of a packed task alone.
+        packing = task.features.packing
+        points = packing.points if packing else torch.arange(free.numel(), device=free.device)
+        state = state.flatten(0, 2).index_select(0, points)
+
+        def spread_out(values: Tensor, fill: float = 0.0) -> Tensor:
+            return values.new_full((*values.shape[:-1], free.numel()), fill).index_copy(
+                -1, points, values
+            ).unflatten(-1, free.shape)
+
         mean, sd = self.normal(state)
+        mean, sd = spread_out(mean), spread_out(sd, 1.0)
         loss = beta_loss(mean, sd, x_1.to(kind), free, 0.5, spread)
         mean, sd = mean.detach(), sd.detach()
         w_1 = ((x_1.to(kind) - mean) / sd).clamp(-TRIM, TRIM)
@@ -119,7 +130,8 @@ class TransportModel(nn.Module):
         t, start = torch.rand((2, *shape), generator=generator, device=generator.device).to(w_1)
         t = torch.where(start < self.config.at_start, 0.0, t)
         w_t, wanted = self.transport.pair(w_0, w_1, t, noise)
-        predicted = self.velocity(w_t, t, self.velocity.prepare(state))
+        w_t, t = (x.flatten(-3).index_select(-1, points) for x in (w_t, t))
+        predicted = spread_out(self.velocity(w_t, t, self.velocity.prepare(state)))
         error = ((predicted - wanted) * spread * sd).square()
         loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":
