@@ -10,6 +10,8 @@ Shapes: N sequences of L places, C channels, S kept places.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -95,6 +97,18 @@ class Packing:
             same & tokens.real[:, None],
             task.asked.flatten().nonzero()[:, 0],
         )
+
+
+def asked_points(task: Task) -> Tensor:
+    """Asked points [M] counted through B R T; every point where the task is not packed."""
+    packing = task.features.packing
+    return packing.points if packing else torch.arange(task.asked.numel(), device=task.asked.device)
+
+
+def spread_out(x: Tensor, points: Tensor, shape: Sequence[int], fill: float = 0.0) -> Tensor:
+    """[..., M] -> [..., *shape]: ``x`` at the ``points``, ``fill`` elsewhere."""
+    nothing = x.new_full((*x.shape[:-1], math.prod(shape)), fill)
+    return nothing.index_copy(-1, points, x).unflatten(-1, shape)
 
 
 def _with_whole(mask: Tensor) -> Tensor:
