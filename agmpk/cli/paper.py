@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
-from agmpk.cli import LazyGroup, OneLineGroup
+from agmpk.cli import LazyGroup, OneLineGroup, cli
 from agmpk.cli.options import jobs_options
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
@@ -40,8 +41,6 @@ def _load(name: str) -> click.Command:
         from agmpk.cli.prior_fit import prior_fit as command
     elif name == "nlme-fits":
         from agmpk.paper.nlme_fits import main as command
-    elif name == "proof":
-        from agmpk.cli.proof import proof as command
     elif name == "speed":
         from agmpk.paper.speed import main as command
     else:
@@ -50,6 +49,7 @@ def _load(name: str) -> click.Command:
             "golden": golden,
             "claims": claims,
             "licences": licences,
+            "proof": proof,
             "costs": costs,
             "steps": steps,
         }[name]
@@ -131,6 +131,73 @@ def licences(ctx: click.Context) -> None:
     table = listed()
     click.echo(table.to_string(index=False))
     ctx.exit(int(table.gpl.any()))
+
+
+@click.command()
+@click.argument("kind", type=click.Choice(["faults", "fuzz", "repeats", "growth"]))
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Share of the full numbers of tries.",
+)
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--only", default="", help="Those whose name holds this.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path, resolve_path=True),
+    help="File of the counts.  [default: data/proof/KIND.csv]",
+)
+@click.pass_context
+def proof(
+    ctx: click.Context, kind: str, scale: float, seed: int, only: str, out: Path | None
+) -> None:
+    """Try and count what survives; status 1 where something does not.
+
+    \b
+    faults   killed processes, flipped bits, full disks, read-only folders, two runs in one folder
+    fuzz     mutated tables, articles, answers of a model server, argument lines, settings
+    repeats  the same twice, in another process, with two threads, with another seed
+    growth   seconds and memory against individuals, samples and draws; no seed, no name
+
+    Counts are stored as they come, and those of other names stay.
+
+    Example: agmpk paper proof fuzz --scale 0.01 --out /tmp/fuzz.csv
+    """
+    import pandas as pd
+
+    from agmpk.paper.proof import tried
+
+    if out is None:
+        out = data_path("proof", must_exist=False) / f"{kind}.csv"
+        out.parent.mkdir(exist_ok=True)
+    check_writable(out)
+    module = importlib.import_module(f"agmpk.paper.proof.{kind}")
+    if kind == "growth":
+        table = module.growth(scale)
+        write_csv(table, out)
+        click.echo(table.to_string(index=False))
+        return
+    failed = False
+    rows = pd.read_csv(out, keep_default_na=False).to_dict("records") if out.is_file() else []
+    for row, failures in tried(kind, module.kinds(_status), scale, seed, only):
+        for one in [*dict.fromkeys(failures)][:20]:
+            click.echo(one, err=True)
+        failed |= bool(failures)
+        rows = [old for old in rows if old["what"] != row["what"]] + [row]
+        write_csv(pd.DataFrame(rows), out)
+        click.echo(pd.DataFrame([row]).to_string(index=False))
+    ctx.exit(int(failed))
+
+
+def _status(words: list[str]) -> int:
+    """The status of the command line with these arguments."""
+    try:
+        cli.main(words, prog_name="agmpk", standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
 
 
 WORK = PROJECT / "book" / "_build" / "runs" / "ablations"
