@@ -23,7 +23,6 @@ SECTIONS = {
         "golden": "Renew the golden predictions of a checkpoint (data/checkpoints).",
     },
     "What the chapters measure": {
-        "claims": "The published claims and their verdicts, from the chapters' results.",
         "costs": "What a training recipe would cost on a GPU.",
         "speed": "How fast the simulator is.",
         "steps": "What fewer sampling steps cost in accuracy.",
@@ -47,7 +46,6 @@ def _load(name: str) -> click.Command:
         command = {
             "ablations": ablations,
             "golden": golden,
-            "claims": claims,
             "licences": licences,
             "proof": proof,
             "costs": costs,
@@ -102,24 +100,6 @@ def steps(model: str, prior: str | None, studies: int, samples: int, out: Path) 
     table = steps_of(model, prior, studies, samples)
     write_csv(table, out)
     click.echo(table.round(4).to_string(index=False))
-
-
-@click.command()
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=PROJECT / "book" / "_build" / "results",
-    help="Folder of what the chapters stored.  [default: book/_build/results]",
-)
-def claims(results: Path) -> None:
-    """Judge the published claims by what the chapters of the last build have stored."""
-    from agmpk.paper.claims import judged, load_claims, stored_evidence
-
-    table = judged(load_claims(), stored_evidence(results))
-    for row in table.itertuples():
-        why = f" ({row.reason})" if row.reason else ""
-        here = f"{row.ours or '-'}: {row.verdict}{why}"
-        click.echo(f"{row.id}: published {row.published}; here {here}")
 
 
 @click.command()
