@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
 from agmpk.cli import LazyGroup, OneLineGroup, cli
 from agmpk.cli.options import jobs_options
@@ -180,13 +178,6 @@ def _status(words: list[str]) -> int:
     return 0
 
 
-WORK = PROJECT / "book" / "_build" / "runs" / "ablations"
-_work = click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=WORK,
-    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
-)
 _out = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -202,7 +193,12 @@ def ablations() -> None:
 @ablations.command()
 @click.option("--only", multiple=True, help="Only this variant (repeatable).")
 @click.option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
-@_work
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=PROJECT / "book" / "_build" / "runs" / "ablations",
+    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
+)
 @_out
 @jobs_options
 def run(
@@ -219,49 +215,24 @@ def run(
     again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
     both folders.
     """
-    import torch
-
     from agmpk.paper.ablations.results import write_reports
-    from agmpk.paper.ablations.run import is_current, run_together, run_variant
+    from agmpk.paper.ablations.run import is_current, run_all
     from agmpk.paper.ablations.variants import VARIANTS, find
 
     if steps and out is None:
         raise AgmpkError("A rehearsal with --steps must not replace results: name a folder --out.")
-    torch.set_num_threads(1)
-    out = out or data_path("ablations", must_exist=False)
-    out.mkdir(parents=True, exist_ok=True)
+    out = _ablations_folder(out)
     training = {"steps": steps, "validate_every": steps} if steps else {}
-    chosen = [find(name) for name in only] or list(VARIANTS)
-    for variant in chosen:
+    missing = []
+    for variant in [find(name) for name in only] or VARIANTS:
         if is_current(variant, out, **training):
             click.echo(f"{variant.name}: stored")
-    chosen = [variant for variant in chosen if not is_current(variant, out, **training)]
-    if jobs > 1 or scheduler:
-        for names in run_together(chosen, out, work, jobs, scheduler, **training):
-            click.echo(f"{', '.join(names)}: done")
-        chosen = []
-    for variant in chosen:
-        with tqdm(desc=variant.name, unit="step", disable=not sys.stderr.isatty()) as bar:
-            run_variant(variant, out, work, lambda *_, bar=bar: bar.update(), **training)
+        else:
+            missing.append(variant)
+    for name in run_all(missing, out, work, jobs, scheduler, **training):
         write_reports(out)
-        click.echo(f"{variant.name}: done")
+        click.echo(f"{name}: done")
     write_reports(out)
-
-
-@ablations.command()
-@_work
-@_out
-def seeds(work: Path, out: Path | None) -> None:
-    """Score the default's training seeds on the 20 compounds, to report the spread.
-
-    Seeds whose training is not in WORK are trained first.
-    """
-    import torch
-
-    from agmpk.paper.ablations.run import score_seeds
-
-    torch.set_num_threads(1)
-    score_seeds(out or data_path("ablations"), work, click.echo)
 
 
 @ablations.command()
@@ -270,8 +241,7 @@ def report(out: Path | None) -> None:
     """Write the table of results and the README again from the variants that are stored."""
     from agmpk.paper.ablations.results import plan, write_reports
 
-    out = out or data_path("ablations", must_exist=False)
-    out.mkdir(parents=True, exist_ok=True)
+    out = _ablations_folder(out)
     write_reports(out)
     states = plan(out).state.value_counts()
     click.echo(", ".join(f"{number} {name}" for name, number in states.items()))
@@ -281,9 +251,13 @@ def report(out: Path | None) -> None:
 @_out
 def list_variants(out: Path | None) -> None:
     """Say of each variant whether its results are current, stale or missing."""
-    from agmpk.paper.ablations.results import state
-    from agmpk.paper.ablations.variants import VARIANTS
+    from agmpk.paper.ablations.results import plan
 
+    for row in plan(_ablations_folder(out)).itertuples():
+        click.echo(f"{row.variant}: {row.state}; {row.change}")
+
+
+def _ablations_folder(out: Path | None) -> Path:
     out = out or data_path("ablations", must_exist=False)
-    for variant in VARIANTS:
-        click.echo(f"{variant.name}: {state(variant, out)}; {variant.text}")
+    out.mkdir(parents=True, exist_ok=True)
+    return out

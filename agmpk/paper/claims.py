@@ -23,7 +23,6 @@ from agmpk.config import parse_yaml, read_config
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import by_compound
 from agmpk.paper.ablations.results import first_version
-from agmpk.paper.ablations.variants import VARIANTS
 from agmpk.paths import data_path
 
 NEEDED = {
@@ -253,64 +252,41 @@ def forecast_evidence(results: pd.DataFrame, published: pd.DataFrame) -> list[Ev
 
 
 def ablation_evidence(table: pd.DataFrame | None) -> list[Evidence]:
-    """What the claims on design choices need, of the table of ablations (None: none is stored): on
-    simulated studies the CRPS of the mean of a curve, which tells how its points go together, and
-    of its points.
+    """What the claims on design choices need, of the table of ablations (None: none is stored).
 
-    Where the second model's ablation is not stored, or the model has no such choice, there is no
-    value, and the note says so and what the first version's record has.
+    The gain of the reference process, on simulated studies: the error without it minus that with
+    it, in the CRPS of the mean of a curve, which tells how its points go together.  The lower end
+    is lowered to the gain minus the margin of training seeds, if that is less: a gain counts when
+    it is beyond both.  n: individuals.  The second model has no choice of attention.
+
+    Where there is no value, the note says why and what the first version's record has.
     """
-    asked = {"studies": "default prior"}
-    curve, points = asked | {"score": "crps_curve"}, asked | {"score": "crps"}
-    found = {
-        "reference-white": ablation_gain(
-            table, "process-white", False, measure="gain:reference", **curve
-        ),
-        "attention-continuum": ablation_gain(
-            table, "attention-continuum", True, measure="gain:attention", **points
-        ),
+    asked = {"variant": "process-white", "studies": "default prior", "measure": "crps_curve"}
+    rows = [] if table is None else table[(table[[*asked]] == pd.Series(asked)).all(axis=1)]
+    lacking = {
+        "gain:reference": "its ablation process-white has not been run (agmpk paper ablations run)",
+        "gain:attention": "it has no such choice (attention-continuum)",
     }
+    found = []
+    if len(rows) and math.isfinite(rows.difference.iloc[0]):
+        row = rows.iloc[0]
+        lacking["gain:reference"] = "too few training seeds to judge by"
+        if math.isfinite(row.margin):
+            low = min(row.low, row.difference - row.margin)
+            found.append(Evidence("gain:reference", row.difference, low, row.high, int(row.n)))
+            del lacking["gain:reference"]
     record = first_version()
     record = record[(record.studies == "default prior") & (record.measure == "crps")]
     words = record.set_index("variant").verdict
-    for variant, one in found.items():
-        if not math.isfinite(one.value):
-            note = (
-                f"not with the second model yet: {one.note}; the first version, asked at own times "
-                f"only, had {variant} against its default: {words[variant] or 'not judged'}"
-            )
-            found[variant] = replace(one, note=note)
-    return [*found.values()]
-
-
-def ablation_gain(
-    table: pd.DataFrame | None,
-    variant: str,
-    helps: bool,
-    studies: str,
-    score: str,
-    measure: str,
-) -> Evidence:
-    """What a design choice gains in ``score`` (less is better), from the table of ablations, or
-    without a value and with the reason where the variant is not in it.
-
-    ``helps`` True: the variant adds the choice, and gains the base's score minus its own; False:
-    the variant lacks it.  The lower end is lowered to the gain minus the margin of training seeds,
-    if that is less: a gain counts when it is beyond both.  n: individuals.
-    """
-    asked = {"variant": variant, "studies": studies, "measure": score}
-    rows = None if table is None else table[(table[[*asked]] == pd.Series(asked)).all(axis=1)]
-    if rows is None or not rows.difference.notna().any():
-        known = variant in {one.name for one in VARIANTS}
-        why = "has not been run (agmpk paper ablations run)"
-        why = f"its ablation {variant} {why}" if known else f"it has no such choice ({variant})"
-        return Evidence(measure, math.nan, n=0, note=why)
-    row = rows.iloc[0]
-    if not math.isfinite(row.margin):
-        note = "too few training seeds to judge by"
-        return Evidence(measure, math.nan, n=0, note=note)
-    gain, *ends = (-1.0 if helps else 1.0) * row[["difference", "low", "high"]]
-    return Evidence(measure, gain, min(*ends, gain - row.margin), max(ends), int(row.n))
+    variants = {"gain:reference": "reference-white", "gain:attention": "attention-continuum"}
+    for measure, why in lacking.items():
+        note = (
+            f"not with the second model yet: {why}; the first version, asked at own times only, "
+            f"had {variants[measure]} against its default: "
+            f"{words[variants[measure]] or 'not judged'}"
+        )
+        found.append(Evidence(measure, math.nan, n=0, note=note))
+    return found
 
 
 def benchmark_rows(file: Path) -> pd.DataFrame:
