@@ -193,7 +193,13 @@ def negative_log_likelihood(z: Tensor, correlation: Tensor, free: Tensor) -> Ten
     return nll.sum() / free.sum().clamp(min=1)
 
 
-def normal(shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:
-    """Standard normal numbers, drawn where the generator lives and moved to ``like``."""
+def normal(
+    shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator], like: Tensor
+) -> Tensor:
+    """Standard normal numbers, drawn where the generator lives and moved to ``like``; of several
+    generators each draws those of one study, which are the second axis."""
+    if isinstance(generator, list):
+        one = (shape[0], 1, *shape[2:])
+        return torch.cat([normal(one, each, like) for each in generator], 1)
     drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype)
     return drawn.to(like.device)
