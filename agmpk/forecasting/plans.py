@@ -33,8 +33,8 @@ from agmpk.forecasting.forecaster import Forecast, Forecaster, usable
 from agmpk.studies import Dose, Individual, Study
 from agmpk.studies.nonmem.columns import Options
 from agmpk.studies.nonmem.layout import refuse
-from agmpk.studies.nonmem.read import judge
 from agmpk.studies.nonmem.records import TableReader
+from agmpk.studies.nonmem.rules import judge
 from agmpk.studies.units import Units
 
 if TYPE_CHECKING:
@@ -203,9 +203,8 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
     reader.columns()
     reader.choose_rows()
     names = list(dict.fromkeys(reader.cells["ID"].texts))
-    records, faults = judge(reader)
-    refuse(reader.path, faults)
-    f, plans = records.f, {name: [] for name in names}
+    refuse(reader.path, judge(reader))
+    f, plans = reader.f, {name: [] for name in names}
     for n in np.flatnonzero(f["dose"]).tolist():
         if f["SS"][n] in (1, 2):
             raise AgmpkError(
@@ -213,7 +212,7 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
                 "write the future doses with ADDL and II."
             )
         more = int(f["ADDL"][n]) if f["ADDL"][n] > 0 else 0
-        plans[records.ids[f["id"][n]]].append(
+        plans[reader.ids[f["id"][n]]].append(
             Dose(
                 float(f["TIME"][n]) * reader.hours, float(f["AMT"][n]), str(f["way"][n]),
                 float(f["length"][n]) * reader.hours, more,

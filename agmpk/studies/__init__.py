@@ -6,7 +6,7 @@ Tables come in and go out in NONMEM style, see :mod:`agmpk.studies.nonmem`.
 from typing import Any
 
 from agmpk.studies.nonmem.read import Reading, read_studies, read_study, read_table
-from agmpk.studies.study import ROUTES, Dose, Individual, Study
+from agmpk.studies.study import ROUTES, Dose, Individual, Study, describe
 from agmpk.studies.units import Units, conversion_factor
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
 
 # Imported when they are asked for: a reader of one table needs none of them.
 _LATER = {
-    "describe": "agmpk.studies.describe",
     "load_catalogue": "agmpk.studies.catalogue",
     "write_study": "agmpk.studies.nonmem.write",
 }
