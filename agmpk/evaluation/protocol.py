@@ -169,7 +169,8 @@ def _case(
         raise AgmpkError(f"{observed} samples cannot be shown: show 0 or more.")
     if protocol == "published":
         own = individual.after_dose()
-        return Case(compound, context, own.prefix(observed), *own.rest(observed))
+        rest = own.times[observed:], own.concentrations[observed:]
+        return Case(compound, context, own.prefix(observed), *rest)
     own = usable(individual)
     prefix = shown(own, observed)
     rest = own.select(slice(len(prefix), None))

@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting.forecaster import Forecast, check_question
+from agmpk.forecasting.forecaster import Forecast, check_question, too_far
 from agmpk.models.task import Task, task_from_study
 from agmpk.studies import Individual, Study
 
-# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
-FARTHEST = 3.0
 IDLE = 1.0  # how far in ln a limit must lie above the study's highest mean value to say nothing
 
 
@@ -67,24 +65,11 @@ class AmortizedForecaster:
                 "not generate individuals; use a model of the AGM-PK family."
             )
         task = without_idle_limits(task_from_study(context, prefix, times))
-        self._check_horizon(task, context.compound, prefix.id)
+        if refusal := too_far(task, context.compound, prefix.id):
+            raise AgmpkError(refusal)
         generator = torch.Generator().manual_seed(seed)
         known = self.model.condition(task)
         logs = self.model.sample(task, n_samples, generator, known=known, **self.options)
         samples = logs[:, 0, 0, -len(times) :].exp().numpy()
         mean = self.model.mean(task, known=known)[0, 0, -len(times) :].exp().numpy()
         return Forecast(times, samples, mean)
-
-    @staticmethod
-    def _check_horizon(task: Task, compound: str, name: str) -> None:
-        if not task.context.mask.any():
-            return
-        frame = task.frame
-        seen = float(frame.since_scale[0])
-        asked = float(torch.where(task.asked, frame.target_clock.since, 0.0).max())
-        if asked > FARTHEST * seen and asked > FARTHEST * float(frame.time_scale[0]):
-            raise AgmpkError(
-                f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast "
-                f"of {name} at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask "
-                "for earlier times."
-            )
