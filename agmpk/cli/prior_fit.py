@@ -54,7 +54,7 @@ def _fitting(command: Callable[..., None]) -> Callable[..., None]:
 def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
     torch.set_num_threads(1)
-    result = fit(changed(load_prior(start)), literature(), seed, pool, blocks, progress=True)
+    result = fit(changed(load_prior(start)), literature(), seed, pool, blocks)
     write_preset(result.config, header(result, start, seed, blocks), out)
     click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
 

@@ -82,7 +82,7 @@ def trained_on(names: Sequence[str | Path], name: str) -> PriorConfig:
     Raises:
         AgmpkError: none of them is a checkpoint of that name.
     """
-    from agmpk.models.checkpoint import describe  # late: it needs PyTorch
+    from agmpk.models.registry import describe  # late: it needs PyTorch
 
     shipped = name in model_names() and name != "naive"
     folders = [Path(n) for n in names if Path(n).is_dir()]

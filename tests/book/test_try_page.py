@@ -154,15 +154,14 @@ def test_forecasts_are_those_of_python(told):
 
 def curves(model, task, white):
     """Draws of ln y [S, T] that start from given numbers, as ``sample`` makes them."""
-    from agmpk.models.transport import correlation, factor
-    from agmpk.models.transport_model import place
+    from agmpk.models.transport import correlation, factor, place
 
     task, state, kernel = model.condition(task)
-    root = factor(correlation(kernel, place(task, task.frame), task.prefix, task.asked))
+    root = factor(correlation(kernel, place(task), task.prefix, task.asked))
     z = torch.zeros(len(white), *root.shape[:-1], dtype=root.dtype)
     z[..., root.shape[-1] - white.shape[1] :] = white[:, None, None]
     with torch.no_grad():
-        x = model._move(state, (root @ z[..., None])[..., 0], None, model.transport, None)
+        x = model.moved(state, (root @ z[..., None])[..., 0])
     return task.frame.decode(x)[:, 0, 0, root.shape[-1] - white.shape[1] :]
 
 

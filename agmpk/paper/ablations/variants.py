@@ -70,6 +70,7 @@ VARIANTS = (
     _budget(200, "half as many"),
     _budget(800, "twice as many"),
     _training("adamw", "optimizer", "AdamW for all weights", "optimizer", "adamw"),
+    _training("aicmet", "aicmet", "a latent variable per individual (AICMET)", "kind", "aicmet"),
     _training("set", "set", "no transport: a normal law at every time", "kind", "set"),
     _training("diffusion", "diffusion", "diffusion instead of flow", "kind", "diffusion"),
 )

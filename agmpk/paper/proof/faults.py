@@ -27,7 +27,7 @@ from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.files import sha256
-from agmpk.models.checkpoint import load_checkpoint
+from agmpk.models.registry import load_checkpoint
 from agmpk.paper.proof import Tally
 from agmpk.paths import data_path
 from agmpk.training.checkpoint import save_checkpoint
