@@ -121,15 +121,15 @@ def check_question(
     return context, prefix, times
 
 
-def too_far(task: Task, compound: str, name: str) -> str:
-    """Why the last time asked lies too far beyond what was sampled of the study, '' if it does
-    not."""
-    if not task.context.mask.any():
+def too_far(task: Task, place: int, compound: str, name: str) -> str:
+    """Why the question at a ``place`` of the task lies too far beyond what was sampled of the
+    study, '' if it does not."""
+    if not task.context.mask[place].any():
         return ""
     frame = task.frame
-    seen = float(frame.since_scale[0])
-    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0).max())
-    if asked <= FARTHEST * max(seen, float(frame.time_scale[0])):
+    seen, scale = float(frame.since_scale[place]), float(frame.time_scale[place])
+    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0)[place].max())
+    if asked <= FARTHEST * max(seen, scale):
         return ""
     return (
         f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast of {name} "

@@ -49,7 +49,7 @@ class NaiveForecaster:
             samples = point + departures[rng.integers(len(departures), size=n_samples)]
         else:
             samples = point + self._departures(task, rng, n_samples, asked)
-        note = too_far(task, context.compound, prefix.id)
+        note = too_far(task, 0, context.compound, prefix.id)
         return Forecast(times, np.exp(samples), np.exp(point), note)
 
     @staticmethod

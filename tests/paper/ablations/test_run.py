@@ -11,16 +11,20 @@ from click.testing import CliRunner
 from agmpk.cli.paper import ablations as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.ablations import run as running
-from agmpk.paper.ablations.results import load_all, state
+from agmpk.paper.ablations.results import load_all, plan
 from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save
-from agmpk.paper.ablations.variants import DEFAULT, find
+from agmpk.paper.ablations.variants import DEFAULT, find, settings
 
 SHORTER = {"steps": 1}
 
 
+def state(name, out):
+    return plan(out).set_index("variant").state[name]
+
+
 def test_a_run_is_stored_once_and_resumes(few, tmp_path):
     out, work = tmp_path / "out", tmp_path / "work"
-    run_variant(find(DEFAULT), out, work, **SHORTER)
+    run_variant(DEFAULT, settings(find(DEFAULT), **SHORTER), out, work)
     first = load(out, DEFAULT)
     assert first.record.settings["training"]["steps"] == 1 and len(first.individuals)
     assert is_current(find(DEFAULT), out, **SHORTER)
@@ -28,7 +32,8 @@ def test_a_run_is_stored_once_and_resumes(few, tmp_path):
     made = []
     # A variant that lost its result is scored from its finished run and gives the same rows.
     (out / "variants" / "default.json").unlink()
-    run_variant(find(DEFAULT), out, work, lambda step, _: made.append(step), **SHORTER)
+    values = settings(find(DEFAULT), **SHORTER)
+    run_variant(DEFAULT, values, out, work, lambda step, _: made.append(step))
     columns = [c for c in COLUMNS if c != "seconds"]
     pd.testing.assert_frame_equal(
         load(out, DEFAULT).individuals[columns], first.individuals[columns]
@@ -52,7 +57,7 @@ def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["set", "diffusion", "process-white", "no-context"])
 def test_other_networks_are_trained_and_scored_alike(few, tmp_path, name):
-    run_variant(find(name), tmp_path / "out", tmp_path / "work")
+    run_variant(name, settings(find(name)), tmp_path / "out", tmp_path / "work")
     rows = load(tmp_path / "out", name).individuals
     assert set(rows.studies) == {"development", "default prior"}
     assert np.isfinite(rows[["log_rmse", "crps", "crps_curve", "log_rmse_naive"]]).all(axis=None)
@@ -130,15 +135,15 @@ def _misplaced(folder):
 
 
 def test_a_new_version_of_the_method_makes_what_is_stored_stale(folder, monkeypatch):
-    assert state(find(DEFAULT), folder) == "current"
+    assert state(DEFAULT, folder) == "current"
     monkeypatch.setattr(running, "VERSION", running.VERSION + 1)
-    assert state(find(DEFAULT), folder) == "stale"
+    assert state(DEFAULT, folder) == "stale"
 
 
 def test_missing_results_name_the_command(tmp_path):
     with pytest.raises(AgmpkError, match="agmpk paper ablations run"):
         load_all(tmp_path)
-    assert state(find(DEFAULT), tmp_path) == "missing"
+    assert state(DEFAULT, tmp_path) == "not run"
 
 
 def test_variants_of_another_recipe_are_not_compared(folder, made):
@@ -147,4 +152,4 @@ def test_variants_of_another_recipe_are_not_compared(folder, made):
     values["training"]["steps"] = 5
     save(folder, replace(one.record, settings=values), one.individuals)
     assert set(load_all(folder)) == {DEFAULT, "seed-1", "seed-2", "no-context"}
-    assert state(find("prior-paper"), folder) == "stale"
+    assert state("prior-paper", folder) == "stale"
