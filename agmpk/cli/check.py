@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from agmpk.cli.options import JSON, STUDY, print_json, read, reading_options, tell_familiar
+from agmpk.cli import JSON, STUDY, print_json, read, reading_options, tell_familiar
 
 if TYPE_CHECKING:
     from agmpk.studies import Reading

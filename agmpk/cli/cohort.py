@@ -9,23 +9,23 @@ from typing import Any
 import click
 import pandas as pd
 
-from agmpk.cli.options import (
+from agmpk.cli import (
     FORMAT,
     MODEL,
     OUT,
     SEED,
     STUDY,
     TIMES,
-    check_out,
+    option,
     parse_times,
     read,
     reading_options,
     tell_familiar,
+    tell_few,
 )
 from agmpk.errors import AgmpkError
 from agmpk.studies import Dose, Study
-
-ROUTES = ["oral", "iv_bolus", "iv_infusion"]
+from agmpk.studies.study import ROUTES
 
 
 @click.command(
@@ -37,20 +37,13 @@ Examples:
 """
 )
 @STUDY
-@click.option(
-    "-n",
-    "number",
-    default=100,
-    show_default=True,
-    type=click.IntRange(1),
-    help="Number of virtual individuals.",
-)
+@option("-n", "number", default=100, type=click.IntRange(1), help="Number of virtual individuals.")
 @TIMES
-@click.option("--dose", "amount", type=float, help="What if: another amount, in the study's unit.")
-@click.option("--dose-route", type=click.Choice(ROUTES), help="What if: another route.")
-@click.option("--duration", type=float, help="What if: another duration of the infusion (h).")
-@click.option("--doses", type=click.IntRange(1), help="What if: so many doses, with --every.")
-@click.option("--every", type=float, help="What if: hours between the doses, with --doses.")
+@option("--dose", "amount", type=float, help="What if: another amount, in the study's unit.")
+@option("--dose-route", type=click.Choice(ROUTES), help="What if: another route.")
+@option("--duration", type=float, help="What if: another duration of the infusion (h).")
+@option("--doses", type=click.IntRange(1), help="What if: so many doses, with --every.")
+@option("--every", type=float, help="What if: hours between the doses, with --doses.")
 @MODEL
 @SEED
 @OUT
@@ -80,27 +73,22 @@ def cohort(
     agmpk whatif.
     """
     from agmpk.cli.tables import virtual_rows, write_nonmem
-    from agmpk.files import write_csv
+    from agmpk.files import check_writable, write_csv
     from agmpk.forecasting import generate, load_forecaster
 
     wanted = parse_times(times)
-    check_out(out, study)
+    check_writable(out, study)
     data = read(study, how).only()
     dose = what_if(data, amount, dose_route, duration, doses, every)
-    virtual = generate(load_forecaster(model), data, number, wanted, dose, seed)
+    forecaster = load_forecaster(model)
+    virtual = generate(forecaster, data, number, wanted, dose, seed)
+    tell_few(forecaster, len(data))
     tell_familiar(data)
     if form == "nonmem":
         write_nonmem([virtual_rows(virtual)], data.units, out)
-        click.echo(f"{number} virtual individual(s) of {data.compound} with {model} -> {out}")
-        return
-    frame = pd.concat(
-        [
-            pd.DataFrame({"ID": one.id, "TIME": one.times, "DV": one.concentrations})
-            for one in virtual
-        ],
-        ignore_index=True,
-    )
-    write_csv(frame, out)
+    else:
+        columns = ({"ID": o.id, "TIME": o.times, "DV": o.concentrations} for o in virtual)
+        write_csv(pd.concat(map(pd.DataFrame, columns), ignore_index=True), out)
     click.echo(f"{number} virtual individual(s) of {data.compound} with {model} -> {out}")
 
 

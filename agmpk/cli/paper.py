@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from agmpk.cli import LazyGroup, OneLineGroup, cli
-from agmpk.cli.options import jobs_options
+from agmpk.cli import LazyGroup, OneLineGroup, cli, jobs_options
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 from agmpk.paths import PROJECT, data_path

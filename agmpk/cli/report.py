@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from agmpk.cli.options import MODEL, SEED, STUDY, check_out, read, reading_options
+from agmpk.cli import FILE, MODEL, SEED, STUDY, option, read, reading_options
+from agmpk.files import check_writable
 
 
 @click.command(
@@ -19,26 +20,17 @@ Examples:
 """
 )
 @STUDY
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="HTML file to write.  [default: STUDY.html, here]",
-)
-@click.option(
-    "--observed", default=4, show_default=True, type=click.IntRange(0), help="Samples shown."
-)
-@click.option(
-    "--samples", default=200, show_default=True, type=click.IntRange(20), help="Curves a forecast."
-)
-@click.option(
+@option("--out", type=FILE, help="HTML file to write.  [default: STUDY.html, here]")
+@option("--observed", default=4, type=click.IntRange(0), help="Samples shown.")
+@option("--samples", default=200, type=click.IntRange(20), help="Curves a forecast.")
+@option(
     "--fitted",
     default=12,
-    show_default=True,
     type=click.IntRange(0),
-    help="Largest study (individuals) that mixed effects are fitted to: some seconds for each.",
+    help="Largest study (individuals) that mixed effects are fitted to: some seconds each.",
 )
-@click.option("--target", default="", help="Whose doses are changed in the what-if.")
-@click.option("--every", default=24.0, show_default=True, help="Hours between those doses.")
+@option("--target", default="", help="Whose doses are changed in the what-if.")
+@option("--every", default=24.0, help="Hours between those doses.")
 @MODEL
 @SEED
 @reading_options
@@ -61,14 +53,13 @@ def report(
     analysis, what-if doses, and what it was made with. It needs no other file and no network.
     """
     out = out or Path(f"{study.stem}.html")
-    check_out(out, study)
+    check_writable(out, study)
     data = read(study, how).only()
     if target:
         data[target]  # names the IDs there are, where this is none of them
     from agmpk.book.study_report import write_report
-    from agmpk.cli.options import reading_keywords
 
-    parameters = {"options": reading_keywords(how), "observed": observed, "n_samples": samples}
+    parameters = {"options": how, "observed": observed, "n_samples": samples}
     parameters |= {"fitted": fitted, "target": target, "every": every, "model": model}
     write_report(study, out, parameters | {"seed": seed})
     click.echo(f"report on {len(data)} individual(s) of {data.compound} -> {out}")

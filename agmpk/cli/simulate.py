@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from agmpk.cli.options import OUT, SEED, check_out
+from agmpk.cli import OUT, SEED, option
 
 
 @click.command(
@@ -17,10 +17,8 @@ Examples:
   agmpk simulate --preset my_prior.yaml --studies 1000 --out sim.csv
 """
 )
-@click.option(
-    "--preset", default="extended", show_default=True, help="Name of a preset, or a YAML file."
-)
-@click.option("--studies", default=10, show_default=True, type=click.IntRange(1))
+@option("--preset", default="extended", help="Name of a preset, or a YAML file.")
+@option("--studies", default=10, type=click.IntRange(1))
 @SEED
 @OUT
 def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
@@ -29,13 +27,13 @@ def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
     Times are in h, doses in mg, concentrations in mg/L. Rows are written block by block, so any
     number of studies fits in memory; the file appears when it is whole.
     """
-    from agmpk.files import atomic_path
+    from agmpk.files import atomic_path, check_writable
     from agmpk.prior.config import load_prior
     from agmpk.prior.simulate import BLOCK, simulate_block
     from agmpk.prior.table import UNITS, to_table
     from agmpk.studies.nonmem.layout import UNITS_LINE
 
-    check_out(out)
+    check_writable(out)
     config = load_prior(preset)
     rows = 0
     with atomic_path(out) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:

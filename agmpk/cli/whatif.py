@@ -8,17 +8,20 @@ from typing import Any
 import click
 import pandas as pd
 
-from agmpk.cli.options import (
+from agmpk.cli import (
+    FILE,
     JSON,
     MODEL,
+    OBSERVED,
     OUT,
     SEED,
     STUDY,
-    check_out,
+    option,
     print_json,
     read,
     reading_options,
     tell_familiar,
+    tell_few,
 )
 from agmpk.errors import AgmpkError
 
@@ -39,33 +42,16 @@ Examples:
 """
 )
 @STUDY
-@click.option("--target", help="ID of the individual; without it (and 0 observed) somebody new.")
-@click.option(
-    "--observed",
-    default=4,
-    show_default=True,
-    type=click.IntRange(0),
-    help="How many first positive samples of the target are shown to the model.",
-)
-@click.option(
-    "--plans",
-    required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Table of the doses that might follow.",
-)
-@click.option("--window", metavar="LOW:HIGH", help="Concentrations to stay in (the study's unit).")
-@click.option("--until", type=float, metavar="HOURS", help="End of the last interval of each plan.")
+@option("--target", help="ID of the individual; without it (and 0 observed) somebody new.")
+@OBSERVED
+@option("--plans", required=True, type=FILE, help="Table of the doses that might follow.")
+@option("--window", metavar="LOW:HIGH", help="Concentrations to stay in (the study's unit).")
+@option("--until", type=float, metavar="HOURS", help="End of the last interval of each plan.")
 @MODEL
-@click.option(
-    "--samples", default=400, show_default=True, type=click.IntRange(2), help="Number of curves."
-)
+@option("--samples", default=400, type=click.IntRange(2), help="Number of curves.")
 @SEED
 @OUT
-@click.option(
-    "--figure",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Picture to draw: one panel a plan (png, pdf, svg).",
-)
+@option("--figure", type=FILE, help="Picture to draw: one panel a plan (png, pdf, svg).")
 @JSON
 @reading_options
 def whatif(
@@ -90,16 +76,18 @@ def whatif(
     95 % quantiles; with a window also the hours inside, and the probabilities that the trough and
     that all of the interval lie in it. It is research and no basis for dosing.
     """
-    from agmpk.files import atomic_path, write_csv
+    from agmpk.files import atomic_path, check_writable, write_csv
     from agmpk.forecasting import load_forecaster, read_plans
     from agmpk.forecasting.plans import NOTICE
     from agmpk.forecasting.plans import whatif as ask
 
-    bounds = parse_window(window)
-    check_out(out, study, plans)
+    bounds = _window(window)
+    check_writable(out, study, plans)
     if figure is not None:
-        check_figure(figure)
-        check_out(figure, study, plans, out)
+        if figure.suffix.lower() not in (".png", ".pdf", ".svg"):
+            end = "name a file that ends with .png, .pdf or .svg."
+            raise AgmpkError(f"--figure {figure} is no picture: {end}")
+        check_writable(figure, study, plans, out)
     data = read(study, how).only()
     if target is not None:
         data[target]  # names the IDs there are, where this is none of them
@@ -109,12 +97,15 @@ def whatif(
     forecaster = load_forecaster(model)
     answer = ask(forecaster, data, target, observed, wanted, bounds, samples, seed, until)
     context = data if target is None else data.without(target)
-    familiar = tell_familiar(context, answer.target if len(answer.target) else None)
+    shown = len(answer.target)
+    for note in dict.fromkeys(found.note for found in answer.forecasts.values() if found.note):
+        click.echo(f"agmpk: {note}", err=True)
+    tell_few(forecaster, len(context))
+    familiar = tell_familiar(context, answer.target if shown else None)
     write_csv(answer.table, out)
     if figure is not None:
         with atomic_path(figure) as temporary:
             answer.figure().savefig(temporary, dpi=150)
-    shown = len(answer.target)
     if as_json:
         about = {"model": forecaster.name, "target": target, "shown": shown, "seed": seed}
         about |= {"familiar": familiar, "notice": NOTICE, "out": out}
@@ -133,9 +124,12 @@ def whatif(
 def _sentence(row: dict[str, Any], unit: str) -> str:
     """What the last interval of a plan holds."""
     text = f"{row['PLAN']}: from {row['START']:g} to {row['END']:g} h"
-    for name, label in (("TROUGH", "trough"), ("CMAX", "Cmax"), ("AUC", "AUC")):
+    for name, label, of in (
+        ("TROUGH", "trough", unit),
+        ("CMAX", "Cmax", unit),
+        ("AUC", "AUC", f"{unit} h"),
+    ):
         low, high = row[f"{name}_Q05"], row[f"{name}_Q95"]
-        of = f"{unit} h" if name == "AUC" else unit
         text += f", {label} {row[name]:.3g} ({low:.3g} to {high:.3g}) {of}"
     if pd.notna(row.get("P_TROUGH")):
         text += (
@@ -145,12 +139,8 @@ def _sentence(row: dict[str, Any], unit: str) -> str:
     return text
 
 
-def parse_window(text: str | None) -> tuple[float, float] | None:
-    """(low, high) of ``10:20``; None stays None.
-
-    Raises:
-        AgmpkError: not two numbers.
-    """
+def _window(text: str | None) -> tuple[float, float] | None:
+    """(low, high) of ``10:20``; None stays None."""
     if text is None:
         return None
     try:
@@ -160,10 +150,3 @@ def parse_window(text: str | None) -> tuple[float, float] | None:
             f"--window {text[:40]!r} cannot be read: write two concentrations as 10:20."
         ) from None
     return low, high
-
-
-def check_figure(path: Path) -> None:
-    """Fail before the work starts if no picture can be drawn in that format."""
-    if path.suffix.lower() not in (".png", ".pdf", ".svg"):
-        raise AgmpkError(f"--figure {path} is no picture: name a file that ends with .png, .pdf or "
-                         ".svg.")  # fmt: skip
