@@ -21,7 +21,7 @@ SECTIONS = {
     },
     "What the chapters measure": {
         "costs": "What a training recipe would cost on a GPU.",
-        "speed": "How fast the simulator is.",
+        "speed": "How fast the simulator and a training step are.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
