@@ -128,7 +128,7 @@ def cohort(
     changes the first dose of the study's first individual and is given to all; for other plans see
     agmpk whatif.
     """
-    from agmpk.cli.tables import virtual_rows, write_nonmem
+    from agmpk.cli.tables import nonmem_rows, write_nonmem
     from agmpk.forecasting import generate, load_forecaster
 
     wanted = parse_times(times)
@@ -140,7 +140,8 @@ def cohort(
     tell_few(forecaster, len(data))
     tell_familiar(data)
     if form == "nonmem":
-        write_nonmem([virtual_rows(virtual)], data.units, out)
+        rows = nonmem_rows(virtual, 0).drop(columns=["SHOWN", "CENS"])
+        write_nonmem([rows], data.units, out)
     else:
         columns = ({"ID": o.id, "TIME": o.times, "DV": o.concentrations} for o in virtual)
         write_csv(pd.concat(map(pd.DataFrame, columns), ignore_index=True), out)
