@@ -112,8 +112,10 @@ COMMANDS = tuple(name for commands in SECTIONS.values() for name in commands)
 
 
 def _load(name: str) -> click.Command:
-    """The command of that name, which is in the module of that name."""
-    return getattr(importlib.import_module(f"agmpk.cli.{name}"), name)
+    """The command of that name, imported now."""
+    home = {"check": "study", "cohort": "study", "whatif": "study", "report": "study",
+            "simulate": "train"}.get(name, name)  # fmt: skip
+    return getattr(importlib.import_module(f"agmpk.cli.{home}"), name)
 
 
 @click.group(

@@ -200,9 +200,9 @@ def _forecast_study(
         frame.insert(0, "ID", shown.id)
         frame.insert(2, "DV", frame.TIME.map(values))
         if form == "nonmem":
-            from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows
+            from agmpk.cli.tables import forecast_rows, nonmem_rows
 
-            frames += [dose_rows(shown), sample_rows(shown, 1), forecast_rows(frame)]
+            frames += [nonmem_rows([shown], 1), forecast_rows(frame)]
         else:
             frames.append(frame)
         done += 1

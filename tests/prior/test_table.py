@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from agmpk.cli.simulate import simulate as command
+from agmpk.cli.train import simulate as command
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.simulate import BLOCK
 from agmpk.prior.table import UNITS, to_studies, to_table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
 from dataclasses import asdict
 
 import pandas as pd
@@ -19,13 +20,13 @@ COLUMNS = (
 OPTIONAL = ("DUR", "ADDL", "II", "CENS")  # left out of a file where they would be empty
 
 
-def to_frame(study: Study) -> pd.DataFrame:
-    """Return a study as a tidy frame, one row a record.
+def to_frame(people: Iterable[Individual]) -> pd.DataFrame:
+    """Return a study, or some individuals, as a tidy frame, one row a record.
 
     Columns: ID, TIME [h], DV, AMT, EVID (0 observation, 1 dose), MDV, ROUTE, DUR [h], ADDL,
     II [h], CENS; NaN or None where a column does not apply.
     """
-    rows = [row for one in study for row in _rows(one)]
+    rows = [row for one in people for row in _rows(one)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     whole = dict.fromkeys(("EVID", "MDV", "ADDL", "CENS"), "Int64")
     real = dict.fromkeys(("TIME", "DV", "AMT", "DUR", "II"), "float64")
