@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting.forecaster import Forecast, check_question
+from agmpk.forecasting.forecaster import Forecast, check_question, too_far
 from agmpk.models.task import Task, concatenate, task_from_study
 from agmpk.studies import Individual, Study
 
-# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
-FARTHEST = 3.0
 IDLE = 1.0  # how far in ln a limit must lie above the study's highest mean value to say nothing
 
 
@@ -94,7 +92,8 @@ class AmortizedForecaster:
                 asked = slice(logs.shape[-1] - len(times), None)
                 samples = logs[:, place, 0, asked].exp().numpy()
                 answer = Forecast(times, samples, means[place, 0, asked].exp().numpy())
-                found[k] = self._too_far(task, place, context.compound, target.id) or answer
+                refusal = too_far(task, place, context.compound, target.id)
+                found[k] = AgmpkError(refusal) if refusal else answer
         return found
 
     def _task(
@@ -108,19 +107,3 @@ class AmortizedForecaster:
                 "not generate individuals; use a model of the AGM-PK family."
             )
         return task_from_study(context, prefix, times)
-
-    @staticmethod
-    def _too_far(task: Task, place: int, compound: str, name: str) -> AgmpkError | None:
-        """The refusal to extrapolate, if the question at a ``place`` of the task asks for that."""
-        if not task.context.mask[place].any():
-            return None
-        frame = task.frame
-        seen, scale = float(frame.since_scale[place]), float(frame.time_scale[place])
-        asked = float(torch.where(task.asked, frame.target_clock.since, 0.0)[place].max())
-        if asked <= FARTHEST * max(seen, scale):
-            return None
-        return AgmpkError(
-            f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast "
-            f"of {name} at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask "
-            "for earlier times."
-        )

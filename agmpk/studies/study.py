@@ -6,16 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.studies.units import Units
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ROUTES = ("oral", "iv_bolus", "iv_infusion")
 
@@ -45,9 +41,10 @@ def checked_name(kind: str, value: object) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Dose:
-    """A dose, repeated ``additional`` times every ``interval`` hours.
+    """A dose, repeated ``additional`` times every ``interval`` hours; in order of time, then of
+    whatever else differs.
 
     Attributes:
         time: start [h]; negative before the table's time 0 (a steady state written out).
@@ -230,16 +227,9 @@ class Individual:
         Raises:
             AgmpkError: ``p`` is negative.
         """
-        return self.select(slice(0, _checked_prefix(p)))
-
-    def rest(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (times [h], concentrations) of the observations after the first ``p``.
-
-        Raises:
-            AgmpkError: ``p`` is negative.
-        """
-        start = _checked_prefix(p)
-        return self.times[start:], self.concentrations[start:]
+        if p < 0:
+            raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
+        return self.select(slice(0, p))
 
     def quantifiable(self) -> Individual:
         """Return the individual with the observations whose logarithm is known: positive and not
@@ -254,13 +244,7 @@ class Individual:
 
     def single_doses(self) -> tuple[Dose, ...]:
         """Return all doses with schedules expanded, in order of time."""
-        singles = [single for dose in self.doses for single in dose.expand()]
-        return tuple(sorted(singles, key=_in_order))
-
-
-def _in_order(dose: Dose) -> tuple:
-    """By time, then by what differs, so that the order of a table's rows does not matter."""
-    return dose.time, dose.amount, dose.route, dose.duration, dose.additional, dose.interval
+        return tuple(sorted(single for dose in self.doses for single in dose.expand()))
 
 
 def _read_only(name: str, field: str, values: ArrayLike, dtype: type) -> NDArray:
@@ -283,13 +267,7 @@ def _checked_doses(name: str, doses: Iterable[Dose]) -> tuple[Dose, ...]:
         raise AgmpkError(f"Individual {name} has no dose; give at least one Dose.")
     if len(set(found)) < len(found):
         raise AgmpkError(f"Individual {name} has the same dose twice; add the amounts up.")
-    return found if len(found) == 1 else tuple(sorted(found, key=_in_order))
-
-
-def _checked_prefix(p: int) -> int:
-    if p < 0:
-        raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
-    return p
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
@@ -374,16 +352,6 @@ class Study:
         """Return the study with the quantifiable observations after each first dose, see
         :meth:`Individual.after_dose`; all individuals stay."""
         return replace(self, individuals=[one.after_dose() for one in self])
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return the study as a tidy NONMEM-style frame, one row a record.
-
-        Columns: ID, TIME [h], DV, AMT, EVID (0 observation, 1 dose), MDV, ROUTE, DUR [h], ADDL,
-        II [h], CENS; NaN or None where a column does not apply.
-        """
-        from agmpk.studies.nonmem.write import to_frame
-
-        return to_frame(self)
 
 
 # ------------------------------------------------------------------------------------ in words

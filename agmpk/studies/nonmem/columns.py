@@ -117,17 +117,11 @@ _INFINITE = "{value} is not a finite number", "write . where the value is missin
 
 
 def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
-    """The numbers of a column and what is wrong with its cells.
+    """The numbers of a column of a known name, and what is wrong with its cells.
 
-    Args:
-        name: known name of the column.
-        cells: the column.
-        comma: whether 1,5 is 1.5.
-        limit: LLOQ for cells such as BLQ, if known.
-
-    Returns:
-        float64[N] (NaN where missing); limits float64[N] (NaN but where a cell such as <0.5 says
-        so); {code of a text: (problem, remedy)}.
+    ``comma``: 1,5 is 1.5; ``limit``: LLOQ for cells such as BLQ, if known. Returned are float64[N]
+    (NaN where missing); limits float64[N] (NaN but where a cell such as <0.5 says so); {code of a
+    text: (problem, remedy)}.
     """
     values = np.full(len(cells.texts), np.nan)
     limits = values.copy()
@@ -274,11 +268,7 @@ class Table:
         self.given = tuple(one for one in kinds if one in given)
 
     def refuse(self, column: str, problem: str, remedy: str, row: int | None = None) -> None:
-        """Refuse the table for one fault, in the header's row unless another is named.
-
-        Raises:
-            TableError: always.
-        """
+        """Raise TableError for one fault, in the header's row unless another is named."""
         place = self.table.header_row if row is None else row
         refuse(self.path, [Fault(place, column, problem, remedy)])
 

@@ -139,6 +139,40 @@ def read_studies(path: str | os.PathLike[str], **options: Any) -> dict[str, Stud
     return read_table(path, **options).studies
 
 
+def load_catalogue(path: str | os.PathLike[str]) -> dict[str, Study]:
+    """Read all studies that a catalogue lists, in its order.
+
+    The catalogue is a CSV with at least the columns ``compound``, ``file`` (relative to it) and
+    ``n_individuals``. The keys are its ``cohort`` column where there is one (several cohorts may
+    have the same compound), else ``compound``.
+
+    Raises:
+        AgmpkError: the catalogue lacks a column or repeats a key, a study file is missing or
+            faulty, or a study is not what the catalogue says it is.
+    """
+    import pandas as pd
+
+    try:
+        listed = pd.read_csv(path, dtype={"compound": str, "file": str, "cohort": str})
+        columns = [listed[name] for name in ("compound", "file", "n_individuals")]
+    except (OSError, ValueError) as error:
+        raise AgmpkError(f"{path} cannot be read as a catalogue ({error}).") from error
+    except KeyError as error:
+        raise AgmpkError(f"{path} has no column {error}, which a catalogue needs.") from None
+    keys = listed.get("cohort", listed["compound"])
+    studies: dict[str, Study] = {}
+    for key, compound, file, count in zip(keys, *columns, strict=True):
+        if key in studies:
+            raise AgmpkError(f"{path} lists {key!r} twice; remove one of the rows.")
+        study = studies[key] = read_study(Path(path).parent / file)
+        if study.compound != compound or len(study) != count:
+            raise AgmpkError(
+                f"{path} says that {file} holds {count} individuals of {compound}, but it holds "
+                f"{len(study)} of {study.compound}; rebuild the data with data/build_studies.py."
+            )
+    return studies
+
+
 def read_table(
     path: str | os.PathLike[str], compound: str | None = None, **options: Any
 ) -> Reading:
