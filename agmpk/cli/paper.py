@@ -21,7 +21,7 @@ SECTIONS = {
     },
     "What the chapters measure": {
         "costs": "What a training recipe would cost on a GPU.",
-        "speed": "How fast the simulator is.",
+        "speed": "How fast the simulator and a training step are.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
@@ -210,7 +210,8 @@ def run(
 ) -> None:
     """Train and score the variants that are missing or stale.
 
-    It can be stopped at any moment and started again. One thread is used by each. To make a variant
+    It can be stopped at any moment and started again. Variants with the same prior, seed and steps
+    are trained side by side on the same studies. One thread is used by each. To make a variant
     again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
     both folders.
     """
@@ -228,9 +229,9 @@ def run(
             click.echo(f"{variant.name}: stored")
         else:
             missing.append(variant)
-    for name in run_all(missing, out, work, jobs, scheduler, **training):
+    for names in run_all(missing, out, work, jobs, scheduler, **training):
         write_reports(out)
-        click.echo(f"{name}: done")
+        click.echo("\n".join(f"{name}: done" for name in names))
     write_reports(out)
 
 
