@@ -20,10 +20,8 @@ from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import covered, crps
-from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.load import load_forecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, load_forecaster
 from agmpk.models.task import Task
 from agmpk.paper.lineup import trained_on
 from agmpk.prior import PriorConfig

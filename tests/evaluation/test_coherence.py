@@ -6,8 +6,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.coherence import coherence, consistency, dose_proportionality
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.studies import Dose, Individual, Study
 
 

@@ -13,7 +13,7 @@ from agmpk.evaluation.cohorts import (
 )
 from agmpk.evaluation.coverage import outside_table
 from agmpk.evaluation.protocol import answer
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies
 from agmpk.studies import Individual, Study

@@ -10,8 +10,7 @@ from agmpk.evaluation.learning import (
     learning_curves,
     learning_table,
 )
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 
 
 def test_learning_cases_share_targets_and_nest_contexts(gaussian):

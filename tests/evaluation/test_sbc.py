@@ -11,7 +11,7 @@ from agmpk.evaluation.sbc import (
     rank_uniformity,
     sbc_table,
 )
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies
 

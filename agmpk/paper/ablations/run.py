@@ -35,9 +35,7 @@ from agmpk.evaluation import (
     score,
 )
 from agmpk.files import atomic_path
-from agmpk.forecasting.amortized import AmortizedForecaster
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, NaiveForecaster
 from agmpk.jobs import map_jobs
 from agmpk.paper.ablations.variants import (
     DEFAULT,

@@ -6,8 +6,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, benchmark_studies
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.paper.ablations.run import (
     COLUMNS,
     development_questions,
