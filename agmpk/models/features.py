@@ -129,12 +129,11 @@ def target_samples(task: Task, frame: Frame, shown: Tensor) -> Tensor:
 def dose_features(record: Record, amount: Tensor, last: Tensor, scale: Tensor) -> Tensor:
     """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned.
 
-    ``amount`` [B, R, D] is relative; ``last`` [B, R, 1] h of the prefix; ``scale`` [B, R or 1, 1]
-    h.
+    ``amount`` [B, R, D] is relative; ``last`` [B, R, 1] h of the prefix;
+    ``scale`` [B, R or 1, 1] h.
     """
     time, kind = record.dose_time, record.dose_time.dtype
-    # Not torch.diff, which has no ONNX operator.
-    gap = (time - torch.cat([time[..., :1], time[..., :-1]], -1)).clamp(min=0)
+    gap = (time - torch.cat([time[..., :1], time[..., :-1]], -1)).clamp(min=0)  # ONNX has no diff
     channels = [
         (time / scale).clamp(max=3),
         warp(time / scale) / 2,

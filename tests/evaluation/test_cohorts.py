@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agmpk.evaluation.coverage import outside_table
 
 from agmpk.evaluation.cohorts import (
     CohortSettings,
@@ -11,9 +12,8 @@ from agmpk.evaluation.cohorts import (
     oracle_cases,
     study_points,
 )
-from agmpk.evaluation.coverage import outside_table
 from agmpk.evaluation.protocol import answer
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies
 from agmpk.studies import Individual, Study

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from agmpk.evaluation.learning import (
     CONTEXT_SIZES,
     change_with_context,
@@ -10,8 +9,8 @@ from agmpk.evaluation.learning import (
     learning_curves,
     learning_table,
 )
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 
 
 def test_learning_cases_share_targets_and_nest_contexts(gaussian):

@@ -7,8 +7,7 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import cases, evaluate, question, studies_in
 from agmpk.evaluation.compare import score, score_points
 from agmpk.evaluation.protocol import CLOSEST, MOST, Scored, answer, at_times
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.studies import Dose, Individual, Study, write_study
 
 TIMES = np.array([1.0, 2.0, 4.0, 8.0, 12.0, 24.0])

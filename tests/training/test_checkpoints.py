@@ -132,7 +132,7 @@ def test_other_formats_models_and_texts_are_refused(checkpoint, change, words):
 
 def test_reading_a_checkpoint_needs_neither_simulator_nor_trainer(checkpoint):
     code = (
-        "import sys; from agmpk.forecasting.load import load_forecaster; "
+        "import sys; from agmpk.forecasting.forecaster import load_forecaster; "
         "load_forecaster(sys.argv[1]); "
         "print([m for m in sys.modules if m.startswith(('agmpk.prior', 'agmpk.training'))])"
     )

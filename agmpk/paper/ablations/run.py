@@ -25,9 +25,7 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, Scored, answer, cases, crps, development_studies, score
 from agmpk.files import atomic_path
-from agmpk.forecasting.amortized import AmortizedForecaster
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, NaiveForecaster
 from agmpk.jobs import map_jobs
 from agmpk.paper.ablations.variants import (
     Variant,
