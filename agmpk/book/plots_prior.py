@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from agmpk.book.style import COLOURS, label_axes
-from agmpk.prior.batch import SimulatedStudies
+from agmpk.prior.table import SimulatedStudies
 from agmpk.studies import Study
 
 PRESETS = ("paper", "extended", "calibrated", "clinic")

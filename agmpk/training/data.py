@@ -12,7 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from agmpk.models.task import Record, Task, concatenate, tasks_from_simulation
 from agmpk.prior import PriorConfig
-from agmpk.prior.simulate import block_generator, simulate_block
+from agmpk.prior.laws import block_generator
+from agmpk.prior.simulate import simulate_block
 from agmpk.training.config import TrainingConfig
 
 # Validation studies come from a stream of their own.
