@@ -20,8 +20,7 @@ from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
 from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
-from agmpk.prior.simulate import BLOCK, draw_trial, simulate_block
-from agmpk.prior.simulate import problems
+from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
 
 TOLERANCES = tuple(10.0**-k for k in range(3, 11))
 GOALS = (1e-3, 1e-6)  # largest relative errors that are allowed

@@ -10,8 +10,8 @@ import math
 import torch
 from torch import Tensor
 
+from agmpk.prior.config import Design
 from agmpk.prior.dosing import Doses
-from agmpk.prior.groups import Design
 from agmpk.prior.laws import Law, Streams, draw_integer, draw_normal, draw_switch, draw_uniform
 from agmpk.prior.parameters import Typical
 

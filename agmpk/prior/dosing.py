@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from agmpk.prior.groups import Dosing
+from agmpk.prior.config import Dosing
 from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch, draw_uniform
 
 STANDARD_WEIGHT = 70.0  # kg

@@ -12,9 +12,8 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from agmpk.prior.config import PriorConfig
+from agmpk.prior.config import Absorption, PriorConfig, Variability
 from agmpk.prior.dosing import STANDARD_WEIGHT, nearest
-from agmpk.prior.groups import Absorption, Variability
 from agmpk.prior.laws import (
     Streams,
     draw_integer,

@@ -20,10 +20,9 @@ import torch
 from torch import Tensor
 
 from agmpk.prior.compartments import Layout
-from agmpk.prior.config import PriorConfig
+from agmpk.prior.config import Assay, PriorConfig
 from agmpk.prior.design import draw_present, draw_schedule
 from agmpk.prior.dosing import Doses, draw_doses
-from agmpk.prior.groups import Assay
 from agmpk.prior.laws import Streams, draw_normal, draw_switch
 from agmpk.prior.parameters import Parameters, draw_occasions, draw_parameters, fit_horizon
 from agmpk.prior.problem import Problem, dosing_events, pose, where_elimination_changes
