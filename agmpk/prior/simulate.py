@@ -190,18 +190,15 @@ def _kinds(
     chain = torch.where(oral, p.transits[study], 0.0)
     peripherals = p.exchange[study, individual].sum(-1)
     found = {("saturable", n): saturable & (p.is_metabolite[study] == n) for n in (False, True)}
-    chained = {"no": chain == 0, "short": (chain > 0) & (chain <= SHORT), "long": chain > SHORT}
     released = oral & p.zero_gut[study, individual]
     for length, many in (("few", given <= FEW), ("many", given > FEW)):
-        for name, stages in chained.items():
-            poles = released if name == "no" else torch.zeros_like(released)
-            here = many & stages & ~saturable
-            if name == "no":
-                for n in peripherals.unique().tolist():
-                    for formed in (False, True):
-                        alike = (p.is_metabolite[study] == formed) & (peripherals == n)
-                        found[length, name, n, formed] = here & alike & ~released
-                found[length, "release"] = here & poles
-            else:
-                found[length, name] = here
+        here = many & ~saturable
+        found[length, "short chain"] = here & (chain > 0) & (chain <= SHORT)
+        found[length, "long chain"] = here & (chain > SHORT)
+        here = here & (chain == 0)
+        found[length, "release"] = here & released
+        for n in peripherals.unique().tolist():
+            for formed in (False, True):
+                alike = (p.is_metabolite[study] == formed) & (peripherals == n)
+                found[length, n, formed] = here & alike & ~released
     return {kind: chosen for kind, chosen in found.items() if chosen.any()}
