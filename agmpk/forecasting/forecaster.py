@@ -39,11 +39,13 @@ class Forecast:
             curve, residual error included.
         point: float64[T], the point prediction of a model that knows it better than its samples do;
             None means the mean of the log-samples.
+        note: what a reader of the forecast should know about it, a sentence, or ''.
     """
 
     times: NDArray[np.float64]
     samples: NDArray[np.float64]
     point: NDArray[np.float64] | None = None
+    note: str = ""
 
     @property
     def pred(self) -> NDArray[np.float64]:
@@ -124,6 +126,22 @@ def check_question(
     return context, prefix, times
 
 
+def too_far(task: Task, place: int, compound: str, name: str) -> str:
+    """Why the question at a ``place`` of the task lies too far beyond what was sampled of the
+    study, '' if it does not."""
+    if not task.context.mask[place].any():
+        return ""
+    frame = task.frame
+    seen, scale = float(frame.since_scale[place]), float(frame.time_scale[place])
+    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0)[place].max())
+    if asked <= FARTHEST * max(seen, scale):
+        return ""
+    return (
+        f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast of {name} "
+        f"at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask for earlier times."
+    )
+
+
 def usable(one: Individual) -> Individual:
     """The individual with the samples that say something: positive, or below a limit."""
     return one.select(one.concentrations > 0)
@@ -147,8 +165,48 @@ class AmortizedForecaster:
         seed: int,
     ) -> Forecast:
         """As in :class:`Forecaster`; any doses of anybody, past and planned."""
+        (found,) = self.forecast_all([(context, target, times, seed)], n_samples)
+        if isinstance(found, AgmpkError):
+            raise found
+        return found
+
+    def forecast_all(
+        self, questions: Sequence[tuple[Study, Individual, NDArray, int]], n_samples: int
+    ) -> list[Forecast | AgmpkError]:
+        """As ``forecast`` of each question (context, target, times, seed), those with the same
+        number of points in one pass of the network; a refusal stands in place of its forecast."""
         import torch
 
+        from agmpk.models.task import concatenate
+
+        found: list[Forecast | AgmpkError] = [AgmpkError("not asked")] * len(questions)
+        together: dict[int, list[tuple[int, Task]]] = {}
+        for k, (context, target, times, _) in enumerate(questions):
+            try:
+                task = self._task(context, target, times, n_samples)
+                together.setdefault(task.asked.shape[-1], []).append((k, task))
+            except AgmpkError as error:
+                found[k] = error
+        for group in together.values():
+            task = concatenate([task for _, task in group])
+            draw = [torch.Generator().manual_seed(questions[k][3]) for k, _ in group]
+            known = self.model.condition(task)
+            logs = self.model.sample(task, n_samples, draw, known=known, **self.options)
+            means = self.model.mean(task, known=known)
+            for place, (k, _) in enumerate(group):
+                context, target, times, _ = questions[k]
+                times = np.asarray(times, dtype=float)
+                asked = slice(logs.shape[-1] - len(times), None)
+                samples = logs[:, place, 0, asked].exp().numpy()
+                answer = Forecast(times, samples, means[place, 0, asked].exp().numpy())
+                refusal = too_far(task, place, context.compound, target.id)
+                found[k] = AgmpkError(refusal) if refusal else answer
+        return found
+
+    def _task(
+        self, context: Study, target: Individual, times: NDArray[np.float64], n_samples: int
+    ) -> Task:
+        """The question as tensors; an AgmpkError says why it cannot be one."""
         from agmpk.models.task import task_from_study
 
         context, prefix, times = check_question(context, target, times, n_samples)
@@ -157,28 +215,7 @@ class AmortizedForecaster:
                 f"The model {self.name} needs at least one observation of {prefix.id}: it does "
                 "not generate individuals; use a model of the AGM-PK family."
             )
-        task = task_from_study(context, prefix, times)
-        self._check_horizon(task, context.compound, prefix.id)
-        generator = torch.Generator().manual_seed(seed)
-        known = self.model.condition(task)
-        logs = self.model.sample(task, n_samples, generator, known=known, **self.options)
-        samples = logs[:, 0, 0, -len(times) :].exp().numpy()
-        mean = self.model.mean(task, known=known)[0, 0, -len(times) :].exp().numpy()
-        return Forecast(times, samples, mean)
-
-    @staticmethod
-    def _check_horizon(task: Task, compound: str, name: str) -> None:
-        if not task.context.mask.any():
-            return
-        frame = task.frame
-        seen = float(frame.since_scale[0])
-        asked = float((frame.target_clock.since * task.asked).max())
-        if asked > FARTHEST * seen and asked > FARTHEST * float(frame.time_scale[0]):
-            raise AgmpkError(
-                f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast "
-                f"of {name} at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask "
-                "for earlier times."
-            )
+        return task_from_study(context, prefix, times)
 
 
 class NaiveForecaster:
@@ -221,7 +258,8 @@ class NaiveForecaster:
             samples = point + departures[rng.integers(len(departures), size=n_samples)]
         else:
             samples = point + self._departures(task, rng, n_samples, asked)
-        return Forecast(times, np.exp(samples), np.exp(point))
+        note = too_far(task, 0, context.compound, prefix.id)
+        return Forecast(times, np.exp(samples), np.exp(point), note)
 
     @staticmethod
     def _departures(task, rng: np.random.Generator, n_samples: int, asked: int) -> NDArray:

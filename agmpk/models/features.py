@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from agmpk.models.frame import Clock, Frame, warp
+from agmpk.models.packing import Packing
 from agmpk.models.task import Record, Task
 
 FREQUENCIES = 4
@@ -211,7 +212,8 @@ def query_features(task: Task, frame: Frame) -> Tensor:
 class Features:
     """All of a task that does not depend on a network: the context's samples [B, J, K, C], the
     targets' prefix [B, R, P, C], their doses [B, R, D, C] and their points as asked times
-    [B, R, T, C]; warped time since the last dose of context samples and of targets' points."""
+    [B, R, T, C]; warped time since the last dose of context samples and of targets' points; and
+    where a packed task's real tokens are."""
 
     context: Tensor
     prefix: Tensor
@@ -219,9 +221,10 @@ class Features:
     queries: Tensor
     u_context: Tensor
     u_target: Tensor
+    packing: Packing | None = None
 
     @classmethod
-    def of(cls, task: Task) -> Features:
+    def of(cls, task: Task, packed: bool = False) -> Features:
         frame = task.frame
         scale = frame.since_scale[:, None, None]
         with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
@@ -237,4 +240,5 @@ class Features:
                 query_features(task, frame),
                 warp(frame.context_clock.since / scale),
                 warp(frame.target_clock.since / scale),
+                Packing.of(task) if packed else None,
             )

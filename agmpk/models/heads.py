@@ -146,8 +146,14 @@ def raw_sd(sd: float) -> float:
     return math.log(math.expm1(sd - SD_FLOOR))
 
 
-def normal(shape: tuple[int, ...], generator: torch.Generator, like: Tensor) -> Tensor:
-    """Standard normal numbers, drawn where the generator lives and moved to ``like``."""
+def normal(
+    shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator], like: Tensor
+) -> Tensor:
+    """Standard normal numbers, drawn where the generator lives and moved to ``like``; of several
+    generators each draws those of one study, which are the second axis."""
+    if isinstance(generator, list):
+        one = (shape[0], 1, *shape[2:])
+        return torch.cat([normal(one, each, like) for each in generator], 1)
     drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype)
     return drawn.to(like.device)
 

@@ -49,6 +49,7 @@ from agmpk.models.heads import (
     curve_weight,
     normal,
 )
+from agmpk.models.packing import asked_points, spread_out
 from agmpk.models.task import Task
 
 # The network: state x_t and time t in [0, 1] -> its prediction.
@@ -261,7 +262,11 @@ class FlowModel(Network):
         state, kernel = self._know(task)
         kind, shape = self.kernel.weight.dtype, (self.config.draws, *x_1.shape)
         spread = frame.spread.to(kind)
+        # What is not asked costs nothing: the heads see the asked points of a packed task alone.
+        points = asked_points(task)
+        state = state.flatten(0, 2).index_select(0, points)
         mean, sd = self.normal(state)
+        mean, sd = spread_out(mean, points, free.shape), spread_out(sd, points, free.shape, 1.0)
         loss = beta_loss(mean, sd, x_1.to(kind), free, 0.5, spread)
         mean, sd = mean.detach(), sd.detach()
         w_1 = ((x_1.to(kind) - mean) / sd).clamp(-TRIM, TRIM)
@@ -269,7 +274,9 @@ class FlowModel(Network):
         t, start = torch.rand((2, *shape), generator=generator, device=generator.device).to(w_1)
         t = torch.where(start < self.config.at_start, 0.0, t)
         w_t, wanted = self.transport.pair(w_0, w_1, t, noise)
+        w_t, t = (x.flatten(1).index_select(1, points) for x in (w_t, t))
         predicted = self.velocity(w_t, t, self.velocity.prepare(state))
+        predicted = spread_out(predicted, points, free.shape)
         error = ((predicted - wanted) * spread * sd).square()
         loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":

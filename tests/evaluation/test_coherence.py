@@ -3,9 +3,9 @@ that depend on the question, or on the dose, in a known way."""
 
 import numpy as np
 import pytest
+from agmpk.evaluation.coherence import coherence, consistency, dose_proportionality
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.coherence import coherence, consistency, dose_proportionality
 from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.studies import Dose, Individual, Study
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from agmpk.evaluation.coverage import outside_table
 
 from agmpk.evaluation.cohorts import (
     CohortSettings,
@@ -11,7 +12,6 @@ from agmpk.evaluation.cohorts import (
     oracle_cases,
     study_points,
 )
-from agmpk.evaluation.coverage import outside_table
 from agmpk.evaluation.protocol import answer
 from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate

@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-
 from agmpk.evaluation.learning import (
     CONTEXT_SIZES,
     change_with_context,
@@ -10,6 +9,7 @@ from agmpk.evaluation.learning import (
     learning_curves,
     learning_table,
 )
+
 from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 
 

@@ -1,8 +1,6 @@
 """Ranks, their tests, and simulation-based calibration of the exact law and of wrong ones."""
 
 import numpy as np
-from scipy.stats import norm
-
 from agmpk.evaluation.sbc import (
     ecdf_envelope,
     rank_histogram,
@@ -11,6 +9,8 @@ from agmpk.evaluation.sbc import (
     rank_uniformity,
     sbc_table,
 )
+from scipy.stats import norm
+
 from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies

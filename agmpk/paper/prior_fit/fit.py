@@ -22,10 +22,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -48,7 +47,6 @@ from agmpk.paper.prior_fit.candidates import (
     importance_weights,
     moved,
     put,
-    rounded,
 )
 from agmpk.paper.prior_fit.compare import distances
 from agmpk.paper.prior_fit.trials import QUANTITIES, be_trials, comparable, horizons, trial_block
@@ -62,8 +60,11 @@ THINNEST, FEWEST = 0.01, 20.0
 """A candidate is trusted with this share of the pool's trials in effect, and this many of them."""
 
 
-@dataclass(frozen=True)
-class FitResult:
+Candidate = Mapping[str, Law | float]
+Moves = dict[tuple[str, str], float]
+
+
+class FitResult(NamedTuple):
     """The fitted prior; the objective and the effective number of trials at start and end."""
 
     config: PriorConfig
@@ -79,7 +80,6 @@ def fit(
     blocks: int = 224,
     ranges: Mapping[str, Limits] = RANGES,
     switches: Sequence[str] = SWITCHES,
-    progress: bool = False,
 ) -> FitResult:
     """The prior ``calibrated`` from ``start``, by the procedure above.
 
@@ -90,7 +90,7 @@ def fit(
     Raises:
         AgmpkError: the pool leaves too few effective trials for the starting prior.
     """
-    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches, progress)
+    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches)
     objective = Objective(pool, articles, chances)
     unmoved = {path: get(start, path) for path in (*ranges, *switches)}
     before = objective(unmoved)
@@ -111,14 +111,13 @@ def broad_pool(
     seed: int,
     folder: Path,
     blocks: int,
-    ranges: Mapping[str, Limits] = RANGES,
-    switches: Sequence[str] = SWITCHES,
-    progress: bool = False,
+    ranges: Mapping[str, Limits],
+    switches: Sequence[str],
 ) -> tuple[pd.DataFrame, dict[str, float]]:
     """The pool of trials of step 2, and the chances of its switches."""
     broad = be_trials(broadened(start, ranges), horizons(articles))
     chances = {path: float(get(start, path)) for path in switches}
-    return trial_pool(broad, chances, seed, blocks, folder, progress), chances
+    return trial_pool(broad, chances, seed, blocks, folder), chances
 
 
 def held_out(
@@ -133,10 +132,8 @@ def held_out(
 ) -> pd.DataFrame:
     """The fit on halves of the articles, judged on the other half: what it is worth on new ones.
 
-    Args:
-        start, articles, seed, folder, blocks, ranges, switches: as for :func:`fit`; the pool is the
-            same one.
-        splits: random splits; each gives two rows, one for either half as the fitted one.
+    Each of ``splits`` random splits gives two rows, one for either half as the fitted one; all else
+    is as for :func:`fit`, and so is the pool.
 
     Returns:
         Columns split, articles (of the held-out half), and the objective ``fitted_before``,
@@ -150,27 +147,17 @@ def held_out(
         for mine in (first, ~first):
             fitted, other = (Objective(pool, articles[part], chances) for part in (mine, ~mine))
             found, after = coordinate_search(start, fitted, ranges, switches)
-            rows.append(
-                {
-                    "split": split + 1,
-                    "articles": int((~mine).sum()),
-                    "fitted_before": fitted(unmoved),
-                    "fitted_after": after,
-                    "held_out_before": other(unmoved),
-                    "held_out_after": other(found),
-                }
-            )
-    return pd.DataFrame(rows)
+            values = fitted(unmoved), after, other(unmoved), other(found)
+            rows.append((split + 1, int((~mine).sum()), *values))
+    names = ["fitted_before", "fitted_after", "held_out_before", "held_out_after"]
+    return pd.DataFrame(rows, columns=["split", "articles", *names])
 
 
 class Objective:
     """The summed distances of a candidate, see step 3; infinite where the pool is too thin."""
 
     def __init__(
-        self,
-        pool: pd.DataFrame,
-        articles: pd.DataFrame,
-        chances: Mapping[str, float],
+        self, pool: pd.DataFrame, articles: pd.DataFrame, chances: Mapping[str, float]
     ) -> None:
         values = comparable(pool)
         keep = values.notna().all(axis=1)
@@ -197,10 +184,11 @@ class Objective:
 
 
 def _rounded(value: Law | float) -> Law | float:
-    return rounded(value) if isinstance(value, Law) else round(value, 3)
+    """Three digits: more would claim more than some fifty articles can say."""
+    if isinstance(value, Law):
+        return Law(float(f"{value.low:.3g}"), float(f"{value.high:.3g}"), value.log)
+    return round(value, 3)
 
-
-Candidate = Mapping[str, Law | float]
 
 STEPS = (0.2, 0.1, 0.05)
 """Step sizes, as shares of the starting widths (and of 1 for a probability), tried in turn."""
@@ -239,7 +227,7 @@ def coordinate_search(
     return candidate(start, moves), best
 
 
-def candidate(start: PriorConfig, moves: Mapping[tuple[str, str], float]) -> dict[str, Law | float]:
+def candidate(start: PriorConfig, moves: Moves) -> dict[str, Law | float]:
     """Laws and probabilities after the given moves (outwards positive)."""
     found: dict[str, Law | float] = {}
     for path, side in moves:
@@ -271,7 +259,6 @@ def trial_pool(
     seed: int,
     blocks: int,
     folder: Path,
-    progress: bool = False,
 ) -> pd.DataFrame:
     """``blocks`` blocks of trials from ``config``; blocks already in ``folder`` are read.
 
@@ -281,8 +268,9 @@ def trial_pool(
     """
     folder.mkdir(parents=True, exist_ok=True)
     parts = []
-    for block in tqdm(range(blocks), desc="trials", disable=not progress):
-        chosen = switch_settings(switches, seed, block)
+    for block in tqdm(range(blocks), desc="trials", unit="block", disable=None):
+        rng = np.random.default_rng([seed, block, 1])
+        chosen = {name: float(rng.random() < chance) for name, chance in switches.items()}
         path = folder / f"{_digest(config, chosen, seed, block)}.csv"
         if not path.is_file():
             trials = trial_block(put(config, chosen), seed, block).assign(**chosen)
@@ -290,12 +278,6 @@ def trial_pool(
                 trials.to_csv(temporary, index=False, float_format="%.8g")
         parts.append(pd.read_csv(path))
     return pd.concat(parts, ignore_index=True)
-
-
-def switch_settings(switches: Mapping[str, float], seed: int, block: int) -> dict[str, float]:
-    """0 or 1 for every switch of a block."""
-    rng = np.random.default_rng([seed, block, 1])
-    return {name: float(rng.random() < chance) for name, chance in switches.items()}
 
 
 def _digest(config: PriorConfig, chosen: Mapping[str, float], seed: int, block: int) -> str:
@@ -311,24 +293,18 @@ def _code() -> list[str]:
     return [sha256(path) for group in files for path in sorted(group)]
 
 
-def preset_text(config: PriorConfig, comments: list[str]) -> str:
-    """The YAML of a preset, one quantity a line, below ``comments``."""
+def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:
+    """Write the YAML of a preset, one quantity a line, below ``comments``, whole or not at all."""
+
+    def flow(value: Any) -> str:
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+        return text.removesuffix("...\n").strip()
+
     lines = [f"# {line}".rstrip() for line in comments]
     for name, value in config.to_dict().items():
         if isinstance(value, dict):
-            lines.append(f"{name}:")
-            lines += [f"  {key}: {_flow(one)}" for key, one in value.items()]
+            lines += [f"{name}:", *(f"  {key}: {flow(one)}" for key, one in value.items())]
         else:
-            lines.append(f"{name}: {_flow(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:
-    """Write the preset, whole or not at all."""
+            lines.append(f"{name}: {flow(value)}")
     with atomic_path(path) as temporary:
-        temporary.write_text(preset_text(config, comments), encoding="utf-8")
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
-    return text.removesuffix("...\n").strip()
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 
 from agmpk.evaluation import development_studies
-from agmpk.evaluation.nca import nca
+from agmpk.evaluation.exposure import nca
 from agmpk.paper.prior_fit.compare import agreement
 from agmpk.paper.prior_fit.features import FEATURES, curve_features
 from agmpk.paper.prior_fit.trials import rich_trials
