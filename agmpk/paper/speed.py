@@ -126,7 +126,7 @@ def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.D
 
 def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     """Where the time of a step on the CPU goes: processor seconds per part, with the network on all
-    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.packing`).
+    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.features`).
 
     Both see the same studies and random numbers, so ``loss`` is the same up to rounding: an equal
     number of steps learns the same.
