@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from agmpk.studies import Dose, Individual, Study, Units
@@ -84,10 +85,7 @@ def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
 
     Samples below the LLOQ are censored observations that hold the LLOQ.
     """
-    kept = batch.quantified | batch.below
-    reported = torch.where(batch.below, batch.lloq[:, None, None], batch.concentration)
-    intravenous = np.where(batch.dose_duration.numpy() > 0, "iv_infusion", "iv_bolus")
-    route = np.where(batch.dose_oral.numpy(), "oral", intravenous)
+    kept, reported, route = _told(batch)
     studies = []
     for s in range(len(batch)):
         individuals = []
@@ -115,12 +113,44 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
     Columns as ``nonmem.write.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
     observation (missing where the study has none) and the body weight WT [kg] behind.
     """
-    frames = []
-    for s, study in enumerate(to_studies(batch, first)):
-        frame = study.to_frame()
-        person = frame["ID"].astype(int)
-        lloq = np.where(frame["EVID"] == 0, study.lloq or np.nan, np.nan)
-        weight = batch.weight[s].numpy()[person - 1]
-        frame = frame.assign(STUDY=study.compound, LLOQ=lloq, WT=weight, person=person)
-        frames.append(frame.sort_values(["person", "TIME", "EVID"], kind="stable"))
-    return pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+    kept, reported, route = _told(batch)
+    s, i, t = np.nonzero(kept.numpy())
+    ds, di, dk = np.nonzero(batch.dosed.numpy())
+    lloq = batch.lloq.numpy()
+    doses = {
+        "study": ds,
+        "person": di,
+        "TIME": batch.dose_time.numpy()[ds, di, dk],
+        "AMT": batch.dose_amount.numpy()[ds, di, dk],
+        "EVID": 1,
+        "ROUTE": route[ds, di, dk],
+        "DUR": batch.dose_duration.numpy()[ds, di, dk],
+        "ADDL": 0,
+        "II": 0.0,
+    }
+    samples = {
+        "study": s,
+        "person": i,
+        "TIME": batch.times.numpy()[s, i, t],
+        "DV": reported.numpy()[s, i, t],
+        "EVID": 0,
+        "CENS": batch.below.numpy()[s, i, t].astype(np.int64),
+        "LLOQ": np.where(lloq[s] > 0, lloq[s], np.nan),
+    }
+    rows = pd.concat([pd.DataFrame(doses), pd.DataFrame(samples)], ignore_index=True)
+    rows = rows.sort_values(["study", "person", "TIME", "EVID"], kind="stable")
+    rows["MDV"] = rows["EVID"]
+    rows["WT"] = batch.weight.numpy()[rows["study"], rows["person"]]
+    rows["STUDY"] = [f"S{first + n}" for n in rows["study"]]
+    rows["ID"] = (rows["person"] + 1).astype(str)
+    whole = dict.fromkeys(("EVID", "MDV", "ADDL", "CENS"), "Int64")
+    return rows[list(COLUMNS)].astype(whole).reset_index(drop=True)
+
+
+def _told(batch: SimulatedStudies) -> tuple[Tensor, Tensor, NDArray]:
+    """Which samples [S, I, T] are reported, as what (the LLOQ below it), and the routes [S, I, D]
+    of the doses."""
+    reported = torch.where(batch.below, batch.lloq[:, None, None], batch.concentration)
+    intravenous = np.where(batch.dose_duration.numpy() > 0, "iv_infusion", "iv_bolus")
+    route = np.where(batch.dose_oral.numpy(), "oral", intravenous)
+    return batch.quantified | batch.below, reported, route
