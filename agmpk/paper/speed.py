@@ -22,8 +22,7 @@ from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
 from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
-from agmpk.prior.simulate import BLOCK, draw_trial, simulate_block
-from agmpk.prior.solve import problems
+from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
 from agmpk.training.config import TrainingConfig, load_training_config
 from agmpk.training.data import part_generator, training_batch
 from agmpk.training.optimizer import Optimizers
@@ -127,7 +126,7 @@ def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.D
 
 def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     """Where the time of a step on the CPU goes: processor seconds per part, with the network on all
-    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.packing`).
+    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.features`).
 
     Both see the same studies and random numbers, so ``loss`` is the same up to rounding: an equal
     number of steps learns the same.
