@@ -15,7 +15,7 @@ from agmpk.paper.prior_fit.candidates import CHANGES, changed
 from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
 from agmpk.paper.prior_fit.familiar import PRESET as PRESET_OF_FAMILIAR
 from agmpk.paper.prior_fit.familiar import STUDIES, write_familiar
-from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, write_preset
+from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, trial_pool, write_preset
 from agmpk.paper.prior_fit.published import published_tables
 from agmpk.paper.prior_fit.trials import literature
 from agmpk.paper.published_models import write_published
@@ -23,7 +23,6 @@ from agmpk.paths import PROJECT
 from agmpk.prior import load_prior
 
 PRESET = Path(str(resources.files("agmpk.prior"))) / "presets" / "calibrated.yaml"
-POOL = PROJECT / "book" / "_build" / "calibration"
 TABLES = PROJECT / "data" / "calibration"
 MODELS = PROJECT / "data" / "poppk"
 
@@ -38,17 +37,11 @@ def prior_fit() -> None:
 @click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
 @click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
 @click.option("--out", default=PRESET, show_default=True, type=click.Path(path_type=Path))
-@click.option(
-    "--pool",
-    default=POOL,
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder of simulated trials; an interrupted fit goes on with what is there.",
-)
-def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> None:
+def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
     torch.set_num_threads(1)
-    result = fit(changed(load_prior(start)), literature(), seed, pool, blocks)
+    prior, articles = changed(load_prior(start)), literature()
+    result = fit(prior, articles, trial_pool(prior, articles, seed, blocks))
     write_preset(result.config, header(result, start, seed, blocks), out)
     click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
 
@@ -59,14 +52,13 @@ def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> No
 @click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
 @click.option("--splits", default=4, show_default=True, help="Random halvings of the articles.")
 @click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
-@click.option("--pool", default=POOL, show_default=True, type=click.Path(path_type=Path))
-def held_out_command(
-    start: str, seed: int, blocks: int, splits: int, out: Path, pool: Path
-) -> None:
+def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path) -> None:
     """Fit on halves of the articles and judge on the other halves (minutes)."""
     torch.set_num_threads(1)
     check_writable(out / "held_out.csv")
-    rows = held_out(changed(load_prior(start)), literature(), seed, pool, blocks, splits)
+    prior, articles = changed(load_prior(start)), literature()
+    pool = trial_pool(prior, articles, seed, blocks)
+    rows = held_out(prior, articles, pool, seed, splits)
     write_csv(rows.round(4), out / "held_out.csv")
     mean = rows.mean(numeric_only=True)
     click.echo(
