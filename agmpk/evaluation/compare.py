@@ -86,25 +86,14 @@ def score(model: str, scored: Scored) -> dict[str, object]:
     samples with a value. covered_90: share of all held-out samples inside the central 90 %
     interval. failure: the refusal, else empty.
     """
-    case, forecast = scored.case, scored.forecast
-    row = {
-        "model": model,
-        "compound": case.compound,
-        "individual": case.prefix.id,
-        "n_target": len(case.times),
-        "n_below": len(case.below),
-        "log_rmse": np.nan if scored.refusal else 0.0,
-        "crps": np.nan,
-        "covered_90": np.nan,
-        "failure": scored.refusal,
-    }
-    if forecast is not None:
-        row["log_rmse"] = log_rmse(forecast.pred, case.observed)
+    case, error, found = scored.case, np.nan if scored.refusal else 0.0, (np.nan, np.nan)
     if scored.answer is not None:
         points = score_points(model, scored)
-        row["covered_90"] = float(points["in_90"].mean())
-        row["crps"] = float(points["crps"].mean())
-    return row
+        found = float(points["crps"].mean()), float(points["in_90"].mean())
+    if scored.forecast is not None:
+        error = log_rmse(scored.forecast.pred, case.observed)
+    who = model, case.compound, case.prefix.id, len(case.times), len(case.below)
+    return dict(zip(COLUMNS, (*who, error, *found, scored.refusal), strict=True))
 
 
 def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
@@ -121,7 +110,7 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
     observed = np.concatenate([case.observed, case.limits])
     below = np.arange(len(observed)) >= len(case.times)
     found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1))
-    found["log_error"] = np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed)))
+    pit = found.pop("pit")
     return pd.DataFrame(
         {
             "model": model,
@@ -131,6 +120,8 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
             "DV": observed,
             "PRED": pred,
             **found,
+            "log_error": np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed))),
+            "pit": pit,
             "below": below,
             "p_below": np.where(below, probability_below(values, observed), np.nan),
         }

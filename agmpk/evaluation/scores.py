@@ -77,12 +77,7 @@ def covered_below(samples: Array, limits: Array, level: float) -> Array:
     return np.clip(np.minimum(mass, high) - low, 0.0, None) / mass
 
 
-def pit(
-    samples: Array,
-    observed: Array,
-    seed: int = 0,
-    below: ArrayLike = False,
-) -> Array:
+def pit(samples: Array, observed: Array, seed: int = 0, below: ArrayLike = False) -> Array:
     """Randomized probability integral transform [...] in (0, 1) of ``observed`` [...].
 
     (number below + U (number equal + 1)) / (S + 1) with U uniform: exactly uniform where
@@ -102,10 +97,7 @@ def pit(
 
 
 def scores(
-    samples: Array,
-    observed: Array,
-    below: ArrayLike | None = None,
-    seed: int = 0,
+    samples: Array, observed: Array, below: ArrayLike = False, seed: int = 0
 ) -> dict[str, NDArray]:
     """All scores of observations [...] from samples [S, ...], both in **ln** concentration.
 
@@ -114,19 +106,15 @@ def scores(
         seed: of the randomized PIT.
 
     Returns: ``in_50`` ... ``in_95`` (inside the central interval; bool, or the expected share
-        where ``below``), ``crps`` and ``log_error`` (|mean of the samples - observed|), missing
-        where ``below``, and ``pit``; each [...].
+        where any is ``below``), ``crps``, missing where ``below``, and ``pit``; each [...].
     """
-    below = np.zeros(np.shape(observed), bool) if below is None else np.asarray(below)
     found: dict[str, NDArray] = {}
     for level in LEVELS:
         inside = covered(samples, observed, level)
-        if below.any():
+        if np.any(below):
             inside = np.where(below, covered_below(samples, observed, level), inside)
         found[f"in_{100 * level:g}"] = inside
-    error = np.abs(samples.mean(0) - observed)
     found["crps"] = np.where(below, np.nan, crps(samples, observed))
-    found["log_error"] = np.where(below, np.nan, error)
     found["pit"] = pit(samples, observed, seed, below)
     return found
 
