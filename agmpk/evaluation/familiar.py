@@ -123,8 +123,8 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         name = law.names[j]
         meaning, unit, scale = STATISTICS[name]
         texts = [_written(x, unit, scale) for x in (values[j], low, high)]
-        about = {"statistic": name, "meaning": meaning, "score": score}
-        worst.append(about | dict(zip(("value", "low", "high"), texts, strict=True)))
+        keys = ("statistic", "meaning", "value", "low", "high", "score")
+        worst.append(dict(zip(keys, (name, meaning, *texts, score), strict=True)))
     likely = "" if p >= ALARM else law.likely(values, kind)
     sentence = _sentence(study.compound, p, likely, worst[0])
     return Familiarity(p, p >= ALARM, sentence, likely, tuple(worst), len(law.unusual))

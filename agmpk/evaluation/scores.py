@@ -25,12 +25,12 @@ def log_rmse(predicted: Array, observed: Array) -> float:
     published."""
     if not len(observed):
         return 0.0
-    return float(_log_rmse(np.log(predicted) - np.log(observed), np.zeros(len(observed)))[0])
+    return _log_rmse(np.log(predicted) - np.log(observed))
 
 
-def _log_rmse(errors: Array, owner: ArrayLike) -> Array:
-    """log-RMSE [n] of each individual from errors of ln concentration [N]."""
-    return np.sqrt(_per_individual(np.square(errors), owner))
+def _log_rmse(errors: Array) -> float:
+    """log-RMSE from errors of ln concentration, at least one."""
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def crps(samples: Array, observed: Array) -> Array:
@@ -130,14 +130,13 @@ def mean_scores(samples: Array, observed: Array, owner: ArrayLike) -> dict[str, 
     Returns: log_rmse of the mean of the samples, crps (NaN of one sample), coverage_90.
     """
     found = {
-        "log_rmse": _log_rmse(samples.mean(0) - observed, owner),
-        "crps": _per_individual(crps(samples, observed), owner),
-        "coverage_90": _per_individual(covered(samples, observed, 0.9), owner),
+        "log_rmse": (_log_rmse, samples.mean(0) - observed),
+        "crps": (np.mean, crps(samples, observed)),
+        "coverage_90": (np.mean, covered(samples, observed, 0.9)),
     }
-    return {name: float(values.mean()) for name, values in found.items()}
-
-
-def _per_individual(values: NDArray, owner: ArrayLike) -> Array:
-    """Mean of ``values`` [N] over the points of each individual [n] that has some."""
-    _, member, counts = np.unique(np.asarray(owner), return_inverse=True, return_counts=True)
-    return np.bincount(member, values) / counts
+    order = np.argsort(owner, kind="stable")
+    cuts = np.flatnonzero(np.diff(np.asarray(owner)[order])) + 1
+    return {
+        name: float(np.mean([of(part) for part in np.split(values[order], cuts)]))
+        for name, (of, values) in found.items()
+    }
