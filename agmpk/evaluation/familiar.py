@@ -206,7 +206,7 @@ def _per_litre(study: Study) -> float:
     """ln of the factor that brings concentration per dose to 1/L; NaN if there is none."""
     dose = study.units.dose
     try:
-        per_kg = "kg" in dose.split("/", 1)[1:][0] if "/" in dose else False
+        per_kg = "kg" in dose.partition("/")[2]
         amount = conversion_factor(dose, "mg/kg" if per_kg else "mg") * (KG if per_kg else 1.0)
         return float(np.log(conversion_factor(study.units.concentration, "mg/L") / amount))
     except AgmpkError:
