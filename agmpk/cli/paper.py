@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import sys
+import importlib
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
-from agmpk.cli import LazyGroup, OneLineGroup
-from agmpk.cli.options import jobs_options
+from agmpk.cli import LazyGroup, OneLineGroup, cli, jobs_options
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 from agmpk.paths import PROJECT, data_path
@@ -22,9 +20,8 @@ SECTIONS = {
         "golden": "Renew the golden predictions of a checkpoint (data/checkpoints).",
     },
     "What the chapters measure": {
-        "claims": "The published claims and their verdicts, from the chapters' results.",
         "costs": "What a training recipe would cost on a GPU.",
-        "speed": "How fast the simulator is.",
+        "speed": "How fast the simulator and a training step are.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
@@ -40,16 +37,14 @@ def _load(name: str) -> click.Command:
         from agmpk.cli.prior_fit import prior_fit as command
     elif name == "nlme-fits":
         from agmpk.paper.nlme_fits import main as command
-    elif name == "proof":
-        from agmpk.cli.proof import proof as command
     elif name == "speed":
         from agmpk.paper.speed import main as command
     else:
         command = {
             "ablations": ablations,
             "golden": golden,
-            "claims": claims,
             "licences": licences,
+            "proof": proof,
             "costs": costs,
             "steps": steps,
         }[name]
@@ -105,24 +100,6 @@ def steps(model: str, prior: str | None, studies: int, samples: int, out: Path) 
 
 
 @click.command()
-@click.option(
-    "--results",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=PROJECT / "book" / "_build" / "results",
-    help="Folder of what the chapters stored.  [default: book/_build/results]",
-)
-def claims(results: Path) -> None:
-    """Judge the published claims by what the chapters of the last build have stored."""
-    from agmpk.paper.claims import judged, load_claims, stored_evidence
-
-    table = judged(load_claims(), stored_evidence(results))
-    for row in table.itertuples():
-        why = f" ({row.reason})" if row.reason else ""
-        here = f"{row.ours or '-'}: {row.verdict}{why}"
-        click.echo(f"{row.id}: published {row.published}; here {here}")
-
-
-@click.command()
 @click.pass_context
 def licences(ctx: click.Context) -> None:
     """List the licences of all run-time packages; status 1 where one is under a GPL."""
@@ -133,13 +110,73 @@ def licences(ctx: click.Context) -> None:
     ctx.exit(int(table.gpl.any()))
 
 
-WORK = PROJECT / "book" / "_build" / "runs" / "ablations"
-_work = click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=WORK,
-    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
+@click.command()
+@click.argument("kind", type=click.Choice(["faults", "fuzz", "repeats", "growth"]))
+@click.option(
+    "--scale",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Share of the full numbers of tries.",
 )
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@click.option("--only", default="", help="Those whose name holds this.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path, resolve_path=True),
+    help="File of the counts.  [default: data/proof/KIND.csv]",
+)
+@click.pass_context
+def proof(
+    ctx: click.Context, kind: str, scale: float, seed: int, only: str, out: Path | None
+) -> None:
+    """Try and count what survives; status 1 where something does not.
+
+    \b
+    faults   killed processes, flipped bits, full disks, read-only folders, two runs in one folder
+    fuzz     mutated tables, articles, answers of a model server, argument lines, settings
+    repeats  the same twice, in another process, with two threads, with another seed
+    growth   seconds and memory against individuals, samples and draws; no seed, no name
+
+    Counts are stored as they come, and those of other names stay.
+
+    Example: agmpk paper proof fuzz --scale 0.01 --out /tmp/fuzz.csv
+    """
+    import pandas as pd
+
+    from agmpk.paper.proof import tried
+
+    if out is None:
+        out = data_path("proof", must_exist=False) / f"{kind}.csv"
+        out.parent.mkdir(exist_ok=True)
+    check_writable(out)
+    module = importlib.import_module(f"agmpk.paper.proof.{kind}")
+    if kind == "growth":
+        table = module.growth(scale)
+        write_csv(table, out)
+        click.echo(table.to_string(index=False))
+        return
+    failed = False
+    rows = pd.read_csv(out, keep_default_na=False).to_dict("records") if out.is_file() else []
+    for row, failures in tried(kind, module.kinds(_status), scale, seed, only):
+        for one in [*dict.fromkeys(failures)][:20]:
+            click.echo(one, err=True)
+        failed |= bool(failures)
+        rows = [old for old in rows if old["what"] != row["what"]] + [row]
+        write_csv(pd.DataFrame(rows), out)
+        click.echo(pd.DataFrame([row]).to_string(index=False))
+    ctx.exit(int(failed))
+
+
+def _status(words: list[str]) -> int:
+    """The status of the command line with these arguments."""
+    try:
+        cli.main(words, prog_name="agmpk", standalone_mode=True)
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return 0
+
+
 _out = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
@@ -155,7 +192,12 @@ def ablations() -> None:
 @ablations.command()
 @click.option("--only", multiple=True, help="Only this variant (repeatable).")
 @click.option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
-@_work
+@click.option(
+    "--work",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=PROJECT / "book" / "_build" / "runs" / "ablations",
+    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
+)
 @_out
 @jobs_options
 def run(
@@ -168,53 +210,29 @@ def run(
 ) -> None:
     """Train and score the variants that are missing or stale.
 
-    It can be stopped at any moment and started again. One thread is used by each. To make a variant
+    It can be stopped at any moment and started again. Variants with the same prior, seed and steps
+    are trained side by side on the same studies. One thread is used by each. To make a variant
     again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
     both folders.
     """
-    import torch
-
     from agmpk.paper.ablations.results import write_reports
-    from agmpk.paper.ablations.run import is_current, run_together, run_variant
+    from agmpk.paper.ablations.run import is_current, run_all
     from agmpk.paper.ablations.variants import VARIANTS, find
 
     if steps and out is None:
         raise AgmpkError("A rehearsal with --steps must not replace results: name a folder --out.")
-    torch.set_num_threads(1)
-    out = out or data_path("ablations", must_exist=False)
-    out.mkdir(parents=True, exist_ok=True)
+    out = _ablations_folder(out)
     training = {"steps": steps, "validate_every": steps} if steps else {}
-    chosen = [find(name) for name in only] or list(VARIANTS)
-    for variant in chosen:
+    missing = []
+    for variant in [find(name) for name in only] or VARIANTS:
         if is_current(variant, out, **training):
             click.echo(f"{variant.name}: stored")
-    chosen = [variant for variant in chosen if not is_current(variant, out, **training)]
-    if jobs > 1 or scheduler:
-        for names in run_together(chosen, out, work, jobs, scheduler, **training):
-            click.echo(f"{', '.join(names)}: done")
-        chosen = []
-    for variant in chosen:
-        with tqdm(desc=variant.name, unit="step", disable=not sys.stderr.isatty()) as bar:
-            run_variant(variant, out, work, lambda *_, bar=bar: bar.update(), **training)
+        else:
+            missing.append(variant)
+    for names in run_all(missing, out, work, jobs, scheduler, **training):
         write_reports(out)
-        click.echo(f"{variant.name}: done")
+        click.echo("\n".join(f"{name}: done" for name in names))
     write_reports(out)
-
-
-@ablations.command()
-@_work
-@_out
-def seeds(work: Path, out: Path | None) -> None:
-    """Score the default's training seeds on the 20 compounds, to report the spread.
-
-    Seeds whose training is not in WORK are trained first.
-    """
-    import torch
-
-    from agmpk.paper.ablations.run import score_seeds
-
-    torch.set_num_threads(1)
-    score_seeds(out or data_path("ablations"), work, click.echo)
 
 
 @ablations.command()
@@ -223,8 +241,7 @@ def report(out: Path | None) -> None:
     """Write the table of results and the README again from the variants that are stored."""
     from agmpk.paper.ablations.results import plan, write_reports
 
-    out = out or data_path("ablations", must_exist=False)
-    out.mkdir(parents=True, exist_ok=True)
+    out = _ablations_folder(out)
     write_reports(out)
     states = plan(out).state.value_counts()
     click.echo(", ".join(f"{number} {name}" for name, number in states.items()))
@@ -234,9 +251,13 @@ def report(out: Path | None) -> None:
 @_out
 def list_variants(out: Path | None) -> None:
     """Say of each variant whether its results are current, stale or missing."""
-    from agmpk.paper.ablations.results import state
-    from agmpk.paper.ablations.variants import VARIANTS
+    from agmpk.paper.ablations.results import plan
 
+    for row in plan(_ablations_folder(out)).itertuples():
+        click.echo(f"{row.variant}: {row.state}; {row.change}")
+
+
+def _ablations_folder(out: Path | None) -> Path:
     out = out or data_path("ablations", must_exist=False)
-    for variant in VARIANTS:
-        click.echo(f"{variant.name}: {state(variant, out)}; {variant.text}")
+    out.mkdir(parents=True, exist_ok=True)
+    return out

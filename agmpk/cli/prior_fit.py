@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import click
 import pandas as pd
 import torch
 
-from agmpk.cli import OneLineGroup
+from agmpk.cli import FILE, FOLDER, OneLineGroup, option
 from agmpk.files import check_writable, write_csv
 from agmpk.paper.prior_fit.candidates import CHANGES, changed
 from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
@@ -25,6 +26,7 @@ from agmpk.prior import load_prior
 PRESET = Path(str(resources.files("agmpk.prior"))) / "presets" / "calibrated.yaml"
 TABLES = PROJECT / "data" / "calibration"
 MODELS = PROJECT / "data" / "poppk"
+_tables = option("--out", default=TABLES, type=FOLDER)
 
 
 @click.group(cls=OneLineGroup)
@@ -32,11 +34,20 @@ def prior_fit() -> None:
     """Calibrate the prior against the literature and the development cohorts."""
 
 
+def _fitting(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what a fit starts from, and the pool of its trials."""
+    for one in (
+        option("--blocks", default=224, help="Blocks of 64 trials in the pool."),
+        option("--seed", default=2026, help="Seed of the simulated trials."),
+        option("--start", default="extended", help="Preset or file to start at."),
+    ):
+        command = one(command)
+    return command
+
+
 @prior_fit.command("fit")
-@click.option("--start", default="extended", show_default=True, help="Preset or file to start at.")
-@click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
-@click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
-@click.option("--out", default=PRESET, show_default=True, type=click.Path(path_type=Path))
+@_fitting
+@option("--out", default=PRESET, type=FILE)
 def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
     torch.set_num_threads(1)
@@ -47,11 +58,9 @@ def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
 
 
 @prior_fit.command("held-out")
-@click.option("--start", default="extended", show_default=True, help="Preset or file to start at.")
-@click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
-@click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
-@click.option("--splits", default=4, show_default=True, help="Random halvings of the articles.")
-@click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
+@_fitting
+@option("--splits", default=4, help="Random halvings of the articles.")
+@_tables
 def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path) -> None:
     """Fit on halves of the articles and judge on the other halves (minutes)."""
     torch.set_num_threads(1)
@@ -68,8 +77,8 @@ def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path)
 
 
 @prior_fit.command("tables")
-@click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
-@click.option("--seed", default=2027, show_default=True, help="Seed of the simulated trials.")
+@_tables
+@option("--seed", default=2027, help="Seed of the simulated trials.")
 def tables_command(out: Path, seed: int) -> None:
     """Compare the presets with literature, cohorts and published models (some minutes)."""
     torch.set_num_threads(1)
@@ -87,9 +96,7 @@ def tables_command(out: Path, seed: int) -> None:
 
 
 @prior_fit.command("published")
-@click.option(
-    "--out", default=MODELS, show_default=True, type=click.Path(path_type=Path, file_okay=False)
-)
+@option("--out", default=MODELS, type=FOLDER)
 def published_command(out: Path) -> None:
     """Simulate the stored studies of the published models, and split their drugs."""
     torch.set_num_threads(1)
@@ -98,9 +105,9 @@ def published_command(out: Path) -> None:
 
 
 @prior_fit.command("familiar")
-@click.option("--prior", default=PRESET_OF_FAMILIAR, show_default=True, help="Preset or file.")
-@click.option("--studies", default=STUDIES, show_default=True, help="Studies of the reference.")
-@click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
+@option("--prior", default=PRESET_OF_FAMILIAR, help="Preset or file.")
+@option("--studies", default=STUDIES, help="Studies of the reference.")
+@_tables
 def familiar_command(prior: str, studies: int, out: Path) -> None:
     """Make the reference of the familiarity check and measure its power (some minutes)."""
     torch.set_num_threads(1)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,6 +16,11 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError
 from agmpk.studies import Individual, Study
 
+if TYPE_CHECKING:
+    from agmpk.models.task import Task
+
+# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
+FARTHEST = 3.0
 QUANTILES = {"Q05": 0.05, "Q25": 0.25, "Q50": 0.5, "Q75": 0.75, "Q95": 0.95}
 
 
@@ -29,11 +34,13 @@ class Forecast:
             curve, residual error included.
         point: float64[T], the point prediction of a model that knows it better than its samples do;
             None means the mean of the log-samples.
+        note: what a reader of the forecast should know about it, a sentence, or ''.
     """
 
     times: NDArray[np.float64]
     samples: NDArray[np.float64]
     point: NDArray[np.float64] | None = None
+    note: str = ""
 
     @property
     def pred(self) -> NDArray[np.float64]:
@@ -112,6 +119,22 @@ def check_question(
             "nothing tells the level of a forecast: give at least one positive observation."
         )
     return context, prefix, times
+
+
+def too_far(task: Task, place: int, compound: str, name: str) -> str:
+    """Why the question at a ``place`` of the task lies too far beyond what was sampled of the
+    study, '' if it does not."""
+    if not task.context.mask[place].any():
+        return ""
+    frame = task.frame
+    seen, scale = float(frame.since_scale[place]), float(frame.time_scale[place])
+    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0)[place].max())
+    if asked <= FARTHEST * max(seen, scale):
+        return ""
+    return (
+        f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast of {name} "
+        f"at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask for earlier times."
+    )
 
 
 def usable(one: Individual) -> Individual:

@@ -49,6 +49,6 @@ def load_forecaster(name: str | Path, called: str | None = None) -> Forecaster:
             "or the folder of a checkpoint."
         )
     from agmpk.forecasting.amortized import AmortizedForecaster
-    from agmpk.models.checkpoint import load_checkpoint
+    from agmpk.models.registry import load_checkpoint
 
     return AmortizedForecaster(load_checkpoint(folder), called or (text if shipped else None))

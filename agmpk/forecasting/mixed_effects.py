@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecast, check_question
-from agmpk.nlme.closed_forms import StructuralModel
-from agmpk.nlme.data import dose_columns, seen_after_dose
+from agmpk.nlme.closed_forms import StructuralModel, dose_columns
+from agmpk.nlme.data import seen_after_dose
 from agmpk.nlme.individual import Population, Posterior, posterior, predict
 from agmpk.nlme.select import Selection
 from agmpk.nlme.store import FitStore

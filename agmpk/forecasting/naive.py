@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from agmpk.forecasting.forecaster import Forecast, check_question
+from agmpk.forecasting.forecaster import Forecast, check_question, too_far
 from agmpk.studies import Individual, Study
 
 
@@ -49,7 +49,8 @@ class NaiveForecaster:
             samples = point + departures[rng.integers(len(departures), size=n_samples)]
         else:
             samples = point + self._departures(task, rng, n_samples, asked)
-        return Forecast(times, np.exp(samples), np.exp(point))
+        note = too_far(task, 0, context.compound, prefix.id)
+        return Forecast(times, np.exp(samples), np.exp(point), note)
 
     @staticmethod
     def _departures(task, rng: np.random.Generator, n_samples: int, asked: int) -> NDArray:

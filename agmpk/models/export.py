@@ -23,9 +23,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.checkpoint import load_checkpoint
+from agmpk.models.registry import load_checkpoint
 from agmpk.models.task import Record, Task
-from agmpk.models.transport_model import FlowModel, place
+from agmpk.models.transport import FlowModel, place
 
 RECORD = tuple(f.name for f in fields(Record))
 INPUTS = (*(f"{who}_{name}" for who in ("context", "target") for name in RECORD), "prefix", "limit")
@@ -62,7 +62,7 @@ class Law(nn.Module):
             frame.centre + reference,
             frame.spread,
             torch.stack([x[..., 0, 0] for x in vars(kernel).values()], -1),
-            place(task, frame),
+            place(task),
             frame.naive + reference,
         )
         return tuple(value[0, 0] for value in found)

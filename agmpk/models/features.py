@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from agmpk.models.frame import Clock, Frame, warp
+from agmpk.models.packing import Packing
 from agmpk.models.task import Record, Task
 
 FREQUENCIES = 4
@@ -39,21 +40,15 @@ def clock_features(times: Tensor, clock: Clock, frame: Frame) -> Tensor:
     """Where ``times`` [B, N, T] lie in the individual's doses: [B, N, T, CLOCK_CHANNELS]."""
     scale, since_scale = frame.time_scale[:, None, None], frame.since_scale[:, None, None]
     tau, since = times / scale, clock.since / since_scale
-    infused = (clock.duration > 0).to(times.dtype)
     channels = [
         tau.clamp(max=2),
         warp(tau) / 2,
         torch.log(clock.since + 0.05) / 3,
         torch.log(times + 0.05) / 3,
         torch.log(scale.expand_as(times)) / 3,
-        torch.log(clock.number.to(times.dtype).clamp(min=0.5)) / 2,
-        (clock.number == 0).to(times.dtype),
-        (clock.number > 1).to(times.dtype),
-        clock.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
-        clock.oral,
-        infused,
+        *clock.last_dose(),
         (clock.duration / since_scale).clamp(max=2),
-        infused * (clock.since < clock.duration),
+        clock.running,
     ]
     return torch.cat([time_features(since), torch.stack(channels, -1)], -1)
 
@@ -120,40 +115,35 @@ def context_samples(task: Task, frame: Frame) -> Tensor:
 def target_samples(task: Task, frame: Frame, shown: Tensor) -> Tensor:
     """The targets' first P samples [B, R, P, SAMPLE_CHANNELS], to be read where ``shown``
     [B, R, P]: their prefix, or in training the whole of them."""
-    part = (slice(None), slice(None), slice(shown.shape[-1]))
-    record = Record(
-        **{
-            name: values[part] if name in ("times", "logs", "below") else values
-            for name, values in vars(task.target).items()
-            if name != "mask"
-        },
-        mask=shown,
-    )
-    value = torch.where(shown, record.logs - frame.reference[:, None, None], 0.0)
-    record = replace(record, below=record.below & shown & task.prefix[part])
-    clock = Clock(**{name: values[part] for name, values in vars(frame.target_clock).items()})
+    target, part = task.target, (..., slice(shown.shape[-1]))
+    value = torch.where(shown, target.logs[part] - frame.reference[:, None, None], 0.0)
+    below = target.below[part] & shown & task.prefix[part]
+    record = replace(target, times=target.times[part], mask=shown, below=below)
+    clock = Clock(*(values[part] for values in vars(frame.target_clock).values()))
     whole = individual_features(frame.target_level, frame.target_rates, frame)
     return sample_features(
         record, value, frame.curve[part], frame.fitted[part], clock, whole, frame
     )
 
 
-def dose_features(task: Task, frame: Frame) -> Tensor:
-    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned."""
-    record, scale = task.target, frame.time_scale[:, None, None]
-    tau = record.dose_time / scale
-    last = frame.last_time[..., None]
-    before = torch.cat([record.dose_time[..., :1], record.dose_time[..., :-1]], -1)
-    gap = (record.dose_time - before).clamp(min=0)
+def dose_features(record: Record, amount: Tensor, last: Tensor, scale: Tensor) -> Tensor:
+    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned.
+
+    ``amount`` [B, R, D] is relative; ``last`` [B, R, 1] h of the prefix; ``scale`` [B, R or 1, 1]
+    h.
+    """
+    time, kind = record.dose_time, record.dose_time.dtype
+    # Not torch.diff, which has no ONNX operator.
+    gap = (time - torch.cat([time[..., :1], time[..., :-1]], -1)).clamp(min=0)
     channels = [
-        tau.clamp(max=3),
-        warp(tau) / 2,
-        ((record.dose_time - last) / scale).clamp(-3, 3),
-        (record.dose_time >= last).to(tau.dtype),
-        torch.log(record.dose_time + 0.05) / 3,
-        frame.amounts[1].clamp(min=1e-6).log().clamp(-6, 6) / 2,
-        record.dose_oral.to(tau.dtype),
-        (record.dose_duration > 0).to(tau.dtype),
+        (time / scale).clamp(max=3),
+        warp(time / scale) / 2,
+        ((time - last) / scale).clamp(-3, 3),
+        (time >= last).to(kind),
+        torch.log(time + 0.05) / 3,
+        amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+        record.dose_oral.to(kind),
+        (record.dose_duration > 0).to(kind),
         (record.dose_duration / scale).clamp(max=2),
         torch.log(record.dose_duration + 0.05) / 3,
         (gap / scale).clamp(max=2),
@@ -223,7 +213,8 @@ def query_features(task: Task, frame: Frame) -> Tensor:
 class Features:
     """All of a task that does not depend on a network: the context's samples [B, J, K, C], the
     targets' prefix [B, R, P, C], their doses [B, R, D, C] and their points as asked times
-    [B, R, T, C]; warped time since the last dose of context samples and of targets' points."""
+    [B, R, T, C]; warped time since the last dose of context samples and of targets' points; and
+    where a packed task's real tokens are."""
 
     context: Tensor
     prefix: Tensor
@@ -231,17 +222,24 @@ class Features:
     queries: Tensor
     u_context: Tensor
     u_target: Tensor
+    packing: Packing | None = None
 
     @classmethod
-    def of(cls, task: Task) -> Features:
+    def of(cls, task: Task, packed: bool = False) -> Features:
         frame = task.frame
         scale = frame.since_scale[:, None, None]
         with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
             return cls(
                 context_samples(task, frame),
                 target_samples(task, frame, task.prefix[..., : task.longest_prefix]),
-                dose_features(task, frame),
+                dose_features(
+                    task.target,
+                    frame.amounts[1],
+                    frame.last_time[..., None],
+                    frame.time_scale[:, None, None],
+                ),
                 query_features(task, frame),
                 warp(frame.context_clock.since / scale),
                 warp(frame.target_clock.since / scale),
+                Packing.of(task) if packed else None,
             )

@@ -108,6 +108,13 @@ class Task:
 
         return Features.of(self)
 
+    def packed(self) -> Task:
+        """This task, whose padding the networks leave out (see ``agmpk.models.packing``)."""
+        from agmpk.models.features import Features
+
+        self.__dict__["features"] = Features.of(self, packed=True)
+        return self
+
     @cached_property
     def longest_prefix(self) -> int:
         """The largest number of samples shown of any target, at least 1."""
@@ -305,6 +312,8 @@ def _record(people: Sequence[Individual], samples: list[tuple[NDArray, ...]]) ->
 
 
 def _to(value: Any, *args: Any) -> Any:
+    if value is None:
+        return None
     if is_dataclass(value):
         return type(value)(**{f.name: _to(getattr(value, f.name), *args) for f in fields(value)})
     if isinstance(value, tuple):

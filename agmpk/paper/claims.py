@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from importlib import resources
@@ -21,10 +21,19 @@ import pandas as pd
 from agmpk.book.tables import table_html
 from agmpk.config import parse_yaml, read_config
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.compare import by_compound, published_table
+from agmpk.evaluation.compare import by_compound
+from agmpk.paper.ablations.results import first_version
 from agmpk.paths import data_path
 
-DIRECTIONS = ("lower", "higher", "target", "within", "holds", "none")
+NEEDED = {
+    "lower": ("figure",),
+    "higher": ("figure",),
+    "target": ("figure", "ideal"),
+    "within": ("range",),
+    "holds": (),
+    "none": ("why",),
+}
+"""By direction: what a claim must have for a verdict."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,7 @@ class Claim:
     direction: what counts as good.  ``lower`` or ``higher`` than ``figure``; ``target``: nearer to
     ``ideal`` than ``figure`` is; ``within``: inside ``range`` (nothing was published to compare
     with); ``holds``: above 0; ``none``: not comparable, for the reason in ``why``.  spread: of the
-    published figure.  margin: a difference that does not matter; by default the spread.
+    published figure, a difference that does not matter.
 
     needs: the smallest n (of ``unit``) of the evidence for a verdict; fewer is a rehearsal.
     """
@@ -52,7 +61,6 @@ class Claim:
     direction: str
     figure: float | None = None
     spread: float = 0.0
-    margin: float | None = None
     ideal: float | None = None
     range: tuple[float, float] | None = None
     needs: int = 1
@@ -60,18 +68,12 @@ class Claim:
     why: str = ""
 
     def __post_init__(self) -> None:
-        if self.direction not in DIRECTIONS:
+        if self.direction not in NEEDED:
             raise AgmpkError(
                 f"Claim {self.id!r} has the direction {self.direction!r}: use one of "
-                f"{', '.join(DIRECTIONS)}."
+                f"{', '.join(NEEDED)}."
             )
-        wanted = {"lower": "figure", "higher": "figure", "target": "ideal", "within": "range"}
-        name = wanted.get(self.direction)
-        lacking = [name] if name and getattr(self, name) is None else []
-        if self.direction == "target" and self.figure is None:
-            lacking.append("figure")
-        if self.direction == "none" and not self.why:
-            lacking.append("why")
+        lacking = [name for name in NEEDED[self.direction] if getattr(self, name) in (None, "")]
         if lacking:
             raise AgmpkError(
                 f"Claim {self.id!r} of direction {self.direction!r} lacks {', '.join(lacking)}."
@@ -130,7 +132,7 @@ def verdict(claim: Claim, found: Evidence | None) -> tuple[str, str]:
         return _whole(found.low > 0, found.high <= 0)
     best, worst = _losses(claim, found.low, found.high)
     published = _losses(claim, claim.figure, claim.figure)[0]
-    margin = (claim.spread if claim.margin is None else claim.margin) + ROUNDING
+    margin = claim.spread + ROUNDING
     if worst < published - margin:
         return BETTER, ""
     return _whole(worst <= published + margin, best > published + margin)
@@ -176,11 +178,6 @@ class Evidence:
                 object.__setattr__(self, end, self.value)
 
 
-def absent(measure: str, note: str) -> Evidence:
-    """No value, and why."""
-    return Evidence(measure, math.nan, n=0, note=note)
-
-
 def from_table(table: pd.DataFrame) -> dict[str, Evidence]:
     """Evidence by measure from a stored table with ``COLUMNS``."""
     return {
@@ -190,38 +187,43 @@ def from_table(table: pd.DataFrame) -> dict[str, Evidence]:
 
 
 def most_wins(
-    results: pd.DataFrame, family: Sequence[str], rivals: Sequence[str], measure: str
+    results: pd.DataFrame,
+    family: Sequence[str],
+    rivals: Sequence[str],
+    measure: str,
+    compounds: Collection[str] | None = None,
 ) -> Evidence:
-    """On how many compounds a model of ``family`` has the lowest mean log-RMSE.
+    """On how many compounds (of ``compounds``) the best of ``family`` has a lower mean log-RMSE
+    than every one of ``rivals``.
 
     ``results`` as of :func:`agmpk.evaluation.evaluate`.  n: compounds.  A rival without a value on
     a compound does not compete there; NaN where a model is missing altogether.
     """
-    missing = _missing(results, [*family, *rivals])
-    if missing:
-        return absent(measure, missing)
-    table = by_compound(results)[[*family, *rivals]]
-    won = table.idxmin(axis=1).isin(list(family))
-    return Evidence(measure, int(won.sum()), n=len(table), count=True)
-
-
-def beats(
-    results: pd.DataFrame,
-    family: Sequence[str],
-    rival: str,
-    measure: str,
-    compounds: Sequence[str] | None = None,
-) -> Evidence:
-    """On how many compounds (of ``compounds``) the best of ``family`` is below ``rival``."""
-    missing = _missing(results, [*family, rival])
-    if missing:
-        return absent(measure, missing)
+    if missing := _missing(results, [*family, *rivals]):
+        return Evidence(measure, math.nan, n=0, note=missing)
     table = by_compound(results)
     if compounds is not None:
-        table = table.loc[[name for name in table.index if name in set(compounds)]]
-    table = table.dropna(subset=[rival])
-    won = table[list(family)].min(axis=1) < table[rival]
+        table = table[table.index.isin(compounds)]
+    best = table[[*rivals]].min(axis=1).fillna(math.inf)
+    won = table[[*family]].min(axis=1) < best
     return Evidence(measure, int(won.sum()), n=len(table), count=True)
+
+
+def mean_error(results: pd.DataFrame, model: str, measure: str) -> Evidence:
+    """Mean over compounds of the mean log-RMSE of a model.  n: compounds.
+
+    Without an interval: the published figure is a mean over the same individuals, whose own errors
+    are not available.
+    """
+    if missing := _missing(results, [model]):
+        return Evidence(measure, math.nan, n=0, note=missing)
+    table = by_compound(results)[model].dropna()
+    return Evidence(measure, float(table.mean()), n=len(table))
+
+
+def _missing(results: pd.DataFrame, models: Sequence[str]) -> str:
+    absent = [name for name in models if name not in set(results.model)]
+    return f"the benchmark was not run for {', '.join(absent)}" if absent else ""
 
 
 PAIR, RIVALS = ("flow", "aicmet"), ("nlme", "transformer", "node")
@@ -241,53 +243,50 @@ def forecast_evidence(results: pd.DataFrame, published: pd.DataFrame) -> list[Ev
     if math.isfinite(wins.value):
         beside = f"the naive curve in the family's place: {ruler.value:.0f} of {ruler.n}"
         wins = replace(wins, beside=beside)
+    fitted = results[(results.model == "nlme") & results.log_rmse.notna()].compound
     return [
         wins,
-        beats(results, PAIR, "nlme", "wins:nlme", parents),
+        most_wins(results, PAIR, ["nlme"], "wins:nlme", {*parents} & {*fitted}),
         mean_error(results, "flow", "error:flow"),
     ]
 
 
 def ablation_evidence(table: pd.DataFrame | None) -> list[Evidence]:
-    """What the claims on design choices need, of the table of ablations (None: none is stored): on
-    simulated studies the CRPS of the mean of a curve, which tells how its points go together, and
-    of its points.
+    """What the claims on design choices need, of the table of ablations (None: none is stored).
 
-    Where the second model's ablation is not stored, or the model has no such choice, there is no
-    value, and the note says so and what the first version's record has.
+    The gain of the reference process, on simulated studies: the error without it minus that with
+    it, in the CRPS of the mean of a curve, which tells how its points go together.  The lower end
+    is lowered to the gain minus the margin of training seeds, if that is less: a gain counts when
+    it is beyond both.  n: individuals.  The second model has no choice of attention.
+
+    Where there is no value, the note says why and what the first version's record has.
     """
-    asked = {"studies": "default prior"}
-    curve, points = asked | {"score": "crps_curve"}, asked | {"score": "crps"}
-    found = [
-        ablation_gain(table, "process-white", False, measure="gain:reference", **curve),
-        ablation_gain(table, "attention-continuum", True, measure="gain:attention", **points),
-    ]
-    first = ("reference-white", "attention-continuum")
-    return [_with_first_version(one, name) for one, name in zip(found, first, strict=True)]
-
-
-def _with_first_version(found: Evidence, variant: str) -> Evidence:
-    """The evidence, or the reason why there is none and what the first version's record says."""
-    if math.isfinite(found.value):
-        return found
-    from agmpk.paper.ablations.results import first_version
-
-    rows = first_version()
-    asked = (rows.variant == variant) & (rows.studies == "default prior") & (rows.measure == "crps")
-    word = next(iter(rows.verdict[asked]), "") or "not judged"
-    note = (
-        f"not with the second model yet: {found.note}; the first version, asked at own times "
-        f"only, had {variant} against its default: {word}"
-    )
-    return replace(found, note=note)
-
-
-def _not_stored(variant: str) -> str:
-    from agmpk.paper.ablations.variants import VARIANTS
-
-    if variant not in {one.name for one in VARIANTS}:
-        return f"it has no such choice ({variant})"
-    return f"its ablation {variant} has not been run (agmpk paper ablations run)"
+    asked = {"variant": "process-white", "studies": "default prior", "measure": "crps_curve"}
+    rows = [] if table is None else table[(table[[*asked]] == pd.Series(asked)).all(axis=1)]
+    lacking = {
+        "gain:reference": "its ablation process-white has not been run (agmpk paper ablations run)",
+        "gain:attention": "it has no such choice (attention-continuum)",
+    }
+    found = []
+    if len(rows) and math.isfinite(rows.difference.iloc[0]):
+        row = rows.iloc[0]
+        lacking["gain:reference"] = "too few training seeds to judge by"
+        if math.isfinite(row.margin):
+            low = min(row.low, row.difference - row.margin)
+            found.append(Evidence("gain:reference", row.difference, low, row.high, int(row.n)))
+            del lacking["gain:reference"]
+    record = first_version()
+    record = record[(record.studies == "default prior") & (record.measure == "crps")]
+    words = record.set_index("variant").verdict
+    variants = {"gain:reference": "reference-white", "gain:attention": "attention-continuum"}
+    for measure, why in lacking.items():
+        note = (
+            f"not with the second model yet: {why}; the first version, asked at own times only, "
+            f"had {variants[measure]} against its default: "
+            f"{words[variants[measure]] or 'not judged'}"
+        )
+        found.append(Evidence(measure, math.nan, n=0, note=note))
+    return found
 
 
 def benchmark_rows(file: Path) -> pd.DataFrame:
@@ -301,73 +300,6 @@ def benchmark_rows(file: Path) -> pd.DataFrame:
     return rows
 
 
-def stored_evidence(folder: Path) -> dict[str, Evidence]:
-    """All evidence by measure, from what the chapters have stored in ``folder`` and the ablations.
-
-    Raises:
-        AgmpkError: a chapter that stores some of it has not been executed.
-    """
-    files = {name: folder / f"{name}.csv" for name in ("benchmark", "cohorts", "calibration")}
-    for file in files.values():
-        if not file.is_file():
-            raise AgmpkError(
-                f"{file} is missing: the chapter that stores it has not been executed; run 'make "
-                "notebooks'."
-            )
-    found = forecast_evidence(benchmark_rows(files["benchmark"]), published_table())
-    stored = data_path("ablations", "results.csv", must_exist=False)
-    found += ablation_evidence(pd.read_csv(stored) if stored.is_file() else None)
-    stored = [from_table(pd.read_csv(files[name])) for name in ("cohorts", "calibration")]
-    return stored[0] | stored[1] | {one.measure: one for one in found}
-
-
-def mean_error(results: pd.DataFrame, model: str, measure: str) -> Evidence:
-    """Mean over compounds of the mean log-RMSE of a model.  n: compounds.
-
-    Without an interval: the published figure is a mean over the same individuals, whose own errors
-    are not available.
-    """
-    missing = _missing(results, [model])
-    if missing:
-        return absent(measure, missing)
-    table = by_compound(results)[model].dropna()
-    return Evidence(measure, float(table.mean()), n=len(table))
-
-
-def _missing(results: pd.DataFrame, models: Sequence[str]) -> str:
-    absent = [name for name in models if name not in set(results.model)]
-    return f"the benchmark was not run for {', '.join(absent)}" if absent else ""
-
-
-def ablation_gain(
-    table: pd.DataFrame | None,
-    variant: str,
-    helps: bool,
-    studies: str,
-    score: str,
-    measure: str,
-) -> Evidence:
-    """What a design choice gains in ``score`` (less is better), from the table of ablations, or
-    without a value and with the reason where the variant is not in it.
-
-    ``helps`` True: the variant adds the choice, and gains the base's score minus its own; False:
-    the variant lacks it.  The lower end is lowered to the gain minus the margin of training seeds,
-    if that is less: a gain counts when it is beyond both.  n: individuals.
-    """
-    if table is None:
-        return absent(measure, _not_stored(variant))
-    rows = table[(table.variant == variant) & (table.studies == studies) & (table.measure == score)]
-    if not len(rows) or not math.isfinite(rows.iloc[0].difference):
-        return absent(measure, _not_stored(variant))
-    row = rows.iloc[0]
-    sign = -1.0 if helps else 1.0
-    low, high = sorted((sign * row.low, sign * row.high))
-    gain = sign * row.difference
-    if not math.isfinite(row.margin):
-        return absent(measure, "too few training seeds to judge by")
-    return Evidence(measure, gain, min(low, gain - row.margin), high, int(row.n))
-
-
 def judged(claims: Sequence[Claim], found: Mapping[str, Evidence]) -> pd.DataFrame:
     """One row a claim: id, sentence, published, ours (text), value, low, high, n, verdict, reason,
     chapter, anchor."""
@@ -375,7 +307,7 @@ def judged(claims: Sequence[Claim], found: Mapping[str, Evidence]) -> pd.DataFra
     for claim in claims:
         evidence = found.get(claim.measure)
         word, reason = verdict(claim, evidence)
-        numbers = evidence or absent(claim.measure, reason)
+        numbers = evidence or Evidence(claim.measure, math.nan, n=0)
         row = {name: getattr(claim, name) for name in ("id", "sentence", "published")}
         row |= {"ours": ours(evidence)}
         row |= {name: getattr(numbers, name) for name in ("value", "low", "high", "n")}

@@ -58,7 +58,7 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
 
     A sample at the very time of a dose stands in the row before it: a trough.
 
-    Columns as ``Study.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
+    Columns as ``nonmem.write.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
     observation (missing where the study has none) and the body weight WT [kg] behind.
     """
     kept = (batch.quantified | batch.below).numpy()

@@ -1,12 +1,13 @@
 """Writing a checkpoint: weights, configuration, digests, logs and a model card.
 
-Read by ``agmpk.models.checkpoint``, which needs neither the simulator nor the trainer.
+Read by ``agmpk.models.registry``, which needs neither the simulator nor the trainer.
 """
 
 from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -16,7 +17,7 @@ from torch import nn
 
 import agmpk
 from agmpk.files import atomic_path, sha256
-from agmpk.models.checkpoint import DESCRIPTION, DIGESTS, FORMAT, WEIGHTS
+from agmpk.models.registry import DESCRIPTION, DIGESTS, FORMAT, WEIGHTS
 from agmpk.prior.simulate import BLOCK
 from agmpk.training.card import largest_context, write_card
 from agmpk.training.folder import run_config, run_environment, run_prior, start_folder
@@ -37,7 +38,7 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
         "format": FORMAT,
         "model": model.kind,
         "agmpk": agmpk.__version__,
-        "size": model.config.to_dict(),
+        "size": asdict(model.config),
         "parameters": sum(p.numel() for p in model.parameters()),
         "context": largest_context(prior, config.targets),
         "training": config.to_dict(),

@@ -57,9 +57,8 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
             inside = rows[(rows >= bounds[b]) & (rows < bounds[b + 1])] - int(bounds[b])
             if len(inside):
                 chosen.append(task[inside].trimmed())
-        parts.append(concatenate(chosen))
         # Here and not beside the network: many small operations, which a GPU does slowly.
-        _ = parts[-1].features
+        parts.append(concatenate(chosen).packed())
     return parts
 
 

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import mean_scores
 from agmpk.files import atomic_path, only_one
-from agmpk.models.checkpoint import load_checkpoint
-from agmpk.models.registry import build_model
+from agmpk.models.registry import build_model, load_checkpoint
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior

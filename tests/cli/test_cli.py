@@ -15,8 +15,8 @@ import pytest
 
 from agmpk.cli import COMMANDS, main
 from agmpk.cli.benchmark import check_answered
-from agmpk.cli.cohort import what_if
 from agmpk.cli.paper import SECTIONS as PAPER
+from agmpk.cli.study import what_if
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
 from agmpk.evaluation.compare import COLUMNS

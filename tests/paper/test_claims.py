@@ -13,8 +13,6 @@ from agmpk.paper.claims import (
     Claim,
     Evidence,
     ablation_evidence,
-    ablation_gain,
-    beats,
     claims_html,
     forecast_evidence,
     from_table,
@@ -91,11 +89,6 @@ def test_less_data_never_make_a_verdict_kinder():
         assert "not reproduced" in words or set(words[:changed]) <= {"better", "reproduced"}
 
 
-def test_a_margin_of_ones_own():
-    assert word("lower", 0.47, 0.44, 0.50, figure=0.46) == "inconclusive"
-    assert word("lower", 0.47, 0.44, 0.50, figure=0.46, margin=0.05) == "reproduced"
-
-
 def test_what_cannot_be_checked_says_why():
     assert verdict(claim("holds"), None) == ("not checkable", "no such result in this run")
     assert verdict(claim("holds"), Evidence("m", math.nan, note="because"))[1] == "because"
@@ -137,9 +130,10 @@ def test_wins_are_counted_by_compound():
 
 
 def test_beating_one_rival_counts_only_where_it_has_a_value():
-    found = beats(TABLE, ["flow", "aicmet"], "nlme", "w")
+    published = pd.DataFrame({"nlme": [0.5, 0.5, 0.5]}, index=list("ABC"))
+    found = forecast_evidence(TABLE, published)[1]
     assert (found.value, found.n) == (2, 2)
-    assert beats(TABLE, ["flow"], "nlme", "w", compounds=["B", "C"]).value == 0
+    assert most_wins(TABLE, ["flow"], ["nlme"], "w", compounds=["B"]).value == 0
 
 
 def test_mean_error_is_the_mean_over_compounds():
@@ -168,18 +162,20 @@ def test_the_figures_of_the_counts_are_those_of_the_published_table():
 
 
 def ablation(**row):
-    start = {"variant": "v", "studies": "s", "measure": "crps", "n": 50}
-    return pd.DataFrame([start | {"difference": 0.05, "low": 0.02, "high": 0.08} | row])
+    start = {"variant": "process-white", "studies": "default prior", "measure": "crps_curve"}
+    start |= {"n": 50, "difference": 0.05, "low": 0.02, "high": 0.08, "margin": 0.01}
+    return pd.DataFrame([start | row])
 
 
 def test_a_gain_must_exceed_interval_and_seeds():
-    lacking = {"helps": False, "studies": "s", "score": "crps", "measure": "g"}
-    assert ablation_gain(ablation(margin=0.01), "v", **lacking).low == pytest.approx(0.02)
-    assert ablation_gain(ablation(margin=0.06), "v", **lacking).low == pytest.approx(-0.01)
-    adding = ablation_gain(ablation(margin=0.01), "v", **lacking | {"helps": True})
-    assert (adding.value, adding.high) == (-0.05, -0.02)
-    assert math.isnan(ablation_gain(ablation(margin=math.nan), "v", **lacking).value)
-    assert math.isnan(ablation_gain(ablation(margin=0.01), "other", **lacking).value)
+    def gain(**row):
+        return {one.measure: one for one in ablation_evidence(ablation(**row))}["gain:reference"]
+
+    assert gain(margin=0.01).low == pytest.approx(0.02)
+    assert gain(margin=0.06).low == pytest.approx(-0.01)
+    assert (gain().value, gain().high, gain().n) == (0.05, 0.08, 50)
+    assert math.isnan(gain(margin=math.nan).value) and "few" in gain(margin=math.nan).note
+    assert math.isnan(gain(variant="other").value) and math.isnan(gain(difference=math.nan).value)
 
 
 def test_what_the_second_model_has_not_shown_is_not_checkable_yet():
@@ -197,11 +193,10 @@ def test_what_the_second_model_has_not_shown_is_not_checkable_yet():
 
 
 def test_a_stored_ablation_of_the_second_model_decides():
-    row = {"variant": "process-white", "studies": "default prior", "measure": "crps_curve"}
     (claim_,) = [one for one in load_claims() if one.id == "gp-reference"]
     for difference, word_ in ((0.05, "reproduced"), (-0.05, "not reproduced")):
         low, high = sorted((difference * 0.5, difference * 1.5))
-        stored = ablation(**row, difference=difference, low=low, high=high, margin=0.01)
+        stored = ablation(difference=difference, low=low, high=high)
         found = {one.measure: one for one in ablation_evidence(stored)}
         assert verdict(claim_, found["gain:reference"])[0] == word_
 

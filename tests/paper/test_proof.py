@@ -8,11 +8,20 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from agmpk.book.cache import notebook_closure
+from agmpk.book.tiers import Project, check_parameters, load_tier
 from agmpk.cli.paper import paper
 from agmpk.errors import AgmpkError
-from agmpk.paper.proof import COLUMNS, Tally, proof_table
+from agmpk.paper.proof import COLUMNS, growth_table, proof_table, tried
 from agmpk.paper.proof import fuzz as fuzzing
-from agmpk.paper.proof.faults import _flip, _told
+from agmpk.paper.proof.faults import (
+    CHAPTERS,
+    _damaged,
+    _flip,
+    _killed,
+    _told,
+    _write_project,
+)
 from agmpk.paper.proof.growth import study_of
 from agmpk.paper.proof.repeats import SAMPLERS
 
@@ -21,8 +30,9 @@ from agmpk.paper.proof.repeats import SAMPLERS
     ("kind", "count"), [("study tables", 200), ("JATS files", 40), ("configuration files", 50)]
 )
 def test_mutated_input_gives_the_packages_own_errors(kind, count):
-    (tally,) = fuzzing.fuzz(lambda words: 0, count / fuzzing.COUNTS[kind], seed=7, only=kind)
-    assert tally.tried == count and tally.failures == []
+    kinds = fuzzing.kinds(lambda words: 0)
+    ((row, failures),) = tried("fuzz", kinds, count / kinds[kind][0], seed=7, only=kind)
+    assert row["tried"] == count and failures == []
 
 
 def test_mutated_argument_lines_and_answers(tmp_path):
@@ -72,9 +82,57 @@ def test_a_command_that_does_not_tell_is_seen(monkeypatch):
     assert _told(lambda words: 1 / 0, ["x"], os.getpid) == "x: status 1"
 
 
-def test_tallies_count():
-    tally = Tally("faults", "a").run([lambda: "", lambda: "broken\nhere", lambda: ""])
-    assert list(tally.row().values()) == ["faults", "a", 3, 2, "broken here"]
+def test_tries_are_counted_in_a_folder_of_their_own():
+    here, said = os.getcwd(), ["", "broken\nhere", ""]
+
+    def attempt(k):
+        assert os.getcwd() != here
+        return said[k]
+
+    kinds = {"a": (6, lambda rng: attempt), "b": (1, None)}
+    ((row, failures),) = tried("faults", kinds, 0.5, only="a")
+    assert list(row.values()) == ["faults", "a", 3, 2, "broken here"] and failures == [said[1]]
+    with pytest.raises(AgmpkError, match="nothing called 'c' to try: a, b"):
+        list(tried("faults", kinds, only="c"))
+
+
+def _count_to(n):
+    def work(folder):
+        for k in range(n):
+            (folder / "told").write_text(str(k))
+            time.sleep(0.002)
+
+    return work
+
+
+def test_a_kill_is_survived_or_seen():
+    told = lambda folder: (folder / "told").read_text()  # noqa: E731
+    attempt = _killed(_count_to(50), told, np.random.default_rng(0))
+    assert [attempt(k) for k in range(3)] == ["", "", ""]
+
+    def once(folder):
+        with (folder / "told").open("x") as file:
+            time.sleep(0.1)
+            file.write("all")
+
+    seen = _killed(once, told, np.random.default_rng(0))
+    assert {seen(k) for k in range(3)} == {"does not go on"}
+    assert _killed(lambda folder: 1 / 0, told, None)(0) == "fails without being killed"
+
+
+def test_damage_is_noticed_or_seen(tmp_path):
+    (tmp_path / "f").write_bytes(bytes(8))
+    attempt = _damaged(tmp_path, np.random.default_rng(0), _flip, lambda d: (d / "f").read_bytes())
+    assert attempt(0) == "f: passes unnoticed"
+
+
+def test_the_book_that_is_killed_is_one(tmp_path):
+    _write_project(tmp_path)
+    project = Project(tmp_path)
+    assert project.chapters() == CHAPTERS
+    for chapter in CHAPTERS:
+        check_parameters(project, load_tier(project, "smoke"), chapter)
+        assert notebook_closure(project, chapter)
 
 
 def test_samplers_repeat_and_grow_as_named():
@@ -89,5 +147,5 @@ def test_samplers_repeat_and_grow_as_named():
 def test_the_stored_counts():
     """What `agmpk paper proof` stored: columns as promised, nothing tried in vain."""
     table = proof_table()
-    assert list(table) == COLUMNS
+    assert list(table) == COLUMNS and len(growth_table())
     assert (table.tried > 0).all() and (table.survived <= table.tried).all()

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from agmpk.errors import AgmpkError
 from agmpk.files import sha256
 from agmpk.forecasting import load_forecaster
-from agmpk.models.checkpoint import FORMAT, load_checkpoint
+from agmpk.models.registry import FORMAT, load_checkpoint
 from agmpk.prior.config import load_prior
 from agmpk.training.card import largest_context, write_card
 from agmpk.training.checkpoint import save_checkpoint

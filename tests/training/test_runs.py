@@ -15,8 +15,8 @@ from agmpk.cli.train import train as command
 from agmpk.errors import AgmpkError
 from agmpk.files import only_one
 from agmpk.forecasting import load_forecaster
-from agmpk.models.registry import NETWORKS, build_model, model_config
-from agmpk.models.transport_model import FlowModel
+from agmpk.models.registry import NETWORKS, build_model
+from agmpk.models.transport import FlowModel
 from agmpk.prior.config import load_prior
 from agmpk.training import folder as run_folder
 from agmpk.training import run as run_module
@@ -65,19 +65,23 @@ def test_every_shipped_recipe_is_read():
 def test_bad_settings_are_refused(tmp_path):
     for values, words in (
         ({"kind": "flw"}, "no model of kind 'flw'"),
-        ({"precision": "fp8"}, "no precision 'fp8'"),
-        ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
-        ({"steps": 0}, "steps of at least 1"),
+        ({"precision": "fp8"}, "precision must be one of fp32"),
+        ({"optimizer": "sgd"}, "optimizer must be one of muon"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"rate": "high"}, "rate must be a number"),
         ({"cooldown": 0.0}, "share between 0 and 1"),
-        ({"model": {"depth": 3}}, "settings of a flow cannot be read"),
-        ({"kind": "node", "model": model_config("flow", {})}, "does not configure a node"),
+        ({"model": {"depth": 3}}, "configuration of a flow does not know depth"),
+        ({"model": {"width": "wide"}}, "width must be a whole number"),
     ):
         with pytest.raises(AgmpkError, match=words):
-            TrainingConfig(**values)
+            TrainingConfig.from_dict(values)
+        if "kind" not in values:
+            with pytest.raises(AgmpkError, match=words):
+                TrainingConfig().with_changes(**values)
     bad = tmp_path / "bad.yaml"
     for text, words in (
         ("stepz: 3", "does not know stepz"),
-        ("- 3", "holds no settings"),
+        ("- 3", "must be a mapping"),
         ("steps: [", "is not valid YAML"),
     ):
         bad.write_text(text)

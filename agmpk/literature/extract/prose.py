@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
+from agmpk.literature.extract.design import find_analytes
 from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Mark, Products
 from agmpk.literature.extract.tokens import REFERENCE, TEST, Name, Value, find_names, find_values
@@ -110,7 +111,7 @@ class Reader:
         # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
         own = any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values)
         known = () if own else self.order
-        analytes, carried, parts = self.analytes.find(text), None, []
+        analytes, carried, parts = find_analytes(text, self.analytes), None, []
         for segment in segments:
             first = segment.values[0].start
             group = self._grouped(text[:first], [a for at, a in analytes if at < first])

@@ -39,7 +39,7 @@ class Readings:
             self.texts.get("title", ""), self.texts.get("abstract", "")
         )
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
-        analytes = design.Analytes(self.compound)
+        analytes = str(self.compound.value) if self.compound else ""
         tables = [
             reading
             for i, table in enumerate(document.tables)
@@ -85,9 +85,10 @@ def extract_rules(document: Document) -> Extraction:
     }
     for name, item in found.items():
         if item is not None:
+            record.flags += [f"{name}: {item.flag}"] if item.flag else []
+        if item is not None and item.value is not None:
             setattr(record, name, item.value)
             record.evidence[name] = [readings.span(item.source, *s) for s in item.spans]
-            record.flags += [f"{name}: {item.flag}"] if item.flag else []
     record.dose_unit = found["dose"].unit if found["dose"] else None
     return record
 

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 from agmpk.literature.document import Table
+from agmpk.literature.extract.design import find_analytes
 from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Products
 from agmpk.literature.extract.prose import Reading
@@ -108,7 +109,7 @@ def _read_cell(
         return None
     food = re.findall(r"\b(?:fast\w*|fed|high-fat)\b", f"{section} ; {left} ; {top}", re.I)
     states = {"fasted" if word.lower().startswith("fast") else "fed" for word in food}
-    analyte = next((a for t in labels for _, a in analytes.find(t)), "")
+    analyte = next((a for t in labels for _, a in find_analytes(t, analytes)), "")
     group = (analyte, states.pop() if len(states) == 1 else "", False)
     horizon = label[name.start : name.end] if name.name == "auc0_t" else ""
     value, how = replace(value, unit=unit), "label" if arm else "unsaid"

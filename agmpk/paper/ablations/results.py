@@ -26,7 +26,15 @@ from scipy.stats import t
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import paired_difference
 from agmpk.files import atomic_path, write_csv
-from agmpk.paper.ablations.run import DEFAULT_PRIOR, DEVELOPMENT, MEASURES, Stored, is_current, load
+from agmpk.paper.ablations.run import (
+    COLUMNS,
+    DEFAULT_PRIOR,
+    DEVELOPMENT,
+    MEASURES,
+    Stored,
+    is_current,
+    load,
+)
 from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find, recipe
 from agmpk.paths import data_path
 
@@ -40,30 +48,16 @@ RESULTS = [
 ]
 
 
-def state(variant: Variant, out: Path, **training: Any) -> str:
-    """One of current, stale (made with other settings than today's) and missing."""
-    if load(out, variant.name) is None:
-        return "missing"
-    return "current" if is_current(variant, out, **training) else "stale"
-
-
 def plan(out: Path) -> pd.DataFrame:
-    """Every variant in order: what it changes, its state in ``out``, and the command that makes it
-    where it is not current."""
+    """Every variant in order: what it changes, its state in ``out`` (current; stale, made with
+    other settings than today's; not run), and the command that makes it where it is not current."""
     rows = []
     for variant in VARIANTS:
-        found = state(variant, out)
-        command = "" if found == "current" else f"{RUN} --only {variant.name}"
-        rows.append(
-            {
-                "variant": variant.name,
-                "group": variant.group,
-                "change": variant.text,
-                "state": {"missing": "not run"}.get(found, found),
-                "command": command,
-            }
-        )
-    return pd.DataFrame(rows)
+        stored, current = load(out, variant.name) is not None, is_current(variant, out)
+        state = "current" if current else "stale" if stored else "not run"
+        command = "" if current else f"{RUN} --only {variant.name}"
+        rows.append((variant.name, variant.group, variant.text, state, command))
+    return pd.DataFrame(rows, columns=["variant", "group", "change", "state", "command"])
 
 
 def load_all(out: Path) -> dict[str, Stored]:
@@ -108,12 +102,19 @@ def results_table(stored: Mapping[str, Stored]) -> pd.DataFrame:
 
 def seed_values(stored: Mapping[str, Stored], studies: str, measure: str) -> pd.Series:
     """Mean over individuals of the default, by training seed (variant name)."""
-    values = {}
-    for name, one in stored.items():
-        if find(name).group == YARDSTICK:
-            mine = one.individuals[one.individuals.studies == studies]
-            values[name] = mine[measure].mean()
-    return pd.Series(values, dtype=float)
+    rows = _seeds(stored, studies)
+    return rows.groupby("variant", sort=False)[measure].mean().astype(float)
+
+
+def _seeds(stored: Mapping[str, Stored], studies: str) -> pd.DataFrame:
+    """The individuals of the default, of all its training seeds."""
+    found = [
+        one.individuals.assign(variant=name)
+        for name, one in stored.items()
+        if find(name).group == YARDSTICK
+    ]
+    rows = pd.concat(found) if found else pd.DataFrame(columns=[*COLUMNS, "variant"])
+    return rows[rows.studies == studies]
 
 
 def margin(seeds: pd.Series, runs: int) -> float:
@@ -140,26 +141,16 @@ def _difference(
     studies: str,
     stored: Mapping[str, Stored],
 ) -> dict[str, object]:
-    frames = [
-        part
-        for name, one in stored.items()
-        if find(name).group == YARDSTICK
-        and len(part := one.individuals[one.individuals.studies == studies])
-    ]
+    seeds = _seeds(stored, studies)
     # Coverage has no better or worse in one direction: it has a nominal value.
-    if variant.group == YARDSTICK or not frames or measure == "coverage_90":
+    if variant.group == YARDSTICK or not len(seeds) or measure == "coverage_90":
         return {"verdict": ""}
-    base = pd.concat(frames).groupby(KEYS, sort=False, as_index=False)[measure].mean()
+    base = seeds.groupby(KEYS, sort=False, as_index=False)[measure].mean()
     both = pd.concat([mine[[*KEYS, measure]].assign(model="this"), base.assign(model="base")])
     d = paired_difference(both, "this", "base", level=LEVEL, column=measure)
-    limit = margin(seed_values(stored, studies, measure), len(frames))
-    return {
-        "difference": d.mean,
-        "low": d.low,
-        "high": d.high,
-        "margin": limit,
-        "verdict": verdict(d.mean, d.low, d.high, limit),
-    }
+    found = {"difference": d.mean, "low": d.low, "high": d.high}
+    found["margin"] = margin(seed_values(stored, studies, measure), seeds.variant.nunique())
+    return found | {"verdict": verdict(**found)}
 
 
 def _mean(rows: pd.DataFrame, column: str, studies: str) -> float:
@@ -213,8 +204,6 @@ inside the 90 % interval, log-RMSE of the naive forecast, processor seconds of t
 training loss, seconds, machine, version of the method, digests of all that |
 | `results.csv` | the variants side by side: values, paired differences to the default with 95 % \
 intervals over people, margin of the training seeds, verdict |
-| `benchmark_seeds.csv`, `.json` | by `agmpk paper ablations seeds`: errors of the default's \
-training seeds on the 20 compounds, to report their spread; no choice rests on it |
 
 Every variant differs from the default in one value; the recipe is
 `agmpk/paper/ablations/recipe.yaml`: {steps} steps of the prior `{prior}`. A variant is made again
@@ -286,17 +275,18 @@ def groups(table: pd.DataFrame) -> list[str]:
 def paragraph(table: pd.DataFrame, group: str) -> str:
     """Markdown: the question, a line a variant, and what the answers mean.
 
-    ``table`` as :func:`results_table` makes it.  The meaning goes by the
-    development cohorts, which are real: by log-RMSE, else by the first CRPS that tells a
-    difference.
+    ``table`` as :func:`results_table` makes it.  The meaning goes by the development cohorts, which
+    are real: by log-RMSE, else by the first CRPS that tells a difference; there is none where the
+    seeds are too few to tell.
     """
-    mine = table[table.group == group]
     lines, meant = [], {}
-    for _, rows in mine.groupby("variant", sort=False):
-        lines.append(f"- {_sentence(rows)}")
-        meaning = meanings()[group].get(_overall(rows))
-        if meaning:
-            meant.setdefault(meaning, []).append(rows.text.iloc[0])
+    for text, rows in table[table.group == group].groupby("text", sort=False):
+        by = {(row.studies, row.measure): row for row in rows.itertuples()}
+        lines.append(f"- **{_capital(text)}**: {_sentence(by)}.")
+        verdicts = [by[DEVELOPMENT, measure].verdict for measure in ERRORS]
+        overall = next((v for v in verdicts if v in (BETTER, WORSE)), verdicts[0])
+        if overall in WORDS:
+            meant.setdefault(meanings()[group][WORDS[overall]], []).append(text)
     # Where all variants mean the same their names need not be repeated.
     said = [
         meaning if len(meant) == 1 else f"*{_capital(_list(names))}:* {meaning}"
@@ -305,42 +295,29 @@ def paragraph(table: pd.DataFrame, group: str) -> str:
     return "\n\n".join([meanings()[group]["asks"], "\n".join(lines), " ".join(said)])
 
 
-def _overall(rows: pd.DataFrame) -> str:
-    """Which meaning holds; empty where the seeds are too few to tell."""
-    verdicts = [_row(rows, DEVELOPMENT, measure).verdict for measure in ERRORS]
-    return WORDS.get(next((v for v in verdicts if v in (BETTER, WORSE)), verdicts[0]), "")
-
-
-def _sentence(rows: pd.DataFrame) -> str:
-    """What one variant did, on both kinds of studies, in every error that tells."""
+def _sentence(by: Mapping[tuple[str, str], Any]) -> str:
+    """What one variant did, on both kinds of studies, in every error that tells; ``by`` studies and
+    measure."""
     said = []
     for studies, place in PLACES.items():
-        row = _row(rows, studies, "log_rmse")
+        row = by.get((studies, "log_rmse"))
         if row is None or row.verdict == "":
             continue
-        text = f"on the {place} {_change(row)}"
+        limit = f", seeds explain up to {row.margin:.3f}" if row.margin > 0 else ""
+        note = " because there are too few training seeds" if row.verdict == OPEN else ""
+        text = f"on the {place} log-RMSE is {_change(row)}{limit}: **{row.verdict}**{note}"
         for measure, label in list(ERRORS.items())[1:]:
-            extra = _row(rows, studies, measure)
+            extra = by.get((studies, measure))
             if extra is not None and extra.verdict not in (row.verdict, ""):
-                text += f", though {label} says {extra.verdict} ({_change(extra, False)})"
+                text += f", though {label} says {extra.verdict} ({_change(extra)})"
         said.append(text)
-    return f"**{_capital(rows.iloc[0].text)}**: {'; '.join(said)}."
+    return "; ".join(said)
 
 
-def _change(row: pd.Series, verdict: bool = True) -> str:
+def _change(row: Any) -> str:
     way = "lower" if row.difference < 0 else "higher"
     interval = f"{row.low:+.3f} to {row.high:+.3f}"
-    text = f"{abs(row.difference):.3f} {way}, 95 % interval {interval}"
-    if not verdict:
-        return text
-    limit = f", seeds explain up to {row.margin:.3f}" if row.margin > 0 else ""
-    note = " because there are too few training seeds" if row.verdict == OPEN else ""
-    return f"log-RMSE is {text}{limit}: **{row.verdict}**{note}"
-
-
-def _row(rows: pd.DataFrame, studies: str, measure: str) -> pd.Series | None:
-    found = rows[(rows.studies == studies) & (rows.measure == measure)]
-    return found.iloc[0] if len(found) else None
+    return f"{abs(row.difference):.3f} {way}, 95 % interval {interval}"
 
 
 def first_version() -> pd.DataFrame:

@@ -8,7 +8,6 @@ choices.  Finished variants are kept by ``agmpk.store``:
 
 from __future__ import annotations
 
-import csv
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -21,32 +20,18 @@ import pandas as pd
 import torch
 import yaml
 from torch import nn
+from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation import (
-    Case,
-    Scored,
-    answer,
-    benchmark_studies,
-    cases,
-    crps,
-    development_studies,
-    evaluate,
-    score,
-)
+from agmpk.evaluation import Case, Scored, answer, cases, crps, development_studies, score
 from agmpk.files import atomic_path
 from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.forecaster import Forecaster
 from agmpk.forecasting.naive import NaiveForecaster
 from agmpk.jobs import map_jobs
 from agmpk.paper.ablations.variants import (
-    DEFAULT,
-    SCORING,
-    VARIANTS,
-    YARDSTICK,
     Variant,
     as_today,
-    default_prior_of,
     prior_of,
     settings,
     training_settings,
@@ -56,7 +41,7 @@ from agmpk.prior.table import to_studies
 from agmpk.store import Store, digest
 from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import environment
-from agmpk.training.run import train
+from agmpk.training.run import train_together, trained_model
 
 # Far from the seeds of training and of its validation.
 HELD_OUT = 770_000
@@ -175,14 +160,10 @@ def load(out: Path, name: str) -> Stored | None:
     if not found:
         return None
     (entry,) = found.values()
-    damaged = AgmpkError(
-        f"{entry.table} is not of {name}: delete it and {REMEDY}.".format(name=name)
-    )
-    if entry.result["name"] != name:
-        raise damaged
     frame = pd.read_csv(entry.table, dtype={"individual": str, "compound": str, "studies": str})
-    if tuple(frame.columns) != COLUMNS:
-        raise damaged
+    if entry.result["name"] != name or tuple(frame.columns) != COLUMNS:
+        remedy = REMEDY.format(name=name)
+        raise AgmpkError(f"{entry.table} is not of {name}: delete it and {remedy}.")
     return Stored(Record(settings=as_today(entry.settings), **entry.result), frame, entry.version)
 
 
@@ -205,69 +186,77 @@ def is_current(variant: Variant, out: Path, **training: Any) -> bool:
     return stored is not None and (stored.version, stored.record.settings) == (VERSION, wanted)
 
 
-def run_variant(
-    variant: Variant, out: Path, work: Path, report: Report | None = None, **training: Any
-) -> None:
-    """Train (or resume, in a folder of ``work``), score and store one variant in ``out``.
+def run_all(
+    variants: Sequence[Variant], out: Path, work: Path, jobs: int, scheduler: str, **training: Any
+) -> Iterator[list[str]]:
+    """Train, score and store each; yields the names that are done.
 
-    ``training`` replaces values of the recipe, see :func:`agmpk.paper.ablations.variants.settings`.
+    Those that differ in the network alone see the same studies, which are simulated once for all
+    of them; such groups are what :mod:`agmpk.jobs` shares out.  ``training`` replaces values of
+    the recipe, see :func:`agmpk.paper.ablations.variants.settings`.
     """
-    values = settings(variant, **training)
-    model, folder = trained(values, work, report)
+    groups: dict[tuple, list[tuple[str, dict[str, Any]]]] = {}
+    for variant in variants:
+        values = settings(variant, **training)
+        groups.setdefault(_training_of(values, work.resolve())[0].stream, []).append(
+            (variant.name, values)
+        )
+    run = partial(_run_group, out.resolve(), work.resolve(), jobs > 1 or bool(scheduler))
+    return map_jobs(run, groups.values(), jobs, scheduler, "ablations", "training")
+
+
+def _run_group(
+    out: Path, work: Path, quiet: bool, group: Sequence[tuple[str, dict[str, Any]]]
+) -> list[str]:
+    torch.set_num_threads(1)
+    names = [name for name, _ in group]
+    with tqdm(desc=", ".join(names), unit="step", disable=quiet or None) as bar:
+        trained([values for _, values in group], work, lambda *_: bar.update())
+    for name, values in group:
+        run_variant(name, values, out, work, len(group))
+    return names
+
+
+def run_variant(
+    name: str, values: dict[str, Any], out: Path, work: Path, together: int = 1
+) -> None:
+    """Train (or resume, in a folder of ``work``), score and store in ``out`` what has these
+    settings.  A step's seconds count for the ``together`` networks trained on its studies."""
+    ((model, folder),) = trained([values], work)
     began = time.monotonic()
     individuals = scored(model, values)
-    with (folder / "steps.csv").open(newline="", encoding="utf-8") as stream:
-        steps = list(csv.DictReader(stream))
+    steps = pd.read_csv(folder / "steps.csv")
     record = Record(
-        name=variant.name,
+        name=name,
         settings=values,
         parameters=sum(p.numel() for p in model.parameters()),
-        loss=_mean(steps[-20:], "loss"),
-        training_seconds=round(_mean(steps, "seconds") * len(steps), 1),
+        loss=float(steps.loss[-20:].mean()),
+        training_seconds=round(float(steps.seconds.sum()) / together, 1),
         scoring_seconds=round(time.monotonic() - began, 1),
         environment=environment("cpu", 1),
     )
     save(out, record, individuals)
 
 
-def run_together(
-    variants: Sequence[Variant], out: Path, work: Path, jobs: int, scheduler: str, **training: Any
-) -> Iterator[list[str]]:
-    """:func:`run_variant` of several, some at a time (see :mod:`agmpk.jobs`); yields the names that
-    are done. Those that train alike share a run folder, and so a job."""
-    groups: dict[str, list[Variant]] = {}
-    for variant in variants:
-        key = digest(training_settings(settings(variant, **training)))
-        groups.setdefault(key, []).append(variant)
-    run = partial(_run_group, out.resolve(), work.resolve(), training)
-    return map_jobs(run, groups.values(), jobs, scheduler, "ablations", "training")
-
-
-def _run_group(
-    out: Path, work: Path, training: dict[str, Any], group: Sequence[Variant]
-) -> list[str]:
-    torch.set_num_threads(1)
-    for variant in group:
-        run_variant(variant, out, work, **training)
-    return [variant.name for variant in group]
-
-
 def trained(
-    values: dict[str, Any], work: Path, report: Report | None = None
-) -> tuple[nn.Module, Path]:
-    """The trained network of these settings and the folder of its run.
+    each: Sequence[dict[str, Any]], work: Path, report: Report | None = None
+) -> list[tuple[nn.Module, Path]]:
+    """The trained networks of these settings, which share a stream of studies, and the folders of
+    their runs; other scores train nothing anew."""
+    runs = {run: config for config, run in (_training_of(values, work) for values in each)}
+    train_together(runs, report, workers=0)
+    return [(trained_model(run), run) for run in runs]
 
-    Settings that train alike share the folder: other scores train nothing anew.
-    """
-    folder = work / digest(training_settings(values))
-    folder.mkdir(parents=True, exist_ok=True)
-    prior = folder / "prior.yaml"
+
+def _training_of(values: dict[str, Any], work: Path) -> tuple[TrainingConfig, Path]:
+    """The recipe, its prior written into ``work``, and the folder of its run."""
+    prior = work / f"prior-{digest(values['prior'])}.yaml"
     if not prior.is_file():
+        work.mkdir(parents=True, exist_ok=True)
         with atomic_path(prior) as temporary:
             temporary.write_text(yaml.safe_dump(values["prior"], sort_keys=False), "utf-8")
     config = TrainingConfig.from_dict(values["training"] | {"prior": str(prior)}, "The recipe")
-    run = folder / "run"
-    return train(config, run, report, workers=0), run
+    return config, work / digest(training_settings(values))
 
 
 def scored(model: nn.Module, values: dict[str, Any]) -> pd.DataFrame:
@@ -275,49 +264,10 @@ def scored(model: nn.Module, values: dict[str, Any]) -> pd.DataFrame:
     scoring = values["scoring"]
     asked = {
         DEVELOPMENT: development_questions(scoring),
-        DEFAULT_PRIOR: simulated_questions(default_prior_of(values), scoring),
+        DEFAULT_PRIOR: simulated_questions(prior_of(values, "default_prior"), scoring),
     }
     if values["prior"] != values["default_prior"]:
         asked[OWN_PRIOR] = simulated_questions(prior_of(values), scoring)
     forecaster = AmortizedForecaster(model)
     parts = [score_individuals(forecaster, q, studies, scoring) for studies, q in asked.items()]
     return pd.concat(parts, ignore_index=True)
-
-
-def _mean(rows: list[dict[str, str]], column: str) -> float:
-    return sum(float(row[column]) for row in rows) / len(rows)
-
-
-# How far training seeds move the benchmark is for reporting only: no choice rests on it.
-SEEDS = "benchmark_seeds"
-SEEDS_SAMPLES = 200
-
-
-def seed_variants() -> list[Variant]:
-    """The default and its other seeds."""
-    return [variant for variant in VARIANTS if variant.group == YARDSTICK]
-
-
-def seeds_settings() -> dict[str, Any]:
-    """What the rows of the seeds depend on: training, prior and question."""
-    values = {variant.name: settings(variant) for variant in seed_variants()}
-    shared = {key: values[DEFAULT][key] for key in ("prior", "default_prior")}
-    asked = {"prefix": SCORING["prefix"], "samples": SEEDS_SAMPLES}
-    return shared | {"training": {n: v["training"] for n, v in values.items()}} | asked
-
-
-def score_seeds(out: Path, work: Path, say: Callable[[str], None] = print) -> None:
-    """Write ``benchmark_seeds.csv`` (and ``.json``) in ``out``: the benchmark's rows of each seed.
-
-    Networks that are still in ``work`` are not trained again.
-    """
-    parts = []
-    for variant in seed_variants():
-        values = settings(variant)
-        model, _ = trained(values, work)
-        forecaster = AmortizedForecaster(model, variant.name)
-        rows = evaluate([forecaster], benchmark_studies(), SCORING["prefix"], SEEDS_SAMPLES).results
-        parts.append(rows)
-        say(f"{variant.name}: log-RMSE {rows.groupby('compound').log_rmse.mean().mean():.3f}")
-    store = Store(out, VERSION, "run 'agmpk paper ablations seeds'")
-    store.save(SEEDS, seeds_settings(), {}, pd.concat(parts, ignore_index=True))

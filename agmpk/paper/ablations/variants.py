@@ -45,31 +45,25 @@ def _model(name: str, group: str, text: str, option: str, value: Any) -> Variant
     return Variant(name, group, text, ("training", "model", option), value)
 
 
-def _seed(seed: int) -> Variant:
-    text = f"the default, trained again from seed {seed}"
-    return _training(f"seed-{seed}", YARDSTICK, text, "seed", seed)
-
-
-def _prior(name: str) -> Variant:
-    return _training(f"prior-{name}", "prior", f"prior {name}", "prior", name)
-
-
-def _budget(steps: int, text: str) -> Variant:
-    return _training(f"budget-{steps}", "budget", f"{steps} training steps, {text}", "steps", steps)
-
-
 VARIANTS = (
     Variant(DEFAULT, YARDSTICK, "the default"),
-    *(_seed(seed) for seed in (1, 2)),
+    *(
+        _training(f"seed-{n}", YARDSTICK, f"the default, trained again from seed {n}", "seed", n)
+        for n in (1, 2)
+    ),
     _model("process-fixed", "process", "one kernel for all studies", "process", "fixed"),
     _model("process-white", "process", "white noise, independent numbers", "process", "white"),
     _model("no-dose-tokens", "doses", "no list of doses", "dose_tokens", False),
     _model("no-limit-tokens", "limits", "no samples below the limit", "limit_tokens", False),
     _model("no-context", "context", "the study is hidden", "use_context", False),
-    *(_prior(name) for name in ("paper", "calibrated", "extended")),
-    _budget(200, "half as many"),
-    _budget(800, "twice as many"),
+    *(
+        _training(f"prior-{name}", "prior", f"prior {name}", "prior", name)
+        for name in ("paper", "calibrated", "extended")
+    ),
+    _training("budget-200", "budget", "200 training steps, half as many", "steps", 200),
+    _training("budget-800", "budget", "800 training steps, twice as many", "steps", 800),
     _training("adamw", "optimizer", "AdamW for all weights", "optimizer", "adamw"),
+    _training("aicmet", "aicmet", "a latent variable per individual (AICMET)", "kind", "aicmet"),
     _training("set", "set", "no transport: a normal law at every time", "kind", "set"),
     _training("diffusion", "diffusion", "diffusion instead of flow", "kind", "diffusion"),
 )
@@ -81,11 +75,10 @@ def find(name: str) -> Variant:
     Raises:
         AgmpkError: there is none.
     """
-    for variant in VARIANTS:
-        if variant.name == name:
-            return variant
-    names = ", ".join(variant.name for variant in VARIANTS)
-    raise AgmpkError(f"There is no ablation {name!r}: use one of {names}.")
+    by_name = {variant.name: variant for variant in VARIANTS}
+    if name not in by_name:
+        raise AgmpkError(f"There is no ablation {name!r}: use one of {', '.join(by_name)}.")
+    return by_name[name]
 
 
 # How every variant is judged.  individuals: per development cohort, the first ones; studies: held
@@ -129,21 +122,15 @@ def training_settings(values: dict[str, Any]) -> dict[str, Any]:
     return {key: values[key] for key in ("training", "prior")}
 
 
-def prior_of(values: dict[str, Any]) -> PriorConfig:
-    """The prior that the variant is trained on."""
-    return PriorConfig.from_dict(copy.deepcopy(values["prior"]), "The prior of a variant")
-
-
-def default_prior_of(values: dict[str, Any]) -> PriorConfig:
-    """The prior of the default recipe."""
-    return PriorConfig.from_dict(copy.deepcopy(values["default_prior"]), "The default prior")
+def prior_of(values: dict[str, Any], which: str = "prior") -> PriorConfig:
+    """The prior that the variant is trained on, or the ``default_prior`` of its settings."""
+    return PriorConfig.from_dict(copy.deepcopy(values[which]), f"The {which} of a variant")
 
 
 def as_today(values: dict[str, Any]) -> dict[str, Any]:
     """The settings with their priors read and written again: a quantity that the prior has gained
     since they were stored stands there with its default, which means "off"."""
-    priors = {"prior": prior_of(values), "default_prior": default_prior_of(values)}
-    return values | {name: prior.to_dict() for name, prior in priors.items()}
+    return values | {k: prior_of(values, k).to_dict() for k in ("prior", "default_prior")}
 
 
 def _replace(values: dict[str, Any], change: Variant) -> None:

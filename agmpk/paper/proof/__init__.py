@@ -1,59 +1,63 @@
-"""Does it survive?  Faults, mutated input, repetition and growth, tried many times and counted.
+"""Does it survive?  Faults, mutated input and repetition, tried many times and counted; growth.
 
 ``agmpk paper proof NAME`` writes ``data/proof/NAME.csv``; the tests try a few of each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator
 
+import numpy as np
 import pandas as pd
+from tqdm import tqdm
 
+from agmpk.errors import AgmpkError
 from agmpk.paths import data_path
 
-PROOFS = ("faults", "fuzz", "repeats", "growth")
+PROOFS = ("faults", "fuzz", "repeats")
 COLUMNS = ["proof", "what", "tried", "survived", "first_failure"]
+Attempt = Callable[[int], str]
+"""Tries for the k-th time, and returns what went wrong, '' where nothing did."""
+Kinds = dict[str, tuple[int, Callable[[np.random.Generator], Attempt]]]
+"""By what is tried: how often in full, and what makes it ready."""
+Command = Callable[[list[str]], int]
+"""Runs a line of arguments as the command line does, and returns its status."""
 
 
-@dataclass
-class Tally:
-    """How often something was tried, and survived; the first failures in words."""
+def tried(
+    proof: str, kinds: Kinds, scale: float = 1.0, seed: int = 0, only: str = ""
+) -> Iterator[tuple[dict[str, object], list[str]]]:
+    """A row of ``COLUMNS`` and all failures of each kind, or of those whose name holds ``only``.
 
-    proof: str
-    what: str
-    tried: int = 0
-    failures: list[str] = field(default_factory=list)
+    Each is tried ``scale`` times its full number, at least once, in a folder that is removed.
 
-    def count(self, failure: str = "") -> None:
-        """One more try; ``failure`` says what went wrong, if anything did."""
-        self.tried += 1
-        if failure:
-            self.failures.append(failure)
-
-    def run(self, tries: Iterable[Callable[[], str]]) -> Tally:
-        """Count each of ``tries``, which return what went wrong."""
-        for one in tries:
-            self.count(one())
-        return self
-
-    def row(self) -> dict[str, object]:
-        """The row of ``COLUMNS``."""
-        first = " ".join(self.failures[0].split())[:200] if self.failures else ""
-        survived = self.tried - len(self.failures)
-        return dict(zip(COLUMNS, (self.proof, self.what, self.tried, survived, first), strict=True))
+    Raises:
+        AgmpkError: no name holds ``only``.
+    """
+    chosen = {what: kind for what, kind in kinds.items() if only in what}
+    if not chosen:
+        raise AgmpkError(f"There is nothing called {only!r} to try: {', '.join(kinds)}.")
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        for what, (full, prepare) in chosen.items():
+            attempt = prepare(np.random.default_rng([seed, len(what)]))
+            count = max(1, round(scale * full))
+            found = [attempt(k) for k in tqdm(range(count), desc=what, disable=None)]
+            failures = [one for one in found if one]
+            first = " ".join(failures[0].split())[:200] if failures else ""
+            row = (proof, what, count, count - len(failures), first)
+            yield dict(zip(COLUMNS, row, strict=True)), failures
 
 
 def proof_table() -> pd.DataFrame:
     """What was tried and what survived, as stored in ``data/proof`` by the last full runs: columns
     proof, what, tried, survived, first_failure; without the curves of ``growth``."""
-    files = [data_path("proof", f"{name}.csv", must_exist=False) for name in PROOFS[:-1]]
-    found = [pd.read_csv(file, keep_default_na=False) for file in files if file.is_file()]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=COLUMNS)
+    files = [data_path("proof", f"{name}.csv") for name in PROOFS]
+    return pd.concat([pd.read_csv(f, keep_default_na=False) for f in files], ignore_index=True)
 
 
 def growth_table() -> pd.DataFrame:
     """Time and memory against size, as stored by ``agmpk paper proof growth``: columns of
     :func:`agmpk.paper.proof.growth.growth`."""
-    file = data_path("proof", "growth.csv", must_exist=False)
-    return pd.read_csv(file) if file.is_file() else pd.DataFrame()
+    return pd.read_csv(data_path("proof", "growth.csv"))

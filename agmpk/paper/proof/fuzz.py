@@ -11,7 +11,6 @@ import io
 import json
 import resource
 import signal
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -19,25 +18,17 @@ from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
-from agmpk.paper.proof import Tally
+from agmpk.paper.proof import Attempt, Command, Kinds
 from agmpk.paths import data_path
 
 SECONDS, MEGABYTES = 10.0, 1000
-COUNTS = {"study tables": 10_000, "JATS files": 2_000, "model-server answers": 1_000,
-          "argument lines": 1_000, "configuration files": 500}  # fmt: skip
 NASTY = (
     *("", ".", "NA", "-1", "0", "1e308", "1e-320", "-inf", "nan", "9" * 400, "<0.5", "1,5", "0x10"),
     *("é" * 50, "\x00", '"', "'", "#", "@", "../..", "1e9", "%s", "{}", "\u202e", "1:2:3", "true"),
     *("2024-03-01", "12:30", "mg/L", "[1, 2", "- a", "&a *a", "!!python/none x"),
 )
-
-
-Attempt = Callable[[int], str]
-Command = Callable[[list[str]], int]
-"""Runs a line of arguments as the command line does, and returns its status."""
 
 
 def mutate(data: bytes, rng: np.random.Generator) -> bytes:
@@ -125,36 +116,26 @@ def verdict(work: Callable[[], object], label: str) -> str:
     return f"{label}: {grown:.0f} MB" if grown > MEGABYTES else ""
 
 
-def fuzz(command: Command, scale: float = 1.0, seed: int = 0, only: str = "") -> Iterator[Tally]:
-    """Try ``scale`` times ``COUNTS`` mutants of each kind (at least one), or of one kind only.
-
-    Raises:
-        AgmpkError: there is no such kind.
-    """
-    if only and only not in COUNTS:
-        raise AgmpkError(f"There is nothing called {only!r} to mutate: {', '.join(COUNTS)}.")
-    kinds = {"study tables": _tables, "JATS files": _articles, "model-server answers": _answers,
-             "argument lines": lambda f, r: _command(f, r, command),
-             "configuration files": _settings}  # fmt: skip
-    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
-        for name in [only] if only else kinds:
-            count = max(1, round(scale * COUNTS[name]))
-            attempt = kinds[name](Path(folder), np.random.default_rng([seed, len(name)]))
-            tally = Tally("fuzz", name)
-            for k in tqdm(range(count), desc=name, disable=None):
-                tally.count(attempt(k))
-            yield tally
+def kinds(command: Command) -> Kinds:
+    """What is mutated, by name."""
+    return {
+        "study tables": (10_000, _tables),
+        "JATS files": (2_000, _articles),
+        "model-server answers": (1_000, _answers),
+        "argument lines": (1_000, lambda rng: _lines(rng, command)),
+        "configuration files": (500, _settings),
+    }
 
 
 def _bases(*folders: str, pattern: str) -> list[bytes]:
     return [f.read_bytes() for folder in folders for f in sorted(data_path(folder).glob(pattern))]
 
 
-def _tables(folder: Path, rng: np.random.Generator) -> Attempt:
+def _tables(rng: np.random.Generator) -> Attempt:
     from agmpk.studies import read_table
 
     bases = _bases("benchmark/studies", "development/studies", pattern="*.csv")
-    file = folder / "t.csv"
+    file = Path("t.csv")
 
     def attempt(k: int) -> str:
         data = mutate(bases[k % len(bases)][:6000], rng)
@@ -164,11 +145,11 @@ def _tables(folder: Path, rng: np.random.Generator) -> Attempt:
     return attempt
 
 
-def _articles(folder: Path, rng: np.random.Generator) -> Attempt:
+def _articles(rng: np.random.Generator) -> Attempt:
     from agmpk.literature.extract import extract_document
     from agmpk.literature.parse import parse_file
 
-    bases, file = _bases("literature/gold/jats", pattern="*.xml"), folder / "a.xml"
+    bases, file = _bases("literature/gold/jats", pattern="*.xml"), Path("a.xml")
 
     def attempt(k: int) -> str:
         file.write_bytes(mutate(bases[k % len(bases)], rng))
@@ -177,7 +158,7 @@ def _articles(folder: Path, rng: np.random.Generator) -> Attempt:
     return attempt
 
 
-def _answers(folder: Path, rng: np.random.Generator) -> Attempt:
+def _answers(rng: np.random.Generator) -> Attempt:
     """A server on loopback whose every answer is mutated: the transport's JSON, or the model's."""
     from agmpk.literature.document import Document
     from agmpk.literature.extract import extract_document
@@ -232,7 +213,7 @@ def _answers(folder: Path, rng: np.random.Generator) -> Attempt:
     return attempt
 
 
-def _command(folder: Path, rng: np.random.Generator, command: Command) -> Attempt:
+def _lines(rng: np.random.Generator, command: Command) -> Attempt:
     """Commands that end soon, with words lost, doubled, swapped and replaced."""
     study = str(data_path("benchmark", "studies", "indometacin.csv"))
     out = ["--model", "naive", "--out", "o.csv"]
@@ -278,7 +259,7 @@ def _command(folder: Path, rng: np.random.Generator, command: Command) -> Attemp
     return attempt
 
 
-def _settings(folder: Path, rng: np.random.Generator) -> Attempt:
+def _settings(rng: np.random.Generator) -> Attempt:
     """Recipes, presets and the settings of a language model."""
     from agmpk.literature.extract.client import load_settings
     from agmpk.prior.config import load_prior

@@ -3,12 +3,13 @@ with another seed."""
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -16,14 +17,13 @@ from numpy.typing import NDArray
 
 from agmpk.evaluation import benchmark_studies
 from agmpk.forecasting import generate, load_forecaster
-from agmpk.paper.proof import Tally
+from agmpk.paper.proof import Attempt, Command, Kinds
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import simulate
 from agmpk.prior.table import to_studies
 
 TOLERANCE = 1e-4
 """Of ln concentration, where the order of additions differs (another number of threads)."""
-SEEDS = 10
 
 
 def _forecast(model: str, seed: int) -> NDArray[np.float64]:
@@ -54,69 +54,64 @@ SAMPLERS: dict[str, Callable[[int], NDArray[np.float64]]] = {
 """By name, from a seed to logarithms of concentrations, always in the same order."""
 
 
-def digests(seed: int) -> dict[str, str]:
-    """SHA-256 of what each sampler draws with one thread."""
+def digest(name: str, seed: int) -> str:
+    """SHA-256 of what a sampler draws."""
+    return hashlib.sha256(SAMPLERS[name](seed).tobytes()).hexdigest()
+
+
+def kinds(command: Command) -> Kinds:
+    """What is compared, by name: ten seeds of each sampler (two in other processes)."""
     torch.set_num_threads(1)
-    return {name: hashlib.sha256(draw(seed).tobytes()).hexdigest()
-            for name, draw in SAMPLERS.items()}  # fmt: skip
+    checks = {
+        "one seed twice: the same bytes": (10, _twice),
+        "another process: the same bytes": (2, _elsewhere),
+        f"two threads: within {TOLERANCE:g}": (10, _threads),
+        "another seed: other numbers": (10, _other),
+    }
+    return {
+        what: (seeds * len(SAMPLERS), lambda rng, check=check: _each(rng, check))
+        for what, (seeds, check) in checks.items()
+    }
 
 
-def repeats(scale: float = 1.0, seed: int = 0) -> list[Tally]:
-    """Compare, for ``scale`` times ``SEEDS`` seeds (at least one)."""
-    seeds = [seed + k for k in range(max(1, round(scale * SEEDS)))]
-    threads = torch.get_num_threads()
+def _each(rng: np.random.Generator, check: Callable[[str, int], bool]) -> Attempt:
+    """Every sampler in turn with a seed, then with the next."""
+    first, names = int(rng.integers(1000)), list(SAMPLERS)
+
+    def attempt(k: int) -> str:
+        name, seed = names[k % len(names)], first + k // len(names)
+        return "" if check(name, seed) else f"{name}, seed {seed}"
+
+    return attempt
+
+
+def _twice(name: str, seed: int) -> bool:
+    return SAMPLERS[name](seed).tobytes() == SAMPLERS[name](seed).tobytes()
+
+
+def _other(name: str, seed: int) -> bool:
+    return SAMPLERS[name](seed).tobytes() != SAMPLERS[name](seed + 1).tobytes()
+
+
+def _threads(name: str, seed: int) -> bool:
+    alone = SAMPLERS[name](seed)
+    torch.set_num_threads(2)
     try:
-        return [
-            Tally("repeats", "one seed twice: the same bytes").run(_twice(seeds)),
-            Tally("repeats", "another process: the same bytes").run(_elsewhere(seeds[:2])),
-            Tally("repeats", f"two threads: within {TOLERANCE:g}").run(_threads(seeds)),
-            Tally("repeats", "another seed: other numbers").run(_others(seeds)),
-        ]
+        both = SAMPLERS[name](seed)
     finally:
-        torch.set_num_threads(threads)
-
-
-def _each(seeds: list[int], check: Callable[[Callable, int], bool]) -> Iterator[Callable]:
-    for one in seeds:
-        for name, draw in SAMPLERS.items():
-            yield lambda draw=draw, one=one, name=name: (
-                "" if check(draw, one) else f"{name}, seed {one}"
-            )
-
-
-def _twice(seeds: list[int]) -> Iterator[Callable]:
-    torch.set_num_threads(1)
-    return _each(seeds, lambda draw, one: draw(one).tobytes() == draw(one).tobytes())
-
-
-def _others(seeds: list[int]) -> Iterator[Callable]:
-    def differ(draw: Callable, one: int) -> bool:
-        return draw(one).tobytes() != draw(one + 1).tobytes()
-
-    return _each(seeds, differ)
-
-
-def _threads(seeds: list[int]) -> Iterator[Callable]:
-    def agree(draw: Callable, one: int) -> bool:
         torch.set_num_threads(1)
-        alone = draw(one)
-        torch.set_num_threads(2)
-        both = draw(one)
-        torch.set_num_threads(1)
-        return alone.shape == both.shape and bool(np.abs(alone - both).max() <= TOLERANCE)
-
-    return _each(seeds, agree)
+    return alone.shape == both.shape and bool(np.abs(alone - both).max() <= TOLERANCE)
 
 
-def _elsewhere(seeds: list[int]) -> Iterator[Callable]:
-    code = "import json,sys; from agmpk.paper.proof.repeats import digests; "
-    code += "print(json.dumps(digests(int(sys.argv[1]))))"
-    for one in seeds:
-        environment = os.environ | {"PYTHONHASHSEED": str(one + 1)}
-        words = [sys.executable, "-c", code, str(one)]
-        done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
-        found = json.loads(done.stdout) if done.returncode == 0 else {}
-        for name, digest in digests(one).items():
-            yield lambda name=name, digest=digest, found=found, one=one: (
-                "" if found.get(name) == digest else f"{name}, seed {one}"
-            )
+def _elsewhere(name: str, seed: int) -> bool:
+    return _digests_elsewhere(seed).get(name) == digest(name, seed)
+
+
+@functools.cache
+def _digests_elsewhere(seed: int) -> dict[str, str]:
+    code = "import json, torch; from agmpk.paper.proof.repeats import SAMPLERS, digest; "
+    code += f"torch.set_num_threads(1); found = {{n: digest(n, {seed}) for n in SAMPLERS}}; "
+    environment = os.environ | {"PYTHONHASHSEED": str(seed + 1)}
+    words = [sys.executable, "-c", code + "print(json.dumps(found))"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else {}

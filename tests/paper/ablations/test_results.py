@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agmpk.evaluation import benchmark_studies
 from agmpk.paper.ablations.results import (
     BETTER,
     PLACES,
@@ -133,3 +134,10 @@ def test_the_record_of_the_first_version_agrees_with_itself():
     # The value of its naive forecast is the same whatever the variant.
     rows = record[(record.measure == "log_rmse") & record.studies.isin(list(PLACES))]
     assert (rows.groupby("studies").naive.nunique() == 1).all()
+
+
+def test_the_first_versions_seeds_have_all_compounds():
+    record = pd.read_csv(data_path("ablations", "first_version", "benchmark_seeds.csv"))
+    assert list(record.compound) == list(benchmark_studies())
+    assert list(record.columns[1:]) == ["default", "seed-1", "seed-2", "seed-3", "seed-4"]
+    assert record.iloc[:, 1:].notna().all(axis=None)

@@ -6,43 +6,56 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 
 from agmpk.cli.paper import ablations as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.ablations import run as running
-from agmpk.paper.ablations.results import load_all, state
-from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save
-from agmpk.paper.ablations.variants import DEFAULT, find
+from agmpk.paper.ablations.results import load_all, plan
+from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save, trained
+from agmpk.paper.ablations.variants import DEFAULT, find, settings
+from agmpk.training.run import Learner
 
 SHORTER = {"steps": 1}
 
 
-def test_a_run_is_stored_once_and_resumes(few, tmp_path):
+def state(name, out):
+    return plan(out).set_index("variant").state[name]
+
+
+def test_a_run_is_stored_once_and_resumes(few, tmp_path, monkeypatch):
     out, work = tmp_path / "out", tmp_path / "work"
-    run_variant(find(DEFAULT), out, work, **SHORTER)
+    run_variant(DEFAULT, settings(find(DEFAULT), **SHORTER), out, work)
     first = load(out, DEFAULT)
     assert first.record.settings["training"]["steps"] == 1 and len(first.individuals)
     assert is_current(find(DEFAULT), out, **SHORTER)
     assert not is_current(find(DEFAULT), out), "a rehearsal is not the result"
-    made = []
+    monkeypatch.setattr(Learner, "step", None)  # would fail if it were called
     # A variant that lost its result is scored from its finished run and gives the same rows.
     (out / "variants" / "default.json").unlink()
-    run_variant(find(DEFAULT), out, work, lambda step, _: made.append(step), **SHORTER)
+    run_variant(DEFAULT, settings(find(DEFAULT), **SHORTER), out, work)
     columns = [c for c in COLUMNS if c != "seconds"]
     pd.testing.assert_frame_equal(
         load(out, DEFAULT).individuals[columns], first.individuals[columns]
     )
-    assert not made
+
+
+def test_networks_that_share_their_studies_are_trained_as_if_alone(few, tmp_path):
+    both = [settings(find(name), **SHORTER) for name in (DEFAULT, "set")]
+    (flow, _), _ = trained(both, tmp_path / "together")
+    ((alone, _),) = trained(both[:1], tmp_path / "alone")
+    for mine, other in zip(flow.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0)
 
 
 def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
     call = ["run", "--only", DEFAULT, "--only", "prior-paper", "--steps", "2"]
     call += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
-    assert "default: done" in CliRunner().invoke(main, call, catch_exceptions=False).output
+    assert "default: done\n" in CliRunner().invoke(main, call, catch_exceptions=False).output
     own = load(tmp_path / "out", "prior-paper").individuals.studies.unique()
     assert list(own) == ["development", "default prior", "own prior"]
-    monkeypatch.setattr(running, "train", None)  # would fail if it were called
+    monkeypatch.setattr(running, "train_together", None)  # would fail if it were called
     again = CliRunner().invoke(main, call, catch_exceptions=False)
     assert again.output.split("\n")[:2] == ["default: stored", "prior-paper: stored"]
     table = pd.read_csv(tmp_path / "out" / "results.csv")
@@ -52,7 +65,7 @@ def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("name", ["set", "diffusion", "process-white", "no-context"])
 def test_other_networks_are_trained_and_scored_alike(few, tmp_path, name):
-    run_variant(find(name), tmp_path / "out", tmp_path / "work")
+    run_variant(name, settings(find(name)), tmp_path / "out", tmp_path / "work")
     rows = load(tmp_path / "out", name).individuals
     assert set(rows.studies) == {"development", "default prior"}
     assert np.isfinite(rows[["log_rmse", "crps", "crps_curve", "log_rmse_naive"]]).all(axis=None)
@@ -60,14 +73,14 @@ def test_other_networks_are_trained_and_scored_alike(few, tmp_path, name):
 
 def test_the_report_is_written_from_what_is_stored(folder):
     out = CliRunner().invoke(main, ["report", "--out", str(folder)], catch_exceptions=False).output
-    assert out == "12 not run, 4 current\n"
-    assert "4 of 16 variants are stored" in (folder / "README.md").read_text()
+    assert out == "13 not run, 4 current\n"
+    assert "4 of 17 variants are stored" in (folder / "README.md").read_text()
     assert set(pd.read_csv(folder / "results.csv").variant) >= {DEFAULT, "no-context"}
 
 
 def test_the_report_of_an_empty_folder_says_so(tmp_path):
     CliRunner().invoke(main, ["report", "--out", str(tmp_path)], catch_exceptions=False)
-    assert "0 of 16 variants are stored." in (tmp_path / "README.md").read_text()
+    assert "0 of 17 variants are stored." in (tmp_path / "README.md").read_text()
     assert not (tmp_path / "results.csv").exists()
 
 
@@ -130,15 +143,15 @@ def _misplaced(folder):
 
 
 def test_a_new_version_of_the_method_makes_what_is_stored_stale(folder, monkeypatch):
-    assert state(find(DEFAULT), folder) == "current"
+    assert state(DEFAULT, folder) == "current"
     monkeypatch.setattr(running, "VERSION", running.VERSION + 1)
-    assert state(find(DEFAULT), folder) == "stale"
+    assert state(DEFAULT, folder) == "stale"
 
 
 def test_missing_results_name_the_command(tmp_path):
     with pytest.raises(AgmpkError, match="agmpk paper ablations run"):
         load_all(tmp_path)
-    assert state(find(DEFAULT), tmp_path) == "missing"
+    assert state(DEFAULT, tmp_path) == "not run"
 
 
 def test_variants_of_another_recipe_are_not_compared(folder, made):
@@ -147,4 +160,4 @@ def test_variants_of_another_recipe_are_not_compared(folder, made):
     values["training"]["steps"] = 5
     save(folder, replace(one.record, settings=values), one.individuals)
     assert set(load_all(folder)) == {DEFAULT, "seed-1", "seed-2", "no-context"}
-    assert state(find("prior-paper"), folder) == "stale"
+    assert state("prior-paper", folder) == "stale"
