@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
 from agmpk.evaluation.protocol import Case, Scored, answer, at_times, cases
 from agmpk.evaluation.scores import log_rmse, probability_below, scores
 from agmpk.forecasting import Forecaster
@@ -22,7 +21,6 @@ from agmpk.studies import Study
 COLUMNS = ["model", "compound", "individual", "n_target", "n_below"]
 COLUMNS += ["log_rmse", "crps", "covered_90", "failure"]
 PUBLISHED = ["nlme", "transformer", "node", "aicmet", "pff"]
-NAIVE = "naive"
 
 
 class Evaluation(NamedTuple):
@@ -147,24 +145,3 @@ def published_table() -> pd.DataFrame:
 def wins(table: pd.DataFrame) -> pd.Series:
     """How often each column holds the lowest value of a row."""
     return table.idxmin(axis=1).value_counts().reindex(table.columns, fill_value=0)
-
-
-def family_wins(table: pd.DataFrame, family: Sequence[str]) -> tuple[int, int]:
-    """On how many compounds the lowest error is one of the ``family``'s, and of how many.
-
-    All other columns compete, and the naive forecast must be among them: whoever has a context
-    beats models without one, so a count without it measures having a context.  A rival without a
-    value on a compound does not compete there; a compound without any value of the family is not
-    counted.
-
-    Raises:
-        AgmpkError: the table has no naive column, or none of the family.
-    """
-    ours = [name for name in table if name in family]
-    if NAIVE not in table or NAIVE in family or not ours:
-        raise AgmpkError(
-            f"A count of wins needs the columns of the family ({', '.join(family)}) and the "
-            "naive forecast as one of their rivals."
-        )
-    known = table[table[ours].notna().any(axis=1)]
-    return int(known.idxmin(axis=1).isin(ours).sum()), len(known)
