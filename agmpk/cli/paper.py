@@ -22,7 +22,6 @@ SECTIONS = {
     },
     "What the chapters measure": {
         "costs": "What a training recipe would cost on a GPU.",
-        "speed": "How fast the simulator is.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
@@ -36,25 +35,28 @@ def _load(name: str) -> click.Command:
     """The command of that name; those of other folders are imported now."""
     if name == "prior-fit":
         from agmpk.cli.prior_fit import prior_fit as command
-    elif name == "nlme-fits":
-        from agmpk.paper.nlme_fits import main as command
-    elif name == "speed":
-        from agmpk.paper.speed import main as command
-    else:
-        command = {
-            "ablations": ablations,
-            "golden": golden,
-            "licences": licences,
-            "proof": proof,
-            "costs": costs,
-            "steps": steps,
-        }[name]
-    return command
+        return command
+    here = (ablations, nlme_fits, golden, costs, steps, proof, licences)
+    return {command.name: command for command in here}[name]
 
 
 @click.group(cls=LazyGroup, sections=SECTIONS, load=_load)
 def paper() -> None:
     """Make again what data/ holds and what the book's numbers rest on."""
+
+
+@click.command()
+@click.argument("step", type=click.Choice(["fit", "score"]))
+@click.argument("compounds", nargs=-1)
+@jobs_options
+def nlme_fits(step: str, compounds: tuple[str, ...], jobs: int, scheduler: str) -> None:
+    """Fit the contexts of the benchmark, or score the forecasts from the stored fits."""
+    from agmpk.paper.nlme_fits import fit_all, score_all
+
+    if step == "fit":
+        fit_all(compounds, jobs, scheduler)
+    else:
+        score_all()
 
 
 @click.command()

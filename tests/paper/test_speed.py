@@ -2,7 +2,7 @@
 
 import pytest
 
-from agmpk.paper.speed import GOALS, compare_solvers, growth, whole_blocks
+from agmpk.paper.speed import GOALS, compare_solvers, whole_blocks
 from agmpk.prior import load_prior
 
 CONFIG = load_prior("extended").replace(design={"individuals": (2,)})
@@ -21,4 +21,3 @@ def test_all_solvers_reach_the_same_accuracy():
 @pytest.mark.slow
 def test_tables_of_speed():
     assert (whole_blocks(CONFIG, repeats=1) > 0).all(axis=None)
-    assert growth(CONFIG, 0, 1, (1, 3), (24.0,))["individuals per second"].gt(0).all()
