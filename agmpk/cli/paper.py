@@ -217,13 +217,13 @@ def run(
     again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
     both folders.
     """
-    from agmpk.paper.ablations.results import write_reports
+    from agmpk.paper.ablations.results import write_results
     from agmpk.paper.ablations.run import is_current, run_all
     from agmpk.paper.ablations.variants import VARIANTS, find
 
     if steps and out is None:
         raise AgmpkError("A rehearsal with --steps must not replace results: name a folder --out.")
-    out = _ablations_folder(out)
+    out = out or data_path("ablations", must_exist=False)
     training = {"steps": steps, "validate_every": steps} if steps else {}
     missing = []
     for variant in [find(name) for name in only] or VARIANTS:
@@ -232,21 +232,9 @@ def run(
         else:
             missing.append(variant)
     for name in run_all(missing, out, work, jobs, scheduler, **training):
-        write_reports(out)
+        write_results(out)
         click.echo(f"{name}: done")
-    write_reports(out)
-
-
-@ablations.command()
-@_out
-def report(out: Path | None) -> None:
-    """Write the table of results and the README again from the variants that are stored."""
-    from agmpk.paper.ablations.results import plan, write_reports
-
-    out = _ablations_folder(out)
-    write_reports(out)
-    states = plan(out).state.value_counts()
-    click.echo(", ".join(f"{number} {name}" for name, number in states.items()))
+    write_results(out)
 
 
 @ablations.command("list")
@@ -255,11 +243,5 @@ def list_variants(out: Path | None) -> None:
     """Say of each variant whether its results are current, stale or missing."""
     from agmpk.paper.ablations.results import plan
 
-    for row in plan(_ablations_folder(out)).itertuples():
+    for row in plan(out or data_path("ablations", must_exist=False)).itertuples():
         click.echo(f"{row.variant}: {row.state}; {row.change}")
-
-
-def _ablations_folder(out: Path | None) -> Path:
-    out = out or data_path("ablations", must_exist=False)
-    out.mkdir(parents=True, exist_ok=True)
-    return out
