@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from agmpk.evaluation.coverage import outside_table
 
 from agmpk.evaluation.calibration import outside_table
 from agmpk.evaluation.cohorts import (
