@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import click
 import pandas as pd
 
-from agmpk.cli import JSON, OUT, SEED, jobs_options, option, print_json
+from agmpk.cli import FOLDER, JSON, OUT, SEED, jobs_options, option, print_json
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
     from agmpk.forecasting import Forecaster
     from agmpk.studies import Study
+
+
+COHORTS = click.Choice(["benchmark", "development"])
+PROTOCOLS = click.Choice(["study", "published"])
 
 
 @click.command(
@@ -28,31 +32,11 @@ Examples:
   agmpk benchmark --models naive,flow --studies my_studies/ --out results.csv
 """
 )
-@option(
-    "--models",
-    default="naive,flow",
-    help="Names, or checkpoint folders as NAME=FOLDER, separated by commas.",
-)
-@option(
-    "--cohorts",
-    default="benchmark",
-    type=click.Choice(["benchmark", "development"]),
-    help="The 20 compounds, or the development cohorts.",
-)
-@option(
-    "--studies",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Instead of --cohorts, all study tables (*.csv) of this folder.",
-)
+@option("--models", default="naive,flow", help="Names, or NAME=FOLDER of one, with commas.")
+@option("--cohorts", default="benchmark", type=COHORTS, help="The 20 compounds, or others.")
+@option("--studies", "folder", type=FOLDER, help="Instead, all study tables (*.csv) of a folder.")
 @option("--compounds", help="Only these compounds (or studies), separated by commas.")
-@option(
-    "--protocol",
-    default="study",
-    type=click.Choice(["study", "published"]),
-    help="What is asked: the study's nominal times, or only those at which the left-out "
-    "individual was observed. Both are scored at the latter.",
-)
+@option("--protocol", default="study", type=PROTOCOLS, help="Ask all times of the study, or own.")
 @option("--observed", default=4, type=click.IntRange(0), help="Length of the prefix.")
 @option("--samples", default=200, type=click.IntRange(2))
 @SEED

@@ -23,13 +23,7 @@ def literature() -> None:
 
 @literature.command()
 @click.argument("query", default="")
-@option(
-    "--out",
-    "folder",
-    required=True,
-    type=FOLDER,
-    help="Folder for articles and manifest; run again to resume.",
-)
+@option("--out", "folder", required=True, type=FOLDER, help="Run again with it to resume.")
 @option("--email", envvar="NCBI_EMAIL", required=True, help="Your address, which NCBI asks for.")
 @option("--max", "limit", default=200, type=click.IntRange(1, 10_000))
 @option("--base-url", default=None, help="Another E-utilities server.")
@@ -92,11 +86,7 @@ def parse(inputs: tuple[Path, ...], out: Path) -> None:
 @_OUT
 @option("--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules")
 @option("--config", type=FILE, help="YAML settings of the language model (never a key).")
-@option(
-    "--recordings",
-    type=FILE,
-    help="Recorded answers (JSON lines): read, and added to by --engine llm.",
-)
+@option("--recordings", type=FILE, help="Recorded answers (JSON lines), read and added to.")
 @option("--triage/--no-triage", default=True, help="Ask first whether it is one single BE trial.")
 def extract(
     source: Path,
@@ -172,13 +162,7 @@ def local_model(weights: Path, threads: int, port: int) -> None:
 
 @literature.command()
 @click.argument("sources", nargs=-1, type=FILE)
-@option(
-    "--out",
-    "folder",
-    required=True,
-    type=FOLDER,
-    help="Existing folder for reference.csv, dropped.csv, corrections.csv, dictionary.csv.",
-)
+@option("--out", "folder", required=True, type=FOLDER, help="Existing folder for the tables.")
 def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
     """Bring extraction records (default: the 114 published ones) into one tidy reference
     dataset."""

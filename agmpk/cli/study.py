@@ -314,10 +314,7 @@ Examples:
 @option("--observed", default=4, type=click.IntRange(0), help="Samples shown.")
 @option("--samples", default=200, type=click.IntRange(20), help="Curves a forecast.")
 @option(
-    "--fitted",
-    default=12,
-    type=click.IntRange(0),
-    help="Largest study (individuals) that mixed effects are fitted to: some seconds each.",
+    "--fitted", default=12, type=click.IntRange(0), help="Largest study that NLME is fitted to."
 )
 @option("--target", default="", help="Whose doses are changed in the what-if.")
 @option("--every", default=24.0, help="Hours between those doses.")

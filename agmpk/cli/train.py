@@ -61,45 +61,20 @@ Examples:
 """
 )
 @option(
-    "--recipe",
-    "recipes",
-    multiple=True,
+    "--recipe", "recipes", multiple=True,
     help="A shipped recipe (flow, diffusion, aicmet, transformer, node, ...), or a YAML file of "
     "settings (the rest have defaults).  Several that share prior, seed and sizes are trained on "
     "one stream of studies, each in a folder of the run named after its model.",
-)
-@option(
-    "--run",
-    "folder",
-    required=True,
-    type=FOLDER,
-    help="Folder of the run; an existing one is resumed.",
-)
-@option(
-    "--checkpoint",
-    type=FOLDER,
-    help="Folder to write the finished checkpoint to (of several recipes: one folder in it each).",
-)
+)  # fmt: skip
+@option("--run", "folder", required=True, type=FOLDER, help="Of the run; goes on if it is there.")
+@option("--checkpoint", type=FOLDER, help="To write the finished checkpoint (of several: each) to.")
 @option("--export", is_flag=True, help="Only write the checkpoint, from the last saved state.")
-@option(
-    "--steps",
-    type=click.IntRange(1),
-    help="Instead of the recipe's number of steps; a finished run goes on from its plateau.",
-)
+@option("--steps", type=click.IntRange(1), help="Instead of the recipe's; a finished run goes on.")
 @option("--seed", type=click.IntRange(0, 2**31), help="Instead of the recipe's seed.")
-@option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    help="Stop after this time, cooled down, with a state from which to go on.",
-)
+@option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop cooled down after these.")
 @option("--device", default="cpu", help="cpu, or cuda where there is one.")
 @option("--threads", type=click.IntRange(1), help="CPU threads; by default all.")
-@option(
-    "--workers",
-    default=1,
-    type=click.IntRange(0),
-    help="Processes that simulate studies ahead; changes no number.",
-)
+@option("--workers", default=1, type=click.IntRange(0), help="Processes that simulate ahead.")
 def train(
     recipes: tuple[str, ...],
     folder: Path,

@@ -141,7 +141,13 @@ def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study
     if protocol == "published":
         kept = study.after_dose()
         return [
-            Case(compound, kept.without(own.id), own.prefix(observed), *own.rest(observed))
+            Case(
+                compound,
+                kept.without(own.id),
+                own.prefix(observed),
+                own.times[observed:],
+                own.concentrations[observed:],
+            )
             for own in kept
         ]
     kept, due = _kept(study), _due(study)

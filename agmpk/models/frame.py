@@ -155,6 +155,11 @@ class Frame:
         """The naive forecast of ln y less the reference [B, R, T]."""
         return self.curve + self.offset[..., None]
 
+    @property
+    def highest(self) -> Tensor:
+        """ln of the study's highest mean value [B]."""
+        return self.reference + self.peak
+
     def encode(self, logs: Tensor) -> Tensor:
         """ln y [B, R, T] -> x."""
         return (logs - self.reference[:, None, None] - self.centre) / self.spread
@@ -425,7 +430,9 @@ def _interpolated(
     inside = (inside.sum(1) / total).unflatten(1, (R, T))
     curve = mean[:, : R * T].unflatten(1, (R, T)) + level[1][..., None]
     at_context = interpolate(
-        nodes[:, None], mean[:, None, R * T :], torch.ones_like(nodes[:, None], dtype=torch.bool),
+        nodes[:, None],
+        mean[:, None, R * T :],
+        torch.ones_like(nodes[:, None], dtype=torch.bool),
         context.times.flatten(1),
     )[:, 0].view_as(logs)
     return curve, departures, inside, at_context + (logs - height)

@@ -37,9 +37,9 @@ ROOM = 1.25  # the horizon in last times, for asked times somewhat beyond the co
 @dataclass(frozen=True)
 class OwnFrame:
     """logs [B, R, P] ln y of the prefix where ``seen`` [B, R, P], count [B, R] of it; centre [B, R]
-    ln y and last_time [B, R] h of the last shown sample; top [B, R] ln of the highest value of
-    the study, for the target's dose, else of the prefix; scale, horizon [B, R] h; whole [B, R, 6]
-    of the individual, amount [B, R, D] relative to its own typical dose."""
+    ln y and last_time [B, R] h of the last shown sample; top [B, R] ln of the highest value of the
+    study, for the target's dose, else of the prefix; scale, horizon [B, R] h; whole [B, R, 6] of
+    the individual, amount [B, R, D] relative to its own typical dose."""
 
     target: Record
     seen: Tensor

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.forecasting.load import load_forecaster, model_names
+from agmpk.forecasting.forecaster import Forecast, Forecaster, load_forecaster, model_names
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.studies import Individual, Study

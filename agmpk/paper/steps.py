@@ -20,10 +20,8 @@ from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import mean_scores
-from agmpk.forecasting.amortized import AmortizedForecaster
 from agmpk.forecasting.cohort import generate
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.load import load_forecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, load_forecaster
 from agmpk.models.task import Task
 from agmpk.paper.lineup import trained_on
 from agmpk.prior import PriorConfig
@@ -54,7 +52,7 @@ def steps_benchmark(
     Raises:
         AgmpkError: the model is not sampled in steps.
     """
-    if "steps" not in inspect.signature(model.sample).parameters:
+    if "steps" not in inspect.signature(model._draws).parameters:
         raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
     task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
     task = task[task.asked.any(-1)[:, 0]][:studies]

@@ -231,6 +231,11 @@ class Individual:
             raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
         return self.select(slice(0, p))
 
+    def rest(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return (times [h], concentrations) of the observations after :meth:`prefix`."""
+        start = len(self.prefix(p))
+        return self.times[start:], self.concentrations[start:]
+
     def quantifiable(self) -> Individual:
         """Return the individual with the observations whose logarithm is known: positive and not
         censored. Pre-dose zeros go; a positive pre-dose value stays."""

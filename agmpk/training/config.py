@@ -90,9 +90,7 @@ class TrainingConfig:
         return TrainingConfig.from_dict(self.to_dict() | changes)
 
     @classmethod
-    def from_dict(
-        cls, values: Any, where: str = "The training configuration"
-    ) -> TrainingConfig:
+    def from_dict(cls, values: Any, where: str = "The training configuration") -> TrainingConfig:
         """Build from plain values; missing ones keep their defaults, unknown ones are refused."""
         return read_config(cls, values, where)
 

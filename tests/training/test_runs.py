@@ -17,12 +17,13 @@ from agmpk.files import only_one
 from agmpk.forecasting import load_forecaster
 from agmpk.models.registry import NETWORKS, build_model
 from agmpk.models.transport import FlowModel
+from agmpk.paths import data_path
 from agmpk.prior.config import load_prior
 from agmpk.training import folder as run_folder
 from agmpk.training import run as run_module
 from agmpk.training.config import TrainingConfig, load_training_config, rate_factor, recipes
 from agmpk.training.data import part_generator, training_batch
-from agmpk.training.folder import load_state
+from agmpk.training.folder import load_state, start_folder
 from agmpk.training.optimizer import Muon, Optimizers, inner_matrices, orthogonalized
 from agmpk.training.processes import Processes
 from agmpk.training.run import Learner, part_weights, train, train_together, trained_model
@@ -261,6 +262,17 @@ def test_a_run_can_begin_with_the_weights_of_another(finished, recipe, tmp_path)
         assert torch.equal(own[name], flow[name]) and torch.equal(learner.average[name], own[name])
     with pytest.raises(AgmpkError, match="shares no weights with a node"):
         Learner(recipe("node", start=str(folder)), tmp_path, Processes())
+
+
+def test_the_name_of_a_shipped_checkpoint_means_that_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("flow", "mine"):
+        (tmp_path / name).mkdir()
+    assert start_folder("flow") == data_path("checkpoints", "flow")
+    assert start_folder("./flow").resolve() == tmp_path / "flow"
+    assert start_folder("mine").resolve() == tmp_path / "mine"
+    with pytest.raises(AgmpkError, match="nothing to start from at yours"):
+        start_folder("yours")
 
 
 def test_frozen_parts_stay_as_they_began(finished, recipe, tmp_path):

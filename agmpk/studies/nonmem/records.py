@@ -411,7 +411,7 @@ class TableReader(Table):
 
 
 def combined(*columns: NDArray) -> NDArray[np.int64]:
-    """Return one code per distinct row of several columns of numbers (NaN equals NaN)."""
+    """One code per distinct row of several columns of numbers (NaN equals NaN), in their order."""
     codes = np.zeros(len(columns[0]), np.int64)
     for column in columns:
         values = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)[1]
@@ -421,16 +421,12 @@ def combined(*columns: NDArray) -> NDArray[np.int64]:
 
 
 def after_first(keys: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return True for each record of ``within`` whose key an earlier one of them has."""
-    later, places = within.copy(), np.flatnonzero(within)
-    later[places[np.unique(keys[places], return_index=True)[1]]] = False
+    """True for each record of ``within`` whose key an earlier one of them has."""
+    later = within.copy()
+    later[within] = pd.Series(keys[within]).duplicated()
     return later
 
 
 def previous(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
-    """Return the value of the record before in the same group; NaN for a group's first."""
-    order = np.argsort(groups, kind="stable")
-    same = groups[order][1:] == groups[order][:-1]
-    found = np.full(len(order), np.nan)
-    found[order[1:][same]] = values[order[:-1][same]]
-    return found
+    """The value of the record before in the same group; NaN for a group's first."""
+    return pd.Series(values.astype(float)).groupby(groups).shift().to_numpy()
