@@ -98,7 +98,7 @@ def input_files(project: Project, chapter: str, parameters: Mapping[str, Any]) -
 
 
 def differences(old: Mapping[str, str], new: Mapping[str, str]) -> list[str]:
-    """What changed from ``old`` to ``new``, in words: ``["agmpk/prior/ou.py changed"]``."""
+    """What changed from ``old`` to ``new``, in words: ``["agmpk/prior/laws.py changed"]``."""
     found = [f"{name} changed" for name in new if name in old and old[name] != new[name]]
     found += [f"{name} is new" for name in new if name not in old]
     found += [f"{name} is gone" for name in old if name not in new]

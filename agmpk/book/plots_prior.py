@@ -15,7 +15,7 @@ from matplotlib.ticker import NullFormatter
 
 from agmpk.book import plots
 from agmpk.book.plots import COLOURS
-from agmpk.prior.batch import SimulatedStudies
+from agmpk.prior.table import SimulatedStudies
 from agmpk.studies import Study
 
 PRESETS = ("paper", "extended", "calibrated", "clinic")

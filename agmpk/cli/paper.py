@@ -21,7 +21,7 @@ SECTIONS = {
     },
     "What the chapters measure": {
         "costs": "What a training recipe would cost on a GPU.",
-        "speed": "How fast the simulator and a training step are.",
+        "speed": "Where the time of a training step goes.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
@@ -35,25 +35,28 @@ def _load(name: str) -> click.Command:
     """The command of that name; those of other folders are imported now."""
     if name == "prior-fit":
         from agmpk.cli.prior_fit import prior_fit as command
-    elif name == "nlme-fits":
-        from agmpk.paper.nlme_fits import main as command
-    elif name == "speed":
-        from agmpk.paper.speed import main as command
-    else:
-        command = {
-            "ablations": ablations,
-            "golden": golden,
-            "licences": licences,
-            "proof": proof,
-            "costs": costs,
-            "steps": steps,
-        }[name]
-    return command
+        return command
+    here = (ablations, nlme_fits, golden, costs, speed, steps, proof, licences)
+    return {command.name: command for command in here}[name]
 
 
 @click.group(cls=LazyGroup, sections=SECTIONS, load=_load)
 def paper() -> None:
     """Make again what data/ holds and what the book's numbers rest on."""
+
+
+@click.command()
+@click.argument("step", type=click.Choice(["fit", "score"]))
+@click.argument("compounds", nargs=-1)
+@jobs_options
+def nlme_fits(step: str, compounds: tuple[str, ...], jobs: int, scheduler: str) -> None:
+    """Fit the contexts of the benchmark, or score the forecasts from the stored fits."""
+    from agmpk.paper.nlme_fits import fit_all, score_all
+
+    if step == "fit":
+        fit_all(compounds, jobs, scheduler)
+    else:
+        score_all()
 
 
 @click.command()
@@ -81,6 +84,20 @@ def costs(recipe: str, peak: float | None, utilisation: float, workers: int) -> 
     config = load_training_config(recipe)
     cost = expected_cost(config, peak or H100, utilisation, workers)
     click.echo(in_words(recipe, config, cost, peak or H100, utilisation, workers))
+
+
+@click.command()
+@click.argument("recipe", default="flow")
+@click.option("--steps", default=8, show_default=True, type=click.IntRange(1))
+def speed(recipe: str, steps: int) -> None:
+    """Print where the processor time of a training step of RECIPE goes, padding computed or not."""
+    import torch
+
+    from agmpk.paper.speed import training_step
+    from agmpk.training.config import load_training_config
+
+    torch.set_num_threads(1)
+    click.echo(training_step(load_training_config(recipe), steps).to_string(float_format="%.3f"))
 
 
 @click.command()
@@ -215,13 +232,13 @@ def run(
     again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
     both folders.
     """
-    from agmpk.paper.ablations.results import write_reports
+    from agmpk.paper.ablations.results import write_results
     from agmpk.paper.ablations.run import is_current, run_all
     from agmpk.paper.ablations.variants import VARIANTS, find
 
     if steps and out is None:
         raise AgmpkError("A rehearsal with --steps must not replace results: name a folder --out.")
-    out = _ablations_folder(out)
+    out = out or data_path("ablations", must_exist=False)
     training = {"steps": steps, "validate_every": steps} if steps else {}
     missing = []
     for variant in [find(name) for name in only] or VARIANTS:
@@ -230,21 +247,9 @@ def run(
         else:
             missing.append(variant)
     for names in run_all(missing, out, work, jobs, scheduler, **training):
-        write_reports(out)
+        write_results(out)
         click.echo("\n".join(f"{name}: done" for name in names))
-    write_reports(out)
-
-
-@ablations.command()
-@_out
-def report(out: Path | None) -> None:
-    """Write the table of results and the README again from the variants that are stored."""
-    from agmpk.paper.ablations.results import plan, write_reports
-
-    out = _ablations_folder(out)
-    write_reports(out)
-    states = plan(out).state.value_counts()
-    click.echo(", ".join(f"{number} {name}" for name, number in states.items()))
+    write_results(out)
 
 
 @ablations.command("list")
@@ -253,11 +258,5 @@ def list_variants(out: Path | None) -> None:
     """Say of each variant whether its results are current, stale or missing."""
     from agmpk.paper.ablations.results import plan
 
-    for row in plan(_ablations_folder(out)).itertuples():
+    for row in plan(out or data_path("ablations", must_exist=False)).itertuples():
         click.echo(f"{row.variant}: {row.state}; {row.change}")
-
-
-def _ablations_folder(out: Path | None) -> Path:
-    out = out or data_path("ablations", must_exist=False)
-    out.mkdir(parents=True, exist_ok=True)
-    return out

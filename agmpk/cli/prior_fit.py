@@ -16,7 +16,7 @@ from agmpk.paper.prior_fit.candidates import CHANGES, changed
 from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
 from agmpk.paper.prior_fit.familiar import PRESET as PRESET_OF_FAMILIAR
 from agmpk.paper.prior_fit.familiar import STUDIES, write_familiar
-from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, write_preset
+from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, trial_pool, write_preset
 from agmpk.paper.prior_fit.published import published_tables
 from agmpk.paper.prior_fit.trials import literature
 from agmpk.paper.published_models import write_published
@@ -24,7 +24,6 @@ from agmpk.paths import PROJECT
 from agmpk.prior import load_prior
 
 PRESET = Path(str(resources.files("agmpk.prior"))) / "presets" / "calibrated.yaml"
-POOL = PROJECT / "book" / "_build" / "calibration"
 TABLES = PROJECT / "data" / "calibration"
 MODELS = PROJECT / "data" / "poppk"
 _tables = option("--out", default=TABLES, type=FOLDER)
@@ -38,12 +37,10 @@ def prior_fit() -> None:
 def _fitting(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command what a fit starts from, and the pool of its trials."""
     for one in (
-        option("--pool", default=POOL, type=FOLDER,
-               help="Of simulated trials; an interrupted fit goes on with what is there."),
         option("--blocks", default=224, help="Blocks of 64 trials in the pool."),
         option("--seed", default=2026, help="Seed of the simulated trials."),
         option("--start", default="extended", help="Preset or file to start at."),
-    ):  # fmt: skip
+    ):
         command = one(command)
     return command
 
@@ -51,10 +48,11 @@ def _fitting(command: Callable[..., None]) -> Callable[..., None]:
 @prior_fit.command("fit")
 @_fitting
 @option("--out", default=PRESET, type=FILE)
-def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> None:
+def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
     torch.set_num_threads(1)
-    result = fit(changed(load_prior(start)), literature(), seed, pool, blocks)
+    prior, articles = changed(load_prior(start)), literature()
+    result = fit(prior, articles, trial_pool(prior, articles, seed, blocks))
     write_preset(result.config, header(result, start, seed, blocks), out)
     click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
 
@@ -63,13 +61,13 @@ def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> No
 @_fitting
 @option("--splits", default=4, help="Random halvings of the articles.")
 @_tables
-def held_out_command(
-    start: str, seed: int, blocks: int, splits: int, out: Path, pool: Path
-) -> None:
+def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path) -> None:
     """Fit on halves of the articles and judge on the other halves (minutes)."""
     torch.set_num_threads(1)
     check_writable(out / "held_out.csv")
-    rows = held_out(changed(load_prior(start)), literature(), seed, pool, blocks, splits)
+    prior, articles = changed(load_prior(start)), literature()
+    pool = trial_pool(prior, articles, seed, blocks)
+    rows = held_out(prior, articles, pool, seed, splits)
     write_csv(rows.round(4), out / "held_out.csv")
     mean = rows.mean(numeric_only=True)
     click.echo(

@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
 from agmpk.evaluation.protocol import Case, Scored, answer, at_times, cases
 from agmpk.evaluation.scores import log_rmse, probability_below, scores
 from agmpk.forecasting import Forecaster
@@ -22,7 +21,6 @@ from agmpk.studies import Study
 COLUMNS = ["model", "compound", "individual", "n_target", "n_below"]
 COLUMNS += ["log_rmse", "crps", "covered_90", "failure"]
 PUBLISHED = ["nlme", "transformer", "node", "aicmet", "pff"]
-NAIVE = "naive"
 
 
 class Evaluation(NamedTuple):
@@ -86,25 +84,14 @@ def score(model: str, scored: Scored) -> dict[str, object]:
     samples with a value. covered_90: share of all held-out samples inside the central 90 %
     interval. failure: the refusal, else empty.
     """
-    case, forecast = scored.case, scored.forecast
-    row = {
-        "model": model,
-        "compound": case.compound,
-        "individual": case.prefix.id,
-        "n_target": len(case.times),
-        "n_below": len(case.below),
-        "log_rmse": np.nan if scored.refusal else 0.0,
-        "crps": np.nan,
-        "covered_90": np.nan,
-        "failure": scored.refusal,
-    }
-    if forecast is not None:
-        row["log_rmse"] = log_rmse(forecast.pred, case.observed)
+    case, error, found = scored.case, np.nan if scored.refusal else 0.0, (np.nan, np.nan)
     if scored.answer is not None:
         points = score_points(model, scored)
-        row["covered_90"] = float(points["in_90"].mean())
-        row["crps"] = float(points["crps"].mean())
-    return row
+        found = float(points["crps"].mean()), float(points["in_90"].mean())
+    if scored.forecast is not None:
+        error = log_rmse(scored.forecast.pred, case.observed)
+    who = model, case.compound, case.prefix.id, len(case.times), len(case.below)
+    return dict(zip(COLUMNS, (*who, error, *found, scored.refusal), strict=True))
 
 
 def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
@@ -121,7 +108,7 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
     observed = np.concatenate([case.observed, case.limits])
     below = np.arange(len(observed)) >= len(case.times)
     found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1))
-    found["log_error"] = np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed)))
+    pit = found.pop("pit")
     return pd.DataFrame(
         {
             "model": model,
@@ -131,6 +118,8 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
             "DV": observed,
             "PRED": pred,
             **found,
+            "log_error": np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed))),
+            "pit": pit,
             "below": below,
             "p_below": np.where(below, probability_below(values, observed), np.nan),
         }
@@ -156,24 +145,3 @@ def published_table() -> pd.DataFrame:
 def wins(table: pd.DataFrame) -> pd.Series:
     """How often each column holds the lowest value of a row."""
     return table.idxmin(axis=1).value_counts().reindex(table.columns, fill_value=0)
-
-
-def family_wins(table: pd.DataFrame, family: Sequence[str]) -> tuple[int, int]:
-    """On how many compounds the lowest error is one of the ``family``'s, and of how many.
-
-    All other columns compete, and the naive forecast must be among them: whoever has a context
-    beats models without one, so a count without it measures having a context.  A rival without a
-    value on a compound does not compete there; a compound without any value of the family is not
-    counted.
-
-    Raises:
-        AgmpkError: the table has no naive column, or none of the family.
-    """
-    ours = [name for name in table if name in family]
-    if NAIVE not in table or NAIVE in family or not ours:
-        raise AgmpkError(
-            f"A count of wins needs the columns of the family ({', '.join(family)}) and the "
-            "naive forecast as one of their rivals."
-        )
-    known = table[table[ours].notna().any(axis=1)]
-    return int(known.idxmin(axis=1).isin(ours).sum()), len(known)

@@ -123,8 +123,8 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         name = law.names[j]
         meaning, unit, scale = STATISTICS[name]
         texts = [_written(x, unit, scale) for x in (values[j], low, high)]
-        about = {"statistic": name, "meaning": meaning, "score": score}
-        worst.append(about | dict(zip(("value", "low", "high"), texts, strict=True)))
+        keys = ("statistic", "meaning", "value", "low", "high", "score")
+        worst.append(dict(zip(keys, (name, meaning, *texts, score), strict=True)))
     likely = "" if p >= ALARM else law.likely(values, kind)
     sentence = _sentence(study.compound, p, likely, worst[0])
     return Familiarity(p, p >= ALARM, sentence, likely, tuple(worst), len(law.unusual))
@@ -206,7 +206,7 @@ def _per_litre(study: Study) -> float:
     """ln of the factor that brings concentration per dose to 1/L; NaN if there is none."""
     dose = study.units.dose
     try:
-        per_kg = "kg" in dose.split("/", 1)[1:][0] if "/" in dose else False
+        per_kg = "kg" in dose.partition("/")[2]
         amount = conversion_factor(dose, "mg/kg" if per_kg else "mg") * (KG if per_kg else 1.0)
         return float(np.log(conversion_factor(study.units.concentration, "mg/L") / amount))
     except AgmpkError:
@@ -216,23 +216,19 @@ def _per_litre(study: Study) -> float:
 def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float) -> None:
     """Statistics that are medians or shares of single curves."""
     out["level"] = per_litre + _median([one.y.max() for one in seen])
-    found: dict[str, list[float]] = {}
-    for one in seen:
-        t, y = one.longest_stretch()
-        if len(y) >= 3:
-            for name, value in _curve(t, y, len(one.doses) == 1).items():
-                found.setdefault(name, []).append(value)
+    stretches = [(*one.longest_stretch(), len(one.doses) == 1) for one in seen]
+    found = pd.DataFrame([_curve(*one) for one in stretches if len(one[0]) >= 3])
     for name, values in found.items():
         shares = name in ("tail", "peaks", "peak_place")
-        out[name] = float(np.mean(values)) if shares else _median(values)
+        out[name] = float(np.mean(values.to_numpy())) if shares else _median(values)
     out["clearance"] -= per_litre
     out["peak_spread"] = _sd(found.get("peak_time", []))
     out["first_time"] = _median([_log_time(one.since.min()) for one in seen])
     out["last_time"] = _median([_log_time(one.since.max()) for one in seen])
     out["last_spread"] = _sd([_log_time(one.time[-1]) for one in seen])
     # A curve that all people share bends too; differences of neighbouring bends cancel most of it.
-    stretches = [x for x in map(_Person.longest_stretch, seen) if len(x[0]) >= 4]
-    rough = [x for one in stretches for x in np.diff(bends(*one)) / np.sqrt(2)]
+    rich = [(t, y) for t, y, _ in stretches if len(t) >= 4]
+    rough = [x for one in rich for x in np.diff(bends(*one)) / np.sqrt(2)]
     if len(rough) >= 10:
         out["roughness"] = float(np.median(np.abs(rough)) / 0.6745)
 

@@ -25,12 +25,12 @@ def log_rmse(predicted: Array, observed: Array) -> float:
     published."""
     if not len(observed):
         return 0.0
-    return float(_log_rmse(np.log(predicted) - np.log(observed), np.zeros(len(observed)))[0])
+    return _log_rmse(np.log(predicted) - np.log(observed))
 
 
-def _log_rmse(errors: Array, owner: ArrayLike) -> Array:
-    """log-RMSE [n] of each individual from errors of ln concentration [N]."""
-    return np.sqrt(_per_individual(np.square(errors), owner))
+def _log_rmse(errors: Array) -> float:
+    """log-RMSE from errors of ln concentration, at least one."""
+    return float(np.sqrt(np.mean(np.square(errors))))
 
 
 def crps(samples: Array, observed: Array) -> Array:
@@ -77,12 +77,7 @@ def covered_below(samples: Array, limits: Array, level: float) -> Array:
     return np.clip(np.minimum(mass, high) - low, 0.0, None) / mass
 
 
-def pit(
-    samples: Array,
-    observed: Array,
-    seed: int = 0,
-    below: ArrayLike = False,
-) -> Array:
+def pit(samples: Array, observed: Array, seed: int = 0, below: ArrayLike = False) -> Array:
     """Randomized probability integral transform [...] in (0, 1) of ``observed`` [...].
 
     (number below + U (number equal + 1)) / (S + 1) with U uniform: exactly uniform where
@@ -102,10 +97,7 @@ def pit(
 
 
 def scores(
-    samples: Array,
-    observed: Array,
-    below: ArrayLike | None = None,
-    seed: int = 0,
+    samples: Array, observed: Array, below: ArrayLike = False, seed: int = 0
 ) -> dict[str, NDArray]:
     """All scores of observations [...] from samples [S, ...], both in **ln** concentration.
 
@@ -114,19 +106,15 @@ def scores(
         seed: of the randomized PIT.
 
     Returns: ``in_50`` ... ``in_95`` (inside the central interval; bool, or the expected share
-        where ``below``), ``crps`` and ``log_error`` (|mean of the samples - observed|), missing
-        where ``below``, and ``pit``; each [...].
+        where any is ``below``), ``crps``, missing where ``below``, and ``pit``; each [...].
     """
-    below = np.zeros(np.shape(observed), bool) if below is None else np.asarray(below)
     found: dict[str, NDArray] = {}
     for level in LEVELS:
         inside = covered(samples, observed, level)
-        if below.any():
+        if np.any(below):
             inside = np.where(below, covered_below(samples, observed, level), inside)
         found[f"in_{100 * level:g}"] = inside
-    error = np.abs(samples.mean(0) - observed)
     found["crps"] = np.where(below, np.nan, crps(samples, observed))
-    found["log_error"] = np.where(below, np.nan, error)
     found["pit"] = pit(samples, observed, seed, below)
     return found
 
@@ -142,14 +130,13 @@ def mean_scores(samples: Array, observed: Array, owner: ArrayLike) -> dict[str, 
     Returns: log_rmse of the mean of the samples, crps (NaN of one sample), coverage_90.
     """
     found = {
-        "log_rmse": _log_rmse(samples.mean(0) - observed, owner),
-        "crps": _per_individual(crps(samples, observed), owner),
-        "coverage_90": _per_individual(covered(samples, observed, 0.9), owner),
+        "log_rmse": (_log_rmse, samples.mean(0) - observed),
+        "crps": (np.mean, crps(samples, observed)),
+        "coverage_90": (np.mean, covered(samples, observed, 0.9)),
     }
-    return {name: float(values.mean()) for name, values in found.items()}
-
-
-def _per_individual(values: NDArray, owner: ArrayLike) -> Array:
-    """Mean of ``values`` [N] over the points of each individual [n] that has some."""
-    _, member, counts = np.unique(np.asarray(owner), return_inverse=True, return_counts=True)
-    return np.bincount(member, values) / counts
+    order = np.argsort(owner, kind="stable")
+    cuts = np.flatnonzero(np.diff(np.asarray(owner)[order])) + 1
+    return {
+        name: float(np.mean([of(part) for part in np.split(values[order], cuts)]))
+        for name, (of, values) in found.items()
+    }

@@ -23,8 +23,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from agmpk.models.features import DOSE_CHANNELS, QUERY_CHANNELS, SAMPLE_CHANNELS, target_samples
-from agmpk.models.packing import Places
+from agmpk.models.features import (
+    DOSE_CHANNELS,
+    QUERY_CHANNELS,
+    SAMPLE_CHANNELS,
+    Places,
+    target_samples,
+)
 from agmpk.models.task import Task
 
 STUDY_STATES = 8

@@ -110,7 +110,7 @@ class Task:
         return Features.of(self)
 
     def packed(self) -> Task:
-        """This task, whose padding the networks leave out (see ``agmpk.models.packing``)."""
+        """This task, whose padding the networks leave out (see ``agmpk.models.features``)."""
         from agmpk.models.features import Features
 
         self.__dict__["features"] = Features.of(self, packed=True)

@@ -39,6 +39,7 @@ from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
 from agmpk.models.conditioning import ConditioningNetwork, Sizes
+from agmpk.models.features import asked_points, spread_out
 from agmpk.models.frame import TRIM, warp
 from agmpk.models.heads import (
     GaussianHead,
@@ -49,7 +50,6 @@ from agmpk.models.heads import (
     curve_weight,
     normal,
 )
-from agmpk.models.packing import asked_points, spread_out
 from agmpk.models.task import Task
 
 # The network: state x_t and time t in [0, 1] -> its prediction.

@@ -12,13 +12,12 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import click
 import pandas as pd
 from tqdm import tqdm
 
@@ -58,14 +57,19 @@ def folder() -> Path:
     return path
 
 
-def benchmark_cases(compounds: Sequence[str] = ()) -> Iterable[Case]:
-    """Every individual of the benchmark, or of some of its compounds, left out.
+def chosen(compounds: Sequence[str] = ()) -> dict[str, Study]:
+    """The studies of the benchmark, or of some of its compounds.
 
     Raises:
         AgmpkError: an unknown compound.
     """
-    for compound, study in _chosen(benchmark_studies(), compounds).items():
-        yield from cases(compound, study)
+    studies = benchmark_studies()
+    if unknown := {*compounds} - {*studies}:
+        raise AgmpkError(
+            f"The benchmark has no compound {', '.join(sorted(unknown))}; it has "
+            f"{', '.join(studies)}."
+        )
+    return {name: study for name, study in studies.items() if not compounds or name in compounds}
 
 
 def development_cases() -> Iterable[Case]:
@@ -88,16 +92,14 @@ def fit_all(compounds: Sequence[str] = (), jobs: int = 1, scheduler: str = "") -
 
     Each fit is stored here when it is made, wherever it was made (see :mod:`agmpk.jobs`).
     """
-    store = FitStore(folder() / "fits")
-    metabolites = NlmeForecaster(store).metabolites
-    contexts = [case.context for case in benchmark_cases(compounds)]
-    contexts += _chosen(benchmark_studies(), compounds).values()
+    store, studies = FitStore(folder() / "fits"), chosen(compounds)
+    contexts = [case.context for name, study in studies.items() for case in cases(name, study)]
+    contexts += studies.values()
     contexts += [] if compounds else [case.context for case in development_cases()]
-    missing = {}
+    metabolites, missing = NlmeForecaster(store).metabolites, {}
     for context in contexts:
-        flip_flop = context.compound in metabolites
-        if not store.has(context, flip_flop):
-            settings = store.settings(context, flip_flop)
+        settings = store.settings(context, context.compound in metabolites)
+        if not store.has(context, settings["flip_flop"]):
             missing[digest(settings)] = context, settings
     found = map_jobs(_fit, missing.values(), jobs, scheduler, "fits", "context")
     for (context, settings), selection in zip(missing.values(), found, strict=True):
@@ -108,13 +110,14 @@ def _fit(item: tuple[Study, dict[str, Any]]) -> Selection | str:
     return fitted(*item)
 
 
-def score_all() -> pd.DataFrame:
-    """Forecast all individuals whose contexts have been fitted; write and return the results.
+def score_all() -> None:
+    """Forecast all individuals whose contexts have been fitted; write the results.
 
     Raises:
         AgmpkError: no fit is stored.
     """
-    results, points = _scored(benchmark_cases())
+    questions = [case for name, study in chosen().items() for case in cases(name, study)]
+    results, points = _scored(questions)
     if not len(results):
         raise AgmpkError("There is no stored fit; make them with 'agmpk paper nlme-fits fit'.")
     write_csv(results, folder() / "results.csv")
@@ -122,39 +125,23 @@ def score_all() -> pd.DataFrame:
     development, _ = _scored(development_cases())
     if len(development):
         write_csv(development, folder() / "development.csv")
-    with atomic_path(folder() / "made_with.json") as temporary:
-        temporary.write_text(json.dumps(made_with(), indent=2) + "\n")
-    return results
-
-
-def made_with() -> dict[str, Any]:
-    """Versions, and digests of the data behind the results."""
-    libraries = ("agmpk", "pynlme", "numpy", "scipy")
     studies = sorted(data_path("benchmark", "studies").glob("*.csv"))
-    return {
+    made_with = {
         "python": platform.python_version(),
-        **{name: version(name) for name in libraries},
+        **{name: version(name) for name in ("agmpk", "pynlme", "numpy", "scipy")},
         "method": METHOD_VERSION,
         "n_samples": N_SAMPLES,
         "data": {file.name: sha256(file)[:16] for file in studies},
     }
-
-
-def _chosen(studies: Mapping[str, Study], compounds: Sequence[str]) -> dict[str, Study]:
-    unknown = set(compounds) - set(studies)
-    if unknown:
-        raise AgmpkError(
-            f"The benchmark has no compound {', '.join(sorted(unknown))}; it has "
-            f"{', '.join(studies)}."
-        )
-    return {name: study for name, study in studies.items() if not compounds or name in compounds}
+    with atomic_path(folder() / "made_with.json") as temporary:
+        temporary.write_text(json.dumps(made_with, indent=2) + "\n")
 
 
 def _scored(questions: Iterable[Case]) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Results and points of the cases whose contexts have a stored fit, or a stored failure."""
     store = FitStore(folder() / "fits")
-    forecasters = [kind(store) for kind in (NlmeForecaster, NlmeModeForecaster)]
-    forecasters.append(NlmePopulationForecaster(store))
+    kinds = NlmeForecaster, NlmeModeForecaster, NlmePopulationForecaster
+    forecasters = [kind(store) for kind in kinds]
     rows, points = [], []
     for case in tqdm(questions, desc="score", unit="individual", disable=None):
         if not store.has(case.context, case.compound in forecasters[0].metabolites):
@@ -164,9 +151,8 @@ def _scored(questions: Iterable[Case]) -> tuple[pd.DataFrame, pd.DataFrame]:
             rows.append(row)
             if scored is not None:
                 points.append(score_points(forecaster.name, scored))
-    if not points:
-        return pd.DataFrame(rows), pd.DataFrame()
-    return pd.DataFrame(rows), pd.concat(points, ignore_index=True)
+    kept = pd.concat(points, ignore_index=True) if points else pd.DataFrame()
+    return pd.DataFrame(rows), kept
 
 
 def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored | None]:
@@ -189,23 +175,3 @@ def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored
         "forecast_seconds": round(time.process_time() - began, 4),
     }
     return score(forecaster.name, scored) | extra, scored
-
-
-@click.command("nlme-fits")
-@click.argument("step", type=click.Choice(["fit", "score"]))
-@click.argument("compounds", nargs=-1)
-@click.option("--jobs", default=1, show_default=True, type=click.IntRange(1))
-@click.option("--scheduler", default="", help="Address of a Dask scheduler, instead of --jobs.")
-def main(step: str, compounds: tuple[str, ...], jobs: int, scheduler: str) -> None:
-    """Fit the contexts of the benchmark, or score the forecasts from the stored fits."""
-    try:
-        if step == "fit":
-            fit_all(compounds, jobs, scheduler)
-        else:
-            score_all()
-    except AgmpkError as error:
-        raise click.UsageError(str(error)) from error
-
-
-if __name__ == "__main__":
-    main()

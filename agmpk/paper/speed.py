@@ -1,4 +1,4 @@
-"""How fast the simulator and a training step are: ``agmpk paper speed``.
+"""How fast the simulator and a training step are (``agmpk paper speed``).
 
 Times are of the processor, on one thread, so that a busy machine does not change them much; what is
 compared gets the same studies in one run.
@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
-import torch
 
 from agmpk.models.features import Features
 from agmpk.models.registry import build_model
@@ -22,15 +20,15 @@ from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
 from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
-from agmpk.prior.simulate import BLOCK, draw_trial, simulate_block
-from agmpk.prior.solve import problems
-from agmpk.training.config import TrainingConfig, load_training_config
+from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
+from agmpk.training.config import TrainingConfig
 from agmpk.training.data import part_generator, training_batch
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.run import part_weights
 
 TOLERANCES = tuple(10.0**-k for k in range(3, 11))
 GOALS = (1e-3, 1e-6)  # largest relative errors that are allowed
+PLAIN = {"dosing": {"repeated_probability": 0.0}, "disposition": {"saturable_probability": 0.0}}
 FLOOR = 1e-4  # of amounts above this fraction of the individual's largest one
 
 
@@ -85,49 +83,29 @@ def compare_solvers(
     return table
 
 
-def growth(
-    config: PriorConfig,
-    seed: int = 0,
-    repeats: int = 3,
-    individuals: Sequence[int] = (1, 6, 12, 24),
-    horizons: Sequence[float] = (6.0, 24.0, 96.0),
-) -> pd.DataFrame:
-    """How the speed depends on batch size, individuals per study and horizon, one row a value.
-
-    Batch size (individuals solved at once) is of the solver alone, the others of whole blocks.
-    """
-    rows = []
-    problem = single_doses(config, seed)
-    for n in (1, 8, 64, len(problem)):
-        taken = seconds(problem.first(n).states, repeats)
-        rows.append(("individuals solved at once", n, n / taken, np.nan))
-    for n in individuals:
-        rows.append(_block("individuals per study", n, config.replace(design={"individuals": (n,)}),
-                           seed, repeats))  # fmt: skip
-    for hours in horizons:
-        rows.append(_block("horizon (h)", hours, config.replace(design={"horizons": (hours,)}),
-                           seed, repeats))  # fmt: skip
-    columns = ["varied", "value", "individuals per second", "studies per second"]
-    return pd.DataFrame(rows, columns=columns).set_index(["varied", "value"])
-
-
 def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.DataFrame:
     """Studies per second of the whole simulator, draws and assay included, one row a prior."""
-    rows = {}
-    for config in configs:
-        plain = config.replace(
-            dosing={"repeated_probability": 0.0}, disposition={"saturable_probability": 0.0}
-        )
-        rows[config.name] = {
-            "studies per second": _block("", 0, config, seed, repeats)[-1],
-            "single doses, linear kinetics": _block("", 0, plain, seed, repeats)[-1],
+
+    def speed(config: PriorConfig) -> float:
+        def two() -> None:
+            for block in range(2):
+                simulate_block(config, seed, block)
+
+        return 2 * BLOCK / seconds(two, repeats)
+
+    rows = {
+        config.name: {
+            "studies per second": speed(config),
+            "single doses, linear kinetics": speed(config.replace(**PLAIN)),
         }
+        for config in configs
+    }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
 
 
 def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     """Where the time of a step on the CPU goes: processor seconds per part, with the network on all
-    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.packing`).
+    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.features`).
 
     Both see the same studies and random numbers, so ``loss`` is the same up to rounding: an equal
     number of steps learns the same.
@@ -166,9 +144,7 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
 def single_doses(config: PriorConfig, seed: int) -> Problem:
     """The largest kind of the single-dose, linear studies of the first block, as an initial value
     problem."""
-    config = config.replace(
-        dosing={"repeated_probability": 0.0}, disposition={"saturable_probability": 0.0}
-    )
+    config = config.replace(**PLAIN)
     streams = Streams(seed, 0)
     kinds = problems(config, draw_trial(config, streams), streams)
     return max((problem for _, _, problem in kinds), key=len)
@@ -183,37 +159,3 @@ def seconds(run: Callable[[], Any], repeats: int) -> float:
         run()
         count += 1
     return (time.process_time() - start) / count
-
-
-def _block(
-    varied: str, value: float, config: PriorConfig, seed: int, repeats: int
-) -> tuple[str, float, float, float]:
-    present = np.mean([int(simulate_block(config, seed, b).present.sum()) for b in range(2)])
-
-    def two() -> None:
-        for b in range(2):
-            simulate_block(config, seed, b)
-
-    each = seconds(two, repeats) / 2
-    return varied, value, present / each, BLOCK / each
-
-
-@click.command()
-@click.option("--preset", default="extended", show_default=True)
-@click.option("--seed", default=0, show_default=True)
-@click.option("--repeats", default=3, show_default=True, type=click.IntRange(1))
-def main(preset: str, seed: int, repeats: int) -> None:
-    """Print how fast the simulator and a training step are on one thread of this machine."""
-    torch.set_num_threads(1)
-    config = load_prior(preset)
-    for title, table in (
-        ("Solvers on the same individuals, at equal accuracy",
-         compare_solvers(config, seed, repeats=repeats)),
-        ("The whole simulator",
-         whole_blocks(load_prior("paper"), config, seed=seed, repeats=repeats)),
-        ("Growth", growth(config, seed, repeats)),
-        ("A training step of the flow, seconds",
-         training_step(load_training_config("flow"), repeats)),
-    ):  # fmt: skip
-        click.echo(f"{title}\n{table.to_string(float_format=lambda v: f'{v:.3g}')}\n")
-

@@ -44,7 +44,7 @@ def _drugs(text: str) -> list[re.Match[str]]:
     return [m for m in _WORD.finditer(text) if known(m.group().lower())]
 
 
-def find_compound(title: str, abstract: str) -> Found | None:
+def find_compound(title: str, abstract: str) -> Found:
     """The first drug name of the title, else the most frequent of the abstract."""
     source, text, drugs = "title", title, _drugs(title)
     if not drugs:
@@ -52,7 +52,7 @@ def find_compound(title: str, abstract: str) -> Found | None:
         all_names = [m.group().lower() for m in drugs]
         drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
     if not drugs:
-        return None
+        return Found(None, source, (), flag="no known drug name in title or abstract")
     name, (start, end) = drugs[0].group(), drugs[0].span()
     more = re.compile(r" ([A-Za-z]+)").match(text, end)
     if more and more[1].lower() in _ESTERS:
@@ -63,15 +63,12 @@ def find_compound(title: str, abstract: str) -> Found | None:
     return Found(name.lower(), source, ((start, end),))
 
 
-def find_analytes(text: str, compound: str) -> list[tuple[int, str]]:
-    """`(position, analyte)` in order; the name of the studied compound itself is empty."""
-    found = {m.start(): m.group().lower() for m in _METABOLITE.finditer(text)}
-    found = {m.start(): m.group().lower() for m in _drugs(text)} | found
+def find_analytes(text: str, compound: str) -> list[str]:
+    """The analytes that `text` names, in order; the studied compound itself is the empty name."""
+    found = sorted([*_METABOLITE.finditer(text), *_drugs(text)], key=lambda m: m.start())
+    names = [m.group().lower() for m in found]
     same = compound[:6] or "-"
-    return [
-        (at, "" if name.startswith(same) and not name.endswith("at") else name)
-        for at, name in sorted(found.items())
-    ]
+    return ["" if n.startswith(same) and not n.endswith("at") else n for n in names]
 
 
 # ------------------------------------------------------------------------------------- the dose

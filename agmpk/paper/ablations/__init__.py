@@ -6,5 +6,4 @@ one, ``results`` puts them side by side and says it in sentences.
 
     agmpk paper ablations run          # hours where nothing is stored, else what is missing
     agmpk paper ablations list         # what is stored, stale and missing
-    agmpk paper ablations report       # the table and the README from what is stored
 """

@@ -25,7 +25,7 @@ from scipy.stats import t
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import paired_difference
-from agmpk.files import atomic_path, write_csv
+from agmpk.files import write_csv
 from agmpk.paper.ablations.run import (
     COLUMNS,
     DEFAULT_PRIOR,
@@ -35,7 +35,7 @@ from agmpk.paper.ablations.run import (
     is_current,
     load,
 )
-from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find, recipe
+from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find
 from agmpk.paths import data_path
 
 LEVEL = 0.95
@@ -164,7 +164,7 @@ def _comparable(variant: Variant, found: Mapping[str, Stored]) -> bool:
     if variant.name == DEFAULT:
         return True
     mine, base = found[variant.name], found[DEFAULT]
-    a, b = (_flat(one.record.settings) for one in (mine, base))
+    a, b = (_flat(one.settings) for one in (mine, base))
     own = [variant.path]
     if variant.path == ("training", "prior"):
         own.append(("prior",))  # the name stands for the contents
@@ -189,70 +189,10 @@ def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[s
     return found
 
 
-TEXT = """# Ablations of the small recipe
-
-Made by `agmpk paper ablations run` (resumable; `--only NAME` for one); `agmpk paper ablations list`
-says what is current, `agmpk paper ablations report` writes this file and the table again. Nothing
-here is edited by hand. `first_version/` is a record of the first version's ablations: see there.
-
-| file | what it is |
-|---|---|
-| `variants/<name>.csv` | one row an individual: kind of studies, compound, individual, number of \
-unseen values, log-RMSE, CRPS of ln y and of its mean over the unseen values, share of samples \
-inside the 90 % interval, log-RMSE of the naive forecast, processor seconds of the forecast |
-| `variants/<name>.json` | how it was made: all settings with the contents of the prior, size, \
-training loss, seconds, machine, version of the method, digests of all that |
-| `results.csv` | the variants side by side: values, paired differences to the default with 95 % \
-intervals over people, margin of the training seeds, verdict |
-
-Every variant differs from the default in one value; the recipe is
-`agmpk/paper/ablations/recipe.yaml`: {steps} steps of the prior `{prior}`. A variant is made again
-when its settings or the contents of its prior have changed, or the version of the method (`VERSION`
-in `agmpk/paper/ablations/run.py`), not when code was moved or reformatted.
-
-{finished} of {listed} variants are stored.{cost}
-{missing}"""
-COST = """ Together they trained for {hours:.1f} h and were scored for {scoring:.1f} h
-(wall-clock, upper bounds where other work shared the cores), on {machine}."""
-
-
-def write_reports(out: Path) -> None:
-    """Write ``results.csv`` and ``README.md`` in ``out``; the README alone while the default is
-    missing."""
-    stored = load_all(out) if load(out, DEFAULT) else {}
-    if stored:
-        write_csv(results_table(stored), out / "results.csv")
-    with atomic_path(out / "README.md") as temporary:
-        temporary.write_text(readme(stored), "utf-8")
-
-
-def readme(stored: Mapping[str, Stored]) -> str:
-    """The text of the README, in Markdown."""
-    records = [one.record for one in stored.values()]
-    training = stored[DEFAULT].record.settings["training"] if stored else recipe()
-    missing = [f"`{v.name}`" for v in VARIANTS if v.name not in stored]
-    cost = COST.format(
-        hours=sum(r.training_seconds for r in records) / 3600,
-        scoring=sum(r.scoring_seconds for r in records) / 3600,
-        machine="; ".join(sorted({machine(r.environment) for r in records})),
-    )
-    return TEXT.format(
-        steps=training["steps"],
-        prior=training["prior"],
-        finished=len(records),
-        listed=len(VARIANTS),
-        cost=cost if stored else "",
-        missing=f"\nNot stored: {', '.join(missing)}.\n" if missing else "",
-    )
-
-
-def machine(environment: Mapping[str, object]) -> str:
-    """A class of machines in plain words."""
-    threads = environment["threads"]
-    return (
-        f"{threads} thread{'s' if threads != 1 else ''} of an ordinary "
-        f"{environment['machine']} processor without a GPU (torch {environment['torch']})"
-    )
+def write_results(out: Path) -> None:
+    """Write ``results.csv`` in ``out``, unless the default is missing."""
+    if load(out, DEFAULT):
+        write_csv(results_table(load_all(out)), out / "results.csv")
 
 
 PLACES = {DEVELOPMENT: "development cohorts", DEFAULT_PRIOR: "simulated studies"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -119,33 +119,20 @@ REMEDY = "run 'agmpk paper ablations run --only {name}'"
 
 
 @dataclass(frozen=True)
-class Record:
-    """How a variant was made: its settings in full, size of the network, final training loss,
-    wall-clock seconds of training and of scoring, the machine."""
-
-    name: str
-    settings: dict[str, Any]
-    parameters: int
-    loss: float
-    training_seconds: float
-    scoring_seconds: float
-    environment: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Stored:
-    """A finished variant: its record, one row an individual (``COLUMNS``), and the version of the
-    method it was made with."""
+    """A finished variant: its settings in full, one row an individual (``COLUMNS``), and the
+    version of the method it was made with."""
 
-    record: Record
+    settings: dict[str, Any]
     individuals: pd.DataFrame
     version: int = VERSION
 
 
-def save(out: Path, record: Record, individuals: pd.DataFrame) -> None:
-    """Write a finished variant."""
-    about = asdict(record)
-    _store(out).save(record.name, about.pop("settings"), about, individuals)
+def save(
+    out: Path, name: str, values: dict[str, Any], about: dict[str, Any], individuals: pd.DataFrame
+) -> None:
+    """Write a finished variant: its settings, what else there is to say of it, its individuals."""
+    _store(out).save(name, values, {"name": name} | about, individuals)
 
 
 def load(out: Path, name: str) -> Stored | None:
@@ -162,7 +149,7 @@ def load(out: Path, name: str) -> Stored | None:
     if entry.result["name"] != name or tuple(frame.columns) != COLUMNS:
         remedy = REMEDY.format(name=name)
         raise AgmpkError(f"{entry.table} is not of {name}: delete it and {remedy}.")
-    return Stored(Record(settings=as_today(entry.settings), **entry.result), frame, entry.version)
+    return Stored(as_today(entry.settings), frame, entry.version)
 
 
 def _store(out: Path) -> Store:
@@ -181,7 +168,7 @@ def is_current(variant: Variant, out: Path, **training: Any) -> bool:
     """
     stored = load(out, variant.name)
     wanted = as_today(settings(variant, **training))
-    return stored is not None and (stored.version, stored.record.settings) == (VERSION, wanted)
+    return stored is not None and (stored.version, stored.settings) == (VERSION, wanted)
 
 
 def run_all(
@@ -224,16 +211,14 @@ def run_variant(
     began = time.monotonic()
     individuals = scored(model, values)
     steps = pd.read_csv(folder / "steps.csv")
-    record = Record(
-        name=name,
-        settings=values,
-        parameters=sum(p.numel() for p in model.parameters()),
-        loss=float(steps.loss[-20:].mean()),
-        training_seconds=round(float(steps.seconds.sum()) / together, 1),
-        scoring_seconds=round(time.monotonic() - began, 1),
-        environment=environment("cpu", 1),
-    )
-    save(out, record, individuals)
+    about = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "loss": float(steps.loss[-20:].mean()),
+        "training_seconds": round(float(steps.seconds.sum()) / together, 1),
+        "scoring_seconds": round(time.monotonic() - began, 1),
+        "environment": environment("cpu", 1),
+    }
+    save(out, name, values, about, individuals)
 
 
 def trained(

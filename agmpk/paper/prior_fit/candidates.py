@@ -165,9 +165,8 @@ def importance_weights(
 ) -> NDArray[np.float64]:
     """Weights float64[S] of the pool's trials under the candidate's laws and probabilities.
 
-    ``chances`` are the probabilities of the switches in the pool, see
-    :func:`agmpk.paper.prior_fit.fit.trial_pool`.  A constant factor of all weights (the widths) is
-    left out.
+    ``chances`` are the probabilities of the switches in the pool.  A constant factor of all weights
+    (the widths) is left out.
     """
     weights = np.ones(len(pool))
     for path, value in candidate.items():

@@ -8,7 +8,6 @@ metabolite, single dose.  The 20 compounds of the benchmark take no part in it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
@@ -49,18 +48,13 @@ def curve_features(study: Study) -> dict[str, float]:
     """The features of :data:`FEATURES` of a single-dose study; NaN where it says too little."""
     people = [one for one in study.after_dose() if len(one) >= 4]
     values = individual_features(people)
-    spread = curve_spread(study)
-    total = spread["level"] ** 2 + spread["shape"] ** 2
-    out = {f"sd_{name}": _sd(values[name]) for name in ("cmax", "tmax", "slope", "early", "late")}
+    out = curve_spread(study) | {"noise": roughness(people)}
+    total = out["level"] ** 2 + out["shape"] ** 2
+    out["level_share"] = out["level"] ** 2 / total if total > 0 else np.nan
+    out |= {f"sd_{name}": _sd(values[name]) for name in values}
     for pair in ("cmax_slope", "cmax_tmax", "late_slope", "early_late"):
         first, second = pair.split("_")
         out[f"r_{pair}"] = _correlation(values[first], values[second])
-    out |= {
-        "level": spread["level"],
-        "shape": spread["shape"],
-        "level_share": spread["level"] ** 2 / total if total > 0 else np.nan,
-        "noise": roughness(people),
-    }
     return {name: out[name] for name in FEATURES}
 
 
@@ -144,30 +138,21 @@ def design_features(study: Study) -> dict[str, float]:
         return dict.fromkeys(DESIGN_FEATURES, np.nan)
     rows = []
     for one in people:
-        found = nca(one.times, one.concentrations)
+        found, t = nca(one.times, one.concentrations), one.times
         rows.append(
-            (
-                len(one),
-                one.times[0] / found["Tmax"],
-                int(np.argmax(one.concentrations)),
-                one.times[-1] / found["t_half"],
-                np.log(found["Cmax"] / one.concentrations[-1]),
-                np.mean(one.times <= one.times[-1] / 4),
-            )
+            {
+                "samples": len(one),
+                "first_per_tmax": t[0] / found["Tmax"],
+                "before_peak": int(np.argmax(one.concentrations)),
+                "last_per_half_life": t[-1] / found["t_half"],
+                "fall": np.log(found["Cmax"] / one.concentrations[-1]),
+                "early_share": np.mean(t <= t[-1] / 4),
+            }
         )
-    with warnings.catch_warnings():
-        # A study in which no curve falls has no half-life, and its median is NaN.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        samples, first, before, last, fall, early = np.nanmedian(np.array(rows, float), axis=0)
     doses = np.log([sum(d.amount for d in one.single_doses()) for one in people])
     return {
         "individuals": float(len(study)),
-        "samples": samples,
-        "first_per_tmax": first,
-        "before_peak": before,
-        "last_per_half_life": last,
-        "fall": fall,
-        "early_share": early,
+        **pd.DataFrame(rows).astype(float).median(),
         "shared": shared_times([one.times for one in people]),
         "dose_spread": float(np.std(doses, ddof=1)) if len(people) > 1 else 0.0,
     }

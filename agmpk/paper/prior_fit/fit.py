@@ -19,10 +19,7 @@ The 20 compounds of the benchmark take no part in it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,9 +29,8 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-import agmpk.prior
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path, sha256
+from agmpk.files import atomic_path
 from agmpk.paper.prior_fit.candidates import (
     GAINED,
     KEPT,
@@ -75,23 +71,19 @@ class FitResult(NamedTuple):
 def fit(
     start: PriorConfig,
     articles: pd.DataFrame,
-    seed: int,
-    folder: Path,
-    blocks: int = 224,
+    pool: pd.DataFrame,
     ranges: Mapping[str, Limits] = RANGES,
     switches: Sequence[str] = SWITCHES,
 ) -> FitResult:
     """The prior ``calibrated`` from ``start``, by the procedure above.
 
-    ``articles`` is the table of :func:`agmpk.paper.prior_fit.trials.literature`; ``blocks`` blocks
-    of 64 trials make the pool, which is kept in ``folder``, so that an interrupted fit goes on
-    where it was.  The same seed gives the same ranges.
+    ``articles`` is the table of :func:`agmpk.paper.prior_fit.trials.literature`; ``pool`` that of
+    :func:`trial_pool`.  The same pool gives the same ranges.
 
     Raises:
         AgmpkError: the pool leaves too few effective trials for the starting prior.
     """
-    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches)
-    objective = Objective(pool, articles, chances)
+    objective = Objective(pool, articles, {path: get(start, path) for path in switches})
     unmoved = {path: get(start, path) for path in (*ranges, *switches)}
     before = objective(unmoved)
     if not np.isfinite(before):
@@ -105,27 +97,35 @@ def fit(
     return FitResult(config, (before, after), effective)
 
 
-def broad_pool(
+def trial_pool(
     start: PriorConfig,
     articles: pd.DataFrame,
     seed: int,
-    folder: Path,
-    blocks: int,
-    ranges: Mapping[str, Limits],
-    switches: Sequence[str],
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The pool of trials of step 2, and the chances of its switches."""
+    blocks: int = 224,
+    ranges: Mapping[str, Limits] = RANGES,
+    switches: Sequence[str] = SWITCHES,
+) -> pd.DataFrame:
+    """The pool of step 2: ``blocks`` blocks of 64 trials, one row each.
+
+    Each of ``switches`` is on in some blocks and off in the others, by chance, and the columns of
+    that name hold 1 or 0; all others are as of :func:`agmpk.paper.prior_fit.trials.trial_block`.
+    """
     broad = be_trials(broadened(start, ranges), horizons(articles))
-    chances = {path: float(get(start, path)) for path in switches}
-    return trial_pool(broad, chances, seed, blocks, folder), chances
+    parts = []
+    for block in tqdm(range(blocks), desc="trials", unit="block", disable=None):
+        rng = np.random.default_rng([seed, block, 1])
+        chosen = {path: float(rng.random() < get(start, path)) for path in switches}
+        parts.append(trial_block(put(broad, chosen), seed, block).assign(**chosen))
+    # Eight digits, so that what lies on the very edge of a range (a common sampling time, as Tmax
+    # often is) lies there on every machine.
+    return pd.concat(parts, ignore_index=True).map(lambda value: float(f"{value:.8g}"))
 
 
 def held_out(
     start: PriorConfig,
     articles: pd.DataFrame,
+    pool: pd.DataFrame,
     seed: int,
-    folder: Path,
-    blocks: int = 224,
     splits: int = 4,
     ranges: Mapping[str, Limits] = RANGES,
     switches: Sequence[str] = SWITCHES,
@@ -133,13 +133,13 @@ def held_out(
     """The fit on halves of the articles, judged on the other half: what it is worth on new ones.
 
     Each of ``splits`` random splits gives two rows, one for either half as the fitted one; all else
-    is as for :func:`fit`, and so is the pool.
+    is as for :func:`fit`.
 
     Returns:
         Columns split, articles (of the held-out half), and the objective ``fitted_before``,
         ``fitted_after``, ``held_out_before`` and ``held_out_after``.
     """
-    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches)
+    chances = {path: get(start, path) for path in switches}
     unmoved = {path: get(start, path) for path in (*ranges, *switches)}
     rng, rows = np.random.default_rng(seed), []
     for split in range(splits):
@@ -251,46 +251,6 @@ def allowed(
     limits = ranges[path]
     trim = limits.trim_low if side == "low" else limits.trim_high
     return -trim - tiny <= move <= limits.reach + tiny
-
-
-def trial_pool(
-    config: PriorConfig,
-    switches: Mapping[str, float],
-    seed: int,
-    blocks: int,
-    folder: Path,
-) -> pd.DataFrame:
-    """``blocks`` blocks of trials from ``config``; blocks already in ``folder`` are read.
-
-    ``switches`` maps "group.quantity" of a probability to the chance that a block has it at 1
-    (else 0); the columns of that name hold 0 or 1.  The files are named by a digest of everything
-    that made them, code included, so a changed prior or seed never meets an old block.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for block in tqdm(range(blocks), desc="trials", unit="block", disable=None):
-        rng = np.random.default_rng([seed, block, 1])
-        chosen = {name: float(rng.random() < chance) for name, chance in switches.items()}
-        path = folder / f"{_digest(config, chosen, seed, block)}.csv"
-        if not path.is_file():
-            trials = trial_block(put(config, chosen), seed, block).assign(**chosen)
-            with atomic_path(path) as temporary:
-                trials.to_csv(temporary, index=False, float_format="%.8g")
-        parts.append(pd.read_csv(path))
-    return pd.concat(parts, ignore_index=True)
-
-
-def _digest(config: PriorConfig, chosen: Mapping[str, float], seed: int, block: int) -> str:
-    made_from = [config.to_dict(), dict(chosen), seed, block, _code()]
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@lru_cache
-def _code() -> list[str]:
-    """Digests of the code that makes a block: the simulator and the summaries."""
-    folders = [Path(agmpk.prior.__file__).parent, Path(__file__).parent]
-    files = [folders[0].glob("*.py"), [folders[1] / f"{n}.py" for n in ("candidates", "trials")]]
-    return [sha256(path) for group in files for path in sorted(group)]
 
 
 def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:

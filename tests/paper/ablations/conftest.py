@@ -10,7 +10,7 @@ import pytest
 from agmpk.evaluation import development_studies
 from agmpk.paper.ablations import run as running
 from agmpk.paper.ablations import variants as setting
-from agmpk.paper.ablations.run import Record, Stored, save
+from agmpk.paper.ablations.run import Stored, save
 from agmpk.paper.ablations.variants import DEFAULT, find, settings
 
 SMALL = Path(__file__).parents[2] / "training" / "prior.yaml"  # its blocks cost little
@@ -51,9 +51,7 @@ def stored_variant(name, shift=0.0, n=30):
             "seconds": 0.01,
         }
     )
-    values = settings(find(name))
-    about = {"threads": 1, "machine": "x86_64", "torch": "2"}
-    return Stored(Record(name, values, 1, 1.0, 1.0, 1.0, about), rows)
+    return Stored(settings(find(name)), rows)
 
 
 @pytest.fixture
@@ -65,5 +63,5 @@ def made():
 def folder(tmp_path):
     for name, shift in ((DEFAULT, 0.0), ("seed-1", 0.01), ("seed-2", -0.01), ("no-context", 0.2)):
         one = stored_variant(name, shift)
-        save(tmp_path, one.record, one.individuals)
+        save(tmp_path, name, one.settings, {}, one.individuals)
     return tmp_path

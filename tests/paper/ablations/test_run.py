@@ -1,7 +1,6 @@
 """A run trains what is missing and nothing else; damaged results are refused."""
 
 import json
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -28,7 +27,7 @@ def test_a_run_is_stored_once_and_resumes(few, tmp_path, monkeypatch):
     out, work = tmp_path / "out", tmp_path / "work"
     run_variant(DEFAULT, settings(find(DEFAULT), **SHORTER), out, work)
     first = load(out, DEFAULT)
-    assert first.record.settings["training"]["steps"] == 1 and len(first.individuals)
+    assert first.settings["training"]["steps"] == 1 and len(first.individuals)
     assert is_current(find(DEFAULT), out, **SHORTER)
     assert not is_current(find(DEFAULT), out), "a rehearsal is not the result"
     monkeypatch.setattr(Learner, "step", None)  # would fail if it were called
@@ -60,7 +59,6 @@ def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
     assert again.output.split("\n")[:2] == ["default: stored", "prior-paper: stored"]
     table = pd.read_csv(tmp_path / "out" / "results.csv")
     assert set(table.variant) == {DEFAULT, "prior-paper"}
-    assert "`seed-1`" in (tmp_path / "out" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("name", ["set", "diffusion", "process-white", "no-context"])
@@ -71,35 +69,31 @@ def test_other_networks_are_trained_and_scored_alike(few, tmp_path, name):
     assert np.isfinite(rows[["log_rmse", "crps", "crps_curve", "log_rmse_naive"]]).all(axis=None)
 
 
-def test_the_report_is_written_from_what_is_stored(folder):
-    out = CliRunner().invoke(main, ["report", "--out", str(folder)], catch_exceptions=False).output
-    assert out == "13 not run, 4 current\n"
-    assert "4 of 17 variants are stored" in (folder / "README.md").read_text()
+def test_results_are_written_from_what_is_stored(folder):
+    call = ["run", "--only", DEFAULT, "--out", str(folder)]
+    said = CliRunner().invoke(main, call, catch_exceptions=False).output
+    assert said == "default: stored\n"
     assert set(pd.read_csv(folder / "results.csv").variant) >= {DEFAULT, "no-context"}
-
-
-def test_the_report_of_an_empty_folder_says_so(tmp_path):
-    CliRunner().invoke(main, ["report", "--out", str(tmp_path)], catch_exceptions=False)
-    assert "0 of 17 variants are stored." in (tmp_path / "README.md").read_text()
-    assert not (tmp_path / "results.csv").exists()
+    said = CliRunner().invoke(main, ["list", "--out", str(folder)], catch_exceptions=False).output
+    assert said.count(": current; ") == 4 and said.count(": not run; ") == 13
 
 
 def test_another_network_is_compared_where_the_options_of_both_agree(folder, made):
     for name in ("set", "diffusion"):
         one = made(name, 0.1)
-        save(folder, one.record, one.individuals)
+        save(folder, name, one.settings, {}, one.individuals)
     assert {"set", "diffusion"} <= set(load_all(folder))
     wide = made("set", 0.1)
-    values = json.loads(json.dumps(wide.record.settings))
+    values = json.loads(json.dumps(wide.settings))
     values["training"]["model"]["width"] = 96
-    save(folder, replace(wide.record, settings=values), wide.individuals)
+    save(folder, "set", values, {}, wide.individuals)
     assert "set" not in load_all(folder)
 
 
 def test_results_of_an_older_method_are_not_compared(folder, monkeypatch, made):
     monkeypatch.setattr(running, "VERSION", running.VERSION - 1)
     one = made("prior-paper", 0.1)
-    save(folder, one.record, one.individuals)
+    save(folder, "prior-paper", one.settings, {}, one.individuals)
     monkeypatch.undo()
     assert "prior-paper" not in load_all(folder)
 
@@ -156,8 +150,8 @@ def test_missing_results_name_the_command(tmp_path):
 
 def test_variants_of_another_recipe_are_not_compared(folder, made):
     one = made("prior-paper", 0.1)
-    values = json.loads(json.dumps(one.record.settings))
+    values = json.loads(json.dumps(one.settings))
     values["training"]["steps"] = 5
-    save(folder, replace(one.record, settings=values), one.individuals)
+    save(folder, "prior-paper", values, {}, one.individuals)
     assert set(load_all(folder)) == {DEFAULT, "seed-1", "seed-2", "no-context"}
     assert state("prior-paper", folder) == "stale"
