@@ -13,7 +13,7 @@ from pathlib import Path
 import grimp
 import pytest
 
-from agmpk.paths import data_path
+from agmpk.files import data_path
 
 THEOPHYLLINE = data_path("benchmark", "studies", "theophylline.csv")
 FACES = {

@@ -9,8 +9,7 @@ import click
 
 from agmpk.cli import LazyGroup, OneLineGroup, cli, jobs_options
 from agmpk.errors import AgmpkError
-from agmpk.files import check_writable, write_csv
-from agmpk.paths import PROJECT, data_path
+from agmpk.files import PROJECT, check_writable, data_path, write_csv
 
 SECTIONS = {
     "What data/ holds": {
@@ -35,6 +34,7 @@ def _load(name: str) -> click.Command:
     """The command of that name; those of other folders are imported now."""
     if name == "prior-fit":
         from agmpk.cli.prior_fit import prior_fit as command
+
         return command
     here = (ablations, nlme_fits, golden, costs, speed, steps, proof, licences)
     return {command.name: command for command in here}[name]

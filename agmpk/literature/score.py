@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.document import Document, document_from_record, read_jsonl
 from agmpk.literature.extract import extract_document
 from agmpk.literature.extract.design import SALTS
@@ -21,7 +22,6 @@ from agmpk.literature.parse import parse_jats_file
 from agmpk.literature.schema import FIELDS
 from agmpk.literature.text import normalize
 from agmpk.literature.units import parse_unit
-from agmpk.paths import data_path
 
 
 def score_records(

@@ -3,8 +3,8 @@
 import pytest
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.parse import parse_file, parse_jats, parse_jats_file
-from agmpk.paths import data_path
 
 HEAD = b'<?xml version="1.0"?>'
 

@@ -29,10 +29,9 @@ import torch
 import yaml
 
 from agmpk.errors import AgmpkError
-from agmpk.files import only_one, sha256
+from agmpk.files import PROJECT, data_path, only_one, sha256
 from agmpk.models.registry import load_checkpoint
 from agmpk.paper.proof import Attempt, Command, Kinds
-from agmpk.paths import PROJECT, data_path
 from agmpk.training.checkpoint import save_checkpoint
 from agmpk.training.config import load_training_config
 from agmpk.training.run import train, trained_model

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.paper.proof import Attempt, Command, Kinds
-from agmpk.paths import data_path
 
 SECONDS, MEGABYTES = 10.0, 1000
 NASTY = (
