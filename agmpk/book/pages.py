@@ -162,7 +162,7 @@ def _number(body: str) -> str:
 def _rename(buttons: Any, old: str, new: str, among: str = "") -> None:
     for button in buttons:
         if isinstance(button, dict):
-            if among in button.get("url", ""):
+            if "url" in button and among in button["url"]:
                 button["url"] = button["url"].replace(old, new)
             _rename(button.get("buttons", ()), old, new, among)
 
