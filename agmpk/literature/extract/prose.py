@@ -11,9 +11,16 @@ import re
 from dataclasses import dataclass, field, replace
 
 from agmpk.literature.extract.design import find_analytes
-from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Mark, Products
-from agmpk.literature.extract.tokens import REFERENCE, TEST, Name, Value, find_names, find_values
+from agmpk.literature.extract.tokens import (
+    REFERENCE,
+    TEST,
+    Name,
+    Value,
+    any_of,
+    find_names,
+    find_values,
+)
 from agmpk.literature.schema import center_type
 from agmpk.literature.text import sentences
 
@@ -160,7 +167,9 @@ def _segments(text: str, names, values, marks) -> list[_Segment]:
                 here.names.append(token)
                 continue
             # `6.0 ng/mL; reference AUC: 99 ng·h/mL`: a product before a name is that name's
-            moved = [m for m in here.marks if m.start >= last and _NEXT.search(text[last:m.start])]
+            moved = [
+                m for m in here.marks if m.start >= last and _NEXT.search(text[last : m.start])
+            ]
             here.marks = [m for m in here.marks if m not in moved]
             segments.append(_Segment([token], marks=moved))
     return segments
