@@ -31,29 +31,15 @@ if TYPE_CHECKING:  # what editors, and programs that read imports without runnin
 
 __version__ = "0.1.0"
 
-HOMES = {
-    "AgmpkError": "errors",
-    "Dose": "studies",
-    "Forecast": "forecasting",
-    "Forecaster": "forecasting",
-    "Individual": "studies",
-    "Study": "studies",
-    "WhatIf": "forecasting",
-    "benchmark_studies": "evaluation",
-    "by_compound": "evaluation",
-    "evaluate": "evaluation",
-    "generate": "forecasting",
-    "load_forecaster": "forecasting",
-    "load_prior": "prior",
-    "model_names": "forecasting",
-    "published_table": "evaluation",
-    "read_plans": "forecasting",
-    "read_studies": "studies",
-    "read_study": "studies",
-    "simulate": "prior",
-    "whatif": "forecasting",
-    "write_study": "studies",
+_NAMES = {
+    "errors": "AgmpkError",
+    "evaluation": "benchmark_studies by_compound evaluate published_table",
+    "forecasting": "Forecast Forecaster WhatIf generate load_forecaster model_names read_plans "
+    "whatif",
+    "prior": "load_prior simulate",
+    "studies": "Dose Individual Study read_studies read_study write_study",
 }
+HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 """The folder in which each name lives."""
 
 __all__ = [*HOMES]

@@ -9,11 +9,12 @@ lacking, of the wrong type or out of range is refused in one sentence that says 
         rate: Annotated[float, Range(0.0, 1.0)] = 1e-3
         prior: str = "calibrated"
 
-    load_config(Recipe, "my.yaml")          # AgmpkError: my.yaml: steps must be at least 1, not 0.
+    read_config(Recipe, load_yaml("my.yaml"), "my.yaml")
+    # AgmpkError: my.yaml: steps must be at least 1, not 0.
 
-Understood are bool, int, float, str, ``None``, ``Literal``, ``X | None`` and other unions,
-``tuple[X, ...]``, ``tuple[X, Y]``, ``list[X]``, ``Mapping[str, X]`` and ``dict[str, X]``, nested
-dataclasses, ``Any``, and every class that has ``from_plain(value, where)`` and ``to_plain()``.
+Understood are bool, int, float, str, ``Literal``, ``X | None`` and other unions, ``tuple[X, ...]``,
+``tuple[X, Y]``, mappings, nested dataclasses, ``Any``, and every class that has
+``from_plain(value, where)`` and ``to_plain()``.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import re
 import types
 import typing
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, Union
@@ -31,8 +33,8 @@ from typing import Annotated, Any, Literal, TypeVar, Union
 from agmpk.errors import AgmpkError
 
 T = TypeVar("T")
-# YAML 1.1 takes 1e-3 for text; nobody who writes it means text.
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
+_WORDS = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,15 +61,6 @@ def shipped(package: str, folder: str) -> dict[str, Path]:
     return {file.stem: file for file in sorted(files.glob("*.yaml"))}
 
 
-def load_config(cls: type[T], path: str | Path) -> T:
-    """The settings of a YAML file.
-
-    Raises:
-        AgmpkError: the file cannot be read, or holds what ``cls`` does not understand.
-    """
-    return read_config(cls, load_yaml(path) or {}, str(path))
-
-
 def load_yaml(path: str | Path) -> Any:
     """The plain values of a YAML file.
 
@@ -75,12 +68,11 @@ def load_yaml(path: str | Path) -> Any:
         AgmpkError: there is no such file, or it is not valid YAML, or a key stands twice.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        return parse_yaml(Path(path).read_text(encoding="utf-8"), str(path))
     except OSError as error:
         raise AgmpkError(f"{path} cannot be read: {error.strerror or error}.") from error
     except UnicodeDecodeError as error:
         raise AgmpkError(f"{path} is not text in UTF-8; save it as such.") from error
-    return parse_yaml(text, str(path))
 
 
 def parse_yaml(text: str, where: str) -> Any:
@@ -103,13 +95,14 @@ def parse_yaml(text: str, where: str) -> Any:
 
     try:
         return yaml.load(text, Loader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
+    except AgmpkError:
+        raise
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        mark, reason = getattr(error, "problem_mark", None), getattr(error, "problem", None)
         line = f" (line {mark.line + 1})" if mark else ""
-        reason = getattr(error, "problem", None) or "it cannot be read"
-        raise AgmpkError(f"{where} is not valid YAML{line}: {reason}.") from error
-    except (RecursionError, ValueError, OverflowError) as error:
-        raise AgmpkError(f"{where} is not valid YAML: {error}.") from error
+        if isinstance(error, yaml.YAMLError):
+            reason = reason or "it cannot be read"
+        raise AgmpkError(f"{where} is not valid YAML{line}: {reason or error}.") from error
 
 
 def read_config(cls: type[T], values: Any, where: str) -> T:
@@ -120,15 +113,15 @@ def read_config(cls: type[T], values: Any, where: str) -> T:
             ``cls`` itself refuses.
     """
     if not isinstance(values, Mapping):
-        raise AgmpkError(f"{where} must be a mapping of names to values, not {_short(values)}.")
+        raise _refused(where, "a mapping of names to values", values)
     fields = {f.name: f for f in dataclasses.fields(cls) if f.init}
     unknown = sorted(str(name) for name in values if name not in fields)
     if unknown:
         raise AgmpkError(
             f"{where} does not know {', '.join(unknown)}; it knows {', '.join(fields)}."
         )
-    lacking = [name for name, f in fields.items() if name not in values and not _has_default(f)]
-    if lacking:
+    needed = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    if lacking := [name for name in needed if name not in values]:
         raise AgmpkError(f"{where} lacks {', '.join(lacking)}.")
     hints = typing.get_type_hints(cls, include_extras=True)
     read = {n: read_value(hints[n], value, f"{where}: {n}") for n, value in values.items()}
@@ -149,34 +142,49 @@ def read_value(kind: Any, value: Any, where: str) -> Any:
         found = read_value(parts[0], value, where)
         for limit in parts[1:]:
             if isinstance(limit, Range) and found is not None and found not in limit:
-                raise AgmpkError(f"{where} must be {limit}, not {_short(value)}.")
+                raise _refused(where, str(limit), value)
         return found
     if kind is Any:
         return value
     if origin in (Union, types.UnionType):
-        return _one_of(parts, value, where)
+        if value is None and types.NoneType in parts:
+            return None
+        # The first kind that takes the value; the complaint is that of the last.
+        *others, last = (part for part in parts if part is not types.NoneType)
+        for other in others:
+            with suppress(AgmpkError):
+                return read_value(other, value, where)
+        return read_value(last, value, where)
     if origin is Literal:
         if value in parts and type(value) in {type(part) for part in parts}:
             return value
         raise _refused(where, "one of " + ", ".join(map(str, parts)), value)
-    if kind is None or kind is types.NoneType:
-        if value is None:
-            return None
-        raise _refused(where, "empty", value)
     if hasattr(kind, "from_plain"):
         return kind.from_plain(value, where)
     if dataclasses.is_dataclass(kind):
         return read_config(kind, value, where)
-    if origin in (tuple, list):
-        return _sequence(origin, parts, value, where)
-    if origin is not None and issubclass(origin, Mapping):
+    if origin is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise _refused(where, "a list", value)
+        kinds = [parts[0]] * len(value) if parts[-1] is Ellipsis else parts
+        if len(kinds) != len(value):
+            raise _refused(where, f"a list of {len(kinds)}", value)
+        pairs = enumerate(zip(kinds, value, strict=True))
+        return tuple(read_value(part, one, f"{where}[{i}]") for i, (part, one) in pairs)
+    if origin is not None:
         if not isinstance(value, Mapping):
             raise _refused(where, "a mapping of names to values", value)
         return {
             read_value(parts[0], key, where): read_value(parts[1], one, f"{where}: {key}")
             for key, one in value.items()
         }
-    return _plain(kind, value, where)
+    found = float(value) if kind is float and _is_number(value) else value
+    good = isinstance(found, (int, float) if kind is float else kind)
+    if kind in (int, float):
+        good = good and not isinstance(found, bool) and math.isfinite(found)
+    if good:
+        return float(found) if kind is float else found
+    raise _refused(where, _WORDS.get(kind, kind.__name__), value)
 
 
 def to_plain(value: Any) -> Any:
@@ -189,65 +197,15 @@ def to_plain(value: Any) -> Any:
         return {key: to_plain(one) for key, one in value.items()}
     if isinstance(value, (tuple, list)):
         return [to_plain(one) for one in value]
-    return str(value) if isinstance(value, Path) else value
+    return value
 
 
-def _plain(kind: type, value: Any, where: str) -> Any:
-    words = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}
-    if kind is float:
-        if isinstance(value, str) and _NUMBER.fullmatch(value):
-            value = float(value)
-        good = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if good and math.isfinite(value):
-            return float(value)
-    elif kind is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-    elif kind is Path:
-        if isinstance(value, (str, Path)):
-            return Path(value)
-    elif isinstance(value, kind):
-        return value
-    raise _refused(where, words.get(kind, kind.__name__), value)
-
-
-def _one_of(kinds: tuple, value: Any, where: str) -> Any:
-    """The first kind that takes the value; the complaint is that of the last."""
-    if value is None and types.NoneType in kinds:
-        return None
-    kinds = [kind for kind in kinds if kind is not types.NoneType]
-    for kind in kinds[:-1]:
-        try:
-            return read_value(kind, value, where)
-        except AgmpkError:
-            continue
-    return read_value(kinds[-1], value, where)
-
-
-def _sequence(origin: type, parts: tuple, value: Any, where: str) -> Any:
-    if not isinstance(value, (list, tuple)):
-        raise _refused(where, "a list", value)
-    if origin is list or parts[-1] is Ellipsis:
-        kinds = [parts[0]] * len(value)
-    else:
-        kinds = list(parts)
-        if len(kinds) != len(value):
-            raise _refused(where, f"a list of {len(kinds)}", value)
-    return origin(
-        read_value(kind, one, f"{where}[{i}]")
-        for i, (kind, one) in enumerate(zip(kinds, value, strict=True))
-    )
-
-
-def _has_default(field: dataclasses.Field) -> bool:
-    missing = dataclasses.MISSING
-    return field.default is not missing or field.default_factory is not missing
+def _is_number(value: Any) -> bool:
+    """Whether it is text that YAML 1.1 did not take for the number that it is, such as 1e-3."""
+    return isinstance(value, str) and bool(_NUMBER.fullmatch(value))
 
 
 def _refused(where: str, wanted: str, value: Any) -> AgmpkError:
-    return AgmpkError(f"{where} must be {wanted}, not {_short(value)}.")
-
-
-def _short(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    text = text if len(text) <= 60 else f"{text[:57]}..."
+    return AgmpkError(f"{where} must be {wanted}, not {text}.")

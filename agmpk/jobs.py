@@ -2,15 +2,12 @@
 
 found = map_jobs(work, items, jobs=4)                       # processes, by joblib
 found = map_jobs(work, items, scheduler="tcp://host:8786")  # the workers of a Dask scheduler
-
-``work`` and the items must survive pickling; results come in the order of the items, one for each:
-a job whose worker dies is done by another one.
 """
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -28,7 +25,9 @@ def map_jobs(
     what: str = "jobs",
     unit: str = "job",
 ) -> Iterator[Result]:
-    """Results of ``work`` in the order of ``items``, with a progress bar.
+    """Results of ``work`` in the order of ``items``, one for each, with a progress bar.
+
+    ``work`` and the items must survive pickling; a job whose worker dies is done by another one.
 
     Args:
         jobs: processes of this machine; 1 works here, without any library.
@@ -40,43 +39,37 @@ def map_jobs(
             scheduler.
     """
     items = list(items)
-    with _mapped(work, items, jobs, scheduler) as results:
+    with contextlib.ExitStack() as stack:
+        if not scheduler and (jobs == 1 or len(items) < 2):
+            results = map(work, items)
+        else:
+            results = stack.enter_context(_mapped(work, items, jobs, scheduler))
         yield from tqdm(results, total=len(items), desc=what, unit=unit, disable=None)
 
 
 @contextlib.contextmanager
 def _mapped(
-    work: Callable[[Item], Result], items: Sequence[Item], jobs: int, scheduler: str
+    work: Callable[[Item], Result], items: list[Item], jobs: int, scheduler: str
 ) -> Iterator[Iterable[Result]]:
-    if not scheduler and (jobs == 1 or len(items) < 2):
-        yield map(work, items)
-        return
     try:
         import joblib
+
+        if scheduler:
+            from distributed import Client
     except ImportError:
-        raise AgmpkError("Several jobs at a time need joblib: install agmpk[cluster].") from None
+        needed = "A scheduler needs Dask" if scheduler else "Several jobs at a time need joblib"
+        raise AgmpkError(f"{needed}: install agmpk[cluster].") from None
     tasks = [joblib.delayed(work)(item) for item in items]
     if not scheduler:
         with joblib.parallel_config("loky", inner_max_num_threads=1):
             yield joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(tasks)
         return
-    with _client(scheduler), joblib.parallel_config("dask"):
-        yield joblib.Parallel(n_jobs=-1, return_as="generator", batch_size=1)(tasks)
-
-
-@contextlib.contextmanager
-def _client(scheduler: str) -> Iterator[object]:
-    """A connection to the scheduler, which joblib finds by itself."""
     try:
-        from distributed import Client
-    except ImportError:
-        raise AgmpkError("A scheduler needs Dask: install agmpk[cluster].") from None
-    try:
-        client = Client(scheduler, timeout="5s")
+        client = Client(scheduler, timeout="5s")  # joblib finds it by itself
     except (OSError, ValueError) as error:
         raise AgmpkError(
             f"There is no Dask scheduler at {scheduler} ({error}): start one with `dask scheduler` "
             "and workers with `dask worker ADDRESS`."
         ) from None
-    with client:
-        yield client
+    with client, joblib.parallel_config("dask"):
+        yield joblib.Parallel(n_jobs=-1, return_as="generator", batch_size=1)(tasks)

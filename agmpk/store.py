@@ -1,8 +1,7 @@
 """Results that take long, kept on disk: found again by their settings, never by bytes of source.
 
-A stored result answers to what it was made from (its settings, plain values in full) and to the
-version of the method that made it, a number that its author raises by hand when a change of the
-code changes results.  Moving, renaming or reformatting code makes nothing stale::
+A stored result answers to what it was made from (plain values in full) and to the version of the
+method that made it, which its author raises by hand when a change of the code changes results::
 
     store = Store(data_path("nlme", "fits"), version=1, remedy="run 'agmpk paper nlme-fits fit'")
     found = store.load("caffeine", {"seed": 0, "context": "f87a65cb"})   # Entry or None
@@ -105,7 +104,7 @@ class Store:
                 "version": entry.version,
                 "settings": entry.settings,
                 "result": entry.result,
-                "digest": digest([entry.version, entry.settings, entry.result]),
+                "digest": _digest_of(entry),
                 "table": entry.table and sha256(entry.table),
             }
             for key, entry in entries.items()
@@ -123,21 +122,20 @@ class Store:
             for key, values in json.loads(file.read_text("utf-8")).items():
                 table = self._file(name, ".csv") if values["table"] else None
                 entry = Entry(values["version"], values["settings"], values["result"], table)
-                whole = digest([entry.version, entry.settings, entry.result]) == values["digest"]
-                if not whole or key != digest(entry.settings):
-                    raise self._damaged(file, name)
+                if key != digest(entry.settings) or _digest_of(entry) != values["digest"]:
+                    raise ValueError
                 if table is not None and not (table.is_file() and sha256(table) == values["table"]):
-                    raise self._damaged(table, name)
+                    file = table
+                    raise ValueError
                 found[key] = entry
-        except AgmpkError:
-            raise
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise self._damaged(file, name) from error
+            remedy = self.remedy.format(name=name)
+            raise AgmpkError(f"{file} is damaged or was edited: delete it and {remedy}.") from error
         return found
 
     def _file(self, name: str, suffix: str = ".json") -> Path:
         return self.folder / f"{name.replace(' ', '-')}{suffix}"
 
-    def _damaged(self, file: Path, name: str) -> AgmpkError:
-        remedy = self.remedy.format(name=name)
-        return AgmpkError(f"{file} is damaged or was edited: delete it and {remedy}.")
+
+def _digest_of(entry: Entry) -> str:
+    return digest([entry.version, entry.settings, entry.result])

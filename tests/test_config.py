@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import pytest
 
-from agmpk.config import Range, load_config, load_yaml, read_config, to_plain
+from agmpk.config import Range, load_yaml, read_config, to_plain
 from agmpk.errors import AgmpkError
 
 
@@ -107,7 +107,7 @@ def test_lacking_and_not_even_a_mapping():
 def test_numbers_as_people_write_them(tmp_path):
     file = tmp_path / "a.yaml"
     file.write_text("steps: 2\nrate: 1e-3\n")
-    assert load_config(Outer, file).rate == 1e-3
+    assert read_config(Outer, load_yaml(file), str(file)).rate == 1e-3
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from distributed import Client
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, evaluate
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.jobs import map_jobs
 from agmpk.nlme.store import METHOD_VERSION
 from agmpk.paper import nlme_fits

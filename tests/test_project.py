@@ -13,7 +13,8 @@ import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from agmpk.book.report import code_lines
+from agmpk.book.build import follows
+from agmpk.book.numbers import code_lines
 from agmpk.book.tiers import Project, check_parameters, load_tier, notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -143,6 +144,22 @@ def test_notebook_is_clean(path):
     assert undocumented == [], "every parameter has a comment"
     for entry in PROJECT.inputs(path.stem):
         assert entry.split("/")[0] == "data" and (ROOT / entry).exists()
+
+
+def test_a_chapter_follows_those_whose_results_it_reads():
+    """Files under book/_build that a parameter of two chapters names: one of them waits."""
+    named = {
+        chapter: {
+            entry["default"].strip("\"'")
+            for entry in notebook_parameters(PROJECT.notebook(chapter)).values()
+        }
+        for chapter in PROJECT.chapters()
+    }
+    for chapter, files in named.items():
+        for other in named:
+            shared = {f for f in files & named[other] if f.startswith("book/_build/")}
+            if shared and other != chapter:
+                assert chapter in follows(PROJECT, other) or other in follows(PROJECT, chapter)
 
 
 UNSHAPED = {"cohorts", "compounds", "try", "your-study", "verify"}

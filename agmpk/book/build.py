@@ -8,22 +8,20 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from agmpk.book.cache import read_stamp, stale_reasons
+from agmpk.book.cache import stale_reasons
 from agmpk.book.execute import execute_chapter
-from agmpk.book.tiers import Project, Tier, all_parameters
+from agmpk.book.tiers import Project, Tier
 from agmpk.book.try_page import make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, only_one
 
 #: Programs that can print a page.
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
-#: Reasons shown on a progress line before "and N more".
-_SHOWN = 2
 
 
 def run_chapters(
@@ -45,13 +43,13 @@ def run_chapters(
         AgmpkError: a chapter failed, or another run is executing chapters of this book.
     """
     names = [project.require_chapter(name) for name in chapters] or list(project.chapters())
-    after = {name: [n for n in follows(project, tier, name) if n in names] for name in names}
+    after = {name: [n for n in follows(project, name) if n in names] for name in names}
     plan = planned(project, tier, names, force=force)
     if plan:
-        total = sum(expected_seconds(project, tier, name) for name in plan)
+        minutes = sum(tier.minutes.get(name, 1) for name in plan) / min(jobs, len(plan))
         echo(
             f"Tier {tier.name}: {len(plan)} of {len(names)} chapters to execute "
-            f"({', '.join(plan)}), about {duration(total / min(jobs, len(plan)))}."
+            f"({', '.join(plan)}), about {max(1, round(minutes))} min."
         )
     else:
         echo(f"Tier {tier.name}: all {len(names)} chapters are up to date.")
@@ -65,19 +63,19 @@ def run_chapters(
             if not ready and not running:
                 ready = waiting[:1]  # two that read each other's results
             if jobs > 1:  # the longest first, so that nobody waits for it at the end
-                ready.sort(key=lambda name: -expected_seconds(project, tier, name))
+                ready.sort(key=lambda name: -tier.minutes.get(name, 1))
             for name in ready[: jobs - len(running)]:
                 waiting.remove(name)
                 reasons = ["forced"] if force else stale_reasons(project, tier, name)
                 if not reasons:
                     echo(f"{line[name]}: up to date")
                     continue
-                guess = duration(expected_seconds(project, tier, name))
-                echo(f"{line[name]}: executing, about {guess} ({summary(reasons)})")
+                more = f"; and {len(reasons) - 2} more" if len(reasons) > 2 else ""
+                echo(f"{line[name]}: executing ({'; '.join(reasons[:2])}{more})")
                 running[pool.submit(execute_chapter, project, tier, name)] = name
             for done in wait(running, return_when=FIRST_COMPLETED).done:
                 name = running.pop(done)
-                echo(f"{line[name]}: done in {duration(done.result().seconds)}")
+                echo(f"{line[name]}: done in {done.result().seconds:.0f} s")
                 executed.append(name)
     return executed
 
@@ -91,84 +89,32 @@ class _Here:
         return future
 
 
-@contextmanager
-def _pool(jobs: int) -> Iterator[_Here | ProcessPoolExecutor]:
+def _pool(jobs: int) -> AbstractContextManager[_Here | ProcessPoolExecutor]:
     """Where chapters run. Processes, not threads: papermill changes the working directory."""
     if jobs == 1:
-        yield _Here()
-        return
+        return nullcontext(_Here())
     # A thread for each; and the numbers do not depend on how many cores a machine has.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
+    return ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn"))
 
 
-def follows(project: Project, tier: Tier, chapter: str) -> list[str]:
-    """The chapters whose results ``chapter`` reads: it declares a parameter as input that names a
-    path which one of theirs names too, or a folder above it; or it describes the build.
-
-    Raises:
-        AgmpkError: a parameter of the tier that a notebook does not know.
-    """
+def follows(project: Project, chapter: str) -> list[str]:
+    """The chapters whose results ``chapter`` reads, as its metadata say (``agmpk.after``); all the
+    others where it describes the build."""
     metadata = project.metadata(chapter)
-    if metadata.get("describes_build"):
-        return project.described()
-    others = [name for name in project.chapters() if name != chapter]
-    own = all_parameters(project, tier, chapter)
-    read = _paths(own[name] for name in metadata.get("input_parameters", ()) if name in own)
-    found = []
-    for other in others:
-        inputs = project.metadata(other).get("input_parameters", ())
-        values = all_parameters(project, tier, other)
-        written = _paths(value for name, value in values.items() if name not in inputs)
-        if any(r == w or w in r.parents for r in read for w in written):
-            found.append(other)
-    return found
-
-
-def _paths(values: Iterable[object]) -> set[Path]:
-    """What among the values, or the entries of lists, lies in the folder that runs write to."""
-    flat = [v for value in values for v in (value if isinstance(value, list) else [value])]
-    return {Path(v) for v in flat if isinstance(v, str) and v.startswith("book/_build/")}
+    return project.described() if metadata.get("describes_build") else metadata.get("after", [])
 
 
 def planned(
     project: Project, tier: Tier, names: Sequence[str], *, force: bool = False
 ) -> list[str]:
     """The chapters of ``names`` that a run would execute, as far as can be known beforehand."""
-    plan = [name for name in names if force or stale_reasons(project, tier, name)]
+    plan = [name for name in names if stale_reasons(project, tier, name) or force]
     if plan:  # a page that describes the build follows every other chapter
         plan = [
             name for name in names if name in plan or project.metadata(name).get("describes_build")
         ]
     return plan
-
-
-def expected_seconds(project: Project, tier: Tier, chapter: str) -> float:
-    """Seconds the chapter took last time in this tier; else the tier's own guess; else a minute."""
-    stamp = read_stamp(project, chapter)
-    if stamp is not None and stamp.tier == tier.name:
-        return stamp.seconds
-    return 60.0 * tier.minutes.get(chapter, 1.0)
-
-
-def duration(seconds: float) -> str:
-    """``"42 s"``, ``"3 min"``, ``"2.5 h"``."""
-    if seconds < 90:
-        return f"{max(1, round(seconds))} s"
-    if seconds < 90 * 60:
-        return f"{round(seconds / 60)} min"
-    return f"{seconds / 3600:.1f} h"
-
-
-def summary(reasons: Sequence[str]) -> str:
-    """The first reasons, and how many more there are."""
-    more = len(reasons) - _SHOWN
-    return "; ".join(reasons[:_SHOWN]) + (f"; and {more} more" if more > 0 else "")
 
 
 def build_html(

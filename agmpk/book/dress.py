@@ -11,69 +11,82 @@ from typing import Any
 
 import nbformat
 
+from agmpk.book.tiers import Project, Tier, load_tier, notebook_parameters
 from agmpk.errors import AgmpkError
 
-#: Text before the table of parameters.
-INTRODUCTION = "This page was executed in the tier **{tier}** ({description})."
-UNCHANGED = "It sets no parameter of this chapter: the values are those in the parameters cell."
 #: Mime prefix of what a notebook stores for its sentences (``myst_nb.glue``).
 STORED = "application/papermill.record/"
 FIGURE, TABLE = '<figure class="agmpk-figure"', 'class="agmpk-table-caption"'
+#: First cell of a downloaded copy; the pages write their repository's address into it.
 START = """\
-# This copy of a chapter runs with the project's package and data.
+# This copy of a chapter runs with the project's package and data; in Colab they are fetched first.
 import importlib.util
 import os
+import subprocess
+import sys
 from pathlib import Path
 
-found = importlib.util.find_spec("agmpk")
-if found is None:
-    raise SystemExit(
-        "Install the project first: clone {repository}, say 'make setup', and open this copy "
-        "with a Jupyter that runs its .venv/bin/python."
-    )
-os.chdir(Path(found.origin).parents[1])
+repository = ""
+if importlib.util.find_spec("agmpk") is None:
+    if not repository or "google.colab" not in sys.modules:
+        raise SystemExit(
+            f"Install the project first: clone {repository or 'it'}, say 'make setup', and open "
+            "this copy with a Jupyter that runs its .venv/bin/python."
+        )
+    clone = str(Path("agmpk-project").resolve())
+    subprocess.run(["git", "clone", "--quiet", "--depth=1", repository, clone], check=True)
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--editable", f"{clone}[all]"]
+    subprocess.run(pip, check=True)
+    sys.path.insert(0, clone)
+os.chdir(Path(importlib.util.find_spec("agmpk").origin).parents[1])
 """
 _SENTENCE = re.compile(r"\{glue:text\}`([^`]+)`")
 
 
-def note_text(
-    title: str,
-    tier: str,
-    description: str,
-    used: Mapping[str, Any],
-    paper: Mapping[str, Any],
-    defaults: Mapping[str, Any],
-) -> str:
-    """Markdown of the note: tier, the parameters it sets, and what the paper tier would use.
+def dress(
+    notebook: nbformat.NotebookNode,
+    project: Project,
+    tier: Tier,
+    chapter: str,
+    made: str,
+    digest: str,
+    reads: Sequence[str],
+) -> None:
+    """Dress an executed ``notebook``, in place; ``made`` says with how much work, ``digest`` and
+    ``reads`` (files of data) what its figures rest on.
 
-    ``defaults`` are the values of the notebook's own parameters cell, as source text.
+    Raises:
+        AgmpkError: a sentence names something that no cell stored.
     """
-    lines = [INTRODUCTION.format(tier=tier, description=description.strip().rstrip(".")), ""]
-    names = sorted({*used, *paper})
+    merge_settings(notebook, tier.parameters(chapter))
+    fill_sentences(notebook, chapter)
+    label_code(notebook)
+    say_sources(notebook, chapter, tier.name, digest, reads)
+    note = _note(project, tier, chapter, f"Made in {made}; again: `{command(chapter, tier.name)}`")
+    start = nbformat.v4.new_code_cell(START, id="agmpk-start", metadata={"tags": ["remove-cell"]})
+    notebook.cells[1:1] = [nbformat.v4.new_markdown_cell(note, id="agmpk-note"), start]
+    for part in (notebook, *notebook.cells):
+        part.metadata.pop("papermill", None)
+
+
+def _note(project: Project, tier: Tier, chapter: str, title: str) -> str:
+    """The tier, the parameters it sets, and what the paper tier would use."""
+    known = notebook_parameters(project.notebook(chapter))
+    sides = [one.parameters(chapter) for one in (tier, load_tier(project, "paper"))]
+    here, there = (
+        {name: entry["default"] for name, entry in known.items()}
+        | {name: repr(value) for name, value in side.items()}
+        for side in sides
+    )
+    names = sorted({*sides[0], *sides[1]})
+    text = f"This page was executed in the tier **{tier.name}** ({tier.description.strip()})."
+    lines = [f":::{{admonition}} {title}", ":class: tip dropdown", "", text, ""]
     if names:
         lines += ["| Parameter | This page | Tier `paper` |", "| --- | --- | --- |"]
-        for name in names:
-            default = defaults.get(name, "")
-            here, there = (repr(side[name]) if name in side else default for side in (used, paper))
-            lines.append(f"| `{name}` | `{here}` | `{there}` |")
+        lines += [f"| `{name}` | `{here[name]}` | `{there[name]}` |" for name in names]
     else:
-        lines.append(UNCHANGED)
-    return "\n".join([f":::{{admonition}} {title}", ":class: tip dropdown", "", *lines, ":::"])
-
-
-def add_note(notebook: nbformat.NotebookNode, text: str) -> None:
-    """Insert the note below the first heading of ``notebook``, in place."""
-    cell = nbformat.v4.new_markdown_cell(text, id="agmpk-note")
-    first = notebook.cells[0] if notebook.cells else None
-    notebook.cells.insert(1 if first is not None and first.cell_type == "markdown" else 0, cell)
-
-
-def add_start(notebook: nbformat.NotebookNode, repository: str) -> None:
-    """Put in front what a downloaded copy needs: the package, and its folder. Pages do not show
-    it."""
-    cell = nbformat.v4.new_code_cell(START.format(repository=repository), id="agmpk-start")
-    cell.metadata["tags"] = ["remove-cell"]
-    notebook.cells.insert(2, cell)
+        lines.append("It sets no parameter: the values are those in the cell of settings.")
+    return "\n".join([*lines, ":::"])
 
 
 def merge_settings(notebook: nbformat.NotebookNode, used: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import platform
@@ -21,9 +22,10 @@ import papermill
 from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
-from agmpk.book import dress, watch
-from agmpk.book.cache import Stamp, chapter_digest, write_stamp
-from agmpk.book.tiers import Project, Tier, check_parameters, load_tier, notebook_parameters
+from agmpk.book import watch
+from agmpk.book.cache import Stamp, chapter_digest, reached, write_stamp
+from agmpk.book.dress import dress
+from agmpk.book.tiers import Project, Tier, check_parameters
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
 
@@ -35,30 +37,36 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     notebook is then kept in ``book/_build/failed``, and an earlier good one stays as it was.
     """
     parameters = check_parameters(project, tier, chapter)
+    _check_package(project)
     parts = chapter_digest(project, chapter, parameters)  # before running: what it starts from
     started, processor = time.monotonic(), _processor()
     project.executed.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
-        log, output = Path(folder, "reads.txt"), Path(folder, f"{chapter}.ipynb")
-        start = _start_watch(project, chapter, parameters, log)
-        _run(project, chapter, parameters, output, start)
+        log, output = Path(folder, "log.txt"), Path(folder, f"{chapter}.ipynb")
+        _run(project, chapter, parameters, output, log)
         if not log.exists():
             raise AgmpkError(
                 f"{chapter}.ipynb ran, but its reads were not watched: the kernel did not load "
                 f"{watch.__file__}."
             )
-        reads = sorted(set(log.read_text(encoding="utf-8").splitlines()))
+        seen = sorted(set(log.read_text(encoding="utf-8").splitlines()))
         notebook = nbformat.read(output, as_version=4)
     processor = round(_processor() - processor, 1)
+    reads = [name for name in seen if name.startswith("data/")]
+    parts = reached(project, parts, {*seen} - {*reads})
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:12]
-    _finish(project, tier, chapter, notebook, processor, digest, reads)
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    made = f"{processor:.0f} s of processor time ({machine})"
+    dress(notebook, project, tier, chapter, made, digest, reads)
+    with atomic_path(project.executed_notebook(chapter)) as temporary:
+        nbformat.write(notebook, temporary)
     stamp = Stamp(
         chapter=chapter,
         tier=tier.name,
         parameters=parameters,
         seconds=round(time.monotonic() - started, 1),
         date=datetime.now(UTC).isoformat(timespec="seconds"),
-        machine=machine(),
+        machine=machine,
         parts=parts,
         output=sha256(project.executed_notebook(chapter)),
         reads=reads,
@@ -68,18 +76,39 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     return stamp
 
 
+def _check_package(project: Project) -> None:
+    """Refuse to run where the kernel would import another package than that of the digests."""
+    beside = project.root / project.package
+    spec = importlib.util.find_spec(project.package)
+    places = list(spec.submodule_search_locations or ()) if spec else []
+    if not (places and beside.is_dir() and os.path.samefile(places[0], beside)):
+        raise AgmpkError(
+            f"Notebooks here would import {project.package} from {places or 'nowhere'}, not from "
+            f"{beside}: use the environment of this checkout (make setup)."
+        )
+
+
 def _run(
-    project: Project, chapter: str, parameters: dict[str, Any], output: Path, start: str
+    project: Project, chapter: str, parameters: Mapping[str, Any], output: Path, log: Path
 ) -> None:
-    """Run the notebook in a new kernel that executes ``start`` first; a failed cell or a dead
-    kernel is one sentence."""
+    """Run the notebook in a new kernel that first starts the watch, by path and without ``import``,
+    so that no name of ours appears in the notebook's namespace; a failed cell or a dead kernel is
+    one sentence."""
+    settings = {
+        "root": str(project.root),
+        "package": project.package,
+        "chapter": chapter,
+        "inputs": list(project.inputs(chapter, parameters)),
+        "log": str(log),
+    }
+    start = f"__import__('runpy').run_path({watch.__file__!r}, { ({'WATCH': settings})!r}) and None"
     # Or every log would have a remark about frozen modules.
     os.environ["PYDEVD_DISABLE_FILE_VALIDATION"] = "1"
     try:
         papermill.execute_notebook(
             str(project.notebook(chapter)),
             str(output),
-            parameters=parameters,
+            parameters=dict(parameters),
             cwd=str(project.root),
             kernel_name="python3",
             progress_bar=sys.stderr.isatty(),
@@ -97,59 +126,10 @@ def _run(
         ) from error
 
 
-def machine() -> str:
-    """The machine in words: system, architecture, number of cores."""
-    return f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
-
-
 def _processor() -> float:
     """Processor seconds of the kernels that this process has run so far."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-def _finish(
-    project: Project,
-    tier: Tier,
-    chapter: str,
-    notebook: nbformat.NotebookNode,
-    processor: float,
-    digest: str,
-    reads: list[str],
-) -> None:
-    """Dress the notebook for its reader, drop what names this machine's folders, and put it in its
-    place."""
-    used, paper = tier.parameters(chapter), load_tier(project, "paper").parameters(chapter)
-    defaults = notebook_parameters(project.notebook(chapter))
-    title = (
-        f"Made in {processor:.0f} s of processor time ({machine()}); "
-        f"again: `{dress.command(chapter, tier.name)}`"
-    )
-    values = {name: entry["default"] for name, entry in defaults.items()}
-    dress.merge_settings(notebook, used)
-    dress.fill_sentences(notebook, chapter)
-    dress.label_code(notebook)
-    dress.say_sources(notebook, chapter, tier.name, digest, reads)
-    text = dress.note_text(title, tier.name, tier.description, used, paper, values)
-    dress.add_note(notebook, text)
-    dress.add_start(notebook, os.environ.get("AGMPK_REPOSITORY", "the project"))
-    for part in (notebook, *notebook.cells):
-        part.metadata.pop("papermill", None)
-    with atomic_path(project.executed_notebook(chapter)) as temporary:
-        nbformat.write(notebook, temporary)
-
-
-def _start_watch(project: Project, chapter: str, parameters: Mapping[str, Any], log: Path) -> str:
-    """The line that has a kernel watch its reads; by path, and without ``import``, so that no name
-    of ours appears in the notebook's namespace."""
-    settings = {
-        "root": str(project.root),
-        "chapter": chapter,
-        "inputs": list(project.inputs(chapter, parameters)),
-        "log": str(log),
-    }
-    names = {"WATCH": settings}
-    return f"__import__('runpy').run_path({watch.__file__!r}, {names!r}) and None"
 
 
 def _failure(project: Project, chapter: str, error: PapermillExecutionError, output: Path) -> str:

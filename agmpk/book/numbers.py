@@ -111,3 +111,14 @@ def _near(old: str, new: str) -> bool:
 
 def _word(label: object) -> str:
     return ", ".join(map(str, label)) if isinstance(label, list) else str(label)
+
+
+def code_lines(notebook: str | Path) -> tuple[int, int]:
+    """Lines of code, blank ones left out, that a reader of the page sees, and that are folded."""
+    counted = {False: 0, True: 0}
+    for cell in nbformat.read(notebook, as_version=4).cells:
+        if cell.cell_type == "code":
+            tags = cell.metadata.get("tags", ())
+            folded = any(tag.startswith(("hide", "remove")) for tag in tags)
+            counted[folded] += sum(bool(line.strip()) for line in cell.source.splitlines())
+    return counted[False], counted[True]

@@ -4,7 +4,8 @@
 * ``{number}`chapter:name``` puts a number of a chapter into the text of another page, and the
   directive ``answer-figure`` its answer's figure.
 * One setting, the address of the repository, turns on the buttons to edit, report, download and
-  run in Colab; another, the address of the site, what is shown where a page is linked.
+  run in Colab, and stands in the copies that are downloaded or run there; another, the address of
+  the site, what is shown where a page is linked.
 * Nothing is fetched from the network: Jupyter Book always loads ``sphinx_thebe`` (live code cells
   through a remote service), whose hooks are removed.
 """
@@ -31,6 +32,7 @@ _COUNTED = re.compile(
     r'<span class="section-number">(?P<chapter>\d+)\.\s*</span>'
     r'|(?P<open><figcaption class="agmpk-caption">|<div class="agmpk-table-caption">)'
 )
+PUBLISHED = "gh-pages"  # the branch with the pages, see .github/workflows
 DESCRIPTION = (
     "Forecasts of a patient's drug concentrations from a few samples and the other patients of the "
     "study, by networks trained on simulated studies: the executable book."
@@ -46,6 +48,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _remove_thebe, priority=0)
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _page, priority=900)
+    app.connect("build-finished", _address_copies)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -103,9 +106,14 @@ def _page(app: Sphinx, page: str, _template: str, context: dict, _doctree: Any) 
     if "body" in context:
         body = _number(_store_images(app, context["body"], context["pathto"]))
         # What folded code is stands in its summary: a label would say something else aloud.
-        context["body"] = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
-    # The source of a chapter is its notebook, not the executed copy.
-    _rename(context.get("header_buttons", ()), "/book/chapters/", "/notebooks/")
+        body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+        # The same in every exercise of a page, where an id must occur once.
+        context["body"] = re.sub(r' id="(exercise|solution)-content"', "", body)
+    # Colab runs the published copy, which knows how to install the project; the source of a
+    # chapter is its notebook, not the executed copy.
+    buttons = context.get("header_buttons", ())
+    _rename(buttons, "/blob/main/book/chapters/", f"/blob/{PUBLISHED}/_sources/chapters/", "colab")
+    _rename(buttons, "/book/chapters/", "/notebooks/")
     if app.config.html_baseurl:
         context["metatags"] = context.get("metatags", "") + _preview(app, page, context)
 
@@ -151,12 +159,21 @@ def _number(body: str) -> str:
     return _COUNTED.sub(count, body)
 
 
-def _rename(buttons: Any, old: str, new: str) -> None:
+def _rename(buttons: Any, old: str, new: str, among: str = "") -> None:
     for button in buttons:
         if isinstance(button, dict):
-            if "url" in button:
+            if among in button.get("url", ""):
                 button["url"] = button["url"].replace(old, new)
-            _rename(button.get("buttons", ()), old, new)
+            _rename(button.get("buttons", ()), old, new, among)
+
+
+def _address_copies(app: Sphinx, _error: object) -> None:
+    """Write the repository's address into the first cell of the copies of the chapters."""
+    repository = app.config.html_theme_options.get("repository_url", "")
+    for copy in Path(app.outdir, "_sources", "chapters").glob("*.ipynb"):
+        text = copy.read_text("utf-8")
+        told = text.replace(r"repository = \"\"", rf"repository = \"{repository}\"")
+        copy.write_text(told, "utf-8")
 
 
 def _preview(app: Sphinx, page: str, context: dict) -> str:

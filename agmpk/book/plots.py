@@ -1,23 +1,102 @@
-"""The figures of the book, and how one is shown: with alt text and a caption."""
+"""The figures of the book: one look (colour-blind safe, legible on a phone, units on axes), what
+several figures share, and how one is shown, with alt text and a caption."""
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
 
+import matplotlib as mpl
 import matplotlib.pyplot as plt
 import numpy as np
+import seaborn as sns
 from IPython.display import display
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from agmpk.models.registry import MODELS
+
 if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on them
+    import pandas as pd
+
+    from agmpk.evaluation.protocol import Case
     from agmpk.forecasting.forecaster import Forecast
     from agmpk.studies import Study
+
+#: Width in inches of a figure that fills the text column and still fits on a phone without
+#: scrolling; a wider one scrolls there (see ``agmpk.book.plots``).
+COLUMN_WIDTH = 6.4
+WIDE = 9.6  # inches, of panels beside each other
+#: Dots per inch; fixed, so that a figure has the same pixels on every machine.
+DPI = 150
+
+#: By role, so that a role has the same colour in every chapter: those of the models are in the one
+#: table of models, the others beside them, each at least 3:1 on white.
+COLOURS = {name: row.colour for name, row in MODELS.items()} | {
+    "observed": "#222222",
+    "published": "#b5446e",
+    "prior": "#8c4bb0",
+    "context": "#4d8c8c",
+}
+
+
+def colours_of(names: Sequence[str]) -> dict[str, str]:
+    """A colour for each model: that of its role, or one of its own where it has none."""
+    spare = iter(("C7", "C8", "C9", "C5", "C6"))
+    return {name: COLOURS.get(name) or next(spare) for name in names}
+
+
+def use_book_style() -> None:
+    """Set the seaborn theme of the book for all figures drawn afterwards.
+
+    The background is white and opaque on purpose: the dark mode of the page then shows the figure
+    as a light card, with every colour as it was chosen.
+    """
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind", font_scale=1.0)
+    mpl.rcParams.update(
+        {
+            "figure.figsize": (COLUMN_WIDTH, 4.0),
+            "figure.dpi": DPI,
+            "savefig.dpi": DPI,
+            "figure.facecolor": "white",
+            "savefig.facecolor": "white",
+            "figure.constrained_layout.use": True,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "axes.labelsize": "medium",
+            "figure.labelsize": "medium",
+            "legend.frameon": False,
+            "legend.fontsize": "small",
+            "lines.linewidth": 1.8,
+            "font.family": "DejaVu Sans",  # ships with matplotlib: same text on every machine
+        }
+    )
+
+
+def label_axes(
+    axes: Axes,
+    *,
+    x: str = "Time after dose",
+    x_unit: str = "h",
+    y: str = "Concentration",
+    y_unit: str = "ng/mL",
+    log_y: bool = False,
+) -> Axes:
+    """Name both axes with their units, ``Time after dose (h)``; give ``""`` for a pure number.
+
+    ``log_y`` also makes the concentration axis logarithmic. Returns the axes.
+    """
+    axes.set_xlabel(f"{x} ({x_unit})" if x_unit else x)
+    axes.set_ylabel(f"{y} ({y_unit})" if y_unit else y)
+    if log_y:
+        axes.set_yscale("log")
+    return axes
+
 
 #: On a narrow screen an inch of figure is at least this many pixels wide, so that its text stays
 #: legible; a figure that is then wider than the screen scrolls in its own box.
@@ -108,6 +187,152 @@ def draw_forecast(
         axes.fill_between(forecast.times, q25, q75, color=colour, alpha=0.25, lw=0, zorder=3)
 
 
-def vpc_bands(curves: np.ndarray, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> np.ndarray:
-    """Percentiles [len(levels), T] over individuals of curves [n, T]."""
-    return np.quantile(curves, levels, axis=0)
+def panels(
+    number: int, columns: int = 4, *, each: float = 2.1, width: float = WIDE, **look: object
+) -> tuple[Figure, list[Axes]]:
+    """A figure of so many panels, ``columns`` of them beside each other and ``each`` inches high,
+    and their axes; what is left of the last row stays empty."""
+    columns = min(columns, number)
+    rows = -(-number // columns)
+    size = (width, each * rows + 0.5)
+    figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, **look)
+    for ax in grid.flat[number:]:
+        ax.set_axis_off()
+    return figure, list(grid.flat[:number])
+
+
+def legend_above(figure: Figure, columns: int | None = None) -> None:
+    """One legend above all panels, of whatever any of them drew."""
+    found = {}
+    for ax in figure.axes:
+        handles, labels = ax.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    place = {"loc": "outside upper center", "ncols": columns or len(found)}
+    figure.legend([*found.values()], [*found], **place)
+
+
+def bars(rows: pd.DataFrame, value: str = "value") -> list:
+    """Lengths of the error bars from ``value`` to low and high."""
+    middle = getattr(rows, value)
+    return [np.maximum(middle - rows.low, 0), np.maximum(rows.high - middle, 0)]
+
+
+def draw_by(
+    axes: Axes, rows: pd.DataFrame, x: str, y: str, colours: Mapping[str, str], apart: float = 0.0
+) -> None:
+    """A line for each of the column ``model``: ``y`` against ``x``, with intervals where the rows
+    have low and high, ``apart`` from each other along x."""
+    names = [name for name in colours if name in set(rows.model)]
+    for k, name in enumerate(names):
+        one = rows[rows.model == name].sort_values(x)
+        ends = bars(one, y) if "low" in one else None
+        place = one[x] + apart * (k - (len(names) - 1) / 2)
+        look = {"fmt": "o-", "ms": 4, "lw": 1.2, "capsize": 2, "color": colours[name]}
+        axes.errorbar(place, one[y], ends, label=name, **look)
+
+
+def draw_rows(
+    axes: Axes, rows: pd.DataFrame, colour: str | Sequence[str], value: str = "value"
+) -> None:
+    """A dot with its interval (columns ``value``, low, high) for each row, the first on top."""
+    places = range(len(rows))
+    axes.hlines(places, rows.low, rows.high, colors=colour, lw=1.5)
+    axes.scatter(rows[value], places, 25, c=colour, zorder=3)
+    axes.set_yticks(places, rows.index, fontsize="small")
+    axes.set_ylim(len(rows) - 0.5, -0.5)
+
+
+def draw_band(axes: Axes, times, band: Sequence, colour: str, label: str | None = None) -> None:
+    """Low, middle and high [T] of some curves."""
+    low, middle, high = band
+    axes.fill_between(times, low, high, color=colour, alpha=0.2, lw=0)
+    axes.plot(times, middle, color=colour, label=label)
+
+
+def draw_samples(axes: Axes, shown: tuple, held_out: tuple, size: float = 4) -> None:
+    """Samples (times, concentrations) shown, filled, and held out, open."""
+    style = {"color": COLOURS["observed"], "ms": size, "zorder": 5}
+    axes.plot(*shown, "o", label="shown", **style)
+    axes.plot(*held_out, "o", mfc="white", label="held out", **style)
+
+
+def draw_case(
+    axes: Axes, case: Case, fans: Mapping[str, Forecast | None], colours: Mapping[str, str]
+) -> None:
+    """One left-out individual on a logarithmic axis: its context, samples shown and held out, and
+    forecasts by model (the first word of a label); the bands are those of the last one. A single
+    time that is asked is a mark instead of a line."""
+    draw_context(axes, case.context, label=None)
+    for name, fan in fans.items():
+        colour = colours[name.split()[0]]
+        if fan is not None and len(fan.times) > 1:
+            draw_forecast(axes, fan, colour, name, band=name == list(fans)[-1])
+        elif fan is not None:
+            low, high = fan.quantiles([0.05, 0.95])
+            ends = np.abs(np.array([low, high]) - fan.pred)
+            axes.errorbar(fan.times, fan.pred, ends, fmt="D", ms=4, color=colour, label=name)
+    seen = case.prefix.quantifiable()
+    draw_samples(axes, (seen.times, seen.concentrations), (case.times, case.observed))
+    axes.set_yscale("log")
+
+
+def cases_figure(
+    found: Mapping[str, tuple[Case, Mapping[str, Forecast | None]]],
+    colours: Mapping[str, str],
+    columns: int = 4,
+    *,
+    each: float = 2.1,
+    same: bool = True,
+) -> Figure:
+    """A panel for each case and its forecasts, by title; ``same`` for cases of one study, whose
+    panels share axes and a legend."""
+    figure, axes = panels(len(found), columns, each=each, sharex=same, sharey=same)
+    for ax, (title, (case, fans)) in zip(axes, found.items(), strict=True):
+        draw_case(ax, case, fans, colours)
+        ax.set_title(title, fontsize="small")
+        if not same:
+            ax.set_ylabel(f"Concentration ({case.context.units.concentration})")
+            ax.legend(fontsize="x-small")
+    figure.supxlabel("Time after dose (h)")
+    if same:
+        figure.supylabel(f"Concentration ({case.context.units.concentration})")
+        legend_above(figure)
+    return figure
+
+
+def scores_figure(
+    columns: Mapping[str, pd.DataFrame], x: str, label: str, colours: Mapping[str, str], width=WIDE
+) -> Figure:
+    """Error above and coverage of 90 % intervals below, with intervals, against ``x``, a column for
+    each title; rows have model, score (log_rmse and in_90), value, low, high and ``x``."""
+    number, look = len(columns), {"sharex": True, "sharey": "row"}
+    figure, axes = panels(2 * number, number, each=2.5, width=width, **look)
+    for k, ax in enumerate(axes):
+        title, rows = list(columns.items())[k % number]
+        score = ("log_rmse", "in_90")[k // number]
+        draw_by(ax, rows[rows.score == score], x, "value", colours, 0.08)
+        ax.set_xticks(sorted(set(rows[x])))
+        if score == "in_90":
+            ax.axhline(0.9, color="0.5", lw=1, ls="--")
+        else:
+            ax.set_title(title, fontsize="small")
+    axes[0].set(ylabel="Mean log-RMSE (1)", ylim=(0, None))
+    axes[number].set_ylabel("Share inside 90 % (1)")
+    legend_above(figure, 5)
+    figure.supxlabel(label)
+    return figure
+
+
+def curves_figure(
+    lines: Mapping, points: Mapping | None = None, *, unit: str = "mg/L", log_y: bool = False
+) -> Figure:
+    """Curves, and points on them: label -> (times [h], concentrations [``unit``])."""
+    figure, ax = plt.subplots(figsize=(COLUMN_WIDTH, 3.0))
+    looks = ((COLOURS["prior"], "-"), ("0.45", "--"), (COLOURS["observed"], ":"))
+    for (label, (x, y)), (colour, style) in zip(lines.items(), looks, strict=False):
+        ax.plot(x, y, style, color=colour, label=label)
+    for label, (x, y) in (points or {}).items():
+        ax.plot(x, y, "o", ms=4, color=COLOURS["observed"], label=label)
+    label_axes(ax, y_unit=unit, log_y=log_y)
+    ax.legend()
+    return figure

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from agmpk.book.style import COLOURS
+from agmpk.book import plots
+from agmpk.book.plots import COLOURS
 
 #: What a value of a field can be, and its colour.
 FATES = {"right": "#2b7a4b", "right, flagged": "#8fc1a2", "empty": "0.82", "wrong": "#b3261e"}
@@ -18,13 +19,12 @@ FATES = {"right": "#2b7a4b", "right, flagged": "#8fc1a2", "empty": "0.82", "wron
 
 def funnel(steps: pd.Series, published: int) -> Figure:
     """What is left after each step (count); the first ``published`` steps are others'."""
-    figure, ax = plt.subplots(figsize=(6.4, 3.2))
     colours = [COLOURS["published"]] * published + [COLOURS["prior"]] * (len(steps) - published)
-    ax.barh(steps.index, steps.to_numpy(), color=colours)
+    ax = steps.plot.barh(figsize=(6.4, 3.2), color=colours, width=0.8)
     ax.invert_yaxis()
     ax.bar_label(ax.containers[0], padding=3)
-    ax.set_xlabel("Articles or records (count)")
-    return figure
+    ax.set(xlabel="Articles or records (count)", ylabel="")
+    return ax.figure
 
 
 def accuracy(table: pd.DataFrame) -> Figure:
@@ -43,23 +43,21 @@ def accuracy(table: pd.DataFrame) -> Figure:
 
 def fates(table: pd.DataFrame, label: str) -> Figure:
     """What became of each row's values, as stacked bars in the colours of :data:`FATES`."""
-    figure, ax = plt.subplots(figsize=(6.4, 0.42 * len(table) + 1.3))
-    left = np.zeros(len(table))
-    for fate in [name for name in FATES if name in table]:
-        counts = table[fate].to_numpy(float)
-        ax.barh(table.index, counts, left=left, color=FATES[fate], label=fate)
-        for y, (start, n) in enumerate(zip(left, counts, strict=True)):
+    table = table[[fate for fate in FATES if fate in table]]
+    size, ends = (6.4, 0.42 * len(table) + 1.3), table.cumsum(axis=1)
+    ax = table.plot.barh(stacked=True, figsize=size, color=FATES, width=0.8, legend=False)
+    for fate in table:
+        for y, (n, end) in enumerate(zip(table[fate], ends[fate], strict=True)):
             if fate == "wrong" and n:  # beside its bar, which may be thin
-                ax.text(start + n, y, f" {n:.0f}", va="center", color=FATES[fate], fontsize="small")
-            elif n > 0.05 * left.max(initial=1):
+                ax.text(end, y, f" {n:.0f}", va="center", color=FATES[fate], fontsize="small")
+            elif n > 0.05 * ends.to_numpy().max(initial=1):
+                look = {"ha": "center", "va": "center", "fontsize": "small"}
                 colour = "white" if fate == "right" else "black"
-                place = {"ha": "center", "va": "center", "fontsize": "small"}
-                ax.text(start + n / 2, y, f"{n:.0f}", color=colour, **place)
-        left += counts
+                ax.text(end - n / 2, y, f"{n:.0f}", color=colour, **look)
     ax.invert_yaxis()
-    ax.set_xlabel(label)
-    figure.legend(loc="outside upper center", ncols=4)
-    return figure
+    ax.set(xlabel=label, ylabel="")
+    plots.legend_above(ax.figure, 4)
+    return ax.figure
 
 
 def spreads(reference: pd.DataFrame, columns: Mapping[str, str], log: bool = False) -> Figure:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from html import escape
+from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
-from agmpk.book.style import COLOURS, label_axes
-from agmpk.prior.batch import SimulatedStudies
+from agmpk.book import plots
+from agmpk.book.plots import COLOURS
+from agmpk.prior.table import SimulatedStudies
 from agmpk.studies import Study
 
 PRESETS = ("paper", "extended", "calibrated", "clinic")
@@ -22,19 +23,6 @@ TINTS = {"paper": "0.6", "extended": COLOURS["context"], "calibrated": COLOURS["
 TINTS["clinic"] = "#7a4988"
 REAL = COLOURS["observed"]
 TIME, CONCENTRATION = "Time after the first dose (h)", "Concentration (mg/L)"
-
-
-def curves(lines: Mapping, points: Mapping | None = None, *, log_y: bool = False) -> Figure:
-    """Curves, and points on them: label -> (times [h], concentrations [mg/L])."""
-    figure, ax = plt.subplots(figsize=(6.4, 3.0))
-    tints = iter((TINTS["calibrated"], "0.5", REAL))
-    for label, (x, y) in lines.items():
-        ax.plot(x, y, color=next(tints), label=label)
-    for label, (x, y) in (points or {}).items():
-        ax.plot(x, y, "o", ms=4, color=REAL, label=label)
-    label_axes(ax, y_unit="mg/L", log_y=log_y)
-    ax.legend()
-    return figure
 
 
 def wandering(times: torch.Tensor, found: Mapping) -> Figure:
@@ -50,7 +38,7 @@ def wandering(times: torch.Tensor, found: Mapping) -> Figure:
     axes[1, 0].set_yscale("log")
     axes[0, 0].set_ylabel("ke (1/h)")
     axes[1, 0].set_ylabel(CONCENTRATION)
-    figure.supxlabel("Time after dose (h)", fontsize="medium")
+    figure.supxlabel("Time after dose (h)")
     return figure
 
 
@@ -88,14 +76,9 @@ def layers(drawn: Mapping[str, SimulatedStudies], s: int) -> Figure:
     first.legend(fontsize="x-small")
     first.set_title("one individual", fontsize="small")
     first.set_yscale("log")
-    figure.supxlabel("Time after dose (h)", fontsize="medium")
-    figure.supylabel(CONCENTRATION, fontsize="medium")
+    figure.supxlabel("Time after dose (h)")
+    figure.supylabel(CONCENTRATION)
     return figure
-
-
-def with_samples(study: Study) -> int:
-    """How many have two quantified samples or more."""
-    return sum(len(one.quantifiable()) > 1 for one in study)
 
 
 def designs(examples: Mapping[str, Study]) -> Figure:
@@ -117,40 +100,9 @@ def designs(examples: Mapping[str, Study]) -> Figure:
         ax.set_yscale("log")
         ax.set_title(name, fontsize="small")
         ax.tick_params(labelsize="x-small")
-    figure.supxlabel(TIME, fontsize="medium")
-    figure.supylabel(CONCENTRATION, fontsize="medium")
+    figure.supxlabel(TIME)
+    figure.supylabel(CONCENTRATION)
     return figure
-
-
-def spoken(values: Sequence[float]) -> str:
-    """Numbers as "low to high"."""
-    ends = min(values), max(values)
-    low, high = (f"{x:.3g}" if x < 1000 else f"{x:,.0f}" for x in ends)
-    return low if low == high else f"{low} to {high}"
-
-
-def design_table(examples: Mapping[str, Study]) -> pd.DataFrame:
-    """What these studies have: people, samples, doses, first doses, share below the limit."""
-    rows = {}
-    for name, study in examples.items():
-        doses = [one.single_doses() for one in study]
-        rows[name] = {
-            "people": len(study),
-            "samples": f"{np.median([len(one) for one in study]):.0f}",
-            "doses": spoken([len(d) for d in doses]),
-            "dose (mg)": spoken([d[0].amount for d in doses]),
-            "below limit": f"{np.mean(np.concatenate([o.censored for o in study])):.0%}",
-        }
-    return pd.DataFrame(rows).T
-
-
-def moved(base: SimulatedStudies, effects: Mapping[str, SimulatedStudies], s: int) -> pd.Series:
-    """Mean absolute change of ln concentration of study ``s`` by each switch, increasing."""
-    found = {}
-    for name, batch in effects.items():
-        both = (batch.true[s] > 0) & (base.true[s] > 0) & (batch.times[s] == base.times[s])
-        found[name] = float((batch.true[s] / base.true[s])[both].log().abs().mean())
-    return pd.Series(found).dropna().sort_values()
 
 
 def switched(base: SimulatedStudies, effects: Mapping[str, SimulatedStudies], s: int) -> Figure:
@@ -162,23 +114,9 @@ def switched(base: SimulatedStudies, effects: Mapping[str, SimulatedStudies], s:
         limit(ax, batch, s)
         ax.set_title(name, fontsize="x-small")
     axes[0, 0].set(yscale="log", ylim=(2e-3, 2))
-    figure.supxlabel(TIME, fontsize="medium")
-    figure.supylabel(CONCENTRATION, fontsize="medium")
+    figure.supxlabel(TIME)
+    figure.supylabel(CONCENTRATION)
     return figure
-
-
-def quantities_html(quantities: pd.DataFrame, table: Callable[[pd.DataFrame, str], str]) -> str:
-    """The table of quantities, a fold a group, and the list of sources below."""
-    sources = {text: f"[{k}]" for k, text in enumerate(quantities["source"].unique(), start=1)}
-    quantities = quantities.assign(source=quantities["source"].map(sources))
-    shown = ["meaning", "unit", *PRESETS, "source"]
-    parts = [
-        f"<details class='agmpk-details'><summary>{escape(group)}, {len(part)} quantities</summary>"
-        f"{table(part.set_index('quantity')[shown], f'Quantities: {group}')}</details>"
-        for group, part in quantities.groupby("group", sort=False)
-    ]
-    notes = "<br>".join(f"{mark} {escape(text)}" for text, mark in sources.items())
-    return "".join(parts) + f"<p>{notes}</p>"
 
 
 def relative(study: Study, most: int = 12) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -198,20 +136,19 @@ def fall(studies: Sequence[Study]) -> float:
 
 def beside(columns: Mapping[str, Sequence[Study]], rows: int) -> Figure:
     """A column of studies per source, all on the same relative axes."""
-    figure, axes = plt.subplots(
-        *(rows, len(columns)),
-        **{"figsize": (7.2, 1.7 * rows + 0.5), "sharex": True, "sharey": True, "squeeze": False},
-    )
-    for column, (name, found) in zip(axes.T, columns.items(), strict=True):
+    look = {"width": 7.2, "sharex": True, "sharey": True}
+    figure, axes = plots.panels(rows * len(columns), len(columns), each=1.7, **look)
+    grid = np.reshape(axes, (rows, -1))
+    for column, (name, found) in zip(grid.T, columns.items(), strict=True):
         for ax, study in zip(column, found, strict=False):
             for times, values in relative(study):
                 ax.plot(times, values, color=TINTS.get(name, REAL), lw=0.8, alpha=0.8)
             label = "" if name in TINTS else study.compound
             ax.text(0.97, 0.95, label, transform=ax.transAxes, ha="right", va="top", fontsize=7)
         column[0].set_title(name, fontsize="small")
-    axes[0, 0].set(yscale="log", ylim=(1e-3, 8))
-    figure.supxlabel("Time / last sampling time", fontsize="medium")
-    figure.supylabel("Concentration / median Cmax", fontsize="medium")
+    axes[0].set(yscale="log", ylim=(1e-3, 8))
+    figure.supxlabel("Time / last sampling time")
+    figure.supylabel("Concentration / median Cmax")
     return figure
 
 
@@ -229,13 +166,10 @@ def ranges(
     are single values by quantity, drawn above.
     """
     columns = 2 if len(levels) == 5 else 3
-    rows = -(-len(quantities) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(7.2, 2.0 * rows))
+    figure, axes = plots.panels(len(quantities), columns, each=1.9, width=7.2)
     tints = {first: REAL, **TINTS}
     scatter = np.random.default_rng(0)
-    for ax in axes.flat[len(quantities) :]:
-        ax.set_axis_off()
-    for ax, (quantity, (title, logs, log_axis)) in zip(axes.flat, quantities.items(), strict=False):
+    for ax, (quantity, (title, logs, log_axis)) in zip(axes, quantities.items(), strict=True):
         part = table[table["quantity"] == quantity].set_index("source")
         back = np.exp if logs else (lambda x: x)
         for y, (source, tint) in enumerate(tints.items()):
@@ -266,8 +200,8 @@ def spreads(clouds: Mapping[str, pd.DataFrame], real: pd.DataFrame) -> Figure:
         ax.plot([0.02, 3], [0.02, 3], color="0.8", lw=0.8, zorder=0)
         ax.set_title(name, fontsize="small")
     axes[0, 0].set(xscale="log", yscale="log", xlim=(0.02, 3), ylim=(0.02, 3))
-    figure.supxlabel("Spread of the level (SD of ln)", fontsize="medium")
-    figure.supylabel("Spread of the shape (RMS of ln)", fontsize="medium")
+    figure.supxlabel("Spread of the level (SD of ln)")
+    figure.supylabel("Spread of the shape (RMS of ln)")
     return figure
 
 
@@ -287,7 +221,7 @@ def places(ranks: pd.DataFrame, meanings: Mapping[str, str], line: int) -> Figur
         ax.axhline(line - 0.5, color="0.5", lw=0.8)
     axes[0].set_yticks(range(len(names)), meanings.values(), fontsize=7)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
-    figure.supxlabel("Place of the real cohorts among simulated studies", fontsize="medium")
+    figure.supxlabel("Place of the real cohorts among simulated studies")
     return figure
 
 
@@ -300,33 +234,11 @@ def inside(table: pd.DataFrame, labels: Sequence[str]) -> Figure:
     """Per cent of the literature inside each prior's range, as coloured numbers; the last row is
     the mean."""
     figure, ax = plt.subplots(figsize=(7.2, 4.2))
-    image = ax.imshow(table, cmap="cividis", vmin=0, vmax=100, aspect="auto")
-    for y, x in np.ndindex(table.shape):
-        value = table.iloc[y, x]
-        ax.text(x, y, f"{value:.0f}", ha="center", va="center", color="w" if value < 55 else "k")
+    look = {"cmap": "cividis", "vmin": 0, "vmax": 100, "yticklabels": labels}
     names = [name.replace(", ", ",\n") for name in table]
-    ax.set_xticks(range(len(names)), names, fontsize="x-small")
-    ax.set_yticks(range(len(labels)), labels, fontsize="x-small")
-    ax.axhline(len(labels) - 1.5, color="white", lw=2)
-    figure.colorbar(image, label="Literature inside (%)")
+    bar = {"label": "Literature inside (%)"}
+    sns.heatmap(table, ax=ax, annot=True, fmt=".0f", xticklabels=names, cbar_kws=bar, **look)
+    ax.tick_params(labelsize="x-small", rotation=0)
+    ax.set(xlabel="", ylabel="")
+    ax.axhline(len(labels) - 1, color="white", lw=2)
     return figure
-
-
-def with_interval(row) -> str:
-    """A distance with its 95 % interval, where it has one."""
-    if not np.isfinite(row.wasserstein_low):
-        return f"{row.wasserstein:.2f}"
-    return f"{row.wasserstein:.2f} ({row.wasserstein_low:.2f} to {row.wasserstein_high:.2f})"
-
-
-def trial_titles(meanings: Mapping[str, str]) -> dict[str, tuple[str, bool, bool]]:
-    """Titles of the quantities of a bioequivalence trial, for :func:`ranges`."""
-    found = {}
-    for quantity, meaning in meanings.items():
-        name, _, unit = meaning.removeprefix("ln ").partition(" [")
-        title = name + (f" ({unit.rstrip(']')})" if unit else "")
-        if quantity.startswith("cv_"):
-            title = f"%CV of {meaning.removesuffix(' %CV')}"
-        logs = quantity.startswith("log_")
-        found[quantity] = title, logs, logs or quantity == "tmax_per_t_last"
-    return found

@@ -13,31 +13,23 @@ from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import NullFormatter
 from torch import Tensor
 
-from agmpk.book.plots import draw_context, draw_forecast
-from agmpk.book.style import COLOURS, label_axes
-from agmpk.evaluation import Case
-from agmpk.forecasting import Forecast
+from agmpk.book import plots
+from agmpk.book.plots import COLOURS
 from agmpk.models.task import Task
 from agmpk.studies import Individual, Study
 
 REAL = COLOURS["observed"]
 
 
-def samples(ax: Axes, shown: tuple, held_out: tuple) -> None:
-    """Samples (times, concentrations) shown, filled, and held out, open."""
-    ax.plot(*shown, "o", ms=4, color=REAL, label="shown", zorder=5)
-    ax.plot(*held_out, "o", ms=4, mfc="w", color=REAL, label="held out", zorder=5)
-
-
 def four_studies(times: Tensor, logs: Tensor) -> Figure:
     """Simulated studies: times [S, T], log-concentrations [S, n, T]."""
-    figure, axes = plt.subplots(1, len(times), figsize=(7.2, 2.6))
+    figure, axes = plots.panels(len(times), each=2.1, width=7.2)
     for ax, t, people in zip(axes, times, logs, strict=True):
         ax.plot(t, people.exp().T, lw=0.9, color=COLOURS["prior"], alpha=0.8)
         ax.set_yscale("log")
         ax.tick_params(which="both", labelsize="x-small")
-    figure.supxlabel("Time after dose (h)", fontsize="medium")
-    figure.supylabel("Concentration (1)", fontsize="medium")
+    figure.supxlabel("Time after dose (h)")
+    figure.supylabel("Concentration (1)")
     return figure
 
 
@@ -48,24 +40,6 @@ def loss_curve(losses: Sequence[float], smooth: Sequence[float], studies_a_step:
     ax.plot(seen, losses, color="0.8", lw=0.5)
     ax.plot(seen, smooth, color=COLOURS["flow"])
     ax.set(xlabel="Simulated studies seen (count)", ylabel="Loss (1)", ylim=(0, None))
-    return figure
-
-
-def nano_forecasts(
-    chosen: Mapping[str, Case], answers: Mapping[str, Forecast], naive: Mapping[str, Forecast]
-) -> Figure:
-    """One case a panel: context, samples, the fan, and the naive curve."""
-    figure, axes = plt.subplots(1, len(chosen), figsize=(7.2, 3.4), squeeze=False)
-    for ax, (name, case) in zip(axes.flat, chosen.items(), strict=True):
-        draw_context(ax, case.context)
-        draw_forecast(ax, answers[name], COLOURS["flow"], "nano")
-        ruler = naive[name]
-        ax.plot(ruler.times, ruler.pred, "--", color=COLOURS["naive"], label="naive", zorder=5)
-        prefix = case.prefix.quantifiable()
-        samples(ax, (prefix.times, prefix.concentrations), (case.times, case.observed))
-        label_axes(ax, y_unit=case.context.units.concentration, log_y=True)
-        ax.set_title(f"{name}, individual {case.prefix.id}", fontsize="small")
-    axes.flat[0].legend(fontsize="x-small")
     return figure
 
 
@@ -86,11 +60,17 @@ def toy(data: Tensor, generated: Mapping[int, Tensor], path: Tensor) -> Figure:
     return figure
 
 
-def frames(panels: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
+def draw_parts(axes: Axes, one: Individual, known: int) -> None:
+    """The first ``known`` samples of an individual, filled, and the others, open."""
+    parts = one.prefix(known), one.select(slice(known, None))
+    plots.draw_samples(axes, *((part.times, part.concentrations) for part in parts))
+
+
+def frames(found: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
     """What arithmetic knows: the naive and the fitted curve, centre and spread; each panel is a
     study, an individual, its task, and the number of samples shown."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(7.2, 3.6))
-    for ax, (study, one, task, known) in zip(axes, panels, strict=True):
+    figure, axes = plt.subplots(1, len(found), figsize=(7.2, 3.6))
+    for ax, (study, one, task, known) in zip(axes, found, strict=True):
         frame, use = task.frame, task.asked[0, 0]
         x = task.target.times[0, 0][use]
         for label, curve, colour, style in (
@@ -102,9 +82,9 @@ def frames(panels: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
         centre, by = (frame.centre[0, 0] + frame.reference[0])[use], frame.spread[0, 0][use]
         band = (centre - by).exp(), (centre + by).exp()
         ax.fill_between(x, *band, color="0.85", label="centre ± spread", zorder=0)
-        seen, rest = one.prefix(known), one.select(slice(known, None))
-        samples(ax, (seen.times, seen.concentrations), (rest.times, rest.concentrations))
-        label_axes(ax, x="Time after first dose", y_unit=study.units.concentration, log_y=True)
+        draw_parts(ax, one, known)
+        unit = study.units.concentration
+        plots.label_axes(ax, x="Time after first dose", y_unit=unit, log_y=True)
         ax.set_title(f"{study.compound}, individual {one.id}", fontsize="small")
     axes[-1].legend(fontsize="x-small")
     return figure
@@ -162,9 +142,8 @@ def reference(
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
     axes[0].fill_between(times, *band, color=COLOURS["flow"], alpha=0.2, label="$m \\pm s$")
     axes[0].plot(times, draws.T, color=COLOURS["flow"], lw=0.8)
-    seen, rest = one.prefix(known), one.select(slice(known, None))
-    samples(axes[0], (seen.times, seen.concentrations), (rest.times, rest.concentrations))
-    label_axes(axes[0], x="Time after first dose", y_unit=unit, log_y=True)
+    draw_parts(axes[0], one, known)
+    plots.label_axes(axes[0], x="Time after first dose", y_unit=unit, log_y=True)
     for share, style in ((0.25, "-"), (0.5, "--"), (0.75, ":")):
         k = int(share * len(times))
         axes[1].plot(times, matrix[k], style, color=REAL, label=f"with {float(times[k]):.0f} h")
@@ -181,30 +160,40 @@ def learning(steps: pd.DataFrame, scores: pd.DataFrame, per_step: int, kind: str
     smooth = steps.loss.rolling(max(1, len(steps) // 40), min_periods=1).median()
     axes[0].plot(steps.step * per_step, smooth, color=COLOURS["flow"])
     axes[0].set_ylabel("Training loss (1)")
-    validation(axes[1], {kind: scores.assign(studies=scores.step * per_step)})
+    axes[1].plot(scores.step * per_step, scores.log_rmse, "o-", ms=4, color=COLOURS["flow"],
+                 label=kind)  # fmt: skip
+    naive = scores.log_rmse_naive.iloc[-1]
+    axes[1].axhline(naive, color=COLOURS["naive"], ls="--", label="naive")
+    axes[1].set_ylabel("log-RMSE (natural log units)")
+    axes[1].legend(fontsize="small")
     for ax in axes:
         ax.set_xlabel("Simulated studies seen (count)")
     return figure
 
 
-def validation(ax: Axes, logs: Mapping[str, pd.DataFrame]) -> None:
-    """Error on held-out simulated studies against studies seen, and the naive curve's."""
-    for name, scores in logs.items():
-        colour = COLOURS.get(name, COLOURS["flow"])
-        ax.plot(scores.studies, scores.log_rmse, "o-", ms=4, color=colour, label=name)
-    naive = next(iter(logs.values())).log_rmse_naive.iloc[-1]
-    ax.axhline(naive, color=COLOURS["naive"], ls="--", label="naive")
-    ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE (natural log units)")
-    ax.legend(fontsize="small")
+def throughput(step: pd.DataFrame, scores: pd.DataFrame) -> Figure:
+    """Left: seconds of a step by part, ``step`` as of ``training_step``.  Right: the error of a
+    run against the core-hours that its steps take so."""
+    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.0), width_ratios=(1, 1.2))
+    parts = ["simulate, frame", "network", "update"]
+    step[parts].plot.barh(stacked=True, ax=axes[0], color=["0.75", COLOURS["flow"], "0.35"])
+    axes[0].set(xlabel="Processor time of a step (s)", ylabel="")
+    axes[0].legend(fontsize="x-small")
+    for name, style in (("padded", "--"), ("packed", "-")):
+        hours = scores.step * step.loc[name, parts].sum() / 3600
+        axes[1].plot(hours, scores.log_rmse, "o" + style, ms=3, color=COLOURS["flow"], label=name)
+    axes[1].axhline(scores.log_rmse_naive.iloc[-1], color=COLOURS["naive"], ls=":", label="naive")
+    axes[1].set(xlabel="Core-hours at that rate (h)", ylabel="log-RMSE (natural log units)")
+    axes[1].legend(fontsize="x-small")
+    return figure
 
 
 def shipped(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """The runs behind the checkpoints: errors relative to the naive curve's on the same studies."""
     figure, ax = plt.subplots(figsize=(6.4, 3.6))
-    for name, scores in logs.items():
-        ratio = scores.log_rmse / scores.log_rmse_naive
-        colour = COLOURS.get(name, COLOURS["flow"])
-        ax.plot(scores.studies, ratio, "o-", ms=4, color=colour, label=name)
+    rows = pd.concat([scores.assign(model=name) for name, scores in logs.items()])
+    rows["ratio"] = rows.log_rmse / rows.log_rmse_naive
+    plots.draw_by(ax, rows, "studies", "ratio", plots.colours_of(list(logs)))
     ax.axhline(1, color=COLOURS["naive"], ls="--", label="naive")
     ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE / naive log-RMSE (1)")
     ax.set_xscale("log")

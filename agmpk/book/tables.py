@@ -49,13 +49,15 @@ def show_table(
     frame: pd.DataFrame, caption: str, *, digits: int = 2, index: bool = True, missing: str = "–"
 ) -> None:
     """Display ``frame`` in the notebook as :func:`table_html`, with plain text as the fallback."""
+    # index, columns and data, as JSON knows them
+    values = json.loads(frame.to_json(orient="split", default_handler=str))
     display(
         {
             "text/html": table_html(frame, caption, digits=digits, index=index, missing=missing),
             "text/plain": frame.to_string(),
         },
         raw=True,
-        metadata={NUMBERS: {"caption": caption} | _values(frame)},
+        metadata={NUMBERS: {"caption": caption} | values},
     )
 
 
@@ -63,8 +65,3 @@ def tell(**values: object) -> None:
     """Store values for the sentences of a chapter, which say ``{glue:text}`name```."""
     for name, value in values.items():
         glue(name, value, display=False)
-
-
-def _values(frame: pd.DataFrame) -> dict[str, list]:
-    """index, columns and data of a table, as JSON knows them."""
-    return json.loads(frame.to_json(orient="split", default_handler=str))

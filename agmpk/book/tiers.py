@@ -3,14 +3,14 @@
 A tier is one small YAML file in ``notebooks/tiers/``::
 
     description: seconds a notebook, for tests
-    minutes: {forecasting: 0.5}            # a first guess, used until a run has been timed
+    minutes: {forecasting: 0.5}            # about; the longest runs first
     chapters: {forecasting: {n_samples: 4}}  # values for the notebook's parameters cell
 """
 
 from __future__ import annotations
 
-import ast
-import contextlib
+import json
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,38 +25,15 @@ from agmpk.config import load_yaml, read_config
 from agmpk.errors import AgmpkError
 
 
-@dataclass(frozen=True)
 class Project:
     """The book project under ``root`` (the folder with ``_toc.yml``), whose notebooks import the
     ``package`` beside it."""
 
-    root: Path
-    package: str = "agmpk"
-
-    @property
-    def toc(self) -> Path:
-        """The table of contents."""
-        return self.root / "_toc.yml"
-
-    @property
-    def config(self) -> Path:
-        """The Jupyter Book configuration."""
-        return self.root / "_config.yml"
-
-    @property
-    def book(self) -> Path:
-        """The source folder of the book."""
-        return self.root / "book"
-
-    @property
-    def executed(self) -> Path:
-        """Where executed notebooks and their stamps are kept."""
-        return self.book / "chapters"
-
-    @property
-    def index_html(self) -> Path:
-        """The page to open."""
-        return self.book / "_build" / "html" / "index.html"
+    def __init__(self, root: Path, package: str = "agmpk") -> None:
+        self.root, self.package = root, package
+        self.toc, self.config, self.book = root / "_toc.yml", root / "_config.yml", root / "book"
+        self.executed = self.book / "chapters"  # executed notebooks, with their stamps
+        self.index_html = self.book / "_build" / "html" / "index.html"  # the page to open
 
     def notebook(self, chapter: str) -> Path:
         """The source notebook of a chapter."""
@@ -81,11 +58,8 @@ class Project:
         """
         if not self.toc.is_file():
             raise AgmpkError(f"{self.toc} is missing: run this from a checkout of the project.")
-        found = tuple(
-            file.removeprefix("chapters/")
-            for file in _files(yaml.safe_load(self.toc.read_text(encoding="utf-8")))
-            if file.startswith("chapters/")
-        )
+        content = json.dumps(yaml.safe_load(self.toc.read_text(encoding="utf-8")))
+        found = tuple(re.findall('"file": "chapters/([^"]+)"', content))
         for chapter in found:
             if not self.notebook(chapter).is_file():
                 raise AgmpkError(
@@ -124,16 +98,6 @@ class Project:
             values = [value] if isinstance(value, str) else value
             found += [entry for entry in values if (self.root / str(entry)).exists()]
         return tuple(found)
-
-
-def _files(node: object) -> list[str]:
-    """Every ``file:`` entry below ``node`` of a table of contents, in order."""
-    if isinstance(node, dict):
-        own = [node["file"]] if "file" in node else []
-        return own + [file for value in node.values() for file in _files(value)]
-    if isinstance(node, list):
-        return [file for item in node for file in _files(item)]
-    return []
 
 
 @dataclass(frozen=True)
@@ -200,12 +164,3 @@ def check_parameters(project: Project, tier: Tier, chapter: str) -> dict[str, An
                 f"parameters cell knows only: {', '.join(known) or 'nothing'}."
             )
     return parameters
-
-
-def all_parameters(project: Project, tier: Tier, chapter: str) -> dict[str, Any]:
-    """The values of every parameter of ``chapter`` in ``tier``: the tier's, else the notebook's."""
-    found = {}
-    for name, entry in notebook_parameters(project.notebook(chapter)).items():
-        with contextlib.suppress(ValueError, SyntaxError):  # an expression stays out
-            found[name] = ast.literal_eval(entry["default"])
-    return found | check_parameters(project, tier, chapter)

@@ -95,7 +95,7 @@ def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
     """Export the network, and say which it is."""
     from agmpk.files import sha256
     from agmpk.models.export import export_onnx
-    from agmpk.models.transport_model import NODES, WEIGHTS
+    from agmpk.models.transport import NODES, WEIGHTS
 
     echo("Exporting the flow for the page to try.")
     export_onnx(checkpoint, folder)

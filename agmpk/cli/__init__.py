@@ -1,4 +1,4 @@
-"""The command line ``agmpk``.
+"""The command line ``agmpk``, and the options that several commands share.
 
 Commands are imported when they are called, so that ``agmpk --help`` does not wait for PyTorch.
 """
@@ -6,15 +6,28 @@ Commands are imported when they are called, so that ``agmpk --help`` does not wa
 from __future__ import annotations
 
 import contextlib
+import functools
+import importlib
 import signal
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 import agmpk
-from agmpk.errors import AgmpkError
+from agmpk.errors import AgmpkError, TableError
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from agmpk.forecasting import Forecaster
+    from agmpk.studies import Individual, Reading, Study
+
+Item = TypeVar("Item")
 _MODULES = {
     "book": "IPython docutils grimp jupytext myst_nb nbclient nbformat papermill sphinx",
     "literature": "Bio defusedxml openai pydantic pydantic_ai",
@@ -100,29 +113,9 @@ COMMANDS = tuple(name for commands in SECTIONS.values() for name in commands)
 
 def _load(name: str) -> click.Command:
     """The command of that name, imported now."""
-    if name == "check":
-        from agmpk.cli.check import check as command
-    elif name == "forecast":
-        from agmpk.cli.forecast import forecast as command
-    elif name == "cohort":
-        from agmpk.cli.cohort import cohort as command
-    elif name == "whatif":
-        from agmpk.cli.whatif import whatif as command
-    elif name == "report":
-        from agmpk.cli.report import report as command
-    elif name == "benchmark":
-        from agmpk.cli.benchmark import benchmark as command
-    elif name == "simulate":
-        from agmpk.cli.simulate import simulate as command
-    elif name == "train":
-        from agmpk.cli.train import train as command
-    elif name == "literature":
-        from agmpk.cli.literature import literature as command
-    elif name == "book":
-        from agmpk.cli.book import book as command
-    else:
-        from agmpk.cli.paper import paper as command
-    return command
+    home = {"check": "study", "cohort": "study", "whatif": "study", "report": "study",
+            "simulate": "train"}.get(name, name)  # fmt: skip
+    return getattr(importlib.import_module(f"agmpk.cli.{home}"), name)
 
 
 @click.group(
@@ -146,3 +139,228 @@ def main() -> None:
         cli(prog_name="agmpk")
     except BrokenPipeError:
         sys.exit(1)
+
+
+# ---------------------------------------------------------------------------- what commands share
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+
+option = functools.partial(click.option, show_default=True)
+STUDY = click.argument("study", type=FILE)
+OUT = option("--out", required=True, type=FILE, help="CSV file to write (whole or not at all).")
+FORMAT = option(
+    "--format", "form", type=click.Choice(["csv", "nonmem"]), default="csv",
+    help="nonmem: doses and shown samples as well, numeric IDs, '.' for no value, and a "
+    "dictionary of the columns beside the table (OUT.columns.csv).",
+)  # fmt: skip
+SEED = option("--seed", default=0, type=click.IntRange(0), help="Same seed, same numbers.")
+MODEL = option(
+    "--model", default="flow", help="naive, a shipped checkpoint, or the folder of a checkpoint."
+)
+OBSERVED = option(
+    "--observed", default=4, type=click.IntRange(0),
+    help="How many first positive samples of the target are shown to the model.",
+)  # fmt: skip
+JSON = option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+TIMES = option("--times", help="Times in hours, e.g. 0.5,1,2,4,8 or start:stop:step.")
+_JOBS = (
+    option("--jobs", default=1, type=click.IntRange(1), help="Processes at a time."),
+    click.option("--scheduler", default="", metavar="ADDRESS",
+                 help="Instead, the workers of this Dask scheduler, such as tcp://host:8786."),
+)  # fmt: skip
+
+# How a table is read where its columns do not say so: agmpk.studies.nonmem.columns.Options.
+_READING = {
+    "analyte": click.option("--analyte", help="Which analyte, where the table holds several."),
+    "columns": click.option(
+        "--columns", multiple=True, metavar="NAME=COLUMN,...",
+        help="Where to find what, e.g. TIME=time_h,DV=conc; NAME= leaves a column out."),
+    "study": click.option(
+        "--study", "_study", metavar="NAME",
+        help="Which STUDY, where the table holds several; 'all' pools them."),
+    "occasion": click.option(
+        "--occasion", type=click.Choice(["split", "as-is"]),
+        help="split: each occasion is an individual; as-is: times are taken as they are, sorted."),
+    "exclude": click.option(
+        "--exclude", multiple=True, metavar="ID,...", help="Leave individuals out."),
+    "route": click.option(
+        "--route", type=click.Choice(["oral", "iv", "iv_bolus", "iv_infusion"]),
+        help="The route of all doses of the table."),
+    "units": click.option(
+        "--units", metavar="KIND=UNIT,...", help="e.g. time=h,concentration=ug/mL,dose=mg/kg."),
+    "log_dv": click.option("--log-dv", is_flag=True, help="DV holds natural logarithms."),
+    "lloq": click.option(
+        "--lloq", type=float, help="Lower limit of quantification of the table."),
+    "dose_at": click.option(
+        "--dose-at", type=float, metavar="TIME",
+        help="The amount stands on every row and is one dose, given at this TIME."),
+    "repeats": click.option(
+        "--repeats", type=click.Choice(["combine"]),
+        help="Add up equal doses at one time, average observations at one time."),
+    "skip_unusable": click.option(
+        "--skip-unusable", is_flag=True,
+        help="Leave out (and list) individuals with faults, instead of stopping."),
+}  # fmt: skip
+
+
+def reading_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of reading a table; it gets them as one argument ``how``, what
+    :func:`agmpk.studies.read_table` takes, in plain values."""
+
+    @functools.wraps(command)
+    def wrapped(_study: str | None, **given: Any) -> None:
+        how = {name: _study if name == "study" else given.pop(name) for name in _READING}
+        pairs = [word.partition("=") for word in ",".join(how["columns"]).split(",") if word]
+        if unclear := [name for name, equals, _ in pairs if not equals]:
+            raise AgmpkError(
+                f"--columns {unclear[0]!r} is no pair: write it like TIME=time_h,DV=conc."
+            )
+        how["columns"] = {name.strip(): column.strip() for name, _, column in pairs}
+        how["exclude"] = [one.strip() for text in how["exclude"] for one in text.split(",")]
+        how["units"] = how["units"] or {}
+        command(**given, how=how)
+
+    for one in reversed(_READING.values()):
+        wrapped = one(wrapped)
+    return wrapped
+
+
+def jobs_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command ``jobs`` and ``scheduler``, see :mod:`agmpk.jobs`."""
+    for one in reversed(_JOBS):
+        command = one(command)
+    return command
+
+
+def read(path: Path, how: dict[str, Any], *, quiet: bool = False) -> Reading:
+    """Read a table as the options say, and tell on the console (stderr) how it was read.
+
+    Raises:
+        TableError: the table cannot be used; more than three faults are listed in FILE.faults.csv.
+        AgmpkError: an option cannot be used.
+    """
+    from agmpk.studies import read_table
+
+    try:
+        reading = read_table(path, **how)
+    except TableError as error:
+        raise _listed(error, path) from None
+    if not quiet:
+        click.echo(reading.describe(), err=True)
+    return reading
+
+
+def _listed(error: TableError, path: Path) -> TableError:
+    """The error with all its faults in a file beside the table (or here), if they are many."""
+    if len(error.faults) <= error.SHOWN or not error.places:
+        return error
+    import pandas as pd
+
+    from agmpk.files import write_csv
+
+    frame = pd.DataFrame(list(error.places), columns=["row", "column", "problem", "remedy"])
+    for folder in (path.parent, Path()):
+        target = folder / f"{path.stem}.faults.csv"
+        with contextlib.suppress(AgmpkError, OSError, UnicodeDecodeError):
+            if target.exists() and not target.read_text("utf-8").startswith(",".join(frame)):
+                continue  # somebody else's file of that name
+            write_csv(frame, target)
+            return TableError(error.faults, error.places, str(target))
+    return error
+
+
+def parse_times(text: str | None) -> NDArray[np.float64] | None:
+    """Hours from ``0.5,1,2`` or ``0:24:0.5`` (the stop is included); None stays None.
+
+    Raises:
+        AgmpkError: not numbers, not between 0 and 1e6 h, not increasing, or more than 10,000.
+    """
+    import numpy as np
+
+    from agmpk.studies.study import MAX_HOURS
+
+    if text is None:
+        return None
+    try:
+        if ":" in text:
+            start, stop, step = (float(part) for part in text.split(":"))
+            if not (step > 0 and stop >= start and (stop - start) / step < 10_000):
+                raise ValueError
+            times = start + step * np.arange(int((stop - start) / step + 1e-9) + 1)
+        else:
+            times = np.array([float(part) for part in text.split(",")])
+    except ValueError:
+        raise AgmpkError(
+            f"--times {text[:40]!r} cannot be read: write hours as 0.5,1,2,4 or start:stop:step, "
+            "at most 10,000 of them."
+        ) from None
+    inside = np.all((times >= 0) & (times <= MAX_HOURS))
+    if not inside or np.any(np.diff(times) <= 0) or len(times) > 10_000:
+        raise AgmpkError(
+            f"--times {text[:40]!r} must lie between 0 and {MAX_HOURS:g} h and be increasing, at "
+            "most 10,000 of them."
+        )
+    return times
+
+
+def progress(items: Sequence[Item], what: str, unit: str) -> Iterator[Item]:
+    """Go through the items with a bar on a terminal, else with a line every ten seconds."""
+    if sys.stderr.isatty():
+        from tqdm import tqdm
+
+        yield from tqdm(items, desc=what, unit=unit)
+        return
+    began = time.monotonic()
+    due = began + 5
+    for number, item in enumerate(items):
+        if (now := time.monotonic()) > due:
+            done = f"{number} of {len(items)} {unit}s after {now - began:.0f} s"
+            click.echo(f"agmpk: {what}: {done}", err=True)
+            due = now + 10
+        yield item
+
+
+def print_json(values: dict[str, Any]) -> None:
+    """Print plain values, or numpy's, as JSON; what is no number (NaN, infinite) is null."""
+    import json
+    import math
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {str(key): plain(one) for key, one in value.items()}
+        if isinstance(value, list | tuple):
+            return [plain(one) for one in value]
+        if isinstance(value, Path):
+            return str(value)
+        value = value.item() if hasattr(value, "item") else value
+        return None if isinstance(value, float) and not math.isfinite(value) else value
+
+    click.echo(json.dumps(plain(values), indent=1, ensure_ascii=False, allow_nan=False))
+
+
+def tell_familiar(study: Study, prefix: Individual | None = None) -> str:
+    """Say on the console (stderr), in one sentence, whether the prior draws studies like this, and
+    return it.
+
+    ``study`` is the context, ``prefix`` the target with the samples that it has shown.  Where there
+    is nothing to compare, the sentence says so; no command ends for it.
+    """
+    from agmpk.evaluation.familiar import familiarity
+
+    try:
+        sentence = familiarity(study, prefix).sentence
+    except AgmpkError as error:
+        sentence = f"Not compared with what the prior draws: {error}"
+    click.echo(f"agmpk: {sentence}", err=True)
+    return sentence
+
+
+def tell_few(forecaster: Forecaster, context: int) -> None:
+    """Say on the console (stderr) where the naive model has too few others to draw from."""
+    if forecaster.name == "naive" and context <= 2:
+        click.echo(
+            f"agmpk: The naive model draws from the departures of the {context} individual(s) of "
+            "the context, too few for intervals: its quantiles are (nearly) one value.",
+            err=True,
+        )

@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING
 import click
 import pandas as pd
 
-from agmpk.cli.options import JSON, OUT, SEED, check_out, jobs_options, print_json
+from agmpk.cli import FOLDER, JSON, OUT, SEED, jobs_options, option, print_json
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
     from agmpk.forecasting import Forecaster
     from agmpk.studies import Study
+
+
+COHORTS = click.Choice(["benchmark", "development"])
+PROTOCOLS = click.Choice(["study", "published"])
 
 
 @click.command(
@@ -28,38 +32,13 @@ Examples:
   agmpk benchmark --models naive,flow --studies my_studies/ --out results.csv
 """
 )
-@click.option(
-    "--models",
-    default="naive,flow",
-    show_default=True,
-    help="Names, or checkpoint folders as NAME=FOLDER, separated by commas.",
-)
-@click.option(
-    "--cohorts",
-    default="benchmark",
-    show_default=True,
-    type=click.Choice(["benchmark", "development"]),
-    help="The 20 compounds, or the development cohorts.",
-)
-@click.option(
-    "--studies",
-    "folder",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Instead of --cohorts, all study tables (*.csv) of this folder.",
-)
-@click.option("--compounds", help="Only these compounds (or studies), separated by commas.")
-@click.option(
-    "--protocol",
-    default="study",
-    show_default=True,
-    type=click.Choice(["study", "published"]),
-    help="What is asked: the study's nominal times, or only those at which the left-out individual "
-    "was observed. Both are scored at the latter.",
-)
-@click.option(
-    "--observed", default=4, show_default=True, type=click.IntRange(0), help="Length of the prefix."
-)
-@click.option("--samples", default=200, show_default=True, type=click.IntRange(2))
+@option("--models", default="naive,flow", help="Names, or NAME=FOLDER of one, with commas.")
+@option("--cohorts", default="benchmark", type=COHORTS, help="The 20 compounds, or others.")
+@option("--studies", "folder", type=FOLDER, help="Instead, all study tables (*.csv) of a folder.")
+@option("--compounds", help="Only these compounds (or studies), separated by commas.")
+@option("--protocol", default="study", type=PROTOCOLS, help="Ask all times of the study, or own.")
+@option("--observed", default=4, type=click.IntRange(0), help="Length of the prefix.")
+@option("--samples", default=200, type=click.IntRange(2))
 @SEED
 @OUT
 @JSON
@@ -94,17 +73,17 @@ def benchmark(
         published_table,
         studies_in,
     )
-    from agmpk.files import write_csv
+    from agmpk.files import check_writable, write_csv
 
-    check_out(out)
+    check_writable(out)
     forecasters = load_models(models)
     if folder is not None:
         studies = studies_in(folder)
     else:
         studies = benchmark_studies() if cohorts == "benchmark" else development_studies()
     studies = choose(studies, compounds)
-    question = observed, samples, seed, protocol
-    results = evaluate(forecasters, studies, *question, jobs, scheduler).results
+    question = observed, samples, seed, protocol, jobs, scheduler
+    results = evaluate(forecasters, studies, *question).results
     write_csv(results, out)
     check_answered(results)
     table = by_compound(results)

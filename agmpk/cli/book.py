@@ -6,28 +6,20 @@ import os
 from pathlib import Path
 
 import click
+from click import echo
 
-from agmpk.cli import OneLineGroup
+from agmpk.cli import FILE, FOLDER, OneLineGroup, option
 
-_tier = click.option("--tier", default="laptop", show_default=True, help="smoke, laptop or paper.")
-_chapter = click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
+_tier = option("--tier", default="laptop", help="smoke, laptop or paper.")
 _jobs = click.option(
-    "--jobs",
-    default=min(2, os.cpu_count() or 1),
-    show_default="2, or 1 on one core",
-    type=click.IntRange(1),
-    help="Chapters at a time.",
-)
+    "--jobs", default=min(2, os.cpu_count() or 1), show_default="2, or 1 on one core",
+    type=click.IntRange(1), help="Chapters at a time.",
+)  # fmt: skip
 _force = click.option("--force", is_flag=True, help="Execute even what is up to date.")
 
 
 @click.group(cls=OneLineGroup)
-@click.option(
-    "--root",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path("."),
-    help="Folder of the project (with _toc.yml).",
-)
+@click.option("--root", type=FOLDER, default=".", help="Folder of the project (with _toc.yml).")
 @click.pass_context
 def book(ctx: click.Context, root: Path) -> None:
     """Execute the notebooks and build the book."""
@@ -47,15 +39,15 @@ def build(project, tier: str, jobs: int, force: bool) -> None:
     from agmpk.book.numbers import write_numbers
     from agmpk.book.tiers import load_tier
 
-    run_chapters(project, load_tier(project, tier), force=force, jobs=jobs, echo=_say)
-    build_html(project, echo=_say)
+    run_chapters(project, load_tier(project, tier), force=force, jobs=jobs, echo=echo)
+    build_html(project, echo=echo)
     write_numbers(project, project.index_html.with_name("numbers.json"))
-    _say(f"Open {os.path.relpath(project.index_html)}")
+    echo(f"Open {os.path.relpath(project.index_html)}")
 
 
 @book.command()
 @_tier
-@_chapter
+@click.option("--chapter", "chapters", multiple=True, help="Only this one (repeatable).")
 @_jobs
 @_force
 @click.pass_obj
@@ -64,11 +56,11 @@ def notebooks(project, tier: str, chapters: tuple[str, ...], jobs: int, force: b
     from agmpk.book.build import run_chapters
     from agmpk.book.tiers import load_tier
 
-    run_chapters(project, load_tier(project, tier), chapters, force=force, jobs=jobs, echo=_say)
+    run_chapters(project, load_tier(project, tier), chapters, force=force, jobs=jobs, echo=echo)
 
 
 @book.command()
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True)
+@click.option("--out", type=FILE, required=True)
 @click.pass_obj
 def numbers(project, out: Path) -> None:
     """Write every number of the executed chapters to a JSON file."""
@@ -89,26 +81,24 @@ def verify(ctx: click.Context, project, tier: str, jobs: int) -> None:
     from agmpk.book.numbers import STATES, TOLERANCE, compare
     from agmpk.book.tiers import load_tier
 
-    run_chapters(project, load_tier(project, tier), jobs=jobs, echo=_say)
+    run_chapters(project, load_tier(project, tier), jobs=jobs, echo=echo)
     table = compare(project, project.root / "data" / "numbers" / f"{tier}.json")
     for row in table[table.state.isin(STATES[2:5])].itertuples():
-        _say(f"{row.state}: {row.chapter}, {row.number}: shipped {row.shipped}, here {row.here}")
+        echo(f"{row.state}: {row.chapter}, {row.number}: shipped {row.shipped}, here {row.here}")
     counts = table.state.value_counts().reindex(STATES, fill_value=0)
-    _say("; ".join(f"{n} {state}" for state, n in counts.items()) + f" (tolerance {TOLERANCE:.0%})")
+    echo("; ".join(f"{n} {state}" for state, n in counts.items()) + f" (tolerance {TOLERANCE:.0%})")
     ctx.exit(int(counts["differs"] > 0))
 
 
 @book.command()
-@click.option(
-    "--out", type=click.Path(dir_okay=False, path_type=Path), default=Path("book/_build/agmpk.pdf")
-)
+@click.option("--out", type=FILE, default="book/_build/agmpk.pdf")
 @click.pass_obj
 def pdf(project, out: Path) -> None:
     """Print the whole executed book to a PDF, with an installed Chromium or Chrome."""
     from agmpk.book.build import print_book
 
-    print_book(project, project.root / out, echo=_say)
-    _say(f"Wrote {out}")
+    print_book(project, project.root / out, echo=echo)
+    echo(f"Wrote {out}")
 
 
 @book.command()
@@ -125,10 +115,5 @@ def check(ctx: click.Context, project, tier: str) -> None:
     for name in project.chapters():
         reasons = stale_reasons(project, loaded, name)
         stale += bool(reasons)
-        _say(f"{name}: {'; '.join(reasons) or 'up to date'}")
+        echo(f"{name}: {'; '.join(reasons) or 'up to date'}")
     ctx.exit(1 if stale else 0)
-
-
-def _say(text: str) -> None:
-    """Print at once, so that a log shows progress while it happens."""
-    click.echo(text)

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from tqdm import tqdm
 
-from agmpk.cli.options import (
+from agmpk.cli import (
+    FILE,
     FORMAT,
     JSON,
     MODEL,
+    OBSERVED,
     SEED,
     TIMES,
-    check_out,
+    option,
     parse_times,
     print_json,
+    progress,
     read,
     reading_options,
     tell_familiar,
+    tell_few,
 )
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
-    from agmpk.evaluation.protocol import Case
     from agmpk.forecasting import Forecaster
-
+    from agmpk.studies import Units
 
 BESIDE = (".faults.csv", ".columns.csv")
 
@@ -45,40 +44,25 @@ Examples:
 """
 )
 @click.argument(
-    "studies", metavar="STUDY...", nargs=-1, required=True,
-    type=click.Path(dir_okay=False, path_type=Path),
+    "studies",
+    metavar="STUDY...",
+    nargs=-1,
+    required=True,
+    type=FILE,
 )
-@click.option("--target", help="ID of the individual to forecast.")
-@click.option(
-    "--leave-one-out",
-    "everybody",
-    is_flag=True,
-    help="Forecast every individual from all the others.",
-)
-@click.option(
-    "--observed",
-    default=4,
-    show_default=True,
-    type=click.IntRange(0),
-    help="How many first positive samples of the target are shown to the model.",
-)
+@option("--target", help="ID of the individual to forecast.")
+@option("--leave-one-out", "everybody", is_flag=True,
+        help="Forecast every individual from all the others.")  # fmt: skip
+@OBSERVED
 @TIMES
 @MODEL
-@click.option(
-    "--samples",
-    default=200,
-    show_default=True,
-    type=click.IntRange(2),
-    help="Number of sampled curves.",
-)
+@option("--samples", default=200, type=click.IntRange(2), help="Number of sampled curves.")
 @SEED
-@click.option(
-    "--out",
-    required=True,
-    type=click.Path(path_type=Path),
+@option(
+    "--out", required=True, type=click.Path(path_type=Path),
     help="CSV file to write (whole or not at all); of several studies with a column STUDY, or a "
     "folder (a name without suffix) that gets a file of each study's name.",
-)
+)  # fmt: skip
 @FORMAT
 @JSON
 @reading_options
@@ -113,28 +97,26 @@ def forecast(
         studies = tuple(one for one in studies if not one.name.endswith(BESIDE))
     outs = _outs(studies, out, form)
     forecaster = load_forecaster(model)
-    ask = _Ask(forecaster, target, observed, wanted, samples, seed, form)
     rows, told, failed = [], [], {}
-    for study in tqdm(studies, desc="studies", unit="study", disable=None if outs else True):
+    for study in progress(studies, "studies", "table") if outs else studies:
         try:
-            frames, about = _forecast_study(study, ask, how)
+            asked = target, observed, wanted, samples, seed
+            frames, units, about = _forecast_study(study, forecaster, asked, form, how)
             if form == "nonmem":
                 from agmpk.cli.tables import write_nonmem
 
-                write_nonmem(frames, about.pop("units"), outs.get(study, out))
+                write_nonmem(frames, units, outs.get(study, out))
             elif outs or len(studies) == 1:
                 write_csv(pd.concat(frames, ignore_index=True), outs.get(study, out))
             else:
                 rows += [frame.assign(STUDY=study.stem) for frame in frames]
+            told.append(about | {"file": study, "out": outs.get(study, out)})
         except (AgmpkError, OSError) as error:
             if len(studies) == 1:
                 raise
             failed[str(study)] = str(error)
             named = str(error) if str(study) in str(error) else f"{study}: {error}"
             click.echo(f"agmpk: left out: {named}", err=True)
-        else:
-            about.pop("units", None)
-            told.append(about | {"file": study, "out": outs.get(study, out)})
     if rows:
         table = pd.concat(rows, ignore_index=True)
         table.insert(0, "STUDY", table.pop("STUDY"))
@@ -150,28 +132,17 @@ def forecast(
         raise AgmpkError(f"{len(failed)} of {len(studies)} studies are left out: see above.")
 
 
-@dataclass(frozen=True)
-class _Ask:
-    """What is asked of every study."""
-
-    forecaster: Forecaster
-    target: str | None
-    observed: int
-    wanted: NDArray[np.float64] | None
-    samples: int
-    seed: int
-    form: str
-
-
 def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
     """The file of each study where ``out`` is a folder, else nothing; all can be written.
 
     Raises:
         AgmpkError: one cannot be written, or two studies have one name.
     """
+    from agmpk.files import check_writable
+
     folder = out.is_dir() or not out.suffix
     if len(studies) == 1 or not folder:
-        check_out(out, *studies)
+        check_writable(out, *studies)
         if len(studies) > 1 and form == "nonmem":
             raise AgmpkError("In NONMEM's format each study is a file: name a folder, --out DIR/.")
         return {}
@@ -180,80 +151,84 @@ def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
     if len({*outs.values()}) < len(studies):
         raise AgmpkError("Two of the studies have one name: forecast them into two folders.")
     for path in outs.values():
-        check_out(path, *studies)
+        check_writable(path, *studies)
     return outs
 
 
 def _forecast_study(
-    study: Path, ask: _Ask, how: dict[str, Any]
-) -> tuple[list[pd.DataFrame], dict[str, Any]]:
-    """The rows of a study, and what was done.
+    study: Path, forecaster: Forecaster, asked: tuple, form: str, how: dict[str, Any]
+) -> tuple[list[pd.DataFrame], Units, dict[str, Any]]:
+    """The rows of a study, its units, and what was done.
 
     Raises:
         AgmpkError: it cannot be read, or nobody in it can be forecast.
     """
     from agmpk.evaluation.protocol import cases
 
+    target, observed, wanted, samples, seed = asked
     reading = read(study, how)
     data = reading.only()
-    everybody = ask.target is None
-    if not everybody:
-        data[ask.target]  # names the IDs there are, where this is none of them
-    chosen = [
-        case
-        # The seed of a case hangs on the compound, which must not be the file's name.
-        for case in cases(data.compound if reading.named else "", data, ask.observed)
-        if everybody or case.prefix.id == ask.target
-    ]
+    if target is not None:
+        data[target]  # names the IDs there are, where this is none of them
+    # The seed of a case hangs on the compound, which must not be the file's name.
+    chosen = cases(data.compound if reading.named else "", data, observed)
+    chosen = [case for case in chosen if target in (None, case.prefix.id)]
     frames: list[pd.DataFrame] = []
-    done = 0
-    later = "give --times" if ask.wanted is None else "give later --times or show fewer"
-    for case in tqdm(chosen, desc=study.stem[:20], unit="individual", disable=None):
-        query = _query(case, ask.wanted)
+    empty, noted, early, done = [], [], 0, 0
+    for case in progress(chosen, study.stem[:20], "individual"):
+        shown = case.prefix
+        known = shown.times[-1] if len(shown) else shown.doses[0].time
+        query = case.times if wanted is None else wanted[wanted > known]
         if not len(query):
-            click.echo(
-                f"agmpk: individual {case.prefix.id} has nothing left to forecast after "
-                f"{ask.observed} samples: left out; {later} to forecast it.",
-                err=True,
-            )
+            empty.append(shown.id)
             continue
-        question = case.context, case.prefix, query, ask.samples, case.seed(ask.seed)
+        early += wanted is not None and len(query) < len(wanted)
         try:
-            answer = ask.forecaster.forecast(*question)
+            answer = forecaster.forecast(case.context, shown, query, samples, case.seed(seed))
         except AgmpkError as error:
-            if everybody and how["skip_unusable"]:
-                click.echo(f"agmpk: individual {case.prefix.id} is left out: {error}", err=True)
+            if target is None and how["skip_unusable"]:
+                click.echo(f"agmpk: individual {shown.id} is left out: {error}", err=True)
                 continue
             raise AgmpkError(
                 f"{error} --exclude leaves individuals out of the study; --skip-unusable goes on "
                 "with the others."
             ) from error
+        noted += [answer.note] if answer.note else []
         frame = answer.to_frame()
-        seen = data[case.prefix.id].after_dose()
+        seen = data[shown.id].after_dose()
         values = dict(zip(seen.times.tolist(), seen.concentrations.tolist(), strict=True))
-        frame.insert(0, "ID", case.prefix.id)
+        frame.insert(0, "ID", shown.id)
         frame.insert(2, "DV", frame.TIME.map(values))
-        if ask.form == "nonmem":
-            from agmpk.cli.tables import dose_rows, forecast_rows, sample_rows
+        if form == "nonmem":
+            from agmpk.cli.tables import forecast_rows, nonmem_rows
 
-            frames += [dose_rows(case.prefix), sample_rows(case.prefix, 1), forecast_rows(frame)]
+            frames += [nonmem_rows([shown], 1), forecast_rows(frame)]
         else:
             frames.append(frame)
         done += 1
+    later = "give --times" if wanted is None else "give later --times or show fewer"
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: {later}.")
-    if everybody:
+    if empty:
+        who = ", ".join(empty[:12]) + (" ..." if len(empty) > 12 else "")
+        click.echo(
+            f"agmpk: {len(empty)} individual(s) ({who}) have nothing left to forecast after "
+            f"{observed} samples: left out; {later} to forecast them.",
+            err=True,
+        )
+    if early:
+        click.echo(
+            f"agmpk: Of {early} individual(s) the asked times until the last shown sample (or the "
+            "first dose) are left out: only later ones are forecast.",
+            err=True,
+        )
+    if noted:
+        others = f" (and {len(noted) - 1} more)" if len(noted) > 1 else ""
+        click.echo(f"agmpk: {noted[0]}{others}", err=True)
+    tell_few(forecaster, len(chosen[0].context))
+    if target is None:
         familiar = tell_familiar(data)
     else:
-        prefix = chosen[0].prefix
-        familiar = tell_familiar(chosen[0].context, prefix if len(prefix) else None)
+        familiar = tell_familiar(chosen[0].context, shown if len(shown) else None)
     about = {"compound": data.compound, "individuals": done, "familiar": familiar}
-    return frames, about | {"units": data.units}
-
-
-def _query(case: Case, wanted: NDArray[np.float64] | None) -> NDArray[np.float64]:
-    """The times to forecast: of those asked for, the ones after the dose and the last sample."""
-    if wanted is None:
-        return case.times
-    known = case.prefix.times[-1] if len(case.prefix) else case.prefix.doses[0].time
-    return wanted[wanted > known]
+    return frames, data.units, about

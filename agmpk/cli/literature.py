@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from agmpk.cli.options import check_out
+from agmpk.cli import FILE, FOLDER, option
 from agmpk.errors import AgmpkError
+from agmpk.files import check_writable
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
-_OUT = click.option("--out", required=True, type=_FILE, help="File to write (whole or not at all).")
+_OUT = option("--out", required=True, type=FILE, help="File to write (whole or not at all).")
 
 
 @click.group()
@@ -23,18 +23,10 @@ def literature() -> None:
 
 @literature.command()
 @click.argument("query", default="")
-@click.option(
-    "--out",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder for articles and manifest; run again to resume.",
-)
-@click.option(
-    "--email", envvar="NCBI_EMAIL", required=True, help="Your address, which NCBI asks for."
-)
-@click.option("--max", "limit", default=200, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--base-url", default=None, help="Another E-utilities server.")
+@option("--out", "folder", required=True, type=FOLDER, help="Run again with it to resume.")
+@option("--email", envvar="NCBI_EMAIL", required=True, help="Your address, which NCBI asks for.")
+@option("--max", "limit", default=200, type=click.IntRange(1, 10_000))
+@option("--base-url", default=None, help="Another E-utilities server.")
 def retrieve(query: str, folder: Path, email: str, limit: int, base_url: str | None) -> None:
     """Fetch open-access full texts from PubMed Central for QUERY (default: the published search).
 
@@ -63,7 +55,7 @@ def parse(inputs: tuple[Path, ...], out: Path) -> None:
     from agmpk.literature.document import document_to_record, write_jsonl
     from agmpk.literature.parse import SUFFIXES, parse_file
 
-    check_out(out)
+    check_writable(out)
     paths: list[Path] = []
     for given in inputs:
         inside = sorted(f for f in given.rglob("*") if f.suffix in SUFFIXES)
@@ -90,35 +82,18 @@ def parse(inputs: tuple[Path, ...], out: Path) -> None:
 
 
 @literature.command()
-@click.argument("source", metavar="INPUT.jsonl", type=_FILE)
+@click.argument("source", metavar="INPUT.jsonl", type=FILE)
 @_OUT
-@click.option(
-    "--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules", show_default=True
-)
-@click.option("--config", type=_FILE, help="YAML settings of the language model (never a key).")
-@click.option(
-    "--recordings",
-    type=_FILE,
-    help="Recorded answers (JSON lines): read, and added to by --engine llm.",
-)
-@click.option(
-    "--set-aside",
-    type=_FILE,
-    help="Where answers go that never fitted the schema (default: beside --out).",
-)
-@click.option(
-    "--triage/--no-triage",
-    default=True,
-    show_default=True,
-    help="Ask first whether it is one single BE trial.",
-)
+@option("--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules")
+@option("--config", type=FILE, help="YAML settings of the language model (never a key).")
+@option("--recordings", type=FILE, help="Recorded answers (JSON lines), read and added to.")
+@option("--triage/--no-triage", default=True, help="Ask first whether it is one single BE trial.")
 def extract(
     source: Path,
     out: Path,
     engine: str,
     config: Path | None,
     recordings: Path | None,
-    set_aside: Path | None,
     triage: bool,
 ) -> None:
     """Extract one flat record a document from INPUT.jsonl (`id`, `title`, `abstract`, optional
@@ -130,7 +105,7 @@ def extract(
     from agmpk.literature.document import document_from_record, read_jsonl, write_jsonl
     from agmpk.literature.extract import extract_document
 
-    check_out(out)
+    check_writable(out)
     documents = [
         document_from_record(r, f"{source}, record {i}")
         for i, r in enumerate(read_jsonl(source), start=1)
@@ -144,43 +119,40 @@ def extract(
         if document.id in seen:
             raise AgmpkError(f"{source}: the id {document.id} stands twice; ids must be unique")
         seen.add(document.id)
-    run, kept = None, None
+    llm = None
     if engine != "rules":
-        run = kept = _llm(
-            engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage
-        )
+        llm = _llm(engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage)
     bar = tqdm(documents, desc="extract", unit="document", disable=None)
-    records = [extract_document(d, run).model_dump(mode="json") for d in bar]
+    records = [extract_document(d, llm).model_dump(mode="json") for d in bar]
     write_jsonl(records, out)
     click.echo(f"{len(records)} records written to {out}")
-    if kept is not None:
-        click.echo(kept.cost.line())
-        if kept.set_aside:
-            aside = set_aside or out.with_suffix(".set_aside.jsonl")
-            write_jsonl(kept.set_aside, aside)
-            click.echo(f"{len(kept.set_aside)} documents set aside, see {aside}", err=True)
+    if llm is not None:
+        click.echo(llm.cost.line())
+        if llm.set_aside:
+            aside = out.with_suffix(".set_aside.jsonl")
+            write_jsonl(llm.set_aside, aside)
+            click.echo(f"{len(llm.set_aside)} documents set aside, see {aside}", err=True)
 
 
 def _llm(engine: str, config: Path | None, recordings: Path, triage: bool):
     from agmpk.literature.extract.client import LlmClient, load_settings
     from agmpk.literature.extract.llm import LlmEngine, Recordings
 
-    if engine == "replay":
-        if not recordings.exists():
-            raise AgmpkError(f"{recordings}: no such recording; give --recordings FILE")
-        return LlmEngine(Recordings(recordings), None, triage)
-    return LlmEngine(Recordings(recordings), LlmClient(load_settings(config)), triage)
+    if engine == "replay" and not recordings.exists():
+        raise AgmpkError(f"{recordings}: no such recording; give --recordings FILE")
+    client = None if engine == "replay" else LlmClient(load_settings(config))
+    return LlmEngine(Recordings(recordings), client, triage)
 
 
 @literature.command(name="local-model")
-@click.option("--weights", required=True, type=_FILE, help="Where the weights are put (1.1 GB).")
-@click.option("--threads", default=1, show_default=True, type=click.IntRange(1, 256))
-@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535))
+@click.option("--weights", required=True, type=FILE, help="Where the weights are put (1.1 GB).")
+@option("--threads", default=1, type=click.IntRange(1, 256))
+@option("--port", default=8080, type=click.IntRange(0, 65535))
 def local_model(weights: Path, threads: int, port: int) -> None:
     """Serve a small language model on this machine until Ctrl-C (needs the `local-llm` extra)."""
     from agmpk.literature.extract.local import MODEL, assemble, local_server
 
-    check_out(weights)
+    check_writable(weights)
     with local_server(assemble(weights), threads, port) as url:
         click.echo(f"export AGMPK_LLM_BASE_URL={url} AGMPK_LLM_MODEL='{MODEL}'")
         click.echo("serving until Ctrl-C", err=True)
@@ -189,14 +161,8 @@ def local_model(weights: Path, threads: int, port: int) -> None:
 
 
 @literature.command()
-@click.argument("sources", nargs=-1, type=_FILE)
-@click.option(
-    "--out",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Existing folder for reference.csv, dropped.csv, corrections.csv, dictionary.csv.",
-)
+@click.argument("sources", nargs=-1, type=FILE)
+@option("--out", "folder", required=True, type=FOLDER, help="Existing folder for the tables.")
 def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
     """Bring extraction records (default: the 114 published ones) into one tidy reference
     dataset."""
@@ -210,9 +176,9 @@ def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
 
 
 @literature.command()
-@click.argument("found", type=_FILE, required=False)
-@click.argument("truth", type=_FILE, required=False)
-@click.option("--out", type=_FILE, help="CSV file for the table.")
+@click.argument("found", type=FILE, required=False)
+@click.argument("truth", type=FILE, required=False)
+@click.option("--out", type=FILE, help="CSV file for the table.")
 def score(found: Path | None, truth: Path | None, out: Path | None) -> None:
     """Precision, recall and F1 of every field: FOUND.jsonl (output of extract) against TRUTH.jsonl.
 
@@ -224,7 +190,7 @@ def score(found: Path | None, truth: Path | None, out: Path | None) -> None:
     from agmpk.literature.score import pooled, score_gold, score_records
 
     if out is not None:
-        check_out(out)
+        check_writable(out)
     if found is None:
         table = score_gold()
         shown = table.groupby("part", sort=False).apply(pooled, include_groups=False)

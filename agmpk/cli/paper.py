@@ -7,8 +7,7 @@ from pathlib import Path
 
 import click
 
-from agmpk.cli import LazyGroup, OneLineGroup, cli
-from agmpk.cli.options import jobs_options
+from agmpk.cli import LazyGroup, OneLineGroup, cli, jobs_options
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 from agmpk.paths import PROJECT, data_path
@@ -22,6 +21,7 @@ SECTIONS = {
     },
     "What the chapters measure": {
         "costs": "What a training recipe would cost on a GPU.",
+        "speed": "Where the time of a training step goes.",
         "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
@@ -36,7 +36,7 @@ def _load(name: str) -> click.Command:
     if name == "prior-fit":
         from agmpk.cli.prior_fit import prior_fit as command
         return command
-    here = (ablations, nlme_fits, golden, costs, steps, proof, licences)
+    here = (ablations, nlme_fits, golden, costs, speed, steps, proof, licences)
     return {command.name: command for command in here}[name]
 
 
@@ -86,6 +86,20 @@ def costs(recipe: str, peak: float, utilisation: float, workers: int) -> None:
     config = load_training_config(recipe)
     assumed = peak, utilisation, workers
     click.echo(in_words(recipe, config, expected_cost(config, *assumed), *assumed))
+
+
+@click.command()
+@click.argument("recipe", default="flow")
+@click.option("--steps", default=8, show_default=True, type=click.IntRange(1))
+def speed(recipe: str, steps: int) -> None:
+    """Print where the processor time of a training step of RECIPE goes, padding computed or not."""
+    import torch
+
+    from agmpk.paper.speed import training_step
+    from agmpk.training.config import load_training_config
+
+    torch.set_num_threads(1)
+    click.echo(training_step(load_training_config(recipe), steps).to_string(float_format="%.3f"))
 
 
 @click.command()
@@ -215,7 +229,8 @@ def run(
 ) -> None:
     """Train and score the variants that are missing or stale.
 
-    It can be stopped at any moment and started again. One thread is used by each. To make a variant
+    It can be stopped at any moment and started again. Variants with the same prior, seed and steps
+    are trained side by side on the same studies. One thread is used by each. To make a variant
     again, delete its files in OUT/variants and the folder WORK. The workers of a scheduler must see
     both folders.
     """
@@ -233,9 +248,9 @@ def run(
             click.echo(f"{variant.name}: stored")
         else:
             missing.append(variant)
-    for name in run_all(missing, out, work, jobs, scheduler, **training):
+    for names in run_all(missing, out, work, jobs, scheduler, **training):
         write_results(out)
-        click.echo(f"{name}: done")
+        click.echo("\n".join(f"{name}: done" for name in names))
     write_results(out)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -9,13 +10,13 @@ import click
 import pandas as pd
 import torch
 
-from agmpk.cli import OneLineGroup
+from agmpk.cli import FILE, FOLDER, OneLineGroup, option
 from agmpk.files import check_writable, write_csv
 from agmpk.paper.prior_fit.candidates import CHANGES, changed
 from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
 from agmpk.paper.prior_fit.familiar import PRESET as PRESET_OF_FAMILIAR
 from agmpk.paper.prior_fit.familiar import STUDIES, write_familiar
-from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, write_preset
+from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, trial_pool, write_preset
 from agmpk.paper.prior_fit.published import published_tables
 from agmpk.paper.prior_fit.trials import literature
 from agmpk.paper.published_models import write_published
@@ -23,9 +24,9 @@ from agmpk.paths import PROJECT
 from agmpk.prior import load_prior
 
 PRESET = Path(str(resources.files("agmpk.prior"))) / "presets" / "calibrated.yaml"
-POOL = PROJECT / "book" / "_build" / "calibration"
 TABLES = PROJECT / "data" / "calibration"
 MODELS = PROJECT / "data" / "poppk"
+_tables = option("--out", default=TABLES, type=FOLDER)
 
 
 @click.group(cls=OneLineGroup)
@@ -33,40 +34,40 @@ def prior_fit() -> None:
     """Calibrate the prior against the literature and the development cohorts."""
 
 
+def _fitting(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command what a fit starts from, and the pool of its trials."""
+    for one in (
+        option("--blocks", default=224, help="Blocks of 64 trials in the pool."),
+        option("--seed", default=2026, help="Seed of the simulated trials."),
+        option("--start", default="extended", help="Preset or file to start at."),
+    ):
+        command = one(command)
+    return command
+
+
 @prior_fit.command("fit")
-@click.option("--start", default="extended", show_default=True, help="Preset or file to start at.")
-@click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
-@click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
-@click.option("--out", default=PRESET, show_default=True, type=click.Path(path_type=Path))
-@click.option(
-    "--pool",
-    default=POOL,
-    show_default=True,
-    type=click.Path(path_type=Path),
-    help="Folder of simulated trials; an interrupted fit goes on with what is there.",
-)
-def fit_command(start: str, seed: int, blocks: int, out: Path, pool: Path) -> None:
+@_fitting
+@option("--out", default=PRESET, type=FILE)
+def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
     torch.set_num_threads(1)
-    result = fit(changed(load_prior(start)), literature(), seed, pool, blocks, progress=True)
+    prior, articles = changed(load_prior(start)), literature()
+    result = fit(prior, articles, trial_pool(prior, articles, seed, blocks))
     write_preset(result.config, header(result, start, seed, blocks), out)
     click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
 
 
 @prior_fit.command("held-out")
-@click.option("--start", default="extended", show_default=True, help="Preset or file to start at.")
-@click.option("--seed", default=2026, show_default=True, help="Seed of the simulated trials.")
-@click.option("--blocks", default=224, show_default=True, help="Blocks of 64 trials in the pool.")
-@click.option("--splits", default=4, show_default=True, help="Random halvings of the articles.")
-@click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
-@click.option("--pool", default=POOL, show_default=True, type=click.Path(path_type=Path))
-def held_out_command(
-    start: str, seed: int, blocks: int, splits: int, out: Path, pool: Path
-) -> None:
+@_fitting
+@option("--splits", default=4, help="Random halvings of the articles.")
+@_tables
+def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path) -> None:
     """Fit on halves of the articles and judge on the other halves (minutes)."""
     torch.set_num_threads(1)
     check_writable(out / "held_out.csv")
-    rows = held_out(changed(load_prior(start)), literature(), seed, pool, blocks, splits)
+    prior, articles = changed(load_prior(start)), literature()
+    pool = trial_pool(prior, articles, seed, blocks)
+    rows = held_out(prior, articles, pool, seed, splits)
     write_csv(rows.round(4), out / "held_out.csv")
     mean = rows.mean(numeric_only=True)
     click.echo(
@@ -76,8 +77,8 @@ def held_out_command(
 
 
 @prior_fit.command("tables")
-@click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
-@click.option("--seed", default=2027, show_default=True, help="Seed of the simulated trials.")
+@_tables
+@option("--seed", default=2027, help="Seed of the simulated trials.")
 def tables_command(out: Path, seed: int) -> None:
     """Compare the presets with literature, cohorts and published models (some minutes)."""
     torch.set_num_threads(1)
@@ -95,9 +96,7 @@ def tables_command(out: Path, seed: int) -> None:
 
 
 @prior_fit.command("published")
-@click.option(
-    "--out", default=MODELS, show_default=True, type=click.Path(path_type=Path, file_okay=False)
-)
+@option("--out", default=MODELS, type=FOLDER)
 def published_command(out: Path) -> None:
     """Simulate the stored studies of the published models, and split their drugs."""
     torch.set_num_threads(1)
@@ -106,9 +105,9 @@ def published_command(out: Path) -> None:
 
 
 @prior_fit.command("familiar")
-@click.option("--prior", default=PRESET_OF_FAMILIAR, show_default=True, help="Preset or file.")
-@click.option("--studies", default=STUDIES, show_default=True, help="Studies of the reference.")
-@click.option("--out", default=TABLES, show_default=True, type=click.Path(path_type=Path))
+@option("--prior", default=PRESET_OF_FAMILIAR, help="Preset or file.")
+@option("--studies", default=STUDIES, help="Studies of the reference.")
+@_tables
 def familiar_command(prior: str, studies: int, out: Path) -> None:
     """Make the reference of the familiarity check and measure its power (some minutes)."""
     torch.set_num_threads(1)

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from agmpk.studies import Individual, Study, Units
+from agmpk.files import write_csv
+from agmpk.studies import Individual, Units
+from agmpk.studies.nonmem.write import to_frame
 
 MEANINGS = {
     "ID": ("individual (a number)", ""),
@@ -31,34 +33,18 @@ MEANINGS = {
 }
 
 
-def dose_rows(one: Individual) -> pd.DataFrame:
-    """The doses of an individual, one row each: TIME, EVID, MDV, AMT, RATE, ADDL, II, CMT."""
-    rows = [
-        (
-            dose.time, 1, 1, dose.amount, dose.amount / dose.duration if dose.duration else 0.0,
-            dose.additional, dose.interval, 1 if dose.route == "oral" else 2, 0,
-        )
-        for dose in one.doses
-    ]  # fmt: skip
-    names = ["TIME", "EVID", "MDV", "AMT", "RATE", "ADDL", "II", "CMT", "SHOWN"]
-    return pd.DataFrame(rows, columns=names).assign(ID=one.id)
-
-
-def sample_rows(one: Individual, shown: int) -> pd.DataFrame:
-    """The samples of an individual, one row each: TIME, DV, CENS and SHOWN."""
-    frame = pd.DataFrame({"TIME": one.times, "DV": one.concentrations, "CENS": one.censored * 1})
-    return frame.assign(ID=one.id, EVID=0, MDV=0, CMT=2, SHOWN=shown)
+def nonmem_rows(people: Iterable[Individual], shown: int) -> pd.DataFrame:
+    """Doses and samples of individuals, one row each; ``shown`` is 1 where a model saw these."""
+    frame = to_frame(people)
+    given = frame["EVID"] == 1
+    rate = (frame["AMT"] / frame["DUR"]).where(frame["DUR"] > 0, 0.0)
+    cmt = given & (frame["ROUTE"] == "oral")
+    return frame.assign(RATE=rate.where(given), CMT=2 - cmt * 1, SHOWN=~given * shown)
 
 
 def forecast_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Rows of a forecast (ID, TIME, DV, PRED, Q05 ... Q95) with EVID, MDV, CMT and SHOWN."""
     return frame.assign(EVID=0, MDV=frame["DV"].isna() * 1, CMT=2, SHOWN=0)
-
-
-def virtual_rows(study: Study) -> pd.DataFrame:
-    """Doses and generated samples of a cohort."""
-    frames = [frame for one in study for frame in (dose_rows(one), sample_rows(one, 0))]
-    return pd.concat(frames, ignore_index=True).drop(columns=["SHOWN", "CENS"])
 
 
 def write_nonmem(frames: Iterable[pd.DataFrame], units: Units, out: Path) -> Path:
@@ -73,8 +59,6 @@ def write_nonmem(frames: Iterable[pd.DataFrame], units: Units, out: Path) -> Pat
     Raises:
         AgmpkError: a file cannot be written.
     """
-    from agmpk.files import write_csv
-
     table = pd.concat(list(frames), ignore_index=True)
     order = {name: place for place, name in enumerate(dict.fromkeys(table["ID"]))}
     table["NAME"], table["place"] = table["ID"], table["ID"].map(order)

@@ -1,4 +1,4 @@
-"""``agmpk train``: pretrain a model on simulated studies."""
+"""``agmpk simulate`` and ``agmpk train``: studies drawn from the prior, and models of them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,45 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
+from agmpk.cli import FOLDER, OUT, SEED, option
 from agmpk.errors import AgmpkError
+from agmpk.files import atomic_path, check_writable
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  agmpk simulate --preset paper --studies 10 --seed 1 --out sim.csv
+  agmpk simulate --preset my_prior.yaml --studies 1000 --out sim.csv
+"""
+)
+@option("--preset", default="extended", help="Name of a preset, or a YAML file.")
+@option("--studies", default=10, type=click.IntRange(1))
+@SEED
+@OUT
+def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
+    """Draw STUDIES studies and write them as one NONMEM-style table with a STUDY column.
+
+    Times are in h, doses in mg, concentrations in mg/L. Rows are written block by block, so any
+    number of studies fits in memory; the file appears when it is whole.
+    """
+    from agmpk.prior.config import load_prior
+    from agmpk.prior.simulate import BLOCK, simulate_block
+    from agmpk.prior.table import UNITS, to_table
+    from agmpk.studies.nonmem.layout import UNITS_LINE
+
+    check_writable(out)
+    config = load_prior(preset)
+    rows = 0
+    with atomic_path(out) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        told = f"time={UNITS.time} concentration={UNITS.concentration} dose={UNITS.dose}"
+        file.write(f"{UNITS_LINE} {told}\n")
+        for start in tqdm(range(0, studies, BLOCK), desc="simulate", unit="block", disable=None):
+            batch = simulate_block(config, seed, start // BLOCK)[: studies - start]
+            table = to_table(batch, first=1 + start)
+            table.to_csv(file, index=False, header=start == 0, lineterminator="\n")
+            rows += len(table)
+    click.echo(f"{studies} studies, {rows} rows -> {out}")
 
 
 @click.command(
@@ -22,49 +60,21 @@ Examples:
     agmpk train --recipe flow-gpu --run runs/paper --device cuda
 """
 )
-@click.option(
-    "--recipe",
-    "recipes",
-    multiple=True,
+@option(
+    "--recipe", "recipes", multiple=True,
     help="A shipped recipe (flow, diffusion, aicmet, transformer, node, ...), or a YAML file of "
     "settings (the rest have defaults).  Several that share prior, seed and sizes are trained on "
     "one stream of studies, each in a folder of the run named after its model.",
-)
-@click.option(
-    "--run",
-    "folder",
-    required=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the run; an existing one is resumed.",
-)
-@click.option(
-    "--checkpoint",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder to write the finished checkpoint to (of several recipes: one folder in it each).",
-)
-@click.option(
-    "--export", is_flag=True, help="Only write the checkpoint, from the last saved state."
-)
-@click.option(
-    "--steps",
-    type=click.IntRange(1),
-    help="Instead of the recipe's number of steps; a finished run goes on from its plateau.",
-)
-@click.option("--seed", type=click.IntRange(0, 2**31), help="Instead of the recipe's seed.")
-@click.option(
-    "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    help="Stop after this time, cooled down, with a state from which to go on.",
-)
-@click.option("--device", default="cpu", show_default=True, help="cpu, or cuda where there is one.")
-@click.option("--threads", type=click.IntRange(1), help="CPU threads; by default all.")
-@click.option(
-    "--workers",
-    default=1,
-    show_default=True,
-    type=click.IntRange(0),
-    help="Processes that simulate studies ahead; changes no number.",
-)
+)  # fmt: skip
+@option("--run", "folder", required=True, type=FOLDER, help="Of the run; goes on if it is there.")
+@option("--checkpoint", type=FOLDER, help="To write the finished checkpoint (of several: each) to.")
+@option("--export", is_flag=True, help="Only write the checkpoint, from the last saved state.")
+@option("--steps", type=click.IntRange(1), help="Instead of the recipe's; a finished run goes on.")
+@option("--seed", type=click.IntRange(0, 2**31), help="Instead of the recipe's seed.")
+@option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop cooled down after these.")
+@option("--device", default="cpu", help="cpu, or cuda where there is one.")
+@option("--threads", type=click.IntRange(1), help="CPU threads; by default all.")
+@option("--workers", default=1, type=click.IntRange(0), help="Processes that simulate ahead.")
 def train(
     recipes: tuple[str, ...],
     folder: Path,
@@ -104,22 +114,18 @@ def train(
         torch.set_num_threads(threads)
     first = os.environ.get("RANK", "0") == "0"
     total = None if minutes else settings[0].steps
-    done = 0
     with tqdm(total=total, desc="train", unit="step", disable=None if first else True) as bar:
 
         def report(step: int, loss: float) -> None:
-            nonlocal done
-            if not bar.n:
-                bar.initial = step - 1  # a resumed run: what is left sets the time left
-                bar.n = step - 1
+            if not bar.n:  # of a resumed run, what is left sets the time left
+                bar.initial = bar.n = step - 1
             bar.update(step - bar.n)
             bar.set_postfix(loss=f"{loss:.3f}")
-            done = step
 
         train_together(runs, report, device, workers, minutes)
     if not first:
         return
-    click.echo(f"{done or settings[0].steps} steps done -> {folder}")
+    click.echo(f"{bar.n or settings[0].steps} steps done -> {folder}")
     if checkpoint:
         for run, one in runs.items():
             to = checkpoint / one.kind if several else checkpoint

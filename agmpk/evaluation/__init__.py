@@ -13,78 +13,34 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     # What reads imports without running them sees the modules here.
     from agmpk.evaluation import (  # noqa: F401
-        coherence,
+        calibration,
         cohorts,
         compare,
-        coverage,
         exposure,
         failures,
         intervals,
-        learning,
-        nca,
-        npde,
         protocol,
-        sbc,
         scores,
         two_sample,
         vpc,
     )
 
 _NAMES = {
-    "coherence": ("consistency", "dose_proportionality"),
-    "cohorts": (
-        "CohortEvaluation",
-        "CohortSettings",
-        "evaluate_cohorts",
-        "left_out",
-        "oracle",
-        "study_below",
-        "study_exposures",
-        "study_points",
-        "study_vpc",
-    ),
-    "compare": (
-        "Evaluation",
-        "by_compound",
-        "evaluate",
-        "family_wins",
-        "published_table",
-        "score",
-        "score_points",
-        "wins",
-    ),
-    "coverage": ("calibrate", "calibration_table", "outside_table", "pit_histogram"),
-    "exposure": ("compare_exposures", "curve_spread", "exposures"),
-    "failures": ("readings",),
-    "intervals": (
-        "Difference",
-        "against_each",
-        "cluster_mean",
-        "equivalence",
-        "paired_difference",
-        "people",
-    ),
-    "learning": ("CONTEXT_SIZES", "change_with_context", "learning_curves", "learning_table"),
-    "nca": ("auc",),
-    "npde": ("npde_tests",),
-    "protocol": (
-        "PROTOCOLS",
-        "Case",
-        "Scored",
-        "answer",
-        "benchmark_studies",
-        "cases",
-        "development_studies",
-        "leave_one_out",
-        "question",
-        "studies_in",
-    ),
-    "sbc": ("ecdf_envelope", "rank_truths", "sbc_table"),
-    "scores": ("covered", "crps", "log_rmse", "mean_scores", "pit"),
-    "two_sample": ("classifier_auc", "signature_mmd"),
-    "vpc": ("prediction_correct", "time_bins"),
+    "calibration": "calibrate calibration_table ecdf_envelope learning_curves learning_table "
+    "outside_table pit_histogram rank_truths sbc_table",
+    "cohorts": "CohortEvaluation CohortSettings evaluate_cohorts left_out oracle study_below "
+    "study_exposures study_points study_vpc",
+    "compare": "Evaluation by_compound evaluate published_table score score_points wins",
+    "exposure": "compare_exposures curve_spread exposures nca",
+    "failures": "readings",
+    "intervals": "Difference against_each cluster_mean paired_difference people",
+    "protocol": "PROTOCOLS Case Scored answer benchmark_studies cases development_studies "
+    "question studies_in",
+    "scores": "covered crps log_rmse mean_scores pit",
+    "two_sample": "classifier_auc coherence signature_mmd",
+    "vpc": "npde npde_tests prediction_correct time_bins",
 }
-_HOME = {name: module for module, names in _NAMES.items() for name in names}
+_HOME = {name: module for module, names in _NAMES.items() for name in names.split()}
 __all__ = sorted(_HOME)
 
 

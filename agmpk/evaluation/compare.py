@@ -3,39 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
-from agmpk.evaluation.protocol import Scored, leave_one_out
+from agmpk.evaluation.protocol import Case, Scored, answer, at_times, cases
 from agmpk.evaluation.scores import log_rmse, probability_below, scores
 from agmpk.forecasting import Forecaster
 from agmpk.jobs import map_jobs
 from agmpk.paths import data_path
 from agmpk.studies import Study
 
-COLUMNS = [
-    "model",
-    "compound",
-    "individual",
-    "n_target",
-    "n_below",
-    "log_rmse",
-    "crps",
-    "covered_90",
-    "failure",
-]
+COLUMNS = ["model", "compound", "individual", "n_target", "n_below"]
+COLUMNS += ["log_rmse", "crps", "covered_90", "failure"]
 PUBLISHED = ["nlme", "transformer", "node", "aicmet", "pff"]
-NAIVE = "naive"
 
 
-@dataclass(frozen=True)
-class Evaluation:
+class Evaluation(NamedTuple):
     """results: one row an individual (see ``score``).  points: one row a held-out observation (see
     ``score_points``).  By model, scored: the forecasts themselves; seconds: of processor time."""
 
@@ -61,20 +49,19 @@ def evaluate(
     forecaster refuses is a row without a score that says why.  With ``jobs`` or a ``scheduler``
     (see :mod:`agmpk.jobs`) a study is a job.
     """
-    total = sum(len(study) for study in studies.values())
+    questions = [cases(name, study, observed, protocol) for name, study in studies.items()]
     scored, seconds = {}, {}
     for one in forecasters:
         # The processor's seconds; of other processes only the time until they answer is known.
         clock = time.perf_counter if jobs > 1 or scheduler else time.process_time
         began = clock()
+        ask = partial(_answers, one, n_samples, seed)
         if jobs > 1 or scheduler:
-            ask = partial(_of_study, one, observed, n_samples, seed, protocol)
-            parts = map_jobs(ask, studies.items(), jobs, scheduler, one.name, "study")
+            parts = map_jobs(ask, questions, jobs, scheduler, one.name, "study")
             scored[one.name] = [s for part in parts for s in part]
         else:
-            asked = leave_one_out(one, studies, observed, n_samples, seed, protocol)
-            bar = tqdm(asked, total=total, desc=one.name, unit="individual", disable=None)
-            scored[one.name] = list(bar)
+            every = [case for part in questions for case in part]
+            scored[one.name] = ask(tqdm(every, desc=one.name, unit="individual", disable=None))
         seconds[one.name] = clock() - began
     rows = [score(name, s) for name, found in scored.items() for s in found]
     points = [score_points(name, s) for name, found in scored.items() for s in found]
@@ -83,15 +70,10 @@ def evaluate(
     )
 
 
-def _of_study(
-    forecaster: Forecaster,
-    observed: int,
-    n_samples: int,
-    seed: int,
-    protocol: str,
-    item: tuple[str, Study],
+def _answers(
+    forecaster: Forecaster, n_samples: int, seed: int, questions: Iterable[Case]
 ) -> list[Scored]:
-    return list(leave_one_out(forecaster, dict([item]), observed, n_samples, seed, protocol))
+    return list(answer(forecaster, questions, n_samples, seed))
 
 
 def score(model: str, scored: Scored) -> dict[str, object]:
@@ -102,25 +84,14 @@ def score(model: str, scored: Scored) -> dict[str, object]:
     samples with a value. covered_90: share of all held-out samples inside the central 90 %
     interval. failure: the refusal, else empty.
     """
-    case, forecast = scored.case, scored.forecast
-    row = {
-        "model": model,
-        "compound": case.compound,
-        "individual": case.prefix.id,
-        "n_target": len(case.times),
-        "n_below": len(case.below),
-        "log_rmse": np.nan if scored.refusal else 0.0,
-        "crps": np.nan,
-        "covered_90": np.nan,
-        "failure": scored.refusal,
-    }
-    if forecast is not None:
-        row["log_rmse"] = log_rmse(forecast.pred, case.observed)
+    case, error, found = scored.case, np.nan if scored.refusal else 0.0, (np.nan, np.nan)
     if scored.answer is not None:
         points = score_points(model, scored)
-        row["covered_90"] = float(points["in_90"].mean())
-        row["crps"] = float(points["crps"].mean())
-    return row
+        found = float(points["crps"].mean()), float(points["in_90"].mean())
+    if scored.forecast is not None:
+        error = log_rmse(scored.forecast.pred, case.observed)
+    who = model, case.compound, case.prefix.id, len(case.times), len(case.below)
+    return dict(zip(COLUMNS, (*who, error, *found, scored.refusal), strict=True))
 
 
 def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
@@ -130,15 +101,14 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
     case, forecast = scored.case, scored.answer
     if forecast is None:
         return pd.DataFrame()
-    parts = [scored.forecast] if len(case.times) else []
-    samples = [one.samples for one in parts] + [scored.at_below]
-    predicted = [one.pred for one in parts] + [np.exp(np.log(scored.at_below).mean(0))]
-    values = np.concatenate(samples, axis=1)
+    # The point forecast of a sample below the limit is not scored: the mean of the curves stands.
+    seen, low = at_times(forecast, case.times), scored.at_below
+    values = np.concatenate([seen.samples, low], axis=1)
+    pred = np.concatenate([seen.pred, np.exp(np.log(low).mean(0))])
     observed = np.concatenate([case.observed, case.limits])
     below = np.arange(len(observed)) >= len(case.times)
     found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1))
-    pred = np.concatenate(predicted)
-    found["log_error"] = np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed)))
+    pit = found.pop("pit")
     return pd.DataFrame(
         {
             "model": model,
@@ -148,6 +118,8 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
             "DV": observed,
             "PRED": pred,
             **found,
+            "log_error": np.where(below, np.nan, np.abs(np.log(pred) - np.log(observed))),
+            "pit": pit,
             "below": below,
             "p_below": np.where(below, probability_below(values, observed), np.nan),
         }
@@ -173,24 +145,3 @@ def published_table() -> pd.DataFrame:
 def wins(table: pd.DataFrame) -> pd.Series:
     """How often each column holds the lowest value of a row."""
     return table.idxmin(axis=1).value_counts().reindex(table.columns, fill_value=0)
-
-
-def family_wins(table: pd.DataFrame, family: Sequence[str]) -> tuple[int, int]:
-    """On how many compounds the lowest error is one of the ``family``'s, and of how many.
-
-    All other columns compete, and the naive forecast must be among them: whoever has a context
-    beats models without one, so a count without it measures having a context.  A rival without a
-    value on a compound does not compete there; a compound without any value of the family is not
-    counted.
-
-    Raises:
-        AgmpkError: the table has no naive column, or none of the family.
-    """
-    ours = [name for name in table if name in family]
-    if NAIVE not in table or NAIVE in family or not ours:
-        raise AgmpkError(
-            f"A count of wins needs the columns of the family ({', '.join(family)}) and the "
-            "naive forecast as one of their rivals."
-        )
-    known = table[table[ours].notna().any(axis=1)]
-    return int(known.idxmin(axis=1).isin(ours).sum()), len(known)

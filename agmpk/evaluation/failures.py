@@ -6,12 +6,13 @@ the numbers that made it apply.  A reading is a hint for somebody who knows the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.evaluation.nca import nca
+from agmpk.evaluation.exposure import nca
 from agmpk.evaluation.protocol import Case
 from agmpk.studies import Individual
 
@@ -31,19 +32,14 @@ REMEDIES = {
     "unexplained": "a look at the individual's record by somebody who knows the study",
 }
 KINDS = tuple(REMEDIES)
+Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(NamedTuple):
     """One of ``KINDS``, and the numbers behind it in words."""
 
     kind: str
     evidence: str
-
-    @property
-    def remedy(self) -> str:
-        """What would help."""
-        return REMEDIES[self.kind]
 
 
 def readings(case: Case) -> list[Reading]:
@@ -63,30 +59,38 @@ def readings(case: Case) -> list[Reading]:
     Level: geometric mean of its dose-normalized concentrations over the context's mean log-curve.
     """
     seen = case.prefix.quantifiable()
-    times = np.concatenate([seen.times, case.times])
-    values = np.concatenate([seen.concentrations, case.observed])
+    own = np.r_[seen.times, case.times], np.r_[seen.concentrations, case.observed]
     others = [one for one in case.context.after_dose() if len(one) >= 2]
-    if not others or len(times) < 2:
+    if not others or len(own[0]) < 2:
         return [Reading("unexplained", "too few samples to compare")]
-    rules = (_late(case, times, values, others), _level(case, times, values, others))
-    found = [one for one in (*rules, _limit(case, others)) if one is not None]
-    return found or [
+    curves = [own, *((one.times, one.concentrations) for one in others)]
+    doses = [one.doses[0].amount for one in (case.prefix, *others)]
+    analyses = pd.DataFrame([nca(*curve) for curve in curves])
+    found = [
+        _late(case.prefix, curves, analyses["Tmax"]),
+        _level(curves, doses, analyses["t_half"]),
+        _limit(case, others),
+    ]
+    return [one for one in found if one is not None] or [
         Reading("unexplained", "peak, level, half-life and distance from the assay limit are usual")
     ]
 
 
-def _late(case: Case, times: NDArray, values: NDArray, others: list[Individual]) -> Reading | None:
-    own = nca(times, values)["Tmax"]
-    latest = max(nca(one.times, one.concentrations)["Tmax"] for one in others)
+# Curves, as (times [h], concentrations), and numbers hold the individual first, then the others.
+
+
+def _late(prefix: Individual, curves: list[Curve], tmax: pd.Series) -> Reading | None:
+    own, latest = tmax[0], tmax[1:].max()
     if own > LATER * latest:
         return Reading(
             "delayed absorption", f"peak at {own:.3g} h, the others' latest at {latest:.3g} h"
         )
-    if not len(case.prefix):
+    if not len(prefix):
         return None
-    end = case.prefix.times[-1]
-    reached = _reached(times, values, end)
-    half = float(np.median([_reached(one.times, one.concentrations, end) for one in others]))
+    end = prefix.times[-1]
+    # The share of its peak that each curve has reached by then.
+    reached, *rest = (float(y[t <= end].max(initial=0.0) / y.max()) for t, y in curves)
+    half = float(np.median(rest))
     if reached >= LITTLE or half < 0.5:
         return None
     return Reading(
@@ -95,13 +99,8 @@ def _late(case: Case, times: NDArray, values: NDArray, others: list[Individual])
     )
 
 
-def _reached(times: NDArray, values: NDArray, end: float) -> float:
-    """Share of its peak that a curve has reached by ``end`` h."""
-    return float(values[times <= end].max(initial=0.0) / values.max())
-
-
-def _level(case: Case, times: NDArray, values: NDArray, others: list[Individual]) -> Reading | None:
-    level, levels = _levels(case, times, values, others)
+def _level(curves: list[Curve], doses: list[float], half_lives: pd.Series) -> Reading | None:
+    level, *levels = _levels([(t, np.log(y / d)) for (t, y), d in zip(curves, doses, strict=True)])
     if level < min(levels) / FAR:
         return Reading(
             "low exposure",
@@ -112,31 +111,22 @@ def _level(case: Case, times: NDArray, values: NDArray, others: list[Individual]
             "slow elimination",
             f"level {level:.2g} times the others' mean curve, their highest {max(levels):.2g}",
         )
-    own = nca(times, values)["t_half"]
-    half_lives = np.array([nca(one.times, one.concentrations)["t_half"] for one in others])
-    known = half_lives[np.isfinite(half_lives)]
-    if np.isfinite(own) and len(known) and own > FAR * known.max():
+    own, longest = half_lives[0], half_lives[1:].max()  # NaN compares with nothing
+    if own > FAR * longest:
         return Reading(
-            "slow elimination",
-            f"half-life {own:.3g} h, the others' longest {known.max():.3g} h",
+            "slow elimination", f"half-life {own:.3g} h, the others' longest {longest:.3g} h"
         )
     return None
 
 
-def _levels(
-    case: Case, times: NDArray, values: NDArray, others: list[Individual]
-) -> tuple[float, list[float]]:
-    """The individual's level, and each other's against the rest of them."""
-    records = [(times, np.log(values / case.prefix.doses[0].amount))]
-    records += [(o.times, np.log(o.concentrations / o.doses[0].amount)) for o in others]
-
-    def level(k: int) -> float:
-        t, y = records[k]
-        rest = [r for j, r in enumerate(records) if j not in (0, k)] or records[1:]
-        mean = np.mean([np.interp(t, *record) for record in rest], axis=0)
-        return float(np.exp(np.mean(y - mean)))
-
-    return level(0), [level(k) for k in range(1, len(records))]
+def _levels(logs: list[Curve]) -> list[float]:
+    """Each one's level against the mean curve of the others, without the individual itself."""
+    found = []
+    for k, (t, y) in enumerate(logs):
+        rest = [one for j, one in enumerate(logs) if j not in (0, k)] or logs[1:]
+        mean = np.mean([np.interp(t, *one) for one in rest], axis=0)
+        found.append(float(np.exp(np.mean(y - mean))))
+    return found
 
 
 def _limit(case: Case, others: list[Individual]) -> Reading | None:

@@ -107,9 +107,6 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         prefix: the target with its doses and the samples that it has shown; None asks about the
             context alone.
 
-    Returns:
-        The p-value, a sentence, and what is most unusual.
-
     Raises:
         AgmpkError: the reference table is missing, or nothing in the study can be compared.
     """
@@ -121,22 +118,16 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         )
     law, kind = reference_law(prefix is not None), kind_number(found)
     values = np.array([found[name] for name in law.names])
-    p = law.p_value(values, kind)
-    worst = tuple(
-        _row(law.names[j], values[j], low, high, score)
-        for j, low, high, score in law.worst(values, kind)
-    )
+    p, worst = law.p_value(values, kind), []
+    for j, low, high, score in law.worst(values, kind):
+        name = law.names[j]
+        meaning, unit, scale = STATISTICS[name]
+        texts = [_written(x, unit, scale) for x in (values[j], low, high)]
+        keys = ("statistic", "meaning", "value", "low", "high", "score")
+        worst.append(dict(zip(keys, (name, meaning, *texts, score), strict=True)))
     likely = "" if p >= ALARM else law.likely(values, kind)
     sentence = _sentence(study.compound, p, likely, worst[0])
-    return Familiarity(p, p >= ALARM, sentence, likely, worst, len(law.unusual))
-
-
-def _row(name: str, value: float, low: float, high: float, score: float) -> dict[str, object]:
-    """One statistic in words and numbers, see :class:`Familiarity`."""
-    meaning, unit, scale = STATISTICS[name]
-    texts = [_written(x, unit, scale) for x in (value, low, high)]
-    about = {"statistic": name, "meaning": meaning}
-    return about | dict(zip(("value", "low", "high"), texts, strict=True)) | {"score": score}
+    return Familiarity(p, p >= ALARM, sentence, likely, tuple(worst), len(law.unusual))
 
 
 def _written(value: float, unit: str, scale: str) -> str:
@@ -161,12 +152,8 @@ def _sentence(compound: str, p: float, likely: str, worst: Mapping[str, object])
 
 
 def statistics(study: Study, prefix: Individual | None = None) -> dict[str, float]:
-    """Return the ``STATISTICS`` (NaN where a study says too little) and its ``KIND`` (0 or 1).
-
-    Args:
-        study: the context.
-        prefix: the target with the samples that it has shown, or None.
-    """
+    """Return the ``STATISTICS`` (NaN where a study says too little) and its ``KIND`` (0 or 1), of a
+    context and of the samples that a target has shown, or None."""
     out = dict.fromkeys(STATISTICS, np.nan)
     people = [_Person(one) for one in study]
     seen = [one for one in people if len(one.y)]
@@ -219,7 +206,7 @@ def _per_litre(study: Study) -> float:
     """ln of the factor that brings concentration per dose to 1/L; NaN if there is none."""
     dose = study.units.dose
     try:
-        per_kg = "kg" in dose.split("/", 1)[1:][0] if "/" in dose else False
+        per_kg = "kg" in dose.partition("/")[2]
         amount = conversion_factor(dose, "mg/kg" if per_kg else "mg") * (KG if per_kg else 1.0)
         return float(np.log(conversion_factor(study.units.concentration, "mg/L") / amount))
     except AgmpkError:
@@ -229,21 +216,19 @@ def _per_litre(study: Study) -> float:
 def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float) -> None:
     """Statistics that are medians or shares of single curves."""
     out["level"] = per_litre + _median([one.y.max() for one in seen])
-    found: dict[str, list[float]] = {}
-    for one in seen:
-        t, y = one.longest_stretch()
-        if len(y) >= 3:
-            for name, value in _curve(t, y, len(one.doses) == 1).items():
-                found.setdefault(name, []).append(value)
+    stretches = [(*one.longest_stretch(), len(one.doses) == 1) for one in seen]
+    found = pd.DataFrame([_curve(*one) for one in stretches if len(one[0]) >= 3])
     for name, values in found.items():
         shares = name in ("tail", "peaks", "peak_place")
-        out[name] = float(np.mean(values)) if shares else _median(values)
+        out[name] = float(np.mean(values.to_numpy())) if shares else _median(values)
     out["clearance"] -= per_litre
     out["peak_spread"] = _sd(found.get("peak_time", []))
-    out["first_time"] = _median([np.log(max(one.since.min(), 1e-3)) for one in seen])
-    out["last_time"] = _median([np.log(max(one.since.max(), 1e-3)) for one in seen])
-    out["last_spread"] = _sd(np.log([max(one.time[-1], 1e-3) for one in seen]))
-    rough = [x for one in seen for x in _bends(one)]
+    out["first_time"] = _median([_log_time(one.since.min()) for one in seen])
+    out["last_time"] = _median([_log_time(one.since.max()) for one in seen])
+    out["last_spread"] = _sd([_log_time(one.time[-1]) for one in seen])
+    # A curve that all people share bends too; differences of neighbouring bends cancel most of it.
+    rich = [(t, y) for t, y, _ in stretches if len(t) >= 4]
+    rough = [x for one in rich for x in np.diff(bends(*one)) / np.sqrt(2)]
     if len(rough) >= 10:
         out["roughness"] = float(np.median(np.abs(rough)) / 0.6745)
 
@@ -251,18 +236,15 @@ def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float)
 def _curve(t: Array, y: Array, single: bool) -> dict[str, float]:
     """Statistics of one person's log-curve of at least three samples after one dose."""
     top, slopes = int(y.argmax()), np.diff(y) / np.diff(t).clip(1e-3)
-    falling = slopes[top:]
-    slope = np.nan
-    if len(falling) >= 2:
+    falling, slope, bend = slopes[top:], np.nan, np.nan
+    if len(falling) > 1:
         x = t[-3:] - t[-3:].mean()
         slope = -float(x @ y[-3:]) / float(x @ x)
-    area = np.trapezoid(np.exp(y), t) if single and len(y) >= 5 else np.nan
-    bend = np.nan
-    if len(falling) > 1:
         bend = (falling[-1] - falling[0]) / np.abs(falling).max(initial=1e-9)
+    area = np.trapezoid(np.exp(y), t) if single and len(y) >= 5 else np.nan
     return {
         "clearance": -np.log(area) if area > 0 else np.nan,
-        "peak_time": np.log(max(t[top], 1e-3)),
+        "peak_time": _log_time(t[top]),
         "slope": np.log(slope) if slope > 0 else np.nan,
         "fall": y[top] - y[-1],
         "tail": float(y[-1] > y[-2]),
@@ -297,16 +279,13 @@ def _peaks(y: Array) -> int:
     return count + rising
 
 
-def _bends(one: _Person) -> list[float]:
-    """How far samples leave the line between their neighbours in time, in units of one's noise."""
-    t, y = one.longest_stretch()
-    if len(y) < 4:
-        return []
+def bends(t: Array, y: Array) -> Array:
+    """How far samples [T - 2] of a curve [T] leave the line between their neighbours in time, in
+    units of the noise of single samples: sqrt(1 + a^2 + (1 - a)^2) times its SD at weights a and
+    1 - a of the neighbours."""
     with np.errstate(divide="ignore", invalid="ignore"):
         a = (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
-    bend = (y[1:-1] - (1 - a) * y[:-2] - a * y[2:]) / np.sqrt(1 + a**2 + (1 - a) ** 2)
-    # A curve that all people share bends too; differences of neighbouring bends cancel most of it.
-    return list(np.diff(bend) / np.sqrt(2)) if len(bend) > 1 else []
+    return (y[1:-1] - (1 - a) * y[:-2] - a * y[2:]) / np.sqrt(1 + a**2 + (1 - a) ** 2)
 
 
 class _Pooled:
@@ -338,10 +317,6 @@ class _Pooled:
         self.at, self.curve, self.count = self.at[order], curve[order], self.count[order]
         self.who, self.since, self.levels = who, since, levels
         self.residual = residual - levels[who]
-
-    def expected(self, since: Array) -> Array:
-        """The mean curve at times since dose."""
-        return np.interp(since, self.at, self.curve)
 
 
 def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> None:
@@ -384,61 +359,58 @@ def _target(out: dict[str, float], one: _Person, seen: list[_Person], pooled: _P
     out["own_dose"] = one.dose - _median([other.dose for other in seen])
     if not len(one.y):
         return
-    away = one.y - pooled.expected(one.since)
+    away = one.y - np.interp(one.since, pooled.at, pooled.curve)
     out["own_level"] = float(abs(away.mean()))
     out["own_place"] = out["own_level"] / (out["spread"] + 0.05)
     if len(away) > 1:
         out["own_change"] = float(away[-1] - away[0])
-    first = _median([np.log(max(other.since[0], 1e-3)) for other in seen])
-    out["own_time"] = float(np.log(max(one.since[0], 1e-3))) - first
+    first = _median([_log_time(other.since[0]) for other in seen])
+    out["own_time"] = _log_time(one.since[0]) - first
+
+
+def _log_time(hours: float) -> float:
+    """ln of a time; a sample at the very dose counts as a few seconds later."""
+    return float(np.log(max(hours, 1e-3)))
+
+
+def _finite(values) -> Array:
+    values = np.asarray(values, float)
+    return values[np.isfinite(values)]
 
 
 def _median(values) -> float:
-    values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
+    values = _finite(values)
     return float(np.median(values)) if len(values) else np.nan
 
 
 def _sd(values) -> float:
-    values = np.asarray(values, float)
-    values = values[np.isfinite(values)]
+    values = _finite(values)
     return float(values.std(ddof=1)) if len(values) >= 3 else np.nan
 
 
-class Reference:
-    """Statistics of simulated studies, and the law of how unusual they are.
+def law_of(table: pd.DataFrame, stresses: pd.DataFrame, with_target: bool = True) -> Law:
+    """The law of how unusual simulated studies are.
 
     Args:
         table: one row a simulated study, columns ``STATISTICS`` and ``KIND``.
         stresses: one row a known mistake, column ``stress`` and its mean change of the normal
             scores of the ``STATISTICS``; may be empty.
+        with_target: whether the statistics of a target's own samples count.
     """
-
-    def __init__(self, table: pd.DataFrame, stresses: pd.DataFrame) -> None:
-        missing = [name for name in (*STATISTICS, *KIND) if name not in table]
-        if missing:
-            raise AgmpkError(
-                f"The reference of simulated studies lacks {', '.join(missing)}; make it again."
-            )
-        self.table, self.stresses = table, stresses
-        self.kinds = (table[list(KIND)].to_numpy() > 0.5) @ _PLACES
-        self.law = lru_cache(maxsize=2)(self._law)
-
-    def _law(self, with_target: bool) -> Law:
-        names = tuple(name for name in STATISTICS if with_target or name not in OWN)
-        shifts = self.stresses.set_index("stress")[list(names)] if len(self.stresses) else None
-        return Law(names, self.table[list(names)].to_numpy(float), self.kinds, shifts)
+    missing = [name for name in (*STATISTICS, *KIND) if name not in table]
+    if missing:
+        raise AgmpkError(
+            f"The reference of simulated studies lacks {', '.join(missing)}; make it again."
+        )
+    names = [name for name in STATISTICS if with_target or name not in OWN]
+    kinds = (table[list(KIND)].to_numpy() > 0.5) @ _PLACES
+    return Law(table[names], kinds, stresses.set_index("stress")[names])
 
 
-@lru_cache(maxsize=1)
-def _reference() -> Reference:
-    folder = data_path("calibration", "familiar.csv.gz").parent
-    return Reference(
-        pd.read_csv(folder / "familiar.csv.gz"), pd.read_csv(folder / "familiar_stresses.csv")
-    )
-
-
+@lru_cache(maxsize=2)
 def reference_law(with_target: bool) -> Law:
     """The law of simulated studies that :func:`familiarity` asks, with a target's samples or
     without."""
-    return _reference().law(with_target)
+    folder = data_path("calibration", "familiar.csv.gz").parent
+    files = folder / "familiar.csv.gz", folder / "familiar_stresses.csv"
+    return law_of(*map(pd.read_csv, files), with_target)

@@ -1,4 +1,4 @@
-"""Intervals and comparisons that resample people or compounds, and verdicts from them.
+"""Intervals and comparisons that resample people or compounds.
 
 The samples of a person go together, and so do the same person's results under several compounds:
 people are resampled whole.  Whether a model is better on *new compounds* is another question, and
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +25,6 @@ from agmpk.paths import data_path
 # catalogue's column ``people`` says the same of any of its studies.
 SHARED = "lenuzza2016"
 UNITS = ("people", "compounds")
-REPRODUCED, FAILED, OPEN = "reproduced", "not reproduced", "inconclusive"
 
 
 class Estimate(NamedTuple):
@@ -65,27 +64,47 @@ def cluster_mean(
     counts = np.zeros_like(sums)
     np.add.at(sums, member, np.where(known, wide, 0.0))
     np.add.at(counts, member, known)
-    # How often each cluster is drawn, not which: a product then sums each draw.
-    times = np.random.default_rng(seed).multinomial(
-        len(sums), np.full(len(sums), 1 / len(sums)), size=draws
-    )
-    tail = _expanded_tail((1 - level) / 2, len(sums))
+    times = bootstrap_counts(len(sums), draws, seed)
+    n, tail = len(sums), (1 - level) / 2
+    if n > 1:
+        tail = float(norm.cdf(np.sqrt(n / (n - 1)) * student.ppf(tail, n - 1)))
     with np.errstate(invalid="ignore", divide="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a column without any value
         value = sums.sum(0) / counts.sum(0)
         drawn = (times @ sums) / (times @ counts)
         low, high = np.nanquantile(drawn, [tail, 1 - tail], axis=0)
-    if len(sums) < 2:
+    if n < 2:
         low = high = np.full(len(value), np.nan)
     # [()] makes a number of an array without axes.
     return Estimate(*(part.reshape(shape)[()] for part in (value, low, high)))
 
 
-def _expanded_tail(tail: float, n: int) -> float:
-    """Tail probability of the bootstrap percentile that makes up for n being small."""
-    if n < 2:
-        return tail
-    return float(norm.cdf(np.sqrt(n / (n - 1)) * student.ppf(tail, n - 1)))
+def bootstrap_counts(n: int, draws: int, seed: int) -> NDArray[np.int64]:
+    """How often each of n clusters is drawn, [draws, n]: a product with it sums each draw."""
+    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+
+
+def mean_table(
+    frame: pd.DataFrame,
+    by: Sequence[str],
+    columns: Sequence[str],
+    name: str,
+    level: float = 0.95,
+    draws: int = 2000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Means of ``columns`` in each group of ``by``, with intervals by bootstrap of :func:`people`.
+
+    Returns: by..., ``name`` (which column), value, low, high, n (rows), n_people.
+    """
+    rows = []
+    for key, group in frame.groupby(list(by), sort=False):
+        person = people(group)
+        found = cluster_mean(group[list(columns)].to_numpy(float), person, level, draws, seed)
+        for column, *ends in zip(columns, *found, strict=True):
+            rows.append((*key, column, *ends, len(group), person.nunique()))
+    names = [*by, name, "value", "low", "high", "n", "n_people"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def people(frame: pd.DataFrame) -> pd.Series:
@@ -117,8 +136,7 @@ def _groups() -> dict[str, str]:
     return found
 
 
-@dataclass(frozen=True)
-class Difference:
+class Difference(NamedTuple):
     """Mean of (first - second), its bootstrap interval over ``unit``, and Wilcoxon's p over the
     means of people or of compounds.
 
@@ -206,20 +224,3 @@ def against_each(
     counted = "individuals better" if unit == "people" else "compounds better"
     columns = ["mean difference", "low", "high", "p", counted, "of"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-
-
-def equivalence(low: float, high: float, least: float, most: float) -> str:
-    """Verdict on an interval [low, high] of ours against the margin [least, most] of a published
-    figure: "reproduced" only if all of it lies within, "not reproduced" if all of it lies outside,
-    else "inconclusive": too little data reproduces nothing.
-
-    Raises:
-        AgmpkError: an end is no number, or the ends are in the wrong order.
-    """
-    if not (np.isfinite([low, high]).all() and low <= high and least <= most):
-        raise AgmpkError(
-            f"An interval from {low} to {high} cannot be held against {least} to {most}."
-        )
-    if least <= low and high <= most:
-        return REPRODUCED
-    return FAILED if high < least or low > most else OPEN

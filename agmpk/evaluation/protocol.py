@@ -18,8 +18,9 @@ samples are the prefix, and the context is the study's other individuals, whole.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -30,9 +31,12 @@ from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.paths import data_path
 from agmpk.studies import Individual, Study, read_studies
 
+Array = NDArray[np.float64]
+
 PROTOCOLS = ("study", "published")
 CLOSEST = 0.05  # two times nearer than this, relative to the time since the last dose, are one
 MOST = 50  # asked times beyond the individual's own; more are merged more coarsely
+TOGETHER = 400  # draws that are asked for at a time: more are no faster
 REFUSED = ["model", "compound", "individual", "prefix", "reason"]
 
 
@@ -55,11 +59,11 @@ class Case:
     compound: str
     context: Study
     prefix: Individual
-    times: NDArray[np.float64]
-    observed: NDArray[np.float64]
-    below: NDArray[np.float64] = field(default_factory=lambda: np.array([]))
-    limits: NDArray[np.float64] = field(default_factory=lambda: np.array([]))
-    asked: NDArray[np.float64] | None = None
+    times: Array
+    observed: Array
+    below: Array = field(default_factory=lambda: np.array([]))
+    limits: Array = field(default_factory=lambda: np.array([]))
+    asked: Array | None = None
 
     def __post_init__(self) -> None:
         if self.asked is None:
@@ -69,12 +73,6 @@ class Case:
     def held_out(self) -> int:
         """Number of samples that can be scored, those below the limit included."""
         return len(self.times) + len(self.below)
-
-    @property
-    def ends_early(self) -> bool:
-        """Whether the last value stands before the last time that is asked, as where the curve has
-        fallen below the limit: whoever is asked at own times only is told so."""
-        return not len(self.times) or bool(self.times[-1] < self.asked[-1])
 
     def ask(self, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast:
         """The forecaster's answer at ``asked``; ``seed`` is the base of the case's own."""
@@ -105,7 +103,7 @@ class Scored:
         return at_times(self.answer, self.case.times)
 
     @property
-    def at_below(self) -> NDArray[np.float64] | None:
+    def at_below(self) -> Array | None:
         """Samples [S, B] at the held-out times below the limit; None without answer."""
         if self.answer is None:
             return None
@@ -118,7 +116,7 @@ class Scored:
         return dict(zip(REFUSED, row, strict=True))
 
 
-def at_times(forecast: Forecast, times: NDArray[np.float64]) -> Forecast:
+def at_times(forecast: Forecast, times: Array) -> Forecast:
     """The forecast at some of its times.
 
     Raises:
@@ -138,57 +136,52 @@ def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study
     Raises:
         AgmpkError: there is no such protocol, or ``observed`` is negative.
     """
-    kept, due = _kept(study, protocol), _due(study)
-    return [_case(compound, kept.without(o.id), o, observed, protocol, due) for o in study]
+    if protocol not in PROTOCOLS:
+        raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
+    if protocol == "published":
+        kept = study.after_dose()
+        return [
+            Case(
+                compound,
+                kept.without(own.id),
+                own.prefix(observed),
+                own.times[observed:],
+                own.concentrations[observed:],
+            )
+            for own in kept
+        ]
+    kept, due = _kept(study), _due(study)
+    return [_case(compound, kept.without(own.id), own, observed, due) for own in kept]
 
 
-def question(
-    compound: str, context: Study, individual: Individual, observed: int, protocol: str = "study"
-) -> Case:
-    """The case of one individual, given whole, in the context of others.
+def question(compound: str, context: Study, individual: Individual, observed: int) -> Case:
+    """The case of one individual, given whole, in the context of others, by the main protocol.
 
     An individual with fewer than ``observed`` quantified samples shows all it has.
 
     Raises:
-        AgmpkError: there is no such protocol, or ``observed`` is negative.
+        AgmpkError: ``observed`` is negative.
     """
     due = _due((*context, individual))
-    return _case(compound, _kept(context, protocol), individual, observed, protocol, due)
+    return _case(compound, _kept(context), usable(individual), observed, due)
 
 
-def _case(
-    compound: str,
-    context: Study,
-    individual: Individual,
-    observed: int,
-    protocol: str,
-    due: NDArray[np.float64],
-) -> Case:
-    """A case from a context that is reduced to what the protocol keeps of it."""
+def _case(compound: str, context: Study, own: Individual, observed: int, due: Array) -> Case:
+    """A case of usable samples."""
     if observed < 0:
         raise AgmpkError(f"{observed} samples cannot be shown: show 0 or more.")
-    if protocol == "published":
-        own = individual.after_dose()
-        return Case(compound, context, own.prefix(observed), *own.rest(observed))
-    own = usable(individual)
     prefix = shown(own, observed)
     rest = own.select(slice(len(prefix), None))
     seen, limit = rest.select(~rest.censored), rest.select(rest.censored)
-    asked = _asked(prefix, rest.times, due)
     values = (seen.times, seen.concentrations, limit.times, limit.concentrations)
-    return Case(compound, context, prefix, *values, asked)
+    return Case(compound, context, prefix, *values, _asked(prefix, rest.times, due))
 
 
-def _kept(study: Study, protocol: str) -> Study:
-    """The study with what the protocol keeps of each individual."""
-    if protocol not in PROTOCOLS:
-        raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
-    if protocol == "published":
-        return study.after_dose()
+def _kept(study: Study) -> Study:
     return replace(study, individuals=[usable(one) for one in study])
 
 
-def _due(people: Iterable[Individual]) -> NDArray[np.float64]:
+def _due(people: Iterable[Individual]) -> Array:
     """Every time [h] at which anybody was sampled, with whatever result, after its first dose."""
     times = [one.times - one.doses[0].time for one in people]
     return np.unique(np.concatenate(times)) if times else np.array([])
@@ -207,9 +200,7 @@ def shown(individual: Individual, observed: int) -> Individual:
     return individual.select(slice(0, quantified[-1] + 1 if len(quantified) else 0))
 
 
-def _asked(
-    prefix: Individual, own: NDArray[np.float64], due: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _asked(prefix: Individual, own: Array, due: Array) -> Array:
     """Own held-out times exactly, and the study's nominal times after the last one shown."""
     start = prefix.doses[0].time
     nominal = due + start
@@ -224,9 +215,7 @@ def _asked(
         share *= 1.5
 
 
-def _apart(
-    times: NDArray[np.float64], exact: NDArray[np.float64], distance: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _apart(times: Array, exact: Array, distance: Array) -> Array:
     """The ``times`` that are farther than ``distance`` from the last one kept and from all
     ``exact`` ones."""
     near = np.concatenate([[-np.inf], exact, [np.inf]])
@@ -242,28 +231,30 @@ def _apart(
 def answer(
     forecaster: Forecaster, questions: Iterable[Case], n_samples: int, seed: int
 ) -> Iterator[Scored]:
-    """Ask one case after the other; a refused one says why, and the others go on."""
-    for case in questions:
-        forecast, refusal = None, ""
-        if case.held_out:
-            try:
-                forecast = case.ask(forecaster, n_samples, seed)
-            except AgmpkError as error:
-                refusal = str(error)
-        yield Scored(case, forecast, refusal)
+    """Ask one case after the other, or, where the forecaster has ``forecast_all``, as many at a
+    time as make ``TOGETHER`` draws; a refused one says why, and the others go on."""
+    at_once = getattr(forecaster, "forecast_all", None)
+    number, waiting = max(1, TOGETHER // n_samples) if at_once else 1, iter(questions)
+    while part := list(islice(waiting, number)):
+        asked = [case for case in part if case.held_out]
+        if at_once:
+            found = at_once(
+                [(c.context, c.prefix, c.asked, c.seed(seed)) for c in asked], n_samples
+            )
+        else:
+            found = [_or_why(case, forecaster, n_samples, seed) for case in asked]
+        answers = iter(found)
+        for case in part:
+            one = next(answers) if case.held_out else None
+            refusal = str(one) if isinstance(one, AgmpkError) else ""
+            yield Scored(case, None if refusal else one, refusal)
 
 
-def leave_one_out(
-    forecaster: Forecaster,
-    studies: Mapping[str, Study],
-    observed: int = 4,
-    n_samples: int = 200,
-    seed: int = 0,
-    protocol: str = "study",
-) -> Iterator[Scored]:
-    """Forecast every individual of every study, one after the other."""
-    for compound, study in studies.items():
-        yield from answer(forecaster, cases(compound, study, observed, protocol), n_samples, seed)
+def _or_why(case: Case, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast | AgmpkError:
+    try:
+        return case.ask(forecaster, n_samples, seed)
+    except AgmpkError as error:
+        return error
 
 
 def benchmark_studies() -> dict[str, Study]:

@@ -15,18 +15,25 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+Array = NDArray[np.float64]
+
 LEVELS = (0.5, 0.8, 0.9, 0.95)
 
 
-def log_rmse(predicted: NDArray[np.float64], observed: NDArray[np.float64]) -> float:
+def log_rmse(predicted: Array, observed: Array) -> float:
     """sqrt(mean((ln predicted - ln observed)**2)); 0 where there is nothing to predict, as
     published."""
     if not len(observed):
         return 0.0
-    return float(np.sqrt(np.mean(np.square(np.log(predicted) - np.log(observed)))))
+    return _log_rmse(np.log(predicted) - np.log(observed))
 
 
-def crps(samples: NDArray[np.float64], observed: NDArray[np.float64]) -> NDArray[np.float64]:
+def _log_rmse(errors: Array) -> float:
+    """log-RMSE from errors of ln concentration, at least one."""
+    return float(np.sqrt(np.mean(np.square(errors))))
+
+
+def crps(samples: Array, observed: Array) -> Array:
     """Unbiased continuous ranked probability score [...] of samples [S, ...]; NaN if S < 2.
 
     E|X - y| - E|X - X'| / 2 (Gneiting & Raftery 2007); in the units of its arguments.
@@ -40,9 +47,7 @@ def crps(samples: NDArray[np.float64], observed: NDArray[np.float64]) -> NDArray
     return np.abs(samples - observed).mean(0) - pairs
 
 
-def points_outside(
-    samples: NDArray[np.float64], observed: NDArray[np.float64], level: float = 0.9
-) -> NDArray[np.float64]:
+def points_outside(samples: Array, observed: Array, level: float = 0.9) -> Array:
     """1.0 above, -1.0 below the central interval of probability ``level``, 0.0 inside, [...].
 
     A right model leaves (1 - ``level``) / 2 of the points on each side, whatever S.
@@ -54,23 +59,17 @@ def points_outside(
     return np.where(observed > high, 1.0, np.where(observed < low, -1.0, 0.0))
 
 
-def covered(
-    samples: NDArray[np.float64], observed: NDArray[np.float64], level: float
-) -> NDArray[np.bool_]:
+def covered(samples: Array, observed: Array, level: float) -> NDArray[np.bool_]:
     """Whether the central interval of probability ``level`` holds the observation, [...]."""
     return points_outside(samples, observed, level) == 0
 
 
-def probability_below(
-    samples: NDArray[np.float64], limits: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def probability_below(samples: Array, limits: Array) -> Array:
     """Forecast probability [...] of being below ``limits`` [...], (number below + 1) / (S + 1)."""
     return ((samples < limits).sum(0) + 1) / (len(samples) + 1)
 
 
-def covered_below(
-    samples: NDArray[np.float64], limits: NDArray[np.float64], level: float
-) -> NDArray[np.float64]:
+def covered_below(samples: Array, limits: Array, level: float) -> Array:
     """Expected coverage [...] of observations known to be below ``limits`` [...]: the share of
     the forecast's probability below the limit that lies inside the central interval."""
     mass = probability_below(samples, limits)
@@ -78,12 +77,7 @@ def covered_below(
     return np.clip(np.minimum(mass, high) - low, 0.0, None) / mass
 
 
-def pit(
-    samples: NDArray[np.float64],
-    observed: NDArray[np.float64],
-    seed: int = 0,
-    below: ArrayLike = False,
-) -> NDArray[np.float64]:
+def pit(samples: Array, observed: Array, seed: int = 0, below: ArrayLike = False) -> Array:
     """Randomized probability integral transform [...] in (0, 1) of ``observed`` [...].
 
     (number below + U (number equal + 1)) / (S + 1) with U uniform: exactly uniform where
@@ -103,10 +97,7 @@ def pit(
 
 
 def scores(
-    samples: NDArray[np.float64],
-    observed: NDArray[np.float64],
-    below: ArrayLike | None = None,
-    seed: int = 0,
+    samples: Array, observed: Array, below: ArrayLike = False, seed: int = 0
 ) -> dict[str, NDArray]:
     """All scores of observations [...] from samples [S, ...], both in **ln** concentration.
 
@@ -115,26 +106,20 @@ def scores(
         seed: of the randomized PIT.
 
     Returns: ``in_50`` ... ``in_95`` (inside the central interval; bool, or the expected share
-        where ``below``), ``crps`` and ``log_error`` (|mean of the samples - observed|), missing
-        where ``below``, and ``pit``; each [...].
+        where any is ``below``), ``crps``, missing where ``below``, and ``pit``; each [...].
     """
-    below = np.zeros(np.shape(observed), bool) if below is None else np.asarray(below)
     found: dict[str, NDArray] = {}
     for level in LEVELS:
         inside = covered(samples, observed, level)
-        if below.any():
+        if np.any(below):
             inside = np.where(below, covered_below(samples, observed, level), inside)
         found[f"in_{100 * level:g}"] = inside
-    error = np.abs(samples.mean(0) - observed)
     found["crps"] = np.where(below, np.nan, crps(samples, observed))
-    found["log_error"] = np.where(below, np.nan, error)
     found["pit"] = pit(samples, observed, seed, below)
     return found
 
 
-def mean_scores(
-    samples: NDArray[np.float64], observed: NDArray[np.float64], owner: ArrayLike
-) -> dict[str, float]:
+def mean_scores(samples: Array, observed: Array, owner: ArrayLike) -> dict[str, float]:
     """Mean over individuals of their mean scores, from ln concentrations of N points.
 
     Args:
@@ -142,17 +127,16 @@ def mean_scores(
         owner: int[N], whose point it is.  Of arrays with a mask: ``samples[:, mask]``,
             ``observed[mask]`` and ``np.nonzero(mask)[0]`` (or any other label of an individual).
 
-    Returns: log_rmse, crps, coverage_90.
+    Returns: log_rmse of the mean of the samples, crps (NaN of one sample), coverage_90.
     """
-    squared = np.square(samples.mean(0) - observed)
-    return {
-        "log_rmse": float(np.sqrt(per_individual(squared, owner)).mean()),
-        "crps": float(per_individual(crps(samples, observed), owner).mean()),
-        "coverage_90": float(per_individual(covered(samples, observed, 0.9), owner).mean()),
+    found = {
+        "log_rmse": (_log_rmse, samples.mean(0) - observed),
+        "crps": (np.mean, crps(samples, observed)),
+        "coverage_90": (np.mean, covered(samples, observed, 0.9)),
     }
-
-
-def per_individual(values: NDArray, owner: ArrayLike) -> NDArray[np.float64]:
-    """Mean of ``values`` [N] over the points of each individual [n] that has some."""
-    _, member, counts = np.unique(np.asarray(owner), return_inverse=True, return_counts=True)
-    return np.bincount(member, values) / counts
+    order = np.argsort(owner, kind="stable")
+    cuts = np.flatnonzero(np.diff(np.asarray(owner)[order])) + 1
+    return {
+        name: float(np.mean([of(part) for part in np.split(values[order], cuts)]))
+        for name, (of, values) in found.items()
+    }

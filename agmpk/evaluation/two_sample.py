@@ -1,4 +1,4 @@
-"""Two-sample tests: can generated individuals be told from real ones?
+"""Can generated individuals be told from real ones?  Two-sample tests, and coherence of curves.
 
 * A classifier: the area under its ROC curve is 0.5 where it cannot (Lopez-Paz & Oquab 2017;
   Friedman 2003).
@@ -8,53 +8,45 @@
   that one long path decides everything (Chevyrev & Oberhauser 2022).  Values depend on kernel and
   normalization; compare them with others of this module only.
 
-Both take matched cohorts: one real individual and the curves generated for it form a block.  If
-the generator is right, the real member of a block is exchangeable with its generated ones; so a
+* :func:`coherence`: do the points of a generated individual belong together as those of a real one
+  do?
+
+The tests take matched cohorts: one real individual and the curves generated for it form a block.
+If the generator is right, the real member of a block is exchangeable with its generated ones; so a
 permutation test draws a pretended real one in each block.  This keeps what real and generated share
 (times, dose, context), so that none of it can tell them apart.
 
 Shapes: n blocks (real individuals), m generated members each; member 0 is the real one; F features;
-L points of a path.
+T times; L points of a path.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import norm, rankdata
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.intervals import cluster_mean
+from agmpk.evaluation.intervals import bootstrap_counts, cluster_mean
+from agmpk.evaluation.scores import pit
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
+Array = NDArray[np.float64]
 Maker = Callable[[int], "ClassifierMixin"]
+FOLDS = 5
+SIGMA, DYADIC_ORDER = 1.0, 1  # of the signature kernel: width of its static kernel, refinement
 
 
-def as_blocks(real: NDArray, generated: NDArray, seed: int = 0) -> NDArray:
-    """[n, 1 + m, ...] from ``real`` [n, ...] and ``generated`` [n, m, ...], or, for a cohort that
-    is matched to nobody, ``generated`` [M, ...] dealt out at random, M // n to each.
-
-    Raises:
-        AgmpkError: shapes do not fit, or fewer generated than real individuals.
-    """
-    real, generated = np.asarray(real), np.asarray(generated)
-    if generated.ndim == real.ndim:
-        order = np.random.default_rng(seed).permutation(len(generated))
-        m = len(generated) // max(1, len(real))
-        generated = generated[order[: m * len(real)]].reshape(len(real), m, *generated.shape[1:])
-    fits = generated.shape[0] == len(real) and generated.shape[2:] == real.shape[1:]
-    if not fits or not generated.shape[1]:
-        raise AgmpkError(
-            f"{real.shape} real and {generated.shape} generated values do not match: give as many "
-            "generated individuals as real ones, or a multiple, with the same features."
-        )
-    return np.concatenate([real[:, None], generated], axis=1)
+def _labels(clusters: ArrayLike | None, n: int) -> NDArray[np.int64]:
+    """Numbers 0, 1, ... of the clusters [n]; None makes everybody a cluster of its own."""
+    return np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
 
 
 def pretend(n: int, m: int, permutations: int, seed: int) -> NDArray[np.int64]:
@@ -63,14 +55,14 @@ def pretend(n: int, m: int, permutations: int, seed: int) -> NDArray[np.int64]:
     return np.vstack([np.zeros((1, n), dtype=np.int64), drawn])
 
 
-def permutation_p(statistics: NDArray[np.float64]) -> float:
+def permutation_p(statistics: Array) -> float:
     """One-sided p of statistic 0 among all (large is extreme); NaN without permutations."""
     if len(statistics) < 2:
         return np.nan
     return float(np.mean(statistics >= statistics[0] - 1e-12))
 
 
-def default_classifiers() -> dict[str, Maker]:
+def classifiers() -> dict[str, Maker]:
     """Logistic regression, nearest neighbours and a random forest, each made from a seed.
 
     Raises:
@@ -103,13 +95,11 @@ def default_classifiers() -> dict[str, Maker]:
 
 
 def classifier_auc(
-    blocks: NDArray[np.float64],
+    blocks: Array,
     clusters: ArrayLike | None = None,
-    classifiers: Mapping[str, Maker] | None = None,
-    folds: int = 5,
+    names: Sequence[str] = ("logistic", "neighbours", "forest"),
     repeats: int = 10,
     permutations: int = 99,
-    level: float = 0.95,
     seed: int = 0,
 ) -> pd.DataFrame:
     """Cross-validated AUC of real against generated individuals, one row a classifier.
@@ -122,56 +112,42 @@ def classifier_auc(
     context would.
 
     Args:
-        blocks: [n, 1 + m, F], member 0 real (:func:`as_blocks`); NaN allowed.
+        blocks: [n, 1 + m, F], member 0 real; NaN allowed.
         clusters: [n] person of each real individual (never split over folds, and resampled as one
             for the interval); by default everybody is somebody else.
+        names: of :func:`classifiers`.
         permutations: for p; each uses one repeat, and is compared with the first repeat.
 
-    Returns: classifier, auc, low, high (bootstrap over people), p, null_high (95 % of the null
-        below), n.
+    Returns: classifier, auc, low, high (95 %, bootstrap over people), p, null_high (95 % of the
+        null below), n.
 
     Raises:
         AgmpkError: fewer than four people, or scikit-learn is missing.
     """
     n, members, _ = blocks.shape
-    clusters = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    clusters = _labels(clusters, n)
     if clusters.max(initial=-1) < 3:
         raise AgmpkError(f"A classifier needs four or more real individuals, not {n}.")
-    folds = min(folds, int(clusters.max()) + 1)
     chosen = pretend(n, members - 1, permutations, seed)
-    rows = []
-    for name, maker in (classifiers or default_classifiers()).items():
-        truth = [
-            _placements(blocks, chosen[0], clusters, maker, folds, [seed, r])
-            for r in range(repeats)
-        ]
-        null = [
-            _placements(blocks, real, clusters, maker, folds, [seed, 0]).mean()
-            for real in chosen[1:]
-        ]
-        auc, low, high = cluster_mean(np.mean(truth, axis=0), clusters, level, seed=seed)
-        rows.append(
-            {
-                "classifier": name,
-                "auc": float(auc),
-                "low": float(low),
-                "high": float(high),
-                "p": permutation_p(np.array([truth[0].mean(), *null])),
-                "null_high": float(np.quantile(null, 0.95)) if null else np.nan,
-                "n": n,
-            }
-        )
-    return pd.DataFrame(rows)
+    makers, rows = classifiers(), []
+    for name in names:
+        placed = partial(_placements, blocks, clusters, makers[name])
+        truth = [placed(chosen[0], [seed, r]) for r in range(repeats)]
+        null = [placed(real, [seed, 0]).mean() for real in chosen[1:]]
+        ends = cluster_mean(np.mean(truth, axis=0), clusters, seed=seed)
+        p = permutation_p(np.array([truth[0].mean(), *null]))
+        rows.append((name, *ends, p, np.quantile(null, 0.95) if null else np.nan, n))
+    columns = ["classifier", "auc", "low", "high", "p", "null_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _placements(
-    blocks: NDArray[np.float64],
-    real: NDArray[np.int64],
+    blocks: Array,
     clusters: NDArray[np.int64],
     maker: Maker,
-    folds: int,
+    real: NDArray[np.int64],
     entropy: list[int],
-) -> NDArray[np.float64]:
+) -> Array:
     """Share [n] of the left-out generated curves that score below each left-out real one."""
     from sklearn import config_context
 
@@ -180,6 +156,7 @@ def _placements(
     one = np.arange(n)
     # Another member than the real one, evenly: a step of 1 ... m around the circle.
     other = (real + rng.integers(1, members, size=n)) % members
+    folds = min(FOLDS, int(clusters.max()) + 1)
     fold = rng.permutation(np.arange(clusters.max() + 1) % folds)[clusters]
     generated = np.ones((n, members), dtype=bool)
     generated[one, real] = False
@@ -198,8 +175,7 @@ def _placements(
     return placed
 
 
-@dataclass(frozen=True)
-class Discrepancy:
+class Discrepancy(NamedTuple):
     """mmd2: the unbiased estimate of MMD^2 (0 where the laws are equal; may be negative), with the
     interval of a jackknife over clusters; p by permutation in blocks; null_high: 95 % of the null
     is below; n: real individuals."""
@@ -213,38 +189,26 @@ class Discrepancy:
 
 
 def paths(
-    times: Sequence[NDArray[np.float64]],
-    logs: Sequence[NDArray[np.float64]],
-    last: float,
-    centre: float,
-    spread: float,
-    points: int | None = None,
-) -> NDArray[np.float64]:
-    """Normalized paths [n, L, 2] from each individual's times [T] h and ln concentrations [T].
+    times: Array, logs: Array, last: float, centre: float, spread: float, points: int
+) -> Array:
+    """Normalized paths [n, L, 2] from ln concentrations [n, T] at ``times`` [T] h.
 
     The normalization: channel 0 is time / ``last``, channel 1 is (ln y - ``centre``) / ``spread``,
     where all three come from the context: its last time, and mean and SD of its ln (y / dose).
     Every path starts at a common base point (0, 0), so that its level counts and not only its
-    increments, and is padded to L by repeating its last point, which changes no signature.
-    ``points`` is L (by default as many as the longest needs).
+    increments, and is padded to L = ``points`` by repeating its last point, which changes no
+    signature.
     """
-    length = 1 + max(len(t) for t in times) if points is None else points
-    found = np.zeros((len(times), length, 2))
-    for path, t, y in zip(found, times, logs, strict=True):
-        path[1 : len(t) + 1, 0], path[1 : len(t) + 1, 1] = t / last, (y - centre) / spread
-        path[len(t) + 1 :] = path[len(t)]
+    n, size = logs.shape
+    found = np.zeros((n, points, 2))
+    found[:, 1 : size + 1, 0], found[:, 1 : size + 1, 1] = times / last, (logs - centre) / spread
+    found[:, size + 1 :] = found[:, size : size + 1]
     return found
 
 
-def signature_gram(
-    first: NDArray[np.float64],
-    second: NDArray[np.float64],
-    sigma: float = 1.0,
-    dyadic_order: int = 1,
-    normalize: bool = True,
-) -> NDArray[np.float64]:
-    """Signature kernels [n1, n2] of two sets of paths [n1, L1, 2] and [n2, L2, 2], lifted by
-    exp(-|x - y|^2 / ``sigma``); ``normalize`` divides by sqrt(k(x, x) k(y, y)).
+def signature_gram(first: Array, second: Array) -> Array:
+    """Normalized signature kernels [n1, n2] of two sets of paths [n1, L1, 2] and [n2, L2, 2],
+    lifted by exp(-|x - y|^2 / ``SIGMA``).
 
     Raises:
         AgmpkError: pysiglib is not installed.
@@ -255,22 +219,22 @@ def signature_gram(
         raise AgmpkError(
             "The signature-kernel distance needs pysiglib: install agmpk[metrics]."
         ) from None
-    kernel = pysiglib.sig_kernel_gram(
-        np.array(first),  # it wants arrays that own their data
-        np.array(second),
-        dyadic_order=dyadic_order,
-        static_kernel=pysiglib.RBFKernel(sigma),
-        normalize=normalize,
+    kernel = pysiglib.RBFKernel(SIGMA)
+    # It wants arrays that own their data.
+    owned = np.array(first), np.array(second)
+    return np.asarray(
+        pysiglib.sig_kernel_gram(
+            *owned, dyadic_order=DYADIC_ORDER, static_kernel=kernel, normalize=True
+        )
     )
-    return np.asarray(kernel)
 
 
 def mmd2(
-    gram: NDArray[np.float64],
+    gram: Array,
     real: NDArray[np.bool_],
     made: NDArray[np.bool_],
     clusters: NDArray,
-) -> NDArray[np.float64]:
+) -> Array:
     """Unbiased MMD^2 [P] (Gretton et al. 2012, eq. 3) from the kernels [N, N] of all paths.
 
     Column p of ``real`` and ``made`` [N, P] marks who is real and who generated in variant p.
@@ -280,22 +244,20 @@ def mmd2(
     apart = (clusters[:, None] != clusters).astype(float)
     x, y = real.astype(float), made.astype(float)
 
-    def mean(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    def mean(a: Array, b: Array) -> Array:
         return (a * ((gram * apart) @ b)).sum(0) / (a * (apart @ b)).sum(0)
 
     return mean(x, x) + mean(y, y) - 2 * mean(x, y)
 
 
 def signature_mmd(
-    blocks: NDArray[np.float64],
+    blocks: Array,
     clusters: ArrayLike | None = None,
     permutations: int = 199,
-    sigma: float = 1.0,
-    dyadic_order: int = 1,
     seed: int = 0,
 ) -> Discrepancy:
     """Discrepancy of real and generated individuals from paths ``blocks`` [n, 1 + m, L, 2] with
-    the real one first (:func:`as_blocks`).
+    the real one first.
 
     Args:
         clusters: [n] label of each block, say its study: pairs within one are not compared, and
@@ -305,14 +267,14 @@ def signature_mmd(
         AgmpkError: fewer than three clusters, or pysiglib is missing.
     """
     n, members = blocks.shape[:2]
-    label = np.arange(n) if clusters is None else np.unique(clusters, return_inverse=True)[1]
+    label = _labels(clusters, n)
     count = int(label.max(initial=-1)) + 1
     if count < 3:
         raise AgmpkError(
             f"The signature-kernel distance needs three individuals (or studies), not {count}."
         )
     flat = blocks.reshape(n * members, *blocks.shape[2:])
-    gram = signature_gram(flat, flat, sigma, dyadic_order)
+    gram = signature_gram(flat, flat)
     label = np.repeat(label, members)
     chosen = pretend(n, members - 1, permutations, seed)  # [P, n]
     real = (chosen[..., None] == np.arange(members)).reshape(len(chosen), -1).T
@@ -328,3 +290,60 @@ def signature_mmd(
         float(np.quantile(found[1:], 0.95)) if permutations else np.nan,
         n,
     )
+
+
+def coherence(
+    observed: Sequence[Array],
+    generated: Sequence[Array],
+    clusters: ArrayLike | None = None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Correlation of consecutive scores of observed and generated curves, and their difference.
+
+    Each point becomes a normal score, its rank among all curves generated for the same individual
+    and time.  If a curve runs high at one sample, how high is it at the next?  The correlation of
+    consecutive scores answers: 0 for points drawn one by one, near 1 for parallel curves, and the
+    same for generated and real individuals where the model is right.
+
+    Args:
+        observed: per individual, concentrations [T]; those with T < 2 do not count.
+        generated: per individual, concentrations [m, T] at the same times, m >= 2.
+        clusters: [n] person of each individual; by default everybody is somebody else.
+
+    Returns: which (``observed``, ``generated``, ``gap`` = generated - observed), value, low, high
+        (95 %, bootstrap over people), n (individuals).
+
+    Raises:
+        AgmpkError: no individual has two points.
+    """
+    clusters = _labels(clusters, len(observed))
+    keep = [k for k, one in enumerate(observed) if len(one) > 1]
+    if not keep:
+        raise AgmpkError("Coherence needs individuals with two observations or more.")
+    sums = []  # [n, 6]
+    for k in keep:
+        made = generated[k]
+        real = norm.ppf(pit(made, observed[k], seed + k))[None]
+        scores = norm.ppf((rankdata(made, axis=0) - 0.5) / len(made))
+        sums.append(np.concatenate([_sums(real), _sums(scores)]))
+    by_person = np.zeros((int(clusters.max()) + 1, 6))
+    np.add.at(by_person, clusters[keep], np.array(sums))
+    drawn = _correlations(bootstrap_counts(len(by_person), draws, seed) @ by_person)
+    low, high = np.nanquantile(drawn, [0.025, 0.975], axis=0)
+    which, value = ["observed", "generated", "gap"], _correlations(np.sum(sums, axis=0))
+    found = {"which": which, "value": value, "low": low, "high": high, "n": len(keep)}
+    return pd.DataFrame(found)
+
+
+def _sums(scores: Array) -> Array:
+    """Mean over curves [m, T] of the sums of products and squares of consecutive scores, [3]."""
+    a, b = scores[:, :-1], scores[:, 1:]
+    return np.array([(a * b).sum(), (a * a).sum(), (b * b).sum()]) / len(scores)
+
+
+def _correlations(sums: Array) -> Array:
+    """observed, generated and gap [..., 3] from sums [..., 6]; scores have mean 0 by right."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = [sums[..., k] / np.sqrt(sums[..., k + 1] * sums[..., k + 2]) for k in (0, 3)]
+    return np.stack([*found, found[1] - found[0]], axis=-1)

@@ -108,16 +108,9 @@ class Law:
     only such distances are comparable with those of a new one.
     """
 
-    def __init__(
-        self,
-        names: tuple[str, ...],
-        values: Array,
-        kinds: NDArray[np.int64],
-        shifts: pd.DataFrame | None,
-    ) -> None:
-        self.names, self.values, self.kinds = names, values, kinds
-        self.mistakes = [] if shifts is None else [str(name) for name in shifts.index]
-        moves = np.empty((0, len(names))) if shifts is None else shifts.to_numpy(float)
+    def __init__(self, table: pd.DataFrame, kinds: NDArray[np.int64], shifts: pd.DataFrame) -> None:
+        self.names, self.values, self.kinds = list(table), table.to_numpy(float), kinds
+        self.mistakes, moves, values = list(shifts.index), shifts.to_numpy(float), self.values
         self.ruler = Ruler(values, kinds, moves)
         fold, found = np.arange(len(values)) % FOLDS, np.empty((len(values), 3))
         for k in range(FOLDS):

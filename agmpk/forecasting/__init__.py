@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     # What reads imports without running them sees the modules here.
-    from agmpk.forecasting import cohort, forecaster, load, plans  # noqa: F401
+    from agmpk.forecasting import cohort, forecaster, plans  # noqa: F401
 
 _NAMES = {
     "cohort": ("generate", "sampling_times"),
-    "forecaster": ("Forecast", "Forecaster"),
-    "load": ("load_forecaster", "model_names"),
+    "forecaster": ("Forecast", "Forecaster", "load_forecaster", "model_names"),
     "plans": ("WhatIf", "read_plans", "whatif"),
 }
 _HOME = {name: module for module, names in _NAMES.items() for name in names}

@@ -1,4 +1,4 @@
-"""The one seam: every model answers the same question in the same form.
+"""The one seam: every model answers the same question in the same form; and the models by name.
 
 Shapes: S samples, T times.
 """
@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
+from agmpk.models.registry import NETWORKS, load_checkpoint
+from agmpk.paths import data_path
 from agmpk.studies import Individual, Study
 
+if TYPE_CHECKING:  # PyTorch takes seconds to load, so it is imported where it computes
+    from agmpk.models.heads import Network
+    from agmpk.models.task import Task
+
 QUANTILES = {"Q05": 0.05, "Q25": 0.25, "Q50": 0.5, "Q75": 0.75, "Q95": 0.95}
+FITTED = ("nlme", "nlme-population")
+# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
+FARTHEST = 3.0
 
 
 @dataclass(frozen=True)
@@ -29,11 +39,13 @@ class Forecast:
             curve, residual error included.
         point: float64[T], the point prediction of a model that knows it better than its samples do;
             None means the mean of the log-samples.
+        note: what a reader of the forecast should know about it, a sentence, or ''.
     """
 
     times: NDArray[np.float64]
     samples: NDArray[np.float64]
     point: NDArray[np.float64] | None = None
+    note: str = ""
 
     @property
     def pred(self) -> NDArray[np.float64]:
@@ -114,6 +126,186 @@ def check_question(
     return context, prefix, times
 
 
+def too_far(task: Task, place: int, compound: str, name: str) -> str:
+    """Why the question at a ``place`` of the task lies too far beyond what was sampled of the
+    study, '' if it does not."""
+    if not task.context.mask[place].any():
+        return ""
+    frame = task.frame
+    seen, scale = float(frame.since_scale[place]), float(frame.time_scale[place])
+    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0)[place].max())
+    if asked <= FARTHEST * max(seen, scale):
+        return ""
+    return (
+        f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast of {name} "
+        f"at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask for earlier times."
+    )
+
+
 def usable(one: Individual) -> Individual:
     """The individual with the samples that say something: positive, or below a limit."""
     return one.select(one.concentrations > 0)
+
+
+class AmortizedForecaster:
+    """A trained network, of the family or a rival, behind the seam.
+
+    ``options`` go to the network's ``sample``, e.g. ``steps=8`` of a flow.
+    """
+
+    def __init__(self, model: Network, name: str | None = None, **options: Any) -> None:
+        self.model, self.name, self.options = model.eval(), name or model.kind, options
+
+    def forecast(
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
+        seed: int,
+    ) -> Forecast:
+        """As in :class:`Forecaster`; any doses of anybody, past and planned."""
+        (found,) = self.forecast_all([(context, target, times, seed)], n_samples)
+        if isinstance(found, AgmpkError):
+            raise found
+        return found
+
+    def forecast_all(
+        self, questions: Sequence[tuple[Study, Individual, NDArray, int]], n_samples: int
+    ) -> list[Forecast | AgmpkError]:
+        """As ``forecast`` of each question (context, target, times, seed), those with the same
+        number of points in one pass of the network; a refusal stands in place of its forecast."""
+        import torch
+
+        from agmpk.models.task import concatenate
+
+        found: list[Forecast | AgmpkError] = [AgmpkError("not asked")] * len(questions)
+        together: dict[int, list[tuple[int, Task]]] = {}
+        for k, (context, target, times, _) in enumerate(questions):
+            try:
+                task = self._task(context, target, times, n_samples)
+                together.setdefault(task.asked.shape[-1], []).append((k, task))
+            except AgmpkError as error:
+                found[k] = error
+        for group in together.values():
+            task = concatenate([task for _, task in group])
+            draw = [torch.Generator().manual_seed(questions[k][3]) for k, _ in group]
+            known = self.model.condition(task)
+            logs = self.model.sample(task, n_samples, draw, known=known, **self.options)
+            means = self.model.mean(task, known=known)
+            for place, (k, _) in enumerate(group):
+                context, target, times, _ = questions[k]
+                times = np.asarray(times, dtype=float)
+                asked = slice(logs.shape[-1] - len(times), None)
+                samples = logs[:, place, 0, asked].exp().numpy()
+                answer = Forecast(times, samples, means[place, 0, asked].exp().numpy())
+                refusal = too_far(task, place, context.compound, target.id)
+                found[k] = AgmpkError(refusal) if refusal else answer
+        return found
+
+    def _task(
+        self, context: Study, target: Individual, times: NDArray[np.float64], n_samples: int
+    ) -> Task:
+        """The question as tensors; an AgmpkError says why it cannot be one."""
+        from agmpk.models.task import task_from_study
+
+        context, prefix, times = check_question(context, target, times, n_samples)
+        if not len(prefix) and not self.model.generates:
+            raise AgmpkError(
+                f"The model {self.name} needs at least one observation of {prefix.id}: it does "
+                "not generate individuals; use a model of the AGM-PK family."
+            )
+        return task_from_study(context, prefix, times)
+
+
+class NaiveForecaster:
+    """The context's mean log-curve, moved onto the last prefix sample.
+
+    Where everybody has the same doses up to their amounts, ln(y / dose) is interpolated linearly in
+    time for each context individual with two or more values, constant beyond its range, and
+    averaged.  Otherwise the mean curve is the superposition of one typical curve, fitted to the
+    context in closed form on a grid (``agmpk.models.kinetics``), plus the context's mean residual
+    around the same time since the last dose.  The target's residual at its last prefix sample is
+    added.  Time counts from each individual's first dose.
+
+    Samples add the context's own departures (a bootstrap), so that intervals and cohorts exist.
+    """
+
+    name = "naive"
+
+    def forecast(
+        self,
+        context: Study,
+        target: Individual,
+        times: NDArray[np.float64],
+        n_samples: int,
+        seed: int,
+    ) -> Forecast:
+        """Point forecast as defined above; samples by bootstrap of the context."""
+        from agmpk.models.frame import usable
+        from agmpk.models.task import task_from_study
+
+        context, prefix, times = check_question(context, target, times, n_samples)
+        task = task_from_study(context, prefix, times)
+        frame = task.frame
+        asked = len(times)
+        point = (frame.naive + frame.reference)[0, 0, -asked:].numpy()
+        rng = np.random.default_rng(seed)
+        if bool(frame.same[0, 0]):
+            # The pinned curves of the context individuals that the mean is made of.
+            people = usable(task.context.quantified)[0].numpy()
+            departures = frame.departures[0, people, 0, -asked:].numpy()
+            samples = point + departures[rng.integers(len(departures), size=n_samples)]
+        else:
+            samples = point + self._departures(task, rng, n_samples, asked)
+        note = too_far(task, 0, context.compound, prefix.id)
+        return Forecast(times, np.exp(samples), np.exp(point), note)
+
+    @staticmethod
+    def _departures(task, rng: np.random.Generator, n_samples: int, asked: int) -> NDArray:
+        """Departures [S, T] for doses that differ: a member's mean residual, unless the prefix says
+        the level, and any residual about such a mean at each time."""
+        frame, seen = task.frame, task.context.quantified[0].numpy()
+        residual = (task.context.logs - frame.reference - frame.context_curve)[0].numpy()
+        levels = np.array([r[s].mean() for r, s in zip(residual, seen, strict=True) if s.any()])
+        around = [r[s] - r[s].mean() for r, s in zip(residual, seen, strict=True) if s.any()]
+        around = np.concatenate([*around, np.zeros(1)])
+        found = around[rng.integers(len(around), size=(n_samples, asked))]
+        if not bool(task.prefix.any()) and len(levels):
+            return found + levels[rng.integers(len(levels), size=(n_samples, 1))]
+        return found - around[rng.integers(len(around), size=(n_samples, 1))]
+
+
+def model_names() -> tuple[str, ...]:
+    """``naive`` and the checkpoints, ours before the rivals; ``load_forecaster`` knows the names
+    of ``FITTED`` too."""
+    folder = data_path("checkpoints", must_exist=False)
+    found = {p.parent.name for p in folder.glob("*/weights.safetensors")}
+    first = [name for name in NETWORKS if name in found]
+    return ("naive", *first, *sorted(found.difference(first)))
+
+
+def load_forecaster(name: str | Path, called: str | None = None) -> Forecaster:
+    """A forecaster by name, or from the folder of a checkpoint.
+
+    ``called`` is the name it goes by in tables; by default that of a shipped model, or the kind of
+    the model in a folder.
+
+    Raises:
+        AgmpkError: no such model, or a checkpoint that is damaged or of another version.
+    """
+    text = str(name)
+    if text == "naive":
+        return NaiveForecaster()
+    if text in FITTED:  # imported late: the engines of the fits take seconds to load
+        from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
+
+        return NlmeForecaster() if text == "nlme" else NlmePopulationForecaster()
+    shipped = text in model_names()
+    folder = data_path("checkpoints", text) if shipped else Path(text)
+    if not folder.is_dir():
+        raise AgmpkError(
+            f"There is no model {text!r}: use one of {', '.join([*model_names(), *FITTED])}, "
+            "or the folder of a checkpoint."
+        )
+    return AmortizedForecaster(load_checkpoint(folder), called or (text if shipped else None))

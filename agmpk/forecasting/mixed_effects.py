@@ -2,33 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecast, check_question
-from agmpk.nlme.closed_forms import StructuralModel
-from agmpk.nlme.data import dose_columns, seen_after_dose
+from agmpk.nlme.closed_forms import StructuralModel, dose_columns
+from agmpk.nlme.data import seen_after_dose
 from agmpk.nlme.individual import Population, Posterior, posterior, predict
 from agmpk.nlme.select import Selection
 from agmpk.nlme.store import FitStore
 from agmpk.studies import Individual, Study
 
-METABOLITES = frozenset(
-    {
-        "1-hydroxy-midazolam",
-        "4-hydroxy-tolbutamide",
-        "5-hydroxy-omeprazole",
-        "dextrorphan",
-        "hydroxy-repaglinide",
-        "omeprazole sulfone",
-        "paracetamol glucuronide",
-        "paraxanthine",
-        "s-methyl-captopril",
-    }
-)
+METABOLITES = frozenset((
+    "1-hydroxy-midazolam", "4-hydroxy-tolbutamide", "5-hydroxy-omeprazole", "dextrorphan",
+    "hydroxy-repaglinide", "omeprazole sulfone", "paracetamol glucuronide", "paraxanthine",
+    "s-methyl-captopril",
+))  # fmt: skip
 """Analytes that are formed in the body: their input is an apparent oral one, and CL, V and ka are
 those of formation and elimination per unit of the parent's dose."""
 
@@ -47,7 +37,6 @@ class NlmeForecaster:
 
     Args:
         store: where fits come from; by default the stored ones, else fitted on the spot.
-        metabolites: compounds whose absorption may be slower than their elimination.
         point: the point forecast, ``mean`` (exp of the posterior mean of ln f, which log-RMSE
             rewards) or ``mode`` (the curve at the posterior mode, the empirical Bayes estimate);
             both with the population's estimates taken as known, as is customary.
@@ -59,18 +48,17 @@ class NlmeForecaster:
     """
 
     name = "nlme"
+    metabolites = METABOLITES  # compounds whose absorption may be slower than their elimination
 
     def __init__(
         self,
         store: FitStore | None = None,
-        metabolites: Collection[str] = METABOLITES,
         point: str = "mean",
         uncertain: bool = True,
     ) -> None:
         if point not in POINTS:
             raise AgmpkError(f"A point forecast is {' or '.join(POINTS)}, not {point!r}.")
         self.store = FitStore() if store is None else store
-        self.metabolites = frozenset(metabolites)
         self.point, self.uncertain = point, uncertain
 
     def selection(self, context: Study) -> Selection:

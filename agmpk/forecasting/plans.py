@@ -28,13 +28,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from agmpk.errors import AgmpkError
+from agmpk.errors import AgmpkError, TableError
 from agmpk.forecasting.forecaster import Forecast, Forecaster, usable
 from agmpk.studies import Dose, Individual, Study
 from agmpk.studies.nonmem.columns import Options
-from agmpk.studies.nonmem.layout import refuse
-from agmpk.studies.nonmem.read import judge
+from agmpk.studies.nonmem.layout import HEADER_REMEDY, refuse
 from agmpk.studies.nonmem.records import TableReader
+from agmpk.studies.nonmem.rules import judge
 from agmpk.studies.units import Units
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ POINTS, FEWEST_POINTS, MOST_POINTS = 24, 8, 240  # of an interval, at least; of 
 SMOOTH = 2.5  # points over which a drawn curve's departures are smoothed
 USUAL = 24.0  # h, length of an interval that nothing tells
 LEVELS = (0.5, 0.05, 0.95)
-MEASURES = ("TROUGH", "CMAX", "AUC", "HOURS")
+FURTHER = "and where they apply ROUTE (or CMT), DUR or RATE, ADDL and II"
 
 
 @dataclass(frozen=True)
@@ -178,16 +178,21 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
 
     Raises:
         TableError: the file cannot be used; one sentence per fault.
-        AgmpkError: a column is missing, a plan holds no dose, the routes cannot be told, or the
-            unit of the doses is not the study's.
+        AgmpkError: a column is missing or unknown, a plan holds no dose, the routes cannot be told,
+            or the unit of the doses is not the study's.
     """
-    reader = TableReader(path, Options(columns={"ID": "PLAN"}))
+    try:
+        reader = TableReader(path, Options(columns={"ID": "PLAN"}))
+    except TableError as error:  # the format's remedy names the columns of a study
+        remedy = "begin with a header that names at least PLAN, TIME, AMT"
+        faults = [fault.replace(HEADER_REMEDY, remedy) for fault in error.faults]
+        raise TableError(faults) from None
     header = [name.upper() for name in reader.table.header]
     missing = [name for name in ("PLAN", "TIME", "AMT") if name not in header]
     if missing:
         raise AgmpkError(
             f"{reader.path} has no column {missing[0]}: a table of plans has the columns PLAN, "
-            "TIME and AMT, and where they apply ROUTE, DUR or RATE, ADDL and II."
+            f"TIME and AMT, {FURTHER}."
         )
     if "dose" in reader.given and reader.units.dose != study.units.dose:
         raise AgmpkError(
@@ -201,11 +206,20 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
         for row in reader.table.rows:
             row.append(".")
     reader.columns()
+    if reader.unused:
+        raise AgmpkError(
+            f"{reader.path} has columns that plans do not know ({', '.join(reader.unused)}): leave "
+            f"them out; known are PLAN, TIME and AMT, {FURTHER}."
+        )
     reader.choose_rows()
     names = list(dict.fromkeys(reader.cells["ID"].texts))
-    records, faults = judge(reader)
+    faults, order = judge(reader), ("--occasion", "together")
+    remedy = "write the doses of each plan together, in order of time, each once"
+    for k, fault in enumerate(faults):
+        if any(word in fault.remedy for word in order):  # what helps a study does not help a plan
+            faults[k] = replace(fault, remedy=remedy)
     refuse(reader.path, faults)
-    f, plans = records.f, {name: [] for name in names}
+    f, plans = reader.f, {name: [] for name in names}
     for n in np.flatnonzero(f["dose"]).tolist():
         if f["SS"][n] in (1, 2):
             raise AgmpkError(
@@ -213,7 +227,7 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
                 "write the future doses with ADDL and II."
             )
         more = int(f["ADDL"][n]) if f["ADDL"][n] > 0 else 0
-        plans[records.ids[f["id"][n]]].append(
+        plans[reader.ids[f["id"][n]]].append(
             Dose(
                 float(f["TIME"][n]) * reader.hours, float(f["AMT"][n]), str(f["way"][n]),
                 float(f["length"][n]) * reader.hours, more,

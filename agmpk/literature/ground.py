@@ -23,7 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.design import WHO, route_evidence
+from agmpk.literature.extract.design import WHO, find_route
 from agmpk.literature.extract.rules import Readings, contradiction
 from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
 from agmpk.literature.schema import (
@@ -149,7 +149,7 @@ class Grounder:
         if answer.n_subjects:
             self._subjects(answer.n_subjects)
         if answer.route:
-            found = route_evidence(answer.route, {k: n.text for k, n in self.normals.items()})
+            found = find_route({k: n.text for k, n in self.normals.items()}, [answer.route])
             if found is None:
                 self._reject("route", answer.route, "no word of the document says this route")
             else:

@@ -25,43 +25,42 @@ Shapes: S draws, B studies, R targets, T points, W width, Z latent width, M stud
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from agmpk.models.conditioning import STUDY_STATES, ConditioningNetwork, Encoded
-from agmpk.models.frame import TRIM, Frame
-from agmpk.models.heads import SD_FLOOR, antithetic, curve_mean, curve_weight, point_nll
+from agmpk.models.conditioning import STUDY_STATES, ConditioningNetwork, Sizes
+from agmpk.models.frame import Frame
+from agmpk.models.heads import (
+    SD_FLOOR,
+    Network,
+    antithetic,
+    curve_mean,
+    curve_weight,
+    normal,
+    point_nll,
+    raw_sd,
+)
 from agmpk.models.task import Task
-from agmpk.models.transport import normal
 
 AT_ONCE = 2**23  # hidden values of the decoder that are held at once in sampling
+DRAWS = 256  # of both effects, for the mean
 
 
 @dataclass(frozen=True)
-class AicmetConfig:
+class AicmetConfig(Sizes):
     """Sizes and training.
 
     latent: width of z_s and of z_i.  draws: of both per step.  free_nats: mean divergence of each
     over a batch that costs nothing.  temperature: factor on all noise in sampling.
     """
 
-    width: int = 128
-    sample_width: int = 64
-    encoder_layers: int = 2
-    decoder_layers: int = 3
     latent: int = 16
     draws: int = 2
     free_nats: float = 0.25
     temperature: float = 1.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ class LatentHead(nn.Module):
         self.out = nn.Linear(width, 2 * latent)
         with torch.no_grad():
             self.out.weight[latent:] = 0.0
-            self.out.bias[latent:] = math.log(math.expm1(0.3 - SD_FLOOR))
+            self.out.bias[latent:] = raw_sd(0.3)
 
     def forward(self, known: Tensor) -> Normal:
         """[..., known] -> law of [..., Z]."""
@@ -110,7 +109,7 @@ class LatentDecoder(nn.Module):
         self.out = nn.Linear(width, 2)
         nn.init.zeros_(self.out.weight)
         with torch.no_grad():
-            self.out.bias.copy_(torch.tensor([0.0, math.log(math.expm1(0.7 - SD_FLOOR))]))
+            self.out.bias.copy_(torch.tensor([0.0, raw_sd(0.7)]))
 
     def forward(self, state: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """state [B, R, T, W], z [S, B, R, 2 Z] -> mean and SD [S, B, R, T]."""
@@ -120,19 +119,15 @@ class LatentDecoder(nn.Module):
         return mean, F.softplus(raw) + SD_FLOOR
 
 
-class AicmetModel(nn.Module):
+class AicmetModel(Network):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
-    kind: ClassVar[str] = "aicmet"
-    generates = True
+    kind = "aicmet"
 
     def __init__(self, config: AicmetConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         width, latent = config.width, config.latent
-        self.network = ConditioningNetwork(
-            width, config.sample_width, config.encoder_layers, config.decoder_layers
-        )
+        self.network = ConditioningNetwork(config)
         self.study = nn.Linear(STUDY_STATES * width, width)
         self.study_effect = LatentHead(width, width, latent)
         self.study_posterior = LatentHead(2 * width + 1, width, latent)
@@ -143,10 +138,10 @@ class AicmetModel(nn.Module):
         """Weighted negative bound per point, averaged over the curves (see the module).
 
         Each curve counts in proportion to the root mean square spread of its frame, as in the
-        flow's loss; a target with neither prefix nor context has no level and does not count.
+        flow's loss.
         """
         frame = task.frame
-        free = task.asked & ~(frame.lonely[:, None] & ~task.prefix.any(-1))[..., None]
+        free, x = frame.scored(task)
         kind = self.study.weight.dtype
         known = self.network.encode(task)
         whole = self.network.encode_target(task, task.prefix | free)[0][:, :, 0]
@@ -161,13 +156,12 @@ class AicmetModel(nn.Module):
         z_i = post_i.draw(noise[:, :, 1:])
         mean, sd = self._decode(state, z_s, z_i)
 
-        x = torch.where(free, frame.encode(task.target.logs).clamp(-TRIM, TRIM), 0.0).to(kind)
         points = free.sum(-1).to(kind)
         counted = (points > 0).to(kind)
         weight = curve_weight(frame.spread.to(kind), free)
         cost = counted * weight / points.clamp(min=1)
         each_s = cost.sum(-1) / counted.sum(-1).clamp(min=1)
-        loss = curve_mean(point_nll(mean, sd, x), free, weight)
+        loss = curve_mean(point_nll(mean, sd, x.to(kind)), free, weight)
         for kl, price in (
             (post_s.divergence(prior_s), each_s),
             (post_i.divergence(prior_i), cost),
@@ -181,50 +175,37 @@ class AicmetModel(nn.Module):
 
     @torch.no_grad()
     def condition(self, task: Task) -> tuple[Tensor, Normal, Tensor]:
-        """What ``sample`` and ``mean`` share: the state of every point, the law of the study's
-        effect, what is seen of each individual."""
-        known: Encoded = self.network.encode(task)
+        """The state of every point, the law of the study's effect, what is seen of each
+        individual."""
+        known = self.network.encode(task)
         law = self.study_effect(self.study(known.study.flatten(1)))
         return self.network.decode(task, known), law, known.own[:, :, 0]
 
-    @torch.no_grad()
-    def sample(
+    def _draws(
         self,
         task: Task,
+        known: tuple[Tensor, Normal, Tensor],
         samples: int,
         generator: torch.Generator,
-        known: tuple[Tensor, Normal, Tensor] | None = None,
     ) -> Tensor:
-        """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
+        """One draw is one study effect, one individual effect, and residual error at every point.
 
-        One draw is one study effect, one individual effect, and residual error at every point.
         The effects are drawn first, so that they are the same whatever is asked.
         """
-        frame = task.frame
         B, R, T = task.asked.shape
         shape = (B, R + 1, self.config.latent)
         effects = antithetic(samples, shape, generator, self.study.weight)
-        known = known or self.condition(task)
-        mean, sd = self._laws(known, frame, self.config.temperature * effects)
+        mean, sd = self._laws(known, task.frame, self.config.temperature * effects)
         error = self.config.temperature * antithetic(samples, (B, R, T), generator, mean)
-        return torch.where(task.prefix, task.target.logs, frame.decode(mean + sd * error))
+        return task.frame.decode(mean + sd * error)
 
-    @torch.no_grad()
-    def mean(
-        self,
-        task: Task,
-        samples: int = 256,
-        known: tuple[Tensor, Normal, Tensor] | None = None,
-    ) -> Tensor:
-        """Mean of ln y [B, R, T] over a fixed set of ``samples`` study and individual effects: no
-        other random numbers, and at each time the same whatever else is asked."""
-        frame = task.frame
+    def _mean(self, task: Task, known: tuple[Tensor, Normal, Tensor]) -> Tensor:
+        """Over a fixed set of study and individual effects: no other random numbers."""
         fixed = torch.Generator().manual_seed(0)
-        noise = antithetic(samples, (2, self.config.latent), fixed, self.study.weight)
+        noise = antithetic(DRAWS, (2, self.config.latent), fixed, self.study.weight)
         effects = noise[:, None, [0] + [1] * task.asked.shape[1]]
-        known = known or self.condition(task)
-        mean, _ = self._laws(known, frame, effects.expand(-1, len(task), -1, -1))
-        return torch.where(task.prefix, task.target.logs, frame.decode(mean.mean(0)))
+        mean, _ = self._laws(known, task.frame, effects.expand(-1, len(task), -1, -1))
+        return task.frame.decode(mean.mean(0))
 
     def _laws(
         self, known: tuple[Tensor, Normal, Tensor], frame: Frame, noise: Tensor

@@ -8,8 +8,11 @@ that says all that is known of the concentration at that time.
 
 Asked times never see each other: what is said of one depends on nothing else that is asked.
 
+An attention's bias is additive and broadcasts to [N, heads, Q, K]; ``INVISIBLE`` hides a key.
+
 Shapes: B studies, J context individuals, K samples, R targets, T points, P prefix, D doses, M study
-states, W width, V width of a sample (there are many, and each says little).
+states, W width, V width of a sample (there are many, and each says little); in attention N
+sequences, Q queries, K keys, H heads, D width.
 """
 
 from __future__ import annotations
@@ -18,27 +21,134 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from agmpk.models.attention import CrossBlock, SelfBlock, hide, near_in_time
 from agmpk.models.features import (
     DOSE_CHANNELS,
     QUERY_CHANNELS,
     SAMPLE_CHANNELS,
+    Places,
     target_samples,
 )
 from agmpk.models.task import Task
 
 STUDY_STATES = 8
+HEAD_WIDTH = 32
+TIME_SLOPES = (1.0, 4.0, 16.0)  # bias -slope |u - u'| of the heads that look near in time
+
+# exp(-1e4) is 0 exactly, and unlike -inf it does no harm where there is nothing to see at all.
+INVISIBLE = -1e4
+
+
+def hide(mask: Tensor, dtype: torch.dtype) -> Tensor:
+    """Bias [N, 1, 1, K] that hides the keys [N, K] outside ``mask``."""
+    return torch.where(mask, 0.0, INVISIBLE).to(dtype)[:, None, None]
+
+
+def near_in_time(u_query: Tensor, u: Tensor, mask: Tensor, heads: int) -> Tensor:
+    """Bias [N, H, Q, K] of queries at warped times [N, Q] on keys at [N, K]: some heads see
+    everything in ``mask``, some mostly what is near in time."""
+    distance = (u_query[:, :, None] - u[:, None, :]).abs()
+    slopes = u.new_tensor([*TIME_SLOPES, *[0.0] * heads][:heads])
+    bias = -slopes[:, None, None] * distance[:, None]
+    return bias.masked_fill(~mask[:, None, None], INVISIBLE)
+
+
+class Attention(nn.Module):
+    """softmax(q k / sqrt(d) + bias) v with separate sources of queries and keys."""
+
+    def __init__(self, width: int, source: int | None = None) -> None:
+        super().__init__()
+        self.heads = width // HEAD_WIDTH
+        self.query = nn.Linear(width, width, bias=False)
+        self.key_value = nn.Linear(source or width, 2 * width, bias=False)
+        self.out = nn.Linear(width, width, bias=False)
+        nn.init.zeros_(self.out.weight)
+
+    def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:
+        """Attend from ``x`` [N, Q, D] to ``source`` [N, K, source]."""
+        query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
+        key, value = self.key_value(source).unflatten(-1, (2, self.heads, -1)).unbind(-3)
+        y = attend(query, key.transpose(-2, -3), value.transpose(-2, -3), bias).to(x.dtype)
+        return self.out(y.transpose(-2, -3).flatten(-2))
+
+
+def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
+    """Scaled dot-product attention [N, H, Q, D / H].
+
+    On a GPU in half precision wherever matrix products need not be exact (``allow_tf32``), which
+    is several times faster; on a CPU never, where its backward pass is thirty times slower.
+    """
+    if query.device.type == "cpu":
+        kind = bias.dtype
+    else:
+        exact = query.dtype == torch.float32 and not torch.backends.cuda.matmul.allow_tf32
+        kind = query.dtype if exact else torch.bfloat16
+    with torch.autocast(query.device.type, enabled=False):
+        query, key, value, bias = (a.to(kind) for a in (query, key, value, bias))
+        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias).to(value.dtype)
+
+
+class FeedForward(nn.Sequential):
+    """Pre-normed two-layer perceptron, zero at the start so that a block begins as identity."""
+
+    def __init__(self, width: int, factor: int = 3) -> None:
+        super().__init__(
+            nn.LayerNorm(width),
+            nn.Linear(width, factor * width),
+            nn.GELU(),
+            nn.Linear(factor * width, width),
+        )
+        nn.init.zeros_(self[-1].weight)
+        nn.init.zeros_(self[-1].bias)
+
+
+class SelfBlock(nn.Module):
+    """Self-attention, then a feed-forward layer; the identity at the start."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width)
+        self.feed = FeedForward(width)
+
+    def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        normed = self.norm(x)
+        x = x + self.attention(normed, normed, bias)
+        return x + self.feed(x)
+
+
+class CrossBlock(nn.Module):
+    """Queries look up encoded keys of width ``source``; ``feed``: then a feed-forward layer."""
+
+    def __init__(self, width: int, source: int | None = None, feed: bool = True) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.attention = Attention(width, source)
+        self.feed = FeedForward(width) if feed else None
+
+    def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:
+        x = x + self.attention(self.norm(x), source, bias)
+        return x if self.feed is None else x + self.feed(x)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of the conditioning network."""
+
+    width: int = 128
+    sample_width: int = 64
+    encoder_layers: int = 2
+    decoder_layers: int = 3
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """study [B, M, W]; members [B, J, W] summaries of the context individuals; samples [B, J K, V]
-    with ``u`` and ``seen`` [B, J K]; own [B, R, 1 + P + D, W] the target (its summary first), its
-    mask [B, R, 1 + P + D]."""
+    """study [B, M, W]; samples [B, J K, V] of the context with ``u`` and ``seen`` [B, J K], fewer
+    where packed; own [B, R, 1 + P + D, W] the target (its summary first), its mask
+    [B, R, 1 + P + D]."""
 
     study: Tensor
-    members: Tensor
     samples: Tensor
     u: Tensor
     seen: Tensor
@@ -64,8 +174,10 @@ class IndividualEncoder(nn.Module):
         mask: Tensor,
         doses: Tensor | None = None,
         dosed: Tensor | None = None,
+        packed: tuple[Places, ...] | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """samples [B, N, T, C], doses [B, N, D, C] -> [B, N, 1 + T + D, V] and its mask."""
+        """samples [B, N, T, C], doses [B, N, D, C] -> [B, N, 1 + T + D, V] and its mask; only what
+        is ``packed``, if given, else everything."""
         kind = self.whole.dtype
         B, N = mask.shape[:2]
         x = self.sample(samples.to(kind)).flatten(0, 1)
@@ -74,10 +186,19 @@ class IndividualEncoder(nn.Module):
             parts.append(self.dose(doses.to(kind)).flatten(0, 1))
             masks.append(dosed.flatten(0, 1))
         x, mask = torch.cat(parts, 1), torch.cat([torch.ones_like(masks[0][:, :1]), *masks], 1)
-        bias = hide(mask, kind)
+        if packed is None:
+            y = self._attend(x, mask)
+        else:
+            y = torch.zeros_like(x)
+            for places in packed:
+                y = places.put(self._attend(places.take(x), places.take(mask)), y)
+        return y.unflatten(0, (B, N)), mask.unflatten(0, (B, N))
+
+    def _attend(self, x: Tensor, mask: Tensor) -> Tensor:
+        bias = hide(mask, self.whole.dtype)
         for layer in self.layers:
             x = layer(x, bias)
-        return self.norm(x).unflatten(0, (B, N)), mask.unflatten(0, (B, N))
+        return self.norm(x)
 
 
 class StudyEncoder(nn.Module):
@@ -117,21 +238,21 @@ class Decoder(nn.Module):
         self.study_layers = nn.ModuleList(CrossBlock(width, sample_width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, queries: Tensor, u: Tensor, known: Encoded) -> Tensor:
-        """queries [B, R, T, C] at warped times u [B, R, T] -> [B, R, T, W]."""
-        kind = self.query.weight.dtype
-        B, R, T, _ = queries.shape
-        x = self.query(queries.to(kind))
-        study = known.study[:, None].expand(-1, R, -1, -1)
-        own = torch.cat([known.own, study], 2).flatten(0, 1)
-        mask = torch.cat([known.own_mask, torch.ones_like(study[..., 0], dtype=torch.bool)], 2)
-        own_bias = hide(mask.flatten(0, 1), kind)
+    def forward(
+        self, queries: Tensor, u: Tensor, own: Tensor, own_bias: Tensor, known: Encoded
+    ) -> Tensor:
+        """queries [B, Q, C] at warped times u [B, Q] -> [B, Q, W].
+
+        ``own`` [N, L, W] is what the queries know of their individuals, N rows of individuals or
+        studies; ``own_bias`` [N, 1, 1 or Q, L].
+        """
+        x = self.query(queries.to(self.query.weight.dtype))
         heads = self.study_layers[0].attention.heads
-        bias = near_in_time(u.flatten(1).to(kind), known.u.to(kind), known.seen, heads)
+        bias = near_in_time(u.to(x.dtype), known.u.to(x.dtype), known.seen, heads)
         for look_own, look_study in zip(self.own_layers, self.study_layers, strict=True):
-            x = look_own(x.reshape(B * R, T, -1), own, own_bias)
-            x = look_study(x.reshape(B, R * T, -1), known.samples, bias)
-        return self.norm(x).view(B, R, T, -1)
+            x = look_own(x.reshape(len(own), -1, x.shape[-1]), own, own_bias)
+            x = look_study(x.reshape(len(u), -1, x.shape[-1]), known.samples, bias)
+        return self.norm(x)
 
 
 class ConditioningNetwork(nn.Module):
@@ -141,55 +262,69 @@ class ConditioningNetwork(nn.Module):
     ``limit_tokens`` False hides samples below the limit.
     """
 
-    def __init__(
-        self,
-        width: int,
-        sample_width: int,
-        encoder_layers: int,
-        decoder_layers: int,
-        dose_tokens: bool = True,
-        limit_tokens: bool = True,
-    ) -> None:
+    def __init__(self, sizes: Sizes, dose_tokens: bool = True, limit_tokens: bool = True) -> None:
         super().__init__()
+        width, sample_width = sizes.width, sizes.sample_width
         self.dose_tokens, self.limit_tokens = dose_tokens, limit_tokens
-        self.individual = IndividualEncoder(sample_width, encoder_layers)
+        self.individual = IndividualEncoder(sample_width, sizes.encoder_layers)
         self.widen = nn.Linear(sample_width, width)
         self.study = StudyEncoder(width)
         self.member = nn.Linear(width, sample_width)
-        self.decoder = Decoder(width, sample_width, decoder_layers)
+        self.decoder = Decoder(width, sample_width, sizes.decoder_layers)
 
     def encode(self, task: Task) -> Encoded:
         """Encode the context and the known part of the targets."""
-        told = task.features
+        told, packing = task.features, task.features.packing
         seen = task.context.mask if self.limit_tokens else task.context.quantified
-        tokens, _ = self.individual(told.context, seen)
+        people = packing.people if packing else None
+        tokens, _ = self.individual(told.context, seen, packed=people)
         present = seen.any(-1)
         study, members = self.study(self.widen(tokens[:, :, 0]), present)
         # A context sample knows its place in the study through its individual.
         samples = tokens[:, :, 1:] + self.member(members)[:, :, None]
         shown = task.prefix[..., : task.longest_prefix]
-        own, own_mask = self._encode_target(task, told.prefix, shown)
-        return Encoded(
-            study,
-            members,
-            samples.flatten(1, 2),
-            told.u_context.flatten(1),
-            seen.flatten(1),
-            own,
-            own_mask,
+        own, own_mask = self._encode_target(
+            task, told.prefix, shown, packing.own if packing else None
         )
+        keys = samples.flatten(1, 2), told.u_context.flatten(1), seen.flatten(1)
+        if packing:
+            keys = tuple(packing.keys.take(x) for x in keys)
+        return Encoded(study, *keys, own, own_mask)
 
     def encode_target(self, task: Task, shown: Tensor) -> tuple[Tensor, Tensor]:
         """The targets of which ``shown`` [B, R, P] is seen, and their doses: tokens and mask."""
         return self._encode_target(task, target_samples(task, task.frame, shown), shown)
 
-    def _encode_target(self, task: Task, samples: Tensor, shown: Tensor) -> tuple[Tensor, Tensor]:
+    def _encode_target(
+        self,
+        task: Task,
+        samples: Tensor,
+        shown: Tensor,
+        packed: tuple[Places, ...] | None = None,
+    ) -> tuple[Tensor, Tensor]:
         if not self.limit_tokens:
             shown = shown & ~task.target.below[..., : shown.shape[-1]]
         dosed = task.target.dosed if self.dose_tokens else torch.zeros_like(task.target.dosed)
-        own, mask = self.individual(samples, shown, task.features.doses, dosed)
+        own, mask = self.individual(samples, shown, task.features.doses, dosed, packed)
         return self.widen(own), mask
 
     def decode(self, task: Task, known: Encoded) -> Tensor:
-        """States [B, R, T, W] of the targets' points."""
-        return self.decoder(task.features.queries, task.features.u_target, known)
+        """States [B, R, T, W] of the targets' points; of the asked ones alone in a packed task."""
+        told, packing, study = task.features, task.features.packing, known.study
+        queries, u = told.queries.flatten(1, 2), told.u_target.flatten(1)
+        kind = self.decoder.query.weight.dtype
+        if packing is None:
+            study = study[:, None].expand(-1, known.own.shape[1], -1, -1)
+            own = torch.cat([known.own, study], 2).flatten(0, 1)
+            there = torch.ones_like(study[..., 0], dtype=torch.bool)
+            bias = hide(torch.cat([known.own_mask, there], 2).flatten(0, 1), kind)
+            state = self.decoder(queries, u, own, bias, known)
+            return state.view(*task.asked.shape, -1)
+        asked = packing.asked
+        own = torch.cat([packing.tokens.take(known.own.flatten(1, 2)), study], 1)
+        mask = packing.same & packing.tokens.take(known.own_mask.flatten(1))[:, None]
+        mask = torch.cat([mask, mask.new_ones(*mask.shape[:2], study.shape[1])], 2)
+        bias = torch.where(mask, 0.0, INVISIBLE).to(kind)[:, None]
+        state = self.decoder(asked.take(queries), asked.take(u), own, bias, known)
+        nothing = state.new_zeros(*queries.shape[:2], state.shape[-1])
+        return asked.put(state, nothing).view(*task.asked.shape, -1)

@@ -23,18 +23,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.checkpoint import load_checkpoint
+from agmpk.models.registry import load_checkpoint
 from agmpk.models.task import Record, Task
-from agmpk.models.transport_model import FlowModel, place
+from agmpk.models.transport import FlowModel, place
 
 RECORD = tuple(f.name for f in fields(Record))
 INPUTS = (*(f"{who}_{name}" for who in ("context", "target") for name in RECORD), "prefix", "limit")
 """Of law.onnx: a task's arrays (``agmpk.models.task``) without the axis of studies: context_...
 [J, K] or [J, D], target_... [T] or [D], float64 or bool; prefix bool[T]; limit float64[]."""
-OUTPUTS = ("prepared", "mean", "sd", "centre", "spread", "kernel", "place", "naive")
+OUTPUTS = ("prepared", "mean", "sd", "centre", "spread", "kernel", "place", "naive", "highest")
 """Of law.onnx: prepared float32[T, H], mean and sd float32[T], centre and spread float64[T] for
 draw.onnx; length, level and nugget of the kernel float64[3] over place float64[T]; the naive
-forecast of ln y float64[T]."""
+forecast of ln y float64[T]; highest float64[], by which idle limits are found (see
+``agmpk.models.task.without_idle_limits``)."""
 OPSET = 20
 
 
@@ -62,8 +63,9 @@ class Law(nn.Module):
             frame.centre + reference,
             frame.spread,
             torch.stack([x[..., 0, 0] for x in vars(kernel).values()], -1),
-            place(task, frame),
+            place(task),
             frame.naive + reference,
+            frame.highest[:, None],
         )
         return tuple(value[0, 0] for value in found)
 
@@ -98,7 +100,7 @@ def export_onnx(checkpoint: Path, folder: Path) -> None:
     sizes = {name: "JD" if name.startswith("dose") else "JK" for name in RECORD}
     axes = {f"context_{name}": two for name, two in sizes.items()}
     axes |= {f"target_{name}": "T" if two == "JK" else "D" for name, two in sizes.items()}
-    found = dict.fromkeys(OUTPUTS, "T") | {"kernel": ""}
+    found = dict.fromkeys(OUTPUTS, "T") | {"kernel": "", "highest": ""}
     _write(Law(model), dict(zip(INPUTS, _example(), strict=True)), found,
            axes | {"prefix": "T", "limit": ""}, folder / "law.onnx")  # fmt: skip
     numbers = dict(zip(OUTPUTS, torch.ones(5, 4), strict=False))

@@ -3,12 +3,20 @@
 Every channel is free of the units of concentration and dose.  Times are given relative to the
 study's scales and in hours, since a body's clock is the same in every study.
 
-Shapes: B studies, N individuals, T samples, D doses, C channels.
+A task of training is packed: two thirds of a batch of simulated studies is padding, people,
+samples, doses and asked points of the smaller studies.  Masks make it harmless, packing makes it
+cheap: rows of similar length are attended to together, keys and asked points stand densely.  The
+numbers are the same up to the order of summation.  Forecasts do without, since shapes that depend
+on data cannot be exported.
+
+Shapes: B studies, N individuals, T samples, D doses, C channels; in packing N sequences of L
+places, S kept places.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -39,21 +47,15 @@ def clock_features(times: Tensor, clock: Clock, frame: Frame) -> Tensor:
     """Where ``times`` [B, N, T] lie in the individual's doses: [B, N, T, CLOCK_CHANNELS]."""
     scale, since_scale = frame.time_scale[:, None, None], frame.since_scale[:, None, None]
     tau, since = times / scale, clock.since / since_scale
-    infused = (clock.duration > 0).to(times.dtype)
     channels = [
         tau.clamp(max=2),
         warp(tau) / 2,
         torch.log(clock.since + 0.05) / 3,
         torch.log(times + 0.05) / 3,
         torch.log(scale.expand_as(times)) / 3,
-        torch.log(clock.number.to(times.dtype).clamp(min=0.5)) / 2,
-        (clock.number == 0).to(times.dtype),
-        (clock.number > 1).to(times.dtype),
-        clock.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
-        clock.oral,
-        infused,
+        *clock.last_dose(),
         (clock.duration / since_scale).clamp(max=2),
-        infused * (clock.since < clock.duration),
+        clock.running,
     ]
     return torch.cat([time_features(since), torch.stack(channels, -1)], -1)
 
@@ -120,40 +122,34 @@ def context_samples(task: Task, frame: Frame) -> Tensor:
 def target_samples(task: Task, frame: Frame, shown: Tensor) -> Tensor:
     """The targets' first P samples [B, R, P, SAMPLE_CHANNELS], to be read where ``shown``
     [B, R, P]: their prefix, or in training the whole of them."""
-    part = (slice(None), slice(None), slice(shown.shape[-1]))
-    record = Record(
-        **{
-            name: values[part] if name in ("times", "logs", "below") else values
-            for name, values in vars(task.target).items()
-            if name != "mask"
-        },
-        mask=shown,
-    )
-    value = torch.where(shown, record.logs - frame.reference[:, None, None], 0.0)
-    record = replace(record, below=record.below & shown & task.prefix[part])
-    clock = Clock(**{name: values[part] for name, values in vars(frame.target_clock).items()})
+    target, part = task.target, (..., slice(shown.shape[-1]))
+    value = torch.where(shown, target.logs[part] - frame.reference[:, None, None], 0.0)
+    below = target.below[part] & shown & task.prefix[part]
+    record = replace(target, times=target.times[part], mask=shown, below=below)
+    clock = Clock(*(values[part] for values in vars(frame.target_clock).values()))
     whole = individual_features(frame.target_level, frame.target_rates, frame)
     return sample_features(
         record, value, frame.curve[part], frame.fitted[part], clock, whole, frame
     )
 
 
-def dose_features(task: Task, frame: Frame) -> Tensor:
-    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned."""
-    record, scale = task.target, frame.time_scale[:, None, None]
-    tau = record.dose_time / scale
-    last = frame.last_time[..., None]
-    before = torch.cat([record.dose_time[..., :1], record.dose_time[..., :-1]], -1)
-    gap = (record.dose_time - before).clamp(min=0)
+def dose_features(record: Record, amount: Tensor, last: Tensor, scale: Tensor) -> Tensor:
+    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned.
+
+    ``amount`` [B, R, D] is relative; ``last`` [B, R, 1] h of the prefix;
+    ``scale`` [B, R or 1, 1] h.
+    """
+    time, kind = record.dose_time, record.dose_time.dtype
+    gap = (time - torch.cat([time[..., :1], time[..., :-1]], -1)).clamp(min=0)  # ONNX has no diff
     channels = [
-        tau.clamp(max=3),
-        warp(tau) / 2,
-        ((record.dose_time - last) / scale).clamp(-3, 3),
-        (record.dose_time >= last).to(tau.dtype),
-        torch.log(record.dose_time + 0.05) / 3,
-        frame.amounts[1].clamp(min=1e-6).log().clamp(-6, 6) / 2,
-        record.dose_oral.to(tau.dtype),
-        (record.dose_duration > 0).to(tau.dtype),
+        (time / scale).clamp(max=3),
+        warp(time / scale) / 2,
+        ((time - last) / scale).clamp(-3, 3),
+        (time >= last).to(kind),
+        torch.log(time + 0.05) / 3,
+        amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+        record.dose_oral.to(kind),
+        (record.dose_duration > 0).to(kind),
         (record.dose_duration / scale).clamp(max=2),
         torch.log(record.dose_duration + 0.05) / 3,
         (gap / scale).clamp(max=2),
@@ -220,10 +216,106 @@ def query_features(task: Task, frame: Frame) -> Tensor:
 
 
 @dataclass(frozen=True)
+class Places:
+    """Some places of a padded array [N, L]: ``index`` [n, S], counted through, all different;
+    ``real`` [n, S], the others fill up."""
+
+    index: Tensor
+    real: Tensor
+
+    def take(self, x: Tensor) -> Tensor:
+        """x [N, L, ...] -> [n, S, ...]."""
+        return x.flatten(0, 1).index_select(0, self.index.flatten()).unflatten(0, self.index.shape)
+
+    def put(self, x: Tensor, into: Tensor) -> Tensor:
+        """``into`` [N, L, ...] with x [n, S, ...] in these places."""
+        flat = into.flatten(0, 1).index_copy(0, self.index.flatten(), x.flatten(0, 1))
+        return flat.view_as(into)
+
+
+def first(mask: Tensor) -> Places:
+    """The places marked in ``mask`` [N, L], as many of each row as the fullest has."""
+    length = max(1, int(mask.sum(-1).max()))
+    order = mask.int().argsort(dim=-1, descending=True, stable=True)[:, :length]
+    start = mask.shape[1] * torch.arange(len(mask), device=mask.device)[:, None]
+    return Places(start + order, mask.gather(1, order))
+
+
+def by_length(mask: Tensor) -> tuple[Places, ...]:
+    """The rows of ``mask`` [N, L] that have anything beside their first place, in groups whose
+    lengths are within a factor of two."""
+    length = mask.sum(-1)
+    group = torch.where(length > 1, (length - 1).float().log2().floor().int(), -1)
+    found = []
+    for which in group.unique().tolist():
+        rows = (group == which).nonzero()[:, 0]
+        if which >= 0:
+            inside = first(mask[rows])
+            shift = mask.shape[1] * (rows - torch.arange(len(rows), device=rows.device))
+            found.append(Places(inside.index + shift[:, None], inside.real))
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Packing:
+    """people: individuals of the context, [B J, 1 + K]; own: targets with what is shown and their
+    doses, [B R, 1 + P + D]; keys: the context's samples [B, J K]; tokens: those of the targets
+    [B, R (1 + P + D)]; asked: points [B, R T]; same [B, asked, tokens], whose target is the same;
+    points [M], all asked ones counted through B R T."""
+
+    people: tuple[Places, ...]
+    own: tuple[Places, ...]
+    keys: Places
+    tokens: Places
+    asked: Places
+    same: Tensor
+    points: Tensor
+
+    @classmethod
+    def of(cls, task: Task) -> Packing:
+        """Packing of a task with B studies."""
+        B, R, T = task.asked.shape
+        people = _with_whole(task.context.mask)
+        shown = torch.cat([task.prefix[..., : task.longest_prefix], task.target.dosed], -1)
+        own = _with_whole(shown) & shown.any(-1).flatten()[:, None]
+        tokens, asked = first(own.view(B, -1)), first(task.asked.flatten(1))
+        whose_token = tokens.index // own.shape[-1]
+        same = (asked.index // T)[:, :, None] == whose_token[:, None]
+        return cls(
+            by_length(people),
+            by_length(own),
+            first(task.context.mask.flatten(1)),
+            tokens,
+            asked,
+            same & tokens.real[:, None],
+            task.asked.flatten().nonzero()[:, 0],
+        )
+
+
+def asked_points(task: Task) -> Tensor:
+    """Asked points [M] counted through B R T; every point where the task is not packed."""
+    packing = task.features.packing
+    return packing.points if packing else torch.arange(task.asked.numel(), device=task.asked.device)
+
+
+def spread_out(x: Tensor, points: Tensor, shape: Sequence[int], fill: float = 0.0) -> Tensor:
+    """[..., M] -> [..., *shape]: ``x`` at the ``points``, ``fill`` elsewhere."""
+    nothing = x.new_full((*x.shape[:-1], math.prod(shape)), fill)
+    return nothing.index_copy(-1, points, x).unflatten(-1, shape)
+
+
+def _with_whole(mask: Tensor) -> Tensor:
+    """The token that gathers an individual stands before its others: [N, 1 + L]."""
+    mask = mask.flatten(0, 1)
+    return torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
+
+
+@dataclass(frozen=True)
 class Features:
     """All of a task that does not depend on a network: the context's samples [B, J, K, C], the
     targets' prefix [B, R, P, C], their doses [B, R, D, C] and their points as asked times
-    [B, R, T, C]; warped time since the last dose of context samples and of targets' points."""
+    [B, R, T, C]; warped time since the last dose of context samples and of targets' points; and
+    where a packed task's real tokens are."""
 
     context: Tensor
     prefix: Tensor
@@ -231,17 +323,24 @@ class Features:
     queries: Tensor
     u_context: Tensor
     u_target: Tensor
+    packing: Packing | None = None
 
     @classmethod
-    def of(cls, task: Task) -> Features:
+    def of(cls, task: Task, packed: bool = False) -> Features:
         frame = task.frame
         scale = frame.since_scale[:, None, None]
         with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
             return cls(
                 context_samples(task, frame),
                 target_samples(task, frame, task.prefix[..., : task.longest_prefix]),
-                dose_features(task, frame),
+                dose_features(
+                    task.target,
+                    frame.amounts[1],
+                    frame.last_time[..., None],
+                    frame.time_scale[:, None, None],
+                ),
                 query_features(task, frame),
                 warp(frame.context_clock.since / scale),
                 warp(frame.target_clock.since / scale),
+                Packing.of(task) if packed else None,
             )

@@ -16,9 +16,9 @@ Two such forecasts exist, and both are known to the networks whichever is the ce
             such fits leave in the context around the same time since the last dose.
 
 The centre is the naive forecast where doses are shared and the context is well sampled around that
-time, else the fitted one.  Every
-quantity at a point depends on the context, the prefix, the doses, and the time of that point alone.
-A change of the units of concentration or dose changes nothing that the networks see.
+time, else the fitted one.  Every quantity at a point depends on the context, the prefix, the doses,
+and the time of that point alone.  A change of the units of concentration or dose changes nothing
+that the networks see.
 
 Shapes: B studies, J context individuals, K their samples, R targets, T target points, M nodes.
 """
@@ -56,6 +56,28 @@ class Clock:
     amount: Tensor
     oral: Tensor
     duration: Tensor
+
+    @property
+    def infused(self) -> Tensor:
+        """1 where the last dose is an infusion, else 0."""
+        return (self.duration > 0).to(self.since.dtype)
+
+    @property
+    def running(self) -> Tensor:
+        """1 while it runs, else 0."""
+        return self.infused * (self.since < self.duration)
+
+    def last_dose(self) -> list[Tensor]:
+        """Channels that say which dose the last one is."""
+        kind = self.since.dtype
+        return [
+            torch.log(self.number.to(kind).clamp(min=0.5)) / 2,
+            (self.number == 0).to(kind),
+            (self.number > 1).to(kind),
+            self.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+            self.oral,
+            self.infused,
+        ]
 
 
 def read_clock(record: Record, amount: Tensor, times: Tensor) -> Clock:
@@ -133,6 +155,11 @@ class Frame:
         """The naive forecast of ln y less the reference [B, R, T]."""
         return self.curve + self.offset[..., None]
 
+    @property
+    def highest(self) -> Tensor:
+        """ln of the study's highest mean value [B]."""
+        return self.reference + self.peak
+
     def encode(self, logs: Tensor) -> Tensor:
         """ln y [B, R, T] -> x."""
         return (logs - self.reference[:, None, None] - self.centre) / self.spread
@@ -140,6 +167,15 @@ class Frame:
     def decode(self, x: Tensor) -> Tensor:
         """x [..., B, R, T] -> ln y."""
         return self.reference[:, None, None] + self.centre + self.spread * x
+
+    def scored(self, task: Task) -> tuple[Tensor, Tensor]:
+        """Which asked points [B, R, T] a loss counts, and their x, else 0.
+
+        A target with neither prefix nor context has no level and does not count.
+        """
+        free = task.asked & ~(self.lonely[:, None] & ~task.prefix.any(-1))[..., None]
+        x = self.encode(task.target.logs).clamp(-TRIM, TRIM)
+        return free, torch.where(free, x, 0.0)
 
 
 def to_frame(task: Task) -> Frame:
@@ -186,12 +222,12 @@ def _to_frame(task: Task) -> Frame:
     interpolated, departures, inside, at_context = _interpolated(
         task, logs, amounts, time_scale, same
     )
-    plain = same[..., None]
-    curve = torch.where(plain, interpolated, superposed)
+    curve = torch.where(same[..., None], interpolated, superposed)
     context_curve = torch.where(same.all(-1)[:, None, None], at_context, superposed_context)
 
     last_time = torch.where(task.prefix, target.times, 0.0).amax(-1)
-    after = (shown & (target.times >= _last_value_time(target, shown))).to(logs.dtype)
+    last_value = torch.where(shown, target.times, -torch.inf).amax(-1, keepdim=True)
+    after = (shown & (target.times >= last_value)).to(logs.dtype)
     offset = ((own - curve) * after).sum(-1) / after.sum(-1).clamp(min=1)
     pinned = departures - (departures * after[:, None]).sum(-1, keepdim=True)
     use = usable(seen).to(logs.dtype)
@@ -275,8 +311,9 @@ def _relative_amounts(task: Task, people: Tensor) -> tuple[Tensor, tuple[Tensor,
     """ln of the typical dose [B], and the doses relative to it."""
     given = task.context.dosed & people[..., None]
     alone = ~given.flatten(1).any(1)
-    amount = torch.cat([task.context.dose_amount, _pad_doses(task)], 1)
-    counts = torch.cat([given, _pad_doses(task, marks=True) & alone[:, None, None]], 1)
+    D = given.shape[-1]
+    amount = torch.cat([task.context.dose_amount, _wide(task.target.dose_amount, D)], 1)
+    counts = torch.cat([given, _wide(task.target.dosed, D) & alone[:, None, None]], 1)
     logs = torch.where(counts, amount.clamp(min=1e-30).log(), 0.0)
     reference = logs.flatten(1).sum(1) / counts.flatten(1).sum(1).clamp(min=1)
 
@@ -287,12 +324,10 @@ def _relative_amounts(task: Task, people: Tensor) -> tuple[Tensor, tuple[Tensor,
     return reference, (relative(task.context), relative(task.target))
 
 
-def _pad_doses(task: Task, marks: bool = False) -> Tensor:
-    """The targets' doses, padded or cut to as many as the context has columns."""
-    D = task.context.dosed.shape[-1]
-    values = task.target.dosed if marks else task.target.dose_amount
-    values = values[..., :D]
-    return torch.nn.functional.pad(values, (0, D - values.shape[-1]))
+def _wide(values: Tensor, columns: int) -> Tensor:
+    """``values`` [..., D], padded or cut to so many columns."""
+    values = values[..., :columns]
+    return torch.nn.functional.pad(values, (0, columns - values.shape[-1]))
 
 
 def _scales(
@@ -345,31 +380,24 @@ def _local(
 def _same_regimen(task: Task, people: Tensor) -> Tensor:
     """Which targets [B, R] have the doses of the whole context, up to one factor in the amounts."""
     first = people.to(torch.int8).argmax(-1)
-    one = {
-        name: getattr(task.context, name).gather(
-            1, first[:, None, None].expand(-1, 1, task.context.dosed.shape[-1])
-        )
-        for name in ("dose_time", "dose_amount", "dose_duration", "dose_oral", "dosed")
-    }
     D = max(task.context.dosed.shape[-1], task.target.dosed.shape[-1])
+    names = ("dose_time", "dose_amount", "dose_duration", "dose_oral", "dosed")
 
-    def fill(values: Tensor) -> Tensor:
-        return torch.nn.functional.pad(values, (0, D - values.shape[-1]))
+    def doses(record: Record) -> list[Tensor]:
+        return [_wide(getattr(record, name), D) for name in names]
 
-    one = {name: fill(value) for name, value in one.items()}
+    rows = torch.arange(len(task), device=first.device)
+    one = [values[rows, first][:, None] for values in doses(task.context)]
+    one_time, one_amount, one_duration, one_oral, one_dosed = one
+    its = one_amount / one_amount[..., :1].clamp(min=1e-30)
 
     def alike(record: Record) -> Tensor:
-        dosed, amount = fill(record.dosed), fill(record.dose_amount)
-        both = dosed & one["dosed"]
-        gap = (fill(record.dose_time) - one["dose_time"]).abs()
-        long = (fill(record.dose_duration) - one["dose_duration"]).abs()
+        time, amount, duration, oral, dosed = doses(record)
         share = amount / amount[..., :1].clamp(min=1e-30)
-        its = one["dose_amount"] / one["dose_amount"][..., :1].clamp(min=1e-30)
-        off = gap > 0.02 * one["dose_time"] + 1e-3
-        off = off | (long > 0.05 * one["dose_duration"] + 1e-6)
-        off = off | ((share - its).abs() > 0.01 * its)
-        off = off | (fill(record.dose_oral) != one["dose_oral"])
-        return ((dosed == one["dosed"]) & ~(off & both)).all(-1)
+        off = (time - one_time).abs() > 0.02 * one_time + 1e-3
+        off = off | ((duration - one_duration).abs() > 0.05 * one_duration + 1e-6)
+        off = off | ((share - its).abs() > 0.01 * its) | (oral != one_oral)
+        return ((dosed == one_dosed) & ~(off & dosed & one_dosed)).all(-1)
 
     context = (alike(task.context) | ~people).all(-1) & people.any(-1)
     return alike(task.target) & context[:, None]
@@ -402,11 +430,9 @@ def _interpolated(
     inside = (inside.sum(1) / total).unflatten(1, (R, T))
     curve = mean[:, : R * T].unflatten(1, (R, T)) + level[1][..., None]
     at_context = interpolate(
-        nodes[:, None], mean[:, None, R * T :], torch.ones_like(nodes[:, None], dtype=torch.bool),
+        nodes[:, None],
+        mean[:, None, R * T :],
+        torch.ones_like(nodes[:, None], dtype=torch.bool),
         context.times.flatten(1),
     )[:, 0].view_as(logs)
     return curve, departures, inside, at_context + (logs - height)
-
-
-def _last_value_time(target: Record, shown: Tensor) -> Tensor:
-    return torch.where(shown, target.times, -torch.inf).amax(-1, keepdim=True)

@@ -1,20 +1,97 @@
-"""From a state of the conditioning network to a law of one number, and what it is trained by.
+"""What the networks have in common: how they are asked, heads that turn a state into a law of one
+number, and what these are trained by.
 
-Shapes: S draws, leading axes, W width.
+Shapes: S draws, B studies, R targets, T points, W width.
 """
 
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from agmpk.models.transport import normal
+from agmpk.models.task import Task
 
 FLOW_TIMES = 16
 SD_FLOOR = 0.02
+
+
+class Network(nn.Module):
+    """A network of the table of models, made from a frozen configuration dataclass.
+
+    A kind adds ``loss(task, generator)``, the mean over the curves it scores, and three methods:
+    ``condition(task)``, what its answers share, and the answers, ``_draws`` and ``_mean``.
+    There is no randomness but the generator's.
+    """
+
+    kind: ClassVar[str]
+    generates = True  # whether it answers without any observation of the target
+
+    def __init__(self, config: Any) -> None:
+        super().__init__()
+        self.config = config
+
+    @torch.no_grad()
+    def sample(
+        self,
+        task: Task,
+        samples: int,
+        generator: torch.Generator,
+        known: Any = None,
+        **options: Any,
+    ) -> Tensor:
+        """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
+
+        Args:
+            known: the answer of ``condition``, where there is one already.
+            options: those of the kind.
+        """
+        known = known or self.condition(task)
+        draws = self._draws(task, known, samples, generator, **options)
+        return torch.where(task.prefix, task.target.logs, draws)
+
+    @torch.no_grad()
+    def mean(self, task: Task, known: Any = None) -> Tensor:
+        """Mean of ln y [B, R, T], at each time the same whatever else is asked."""
+        mean = self._mean(task, known or self.condition(task))
+        return torch.where(task.prefix, task.target.logs, mean)
+
+
+class GaussianNetwork(Network):
+    """A network that answers with a normal law at every asked time, independent of the others.
+
+    A kind adds ``law(task)``: its frame, and mean and SD [B, R, T] of the frame's coordinate.
+    ``config.beta`` is that of ``beta_loss``, ``config.temperature`` a factor on the SD in sampling.
+    """
+
+    @abstractmethod
+    def law(self, task: Task) -> tuple[Any, Tensor, Tensor]: ...
+
+    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
+        """Negative log-likelihood of the asked points (see ``beta_loss``); nothing is drawn."""
+        frame, mean, sd = self.law(task)
+        free, x = frame.scored(task)
+        return beta_loss(mean, sd, x.to(mean), free, self.config.beta, frame.spread.to(mean))
+
+    @torch.no_grad()
+    def condition(self, task: Task) -> tuple[Tensor, Tensor]:
+        """Mean and SD [B, R, T] of ln y."""
+        frame, mean, sd = self.law(task)
+        return frame.decode(mean.to(frame.spread)), frame.spread * sd.to(frame.spread)
+
+    def _draws(
+        self, task: Task, known: tuple[Tensor, Tensor], samples: int, generator: torch.Generator
+    ) -> Tensor:
+        mean, sd = known
+        error = antithetic(samples, tuple(mean.shape), generator, mean)
+        return mean + self.config.temperature * sd * error
+
+    def _mean(self, task: Task, known: tuple[Tensor, Tensor]) -> Tensor:
+        return known[0]
 
 
 class VelocityHead(nn.Module):
@@ -47,21 +124,38 @@ class VelocityHead(nn.Module):
 
 
 class GaussianHead(nn.Module):
-    """Mean and standard deviation of a point from its state; mean 0 and SD ``start`` at first."""
+    """Mean and standard deviation of a point from its state; mean 0 and SD 0.7 at first."""
 
-    def __init__(self, width: int, start: float = 0.7) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(nn.Linear(width, width), nn.GELU())
         self.out = nn.Linear(width, 2)
         nn.init.zeros_(self.out.weight)
         with torch.no_grad():
-            self.out.bias.copy_(torch.tensor([0.0, math.log(math.expm1(start - SD_FLOOR))]))
+            self.out.bias.copy_(torch.tensor([0.0, raw_sd(0.7)]))
 
     def forward(self, state: Tensor) -> tuple[Tensor, Tensor]:
         """[..., W] -> mean [...], SD [...]."""
         # In mixed precision the likelihood is still computed in the weights' own.
         mean, raw = self.out(self.body(state)).to(self.out.weight.dtype).unbind(-1)
         return mean, F.softplus(raw) + SD_FLOOR
+
+
+def raw_sd(sd: float) -> float:
+    """What a head adds up to where it answers ``sd``."""
+    return math.log(math.expm1(sd - SD_FLOOR))
+
+
+def normal(
+    shape: tuple[int, ...], generator: torch.Generator | list[torch.Generator], like: Tensor
+) -> Tensor:
+    """Standard normal numbers, drawn where the generator lives and moved to ``like``; of several
+    generators each draws those of one study, which are the second axis."""
+    if isinstance(generator, list):
+        one = (shape[0], 1, *shape[2:])
+        return torch.cat([normal(one, each, like) for each in generator], 1)
+    drawn = torch.randn(shape, generator=generator, device=generator.device, dtype=like.dtype)
+    return drawn.to(like.device)
 
 
 def point_nll(mean: Tensor, sd: Tensor, x: Tensor) -> Tensor:

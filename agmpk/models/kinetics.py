@@ -220,7 +220,7 @@ def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]
             fraction = torch.where(better, share, fraction)
         logs = logs_at(fraction.unflatten(-1, (E, A))[:, None, None])
 
-    pooled, own, mean, number, level = _pooled_parts(context_logs, logs, seen)
+    pooled, own, mean, number, level = _pooled(context_logs, logs, seen)
     people = (number[..., 0] > 0).sum(-1, keepdim=True).to(logs.dtype)
     typical = torch.softmax(pooled * (POOLED / people.clamp(min=POOLED)), -1)
     typical = neighbours(typical, E, A)
@@ -294,14 +294,11 @@ def _level(mean: Tensor, number: Tensor, level: Tensor, spread: Tensor) -> tuple
     return (number / ERROR**2 * mean + level / spread.square()) / precision, 1 / precision
 
 
-def _pooled_parts(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
+def _pooled(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, ...]:
+    """ln likelihood [B, G] of all individuals together, then their own [B, N, G], mean and number
+    of residuals (see ``_summary``), and the typical level [B, G]."""
     mean, number, square = _summary(values, logs, seen)
     weight = torch.where(number > 0, 1 / (LEVEL**2 + ERROR**2 / number.clamp(min=1)), 0.0)
     level = (weight * mean).sum(1) / weight.sum(1).clamp(min=1e-9)
     own = _likelihood(mean, number, square, level[:, None], LEVEL)
     return own.sum(1), own, mean, number, level
-
-
-def _pooled(values: Tensor, logs: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-    pooled, *_, level = _pooled_parts(values, logs, seen)
-    return pooled, level

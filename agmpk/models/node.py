@@ -20,8 +20,7 @@ Shapes: N targets, T points, K steps, G places of the grid, Z latent width, W wi
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -53,10 +52,6 @@ class NodeConfig:
     scalars: bool = True
     temperature: float = 1.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
 
 class NodeModel(OwnModel):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
@@ -64,8 +59,7 @@ class NodeModel(OwnModel):
     kind = "node"
 
     def __init__(self, config: NodeConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         width = config.width
         self.embed = nn.Sequential(nn.Linear(PREFIX_CHANNELS, width), nn.GELU())
         self.gru = nn.GRU(width, width, batch_first=True)

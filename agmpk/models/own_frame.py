@@ -14,15 +14,16 @@ Shapes: B studies, R targets, P prefix points, T points, D doses, G places of a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from functools import cached_property
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from agmpk.errors import AgmpkError
-from agmpk.models.features import TIME_CHANNELS, time_features
+from agmpk.models.features import TIME_CHANNELS, dose_features, time_features
 from agmpk.models.frame import TRIM, read_clock, warp
-from agmpk.models.heads import antithetic, beta_loss
+from agmpk.models.heads import GaussianNetwork
 from agmpk.models.task import Record, Task
 
 POINT_CHANNELS = TIME_CHANNELS + 24
@@ -35,47 +36,59 @@ ROOM = 1.25  # the horizon in last times, for asked times somewhat beyond the co
 
 @dataclass(frozen=True)
 class OwnFrame:
-    """centre [B, R] ln y of the last shown sample; answerable [B, R]: there is one; scale, horizon
-    [B, R] h; prefix [B, R, P, C] where ``seen`` [B, R, P]; query [B, R, T, C], whose first
-    POINT_CHANNELS are ``points``; doses [B, R, D, C] where ``target.dosed``; whole [B, R, 6] of the
-    individual, amount [B, R, D] relative to its own typical dose; last_time [B, R] h of the
-    prefix."""
+    """logs [B, R, P] ln y of the prefix where ``seen`` [B, R, P], count [B, R] of it; centre [B, R]
+    ln y and last_time [B, R] h of the last shown sample; top [B, R] ln of the highest value of the
+    study, for the target's dose, else of the prefix; scale, horizon [B, R] h; whole [B, R, 6] of
+    the individual, amount [B, R, D] relative to its own typical dose."""
 
     target: Record
+    seen: Tensor
+    logs: Tensor
+    count: Tensor
     centre: Tensor
-    answerable: Tensor
+    last_time: Tensor
+    top: Tensor
     scale: Tensor
     horizon: Tensor
-    prefix: Tensor
-    seen: Tensor
-    query: Tensor
-    doses: Tensor
     whole: Tensor
     amount: Tensor
-    last_time: Tensor
+
+    @property
+    def answerable(self) -> Tensor:
+        """Which targets [B, R] have a prefix."""
+        return self.count > 0
+
+    @property
+    def spread(self) -> Tensor:
+        """1: the coordinate is ln y itself, from the centre."""
+        return torch.ones_like(self.centre)[..., None]
+
+    def decode(self, x: Tensor) -> Tensor:
+        """x [..., B, R, T] -> ln y, NaN for a target without a prefix."""
+        return torch.where(self.answerable[..., None], x + self.centre[..., None], torch.nan)
+
+    def scored(self, task: Task) -> tuple[Tensor, Tensor]:
+        """Which asked points [B, R, T] a loss counts (those of targets with a prefix) and their x,
+        else 0."""
+        free = task.asked & self.answerable[..., None]
+        x = (task.target.logs - self.centre[..., None]).clamp(-TRIM, TRIM)
+        return free, torch.where(free, x, 0.0)
 
     def points(self, times: Tensor) -> Tensor:
         """Where ``times`` [B, R, G] lie in the individual's doses and prefix:
         [B, R, G, POINT_CHANNELS]."""
         clock = read_clock(self.target, self.amount, times)
         scale, last = self.scale[..., None], self.last_time[..., None]
-        tau, since = times / scale, clock.since / scale
-        infused = (clock.duration > 0).to(times.dtype)
-        ahead = times - last
+        since, ahead = clock.since / scale, times - last
         channels = [
             torch.log(times.clamp(min=0) + 0.05) / 3,
             torch.log(clock.since + 0.05) / 3,
             since.clamp(max=2),
             warp(since) / 2,
-            torch.log(clock.number.to(times.dtype).clamp(min=0.5)) / 2,
-            (clock.number == 0).to(times.dtype),
-            (clock.number > 1).to(times.dtype),
-            clock.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
-            clock.oral,
-            infused,
+            *clock.last_dose(),
             (clock.duration / scale).clamp(max=2),
             torch.log(clock.duration + 0.05) / 3,
-            infused * (clock.since < clock.duration),
+            clock.running,
             torch.log((times.clamp(min=0) + 0.05) / (last + 0.05)) / 2,
             torch.log((times.clamp(min=0) + 0.05) / (last + 0.05)).tanh(),
             (ahead / scale).clamp(-2, 2),
@@ -83,7 +96,74 @@ class OwnFrame:
             torch.log(clock.since / (last + 0.05) + 0.05) / 2,
         ]
         whole = self.whole[..., None, :].expand(*times.shape, -1)
-        return torch.cat([time_features(tau), torch.stack(channels, -1), whole], -1)
+        return torch.cat([time_features(times / scale), torch.stack(channels, -1), whole], -1)
+
+    @cached_property
+    def _of_target(self) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The target's points; its relative times; prefix values from the centre, what is below."""
+        value = torch.where(self.seen, self.logs - self.centre[..., None], 0.0).clamp(-TRIM, TRIM)
+        below = self.target.below[..., : value.shape[-1]] & self.seen
+        tau = self.target.times / self.scale[..., None]
+        return self.points(self.target.times), tau, value, below.to(tau.dtype)
+
+    @property
+    def prefix(self) -> Tensor:
+        """The prefix [B, R, P, PREFIX_CHANNELS] where ``seen``: at each of its points the level,
+        and step and slope from the one before."""
+        point, tau, value, below = self._of_target
+        seen, P = self.seen, value.shape[-1]
+        level = torch.where(seen, self.logs - self.top[..., None], 0.0).clamp(-TRIM, TRIM)
+        step = torch.diff(value, dim=-1, prepend=value[..., :1])
+        gap = torch.diff(tau[..., :P], dim=-1, prepend=tau[..., :1])
+        slope = torch.where(gap > 0, step / torch.where(gap > 0, gap, 1.0), 0.0)
+        highest = torch.where(seen, value, -torch.inf).amax(-1, keepdim=True)
+        parts = [
+            value / 2,
+            value.tanh(),
+            level / 3,
+            level.tanh(),
+            step,
+            step.tanh(),
+            torch.asinh(slope) / 2,
+            torch.where(seen, value - highest, 0.0),
+            below,
+        ]
+        return torch.cat([point[..., :P, :], torch.stack(parts, -1) * seen[..., None]], -1)
+
+    @property
+    def query(self) -> Tensor:
+        """The target's points as asked times [B, R, T, QUERY_CHANNELS]; behind what ``points`` says
+        of each, the prefix in a few numbers and its straight-line continuations to it."""
+        point, tau, value, below = self._of_target
+        there, zero = self.answerable[..., None], torch.zeros_like(tau)
+        at = (self.count - 1).clamp(min=0)[..., None]
+        highest, where = torch.where(self.seen, value, -torch.inf).max(-1, keepdim=True)
+        highest = torch.where(there, highest, 0.0)
+        tau_top, tau_last = tau.gather(-1, where), tau.gather(-1, at)
+        before = (self.count - 2).clamp(min=0)[..., None]
+
+        def continued(level: Tensor, since: Tensor) -> Tensor:
+            gap = tau_last - since
+            slope = torch.where(gap > 0, -level / torch.where(gap > 0, gap, 1.0), 0.0)
+            return (slope * (tau - tau_last)).clamp(-8, 8)
+
+        parts = [
+            (where == at).to(tau) + zero,
+            torch.log((tau_last + 0.01) / (tau_top + 0.01)) + zero,
+            continued(value.gather(-1, before), tau.gather(-1, before)) / 2,
+            continued(highest, tau_top) / 2,
+            torch.log((tau.clamp(min=0) + 0.01) / (tau_top + 0.01)) / 2,
+            below.gather(-1, at) + zero,
+        ]
+        return torch.cat([point, torch.stack(parts, -1) * there[..., None]], -1)
+
+    @property
+    def doses(self) -> Tensor:
+        """The doses [B, R, D, DOSE_CHANNELS] where ``target.dosed``, past and planned."""
+        last, scale = self.last_time[..., None], self.scale[..., None]
+        found = dose_features(self.target, self.amount, last, scale)
+        # Without the duration in scales, which these networks were trained without.
+        return torch.cat([found[..., :8], found[..., 9:]], -1) * self.target.dosed[..., None]
 
 
 def own_frame(task: Task, scalars: bool) -> OwnFrame:
@@ -93,7 +173,6 @@ def own_frame(task: Task, scalars: bool) -> OwnFrame:
         scalars: tell the context's highest concentration and last time.
     """
     target = task.target
-    kind = target.times.dtype
     P = task.longest_prefix
     seen, times = task.prefix[..., :P], target.times[..., :P]
     logs = torch.where(seen, target.logs[..., :P], 0.0)
@@ -103,9 +182,7 @@ def own_frame(task: Task, scalars: bool) -> OwnFrame:
     centre = logs.gather(-1, last)[..., 0]
     last_time = torch.where(answerable, times.gather(-1, last)[..., 0], 0.0)
     dose = _typical_dose(target)
-    amount = torch.where(
-        target.dosed, target.dose_amount.clamp(min=1e-30) / dose.exp()[..., None], 0.0
-    )
+    relative = target.dose_amount.clamp(min=1e-30) / dose.exp()[..., None]
 
     told, top, hours = _scalars(task)
     told = told[:, None].expand_as(answerable) if scalars else torch.zeros_like(answerable)
@@ -116,43 +193,27 @@ def own_frame(task: Task, scalars: bool) -> OwnFrame:
     own_top = torch.where(seen, logs, -torch.inf).amax(-1)
     own_top = torch.where(answerable, own_top, 0.0)
     top = torch.where(told, top[:, None] + dose, own_top)
-    whole = torch.stack(
-        [
-            ((centre - top).clamp(-TRIM, TRIM) / 3) * answerable,
-            ((own_top - top).clamp(-TRIM, TRIM) / 3) * answerable,
-            scale.log() / 3,
-            count.to(kind) / 8,
-            told.to(kind),
-            (last_time / scale).clamp(max=2),
-        ],
-        -1,
-    )
-    frame = OwnFrame(
+    whole = [
+        ((centre - top).clamp(-TRIM, TRIM) / 3) * answerable,
+        ((own_top - top).clamp(-TRIM, TRIM) / 3) * answerable,
+        scale.log() / 3,
+        count.to(scale.dtype) / 8,
+        told.to(scale.dtype),
+        (last_time / scale).clamp(max=2),
+    ]
+    return OwnFrame(
         target=target,
+        seen=seen,
+        logs=logs,
+        count=count,
         centre=centre,
-        answerable=answerable,
+        last_time=last_time,
+        top=top,
         scale=scale,
         horizon=ROOM * torch.maximum(scale, final),
-        prefix=logs,
-        seen=seen,
-        query=logs,
-        doses=logs,
-        whole=whole,
-        amount=amount,
-        last_time=last_time,
+        whole=torch.stack(whole, -1),
+        amount=torch.where(target.dosed, relative, 0.0),
     )
-    point = frame.points(target.times)
-    value = torch.where(seen, logs - centre[..., None], 0.0).clamp(-TRIM, TRIM)
-    level = torch.where(seen, logs - top[..., None], 0.0).clamp(-TRIM, TRIM)
-    tau = target.times / scale[..., None]
-    below = (target.below[..., :P] & seen).to(kind)
-    shape = _shape(value, level, tau[..., :P], seen, below)
-    parts = {
-        "prefix": torch.cat([point[..., :P, :], shape], -1),
-        "query": torch.cat([point, _summary(value, tau, seen, count, below)], -1),
-        "doses": _doses(target, amount, last_time, scale),
-    }
-    return OwnFrame(**{**vars(frame), **parts})
 
 
 def _typical_dose(record: Record) -> Tensor:
@@ -173,126 +234,18 @@ def _scalars(task: Task) -> tuple[Tensor, Tensor, Tensor]:
     return told & (hours > 0), torch.where(told, top, 0.0), hours
 
 
-def _shape(value: Tensor, level: Tensor, tau: Tensor, seen: Tensor, below: Tensor) -> Tensor:
-    """What the prefix does at each of its points: level, step and slope from the one before."""
-    step = torch.diff(value, dim=-1, prepend=value[..., :1])
-    gap = torch.diff(tau, dim=-1, prepend=tau[..., :1])
-    slope = torch.where(gap > 0, step / torch.where(gap > 0, gap, 1.0), 0.0)
-    top = torch.where(seen, value, -torch.inf).amax(-1, keepdim=True)
-    parts = [
-        value / 2,
-        value.tanh(),
-        level / 3,
-        level.tanh(),
-        step,
-        step.tanh(),
-        torch.asinh(slope) / 2,
-        torch.where(seen, value - top, 0.0),
-        below,
-    ]
-    return torch.stack(parts, -1) * seen[..., None]
+class OwnModel(GaussianNetwork):
+    """A network without a study level: ``forward`` maps an ``OwnFrame`` to mean and SD [B, R, T] of
+    ln y from the centre; ``config.scalars`` is that of ``own_frame``."""
 
-
-def _summary(value: Tensor, tau: Tensor, seen: Tensor, count: Tensor, below: Tensor) -> Tensor:
-    """The prefix in a few numbers, and its straight-line continuations to each point."""
-    there = (count > 0)[..., None]
-    at = (count - 1).clamp(min=0)[..., None]
-    top, where = torch.where(seen, value, -torch.inf).max(-1, keepdim=True)
-    top = torch.where(there, top, 0.0)
-    tau_top, tau_last = tau.gather(-1, where), tau.gather(-1, at)
-    before = (count - 2).clamp(min=0)[..., None]
-    ahead, zero = tau - tau_last, torch.zeros_like(tau)
-
-    def continued(level: Tensor, since: Tensor) -> Tensor:
-        gap = tau_last - since
-        slope = torch.where(gap > 0, -level / torch.where(gap > 0, gap, 1.0), 0.0)
-        return (slope * ahead).clamp(-8, 8)
-
-    parts = [
-        (where == at).to(tau) + zero,
-        torch.log((tau_last + 0.01) / (tau_top + 0.01)) + zero,
-        continued(value.gather(-1, before), tau.gather(-1, before)) / 2,
-        continued(top, tau_top) / 2,
-        torch.log((tau.clamp(min=0) + 0.01) / (tau_top + 0.01)) / 2,
-        below.gather(-1, at) + zero,
-    ]
-    return torch.stack(parts, -1) * there[..., None]
-
-
-def _doses(record: Record, amount: Tensor, last_time: Tensor, scale: Tensor) -> Tensor:
-    """The targets' doses [B, R, D, DOSE_CHANNELS], past and planned."""
-    scale, last = scale[..., None], last_time[..., None]
-    gap = torch.diff(record.dose_time, dim=-1, prepend=record.dose_time[..., :1]).clamp(min=0)
-    channels = [
-        (record.dose_time / scale).clamp(max=3),
-        warp(record.dose_time / scale) / 2,
-        ((record.dose_time - last) / scale).clamp(-3, 3),
-        (record.dose_time >= last).to(scale.dtype),
-        torch.log(record.dose_time.clamp(min=0) + 0.05) / 3,
-        amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
-        record.dose_oral.to(scale.dtype),
-        (record.dose_duration > 0).to(scale.dtype),
-        torch.log(record.dose_duration + 0.05) / 3,
-        (gap / scale).clamp(max=2),
-        torch.log(gap + 0.05) / 3,
-    ]
-    return torch.stack(channels, -1) * record.dosed[..., None]
-
-
-class OwnModel(nn.Module):
-    """What a network without a study level learns with and answers with.
-
-    ``forward`` maps an ``OwnFrame`` to mean and SD [B, R, T] of ln y from the centre;
-    ``config.beta`` is that of the likelihood (see ``beta_loss``), ``config.scalars`` that of
-    ``own_frame``, ``config.temperature`` a factor on the SD in sampling.
-    """
-
-    kind: ClassVar[str]
     generates = False
-    config: Any
 
-    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
-        """Negative log-likelihood of the asked points of targets with a prefix; nothing is
-        drawn."""
+    def law(self, task: Task) -> tuple[OwnFrame, Tensor, Tensor]:
         frame = own_frame(task, self.config.scalars)
-        mean, sd = self(frame)
-        free = task.asked & frame.answerable[..., None]
-        x = (task.target.logs - frame.centre[..., None]).clamp(-TRIM, TRIM)
-        x = torch.where(free, x, 0.0).to(mean)
-        return beta_loss(mean, sd, x, free, self.config.beta)
+        return frame, *self(frame)
 
-    @torch.no_grad()
-    def sample(
-        self,
-        task: Task,
-        samples: int,
-        generator: torch.Generator,
-        known: tuple[Tensor, Tensor] | None = None,
-    ) -> Tensor:
-        """Draws of ln y [S, B, R, T]: at prefix points what was observed, NaN for a target without
-        a prefix.
-
-        Raises:
-            AgmpkError: no target has a prefix.
-        """
-        mean, sd = known or self.condition(task)
-        error = antithetic(samples, tuple(mean.shape), generator, mean)
-        error = self.config.temperature * error
-        return torch.where(task.prefix, task.target.logs, mean + sd * error)
-
-    @torch.no_grad()
-    def mean(self, task: Task, known: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """Mean of ln y [B, R, T], at each time the same whatever else is asked.
-
-        Raises:
-            AgmpkError: no target has a prefix.
-        """
-        mean, _ = known or self.condition(task)
-        return torch.where(task.prefix, task.target.logs, mean)
-
-    @torch.no_grad()
-    def condition(self, task: Task) -> tuple[Tensor, Tensor]:
-        """What ``sample`` and ``mean`` share: mean and SD [B, R, T] of ln y.
+    def condition(self, task: Task) -> Any:
+        """Mean and SD [B, R, T] of ln y, a mean of NaN for a target without a prefix.
 
         Raises:
             AgmpkError: no target has a prefix.
@@ -303,7 +256,4 @@ class OwnModel(nn.Module):
                 "give at least one observation of the target individual, or use a model of the "
                 "study."
             )
-        frame = own_frame(task, self.config.scalars)
-        mean, sd = (a.to(frame.centre) for a in self(frame))
-        mean = torch.where(frame.answerable[..., None], mean + frame.centre[..., None], torch.nan)
-        return mean, sd
+        return super().condition(task)

@@ -1,27 +1,31 @@
-"""One table of models: all that the rest of the project knows of each.
+"""One table of models, all that the rest of the project knows of each, and reading a checkpoint.
 
-A new rival is one module in this folder, one row here and one recipe.  Its network is an
-``nn.Module`` made from a frozen configuration dataclass, with
+A new rival is one module in this folder, one row here and one recipe, named after the kind.  Its
+network (``agmpk.models.heads.Network``) is made from a frozen configuration dataclass.  Networks
+are imported when they are asked for.
 
-    kind, generates          its name here; whether it answers without any observation
-    loss(task, generator)    scalar, the mean over the curves it scores
-    condition(task)          what the next two share, given to both as ``known``
-    sample(task, samples, generator, known=None, **options)   ln y [S, B, R, T]
-    mean(task, known=None)   mean of ln y [B, R, T], the same whatever else is asked
-
-and no randomness but the generator's.  Networks are imported when they are asked for.
+A checkpoint is weights (safetensors), configuration and digests, never pickle; it is written by
+``agmpk.training.checkpoint``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from agmpk.config import read_config
 from agmpk.errors import AgmpkError
+from agmpk.files import sha256
 
 if TYPE_CHECKING:
     from torch import nn
+
+FORMAT = 3  # of checkpoints
+WEIGHTS, DESCRIPTION, DIGESTS = "weights.safetensors", "checkpoint.json", "SHA256SUMS"
 
 
 @dataclass(frozen=True)
@@ -29,59 +33,40 @@ class Row:
     """One model.
 
     colour: of its lines in every figure.  sentence: what it is, for cards and help.  sees_study:
-    whether it reads the study's other individuals.  recipe: its training recipe, None where nothing
-    is trained.  classes: imports and returns its configuration and its network, likewise.
+    whether it reads the study's other individuals.  family: whether it is one of the abstract's,
+    not a rival.  module: imports and returns where its configuration and its network are, which
+    are called after it; None where nothing is trained.
     """
 
     colour: str
     sentence: str
-    sees_study: bool
-    family: bool
-    recipe: str | None
-    classes: Callable[[], tuple[type, type[nn.Module]]] | None
-
-    def __post_init__(self) -> None:
-        for f in fields(self)[:2]:
-            if not getattr(self, f.name):
-                raise AgmpkError(f"A model of the table lacks its {f.name}.")
-        if (self.recipe is None) != (self.classes is None):
-            raise AgmpkError("A model of the table has a recipe and classes, or neither.")
+    sees_study: bool = True
+    family: bool = False
+    module: Callable[[], ModuleType] | None = None
 
 
-def _flow():
-    from agmpk.models.transport_model import FlowConfig, FlowModel
+def _transport() -> ModuleType:
+    from agmpk.models import transport
 
-    return FlowConfig, FlowModel
-
-
-def _diffusion():
-    from agmpk.models.transport_model import DiffusionConfig, DiffusionModel
-
-    return DiffusionConfig, DiffusionModel
+    return transport
 
 
-def _aicmet():
-    from agmpk.models.aicmet import AicmetConfig, AicmetModel
+def _aicmet() -> ModuleType:
+    from agmpk.models import aicmet
 
-    return AicmetConfig, AicmetModel
-
-
-def _set():
-    from agmpk.models.set_transformer import SetConfig, SetModel
-
-    return SetConfig, SetModel
+    return aicmet
 
 
-def _transformer():
-    from agmpk.models.transformer import TransformerConfig, TransformerModel
+def _transformer() -> ModuleType:
+    from agmpk.models import transformer
 
-    return TransformerConfig, TransformerModel
+    return transformer
 
 
-def _node():
-    from agmpk.models.node import NodeConfig, NodeModel
+def _node() -> ModuleType:
+    from agmpk.models import node
 
-    return NodeConfig, NodeModel
+    return node
 
 
 # In the order of tables and figures.
@@ -89,69 +74,48 @@ MODELS: dict[str, Row] = {
     "flow": Row(
         "#0173b2",
         "conditional flow matching from a Gaussian-process reference (Lipman et al. 2023)",
-        sees_study=True,
         family=True,
-        recipe="flow",
-        classes=_flow,
+        module=_transport,
     ),
     "diffusion": Row(
         "#d55e00",
         "conditional score-based diffusion, variance-preserving (Song et al. 2021)",
-        sees_study=True,
         family=True,
-        recipe="diffusion",
-        classes=_diffusion,
+        module=_transport,
     ),
     "aicmet": Row(
         "#029e73",
         "latent study and individual effects, neural process (Ojeda Marin et al. 2025)",
-        sees_study=True,
         family=True,
-        recipe="aicmet",
-        classes=_aicmet,
+        module=_aicmet,
     ),
     "set": Row(
         "#3d9ad1",
         "set transformer with a Gaussian head: the flow without its transport (a rival)",
-        sees_study=True,
-        family=False,
-        recipe="set",
-        classes=_set,
+        module=_transformer,
     ),
     "transformer": Row(
         "#cc78bc",
         "transformer of the individual alone, no study level (a rival)",
         sees_study=False,
-        family=False,
-        recipe="transformer",
-        classes=_transformer,
+        module=_transformer,
     ),
     "node": Row(
         "#b77b45",
         "recurrent encoder and latent ODE, no study level (Lu et al. 2021; a rival)",
         sees_study=False,
-        family=False,
-        recipe="node",
-        classes=_node,
+        module=_node,
     ),
     "naive": Row(
         "#7f7f7f",
         "the context's mean log-curve moved onto the last shown sample; nothing is fitted",
-        sees_study=True,
-        family=False,
-        recipe=None,
-        classes=None,
     ),
     "nlme": Row(
         "#a8790c",
         "mixed-effects model fitted to the study, individual posterior (a rival)",
-        sees_study=True,
-        family=False,
-        recipe=None,
-        classes=None,
     ),
 }
-NETWORKS = tuple(kind for kind, row in MODELS.items() if row.classes)
+NETWORKS = tuple(kind for kind, row in MODELS.items() if row.module)
 FAMILY = tuple(kind for kind, row in MODELS.items() if row.family)
 
 
@@ -163,22 +127,94 @@ def model_classes(kind: str) -> tuple[type, type[nn.Module]]:
     """
     if kind not in NETWORKS:
         raise AgmpkError(f"There is no model of kind {kind!r}: use one of {', '.join(NETWORKS)}.")
-    return MODELS[kind].classes()
+    module, name = MODELS[kind].module(), kind.title()
+    return getattr(module, f"{name}Config"), getattr(module, f"{name}Model")
 
 
-def model_config(kind: str, values: dict[str, Any]) -> Any:
+def model_config(kind: str, values: Mapping[str, Any]) -> Any:
     """The configuration of a kind from plain values; missing ones keep their defaults.
 
     Raises:
-        AgmpkError: an unknown kind or setting.
+        AgmpkError: an unknown kind or setting, or a value of another type.
     """
-    config, _ = model_classes(kind)
-    try:
-        return config(**values)
-    except TypeError as error:
-        raise AgmpkError(f"The settings of a {kind} cannot be read: {error}.") from None
+    return read_config(model_classes(kind)[0], values, f"The configuration of a {kind}")
 
 
 def build_model(kind: str, config: Any) -> nn.Module:
     """The untrained network of a kind and its configuration."""
     return model_classes(kind)[1](config)
+
+
+def describe(folder: Path) -> dict[str, Any]:
+    """Verify the files of a checkpoint and return its description.
+
+    Raises:
+        AgmpkError: a file is missing or differs from its digest, or the checkpoint is of another
+            format.
+    """
+    folder = Path(folder)
+    for name in (WEIGHTS, DESCRIPTION, DIGESTS):
+        if not (folder / name).is_file():
+            remedy = "restore it"
+            if (folder / "state.json").is_file():  # the folder of a run, see agmpk.training.folder
+                remedy = f"first say agmpk train --run {folder} --export --checkpoint FOLDER"
+            raise AgmpkError(f"The checkpoint {folder} lacks {name}: {remedy}.")
+    for name, digest in _digests(folder / DIGESTS).items():
+        if sha256(folder / name) != digest:
+            raise AgmpkError(
+                f"{folder / name} is damaged: its SHA-256 differs from {DIGESTS}; restore it."
+            )
+    try:
+        description = json.loads((folder / DESCRIPTION).read_text("utf-8"))
+        found = description.get("format")
+    except (ValueError, AttributeError):
+        raise AgmpkError(f"{folder / DESCRIPTION} is no description: restore it.") from None
+    if found != FORMAT:
+        raise AgmpkError(
+            f"The checkpoint {folder} has format {found} and this version of agmpk reads format "
+            f"{FORMAT}: use the agmpk it was made with ({description.get('agmpk')})."
+        )
+    if description.get("model") not in NETWORKS or not isinstance(description.get("size"), dict):
+        raise AgmpkError(f"{folder / DESCRIPTION} does not say which model it is: restore it.")
+    return description
+
+
+def load_checkpoint(folder: Path, kind: str | None = None) -> nn.Module:
+    """Load and verify a checkpoint; ``kind`` is the model that is wanted (None: whichever).
+
+    Raises:
+        AgmpkError: a file is missing or differs from its digest, or the checkpoint is of another
+            format or of another model, or its weights are not numbers.
+    """
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    folder = Path(folder)
+    description = describe(folder)
+    found = description["model"]
+    if kind is not None and found != kind:
+        raise AgmpkError(f"The checkpoint {folder} holds a {found!r} model, not a {kind!r} model.")
+    model = build_model(found, model_config(found, description["size"]))
+    try:
+        weights = {k: v.float() for k, v in load_file(folder / WEIGHTS).items()}
+        model.load_state_dict(weights)
+    except (RuntimeError, SafetensorError) as error:
+        raise AgmpkError(
+            f"{folder / WEIGHTS} does not fit its configuration: restore it."
+        ) from error
+    if not all(bool(torch.isfinite(v).all()) for v in weights.values()):
+        raise AgmpkError(f"{folder / WEIGHTS} holds weights that are no numbers: restore it.")
+    return model.eval()
+
+
+def _digests(file: Path) -> dict[str, str]:
+    """The digest of each file; exactly the weights and the description must have one."""
+    try:
+        pairs = [line.split() for line in file.read_text("utf-8").splitlines() if line.strip()]
+        digests = {name: digest for digest, name in pairs}
+    except (ValueError, UnicodeDecodeError):
+        digests = {}
+    if set(digests) != {WEIGHTS, DESCRIPTION}:
+        raise AgmpkError(f"{file} does not hold the digests of {WEIGHTS} and {DESCRIPTION}.")
+    return digests

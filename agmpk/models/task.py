@@ -11,7 +11,7 @@ D doses; padded behind, real ones in front and in order of time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FAR_BELOW = 0.2  # of the limit: lower values below it are not told apart in training
 NO_PREFIX = 0.2  # share of simulated targets of which nothing is seen
+IDLE = 1.0  # how far in ln a limit must lie above the study's highest mean value to say nothing
 SILENT = 0.5  # share of simulated studies with a limit whose record only lacks what is below it
 
 
@@ -107,6 +108,13 @@ class Task:
         from agmpk.models.features import Features
 
         return Features.of(self)
+
+    def packed(self) -> Task:
+        """This task, whose padding the networks leave out (see ``agmpk.models.features``)."""
+        from agmpk.models.features import Features
+
+        self.__dict__["features"] = Features.of(self, packed=True)
+        return self
 
     @cached_property
     def longest_prefix(self) -> int:
@@ -247,6 +255,8 @@ def tasks_from_simulation(
 def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float64]) -> Task:
     """One task (B = R = 1), float64, times counted from each individual's first dose.
 
+    Samples below a limit that is far above all that was seen are left out: they say nothing.
+
     Args:
         context: the study's other individuals; values that are neither positive nor censored are
             left out.
@@ -258,8 +268,16 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
     query = np.asarray(times, dtype=float) - prefix.doses[0].time
     points = len(seen) + len(query)
     shown = np.arange(points) < len(seen)
-    target = _record([prefix], [(np.concatenate([seen, query]), np.append(logs, 0 * query),
-                                 np.append(below, np.zeros(len(query), bool)))])
+    target = _record(
+        [prefix],
+        [
+            (
+                np.concatenate([seen, query]),
+                np.append(logs, 0 * query),
+                np.append(below, np.zeros(len(query), bool)),
+            )
+        ],
+    )
     limits = [context.lloq] if context.lloq else []
     quantified = [np.inf]
     for one in (*others, prefix):
@@ -267,12 +285,39 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
         quantified += list(one.concentrations[(one.concentrations > 0) & ~one.censored])
     # What one sample fell below may be above what another one showed; the study's limit is not.
     limit = np.log(min(np.median(limits), *quantified)) if limits else np.nan
-    return Task(
+    task = Task(
         context=_record(others, [_samples(one) for one in others]),
         target=target,
         prefix=torch.from_numpy(shown)[None, None],
         asked=torch.from_numpy(~shown)[None, None],
         limit=torch.tensor([limit], dtype=torch.float64),
+    )
+    return without_idle_limits(task)
+
+
+def without_idle_limits(task: Task) -> Task:
+    """The task without samples "below a limit" that is far above the study's highest mean value.
+
+    They say nothing, and no study of the prior has them, so a network may take them for anything.
+    (The page to try does the same: ``withoutIdleLimits`` in book/try/task.js.)
+    """
+    context, target = task.context, task.target
+    own = task.prefix & target.below
+    if not (context.below.any() or own.any()):
+        return task
+    highest = task.frame.highest[:, None, None] + IDLE
+    idle, own = context.below & (context.logs > highest), own & (target.logs > highest)
+    if not (idle.any() or own.any()):
+        return task
+    kept = replace(context, mask=context.mask & ~idle, below=context.below & ~idle)
+    prefix = task.prefix & ~own
+    left = kept.below.any() or (prefix & target.below).any()
+    return Task(
+        kept,
+        replace(target, mask=target.mask & ~own, below=target.below & ~own),
+        prefix,
+        task.asked,
+        task.limit if left else torch.full_like(task.limit, torch.nan),
     )
 
 
@@ -305,6 +350,8 @@ def _record(people: Sequence[Individual], samples: list[tuple[NDArray, ...]]) ->
 
 
 def _to(value: Any, *args: Any) -> Any:
+    if value is None:
+        return None
     if is_dataclass(value):
         return type(value)(**{f.name: _to(getattr(value, f.name), *args) for f in fields(value)})
     if isinstance(value, tuple):

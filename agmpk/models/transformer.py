@@ -1,23 +1,27 @@
-"""Transformer baseline: the individual's own prefix and doses, and no study level.
+"""Two rivals with a Gaussian head: answers at different times are normal and know nothing of each
+other.
 
-An encoder reads the list of doses and the prefix; a decoder of cross-attention asks the encoded
-individual at each time; the answer at a time is a Gaussian of ln concentration.  Answers at
-different times are independent and know nothing of each other.  Two scalars of the context set the
-scales (see ``own_frame``).
+The set transformer is the flow's conditioning network without a transport.  It sees all that the
+flow sees: study, prefix, doses, limit and frame; it has no curves to draw, and what it loses
+against the flow is the price of that.
+
+The other one has no study level.  An encoder reads the individual's doses and prefix; a decoder of
+cross-attention asks the encoded individual at each time.  Two scalars of the context set the scales
+(see ``own_frame``).
 
 Shapes: B studies, R targets, P prefix points, D doses, T points, W width.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.attention import CrossBlock, SelfBlock, hide
-from agmpk.models.heads import GaussianHead
+from agmpk.models.conditioning import ConditioningNetwork, CrossBlock, SelfBlock, Sizes, hide
+from agmpk.models.frame import Frame
+from agmpk.models.heads import GaussianHead, GaussianNetwork
 from agmpk.models.own_frame import (
     DOSE_CHANNELS,
     PREFIX_CHANNELS,
@@ -25,6 +29,31 @@ from agmpk.models.own_frame import (
     OwnFrame,
     OwnModel,
 )
+from agmpk.models.task import Task
+
+
+@dataclass(frozen=True)
+class SetConfig(Sizes):
+    """Sizes; ``beta`` of the likelihood's weights (see ``beta_loss``); ``temperature``: factor on
+    the SD in sampling."""
+
+    beta: float = 0.5
+    temperature: float = 1.0
+
+
+class SetModel(GaussianNetwork):
+    """Learns with ``loss``, answers with ``sample`` and ``mean``."""
+
+    kind = "set"
+
+    def __init__(self, config: SetConfig) -> None:
+        super().__init__(config)
+        self.network = ConditioningNetwork(config)
+        self.head = GaussianHead(config.width)
+
+    def law(self, task: Task) -> tuple[Frame, Tensor, Tensor]:
+        state = self.network.decode(task, self.network.encode(task))
+        return task.frame, *self.head(state)
 
 
 @dataclass(frozen=True)
@@ -39,10 +68,6 @@ class TransformerConfig:
     scalars: bool = True
     temperature: float = 1.0
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
 
 class TransformerModel(OwnModel):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
@@ -50,8 +75,7 @@ class TransformerModel(OwnModel):
     kind = "transformer"
 
     def __init__(self, config: TransformerConfig) -> None:
-        super().__init__()
-        self.config = config
+        super().__init__(config)
         width = config.width
         self.sample_token = nn.Linear(PREFIX_CHANNELS, width)
         self.dose_token = nn.Linear(DOSE_CHANNELS, width)

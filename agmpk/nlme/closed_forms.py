@@ -1,9 +1,8 @@
 """Closed forms: disposition (one or two compartments) times input (bolus, infusion, first-order).
 
 Every linear compartment model answers a unit bolus by a sum of exponentials,
-sum_l A_l exp(-lambda_l t). ``one_compartment`` and ``two_compartment`` give A and lambda;
-``bolus``, ``infusion`` and ``oral`` turn one exponential into the response to that input; the doses
-add up (superposition), each with its own time, amount, route and duration.
+sum_l A_l exp(-lambda_l t), and each of them has a closed form of its response to the other inputs;
+the doses add up (superposition), each with its own time, amount, route and duration.
 (Gabrielsson & Weiner 2016; Bertrand & Mentre 2008.)
 """
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
+from agmpk.studies import Individual
 
 Exponentials = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
 """Pairs (A [1 / volume], lambda [1/h]) of a unit bolus response sum A exp(-lambda t)."""
@@ -110,36 +110,41 @@ class StructuralModel:
         named = dict(zip(self.parameters, np.moveaxis(values, -1, 0), strict=True))
         total: NDArray[np.float64] | float = 0.0
         with np.errstate(under="ignore", over="ignore", invalid="ignore", divide="ignore"):
-            exponentials = self.exponentials(values)
+            terms = self.exponentials(values)
             for dose in doses:
-                total = total + self._response(exponentials, named, times - dose.time, dose)
+                elapsed = times - dose.time
+                if self.oral:
+                    added = _absorbed(terms, elapsed - named.get("tlag", 0.0), dose, named["ka"])
+                if self.both:
+                    added = named["F"] * added
+                    added = np.where(dose.oral > 0, added, _intravenous(terms, elapsed, dose))
+                elif not self.oral:
+                    added = _intravenous(terms, elapsed, dose)
+                total = total + added
         return np.asarray(total, dtype=float)
 
     def exponentials(self, values: NDArray[np.float64]) -> Exponentials:
         """The disposition's exponentials, fast before slow, each of the leading shape of
-        ``values`` [..., P]."""
-        first = self.parameters.index("CL")
-        columns = np.moveaxis(values, -1, 0)[first:]
-        return one_compartment(*columns) if self.compartments == 1 else two_compartment(*columns)
+        ``values`` [..., P].
 
-    def _response(
-        self,
-        exponentials: Exponentials,
-        named: dict[str, NDArray[np.float64]],
-        elapsed: NDArray[np.float64],
-        dose: DoseColumn,
-    ) -> NDArray[np.float64]:
-        """What one dose adds ``elapsed`` [h] after it, by the route or, with both, its route."""
-        if not self.oral:
-            return intravenous(exponentials, elapsed, dose)
-        swallowed = absorbed(exponentials, elapsed - named.get("tlag", 0.0), dose, named["ka"])
-        if not self.both:
-            return swallowed
-        return np.where(
-            np.asarray(dose.oral) > 0,
-            named["F"] * swallowed,
-            intravenous(exponentials, elapsed, dose),
-        )
+        One compartment: dC/dt = -(CL / V) C after a bolus that starts it at 1 / V. Two:
+        V dC/dt = -CL C - Q (C - C2) and V2 dC2/dt = Q (C - C2). With k10 = CL / V, k12 = Q / V,
+        k21 = Q / V2 the rates are the roots of lambda^2 - (k10 + k12 + k21) lambda + k10 k21 = 0,
+        and with d = V (lambda_1 - lambda_2) the coefficients are A_1 = (lambda_1 - k21) / d and
+        A_2 = (k21 - lambda_2) / d.
+        """
+        first = self.parameters.index("CL")
+        cl, v, *peripheral = np.moveaxis(values, -1, 0)[first:]
+        if not peripheral:
+            return [(1 / v, cl / v)]
+        q, v2 = peripheral
+        k10, k12, k21 = cl / v, q / v, q / v2
+        total = k10 + k12 + k21
+        # The same root as sqrt(total^2 - 4 k10 k21), written as a sum of positive terms.
+        root = np.sqrt((k10 + k12 - k21) ** 2 + 4 * k12 * k21)
+        fast = (total + root) / 2
+        slow = k10 * k21 / fast  # the product of the roots; no cancellation
+        return [((fast - k21) / (v * root), fast), ((k21 - slow) / (v * root), slow)]
 
 
 def candidates(oral: bool, both: bool = False) -> tuple[StructuralModel, ...]:
@@ -148,90 +153,55 @@ def candidates(oral: bool, both: bool = False) -> tuple[StructuralModel, ...]:
     return tuple(StructuralModel(n, oral, lag, both) for n in (1, 2) for lag in lags)
 
 
-def one_compartment(cl: NDArray[np.float64], v: NDArray[np.float64]) -> Exponentials:
-    """dC/dt = -(CL / V) C after a bolus that starts it at 1 / V."""
-    return [(1 / v, cl / v)]
+def dose_columns(one: Individual) -> tuple[DoseColumn, ...]:
+    """The single doses of one individual as scalars."""
+    return tuple(
+        DoseColumn(*np.array([dose.time, dose.amount, dose.duration, dose.route == "oral"], float))
+        for dose in one.single_doses()
+    )
 
 
-def two_compartment(
-    cl: NDArray[np.float64],
-    v: NDArray[np.float64],
-    q: NDArray[np.float64],
-    v2: NDArray[np.float64],
-) -> Exponentials:
-    """V dC/dt = -CL C - Q (C - C2) and V2 dC2/dt = Q (C - C2); the fast exponential, the slow one.
-
-    With k10 = CL / V, k12 = Q / V, k21 = Q / V2 the rates are the roots of
-    lambda^2 - (k10 + k12 + k21) lambda + k10 k21 = 0, and with d = V (lambda_1 - lambda_2) the
-    coefficients are A_1 = (lambda_1 - k21) / d and A_2 = (k21 - lambda_2) / d.
-    """
-    k10, k12, k21 = cl / v, q / v, q / v2
-    total = k10 + k12 + k21
-    # The same root as sqrt(total^2 - 4 k10 k21), written as a sum of positive terms.
-    root = np.sqrt((k10 + k12 - k21) ** 2 + 4 * k12 * k21)
-    fast = (total + root) / 2
-    slow = k10 * k21 / fast  # the product of the roots; no cancellation
-    return [((fast - k21) / (v * root), fast), ((k21 - slow) / (v * root), slow)]
-
-
-def intravenous(
+def _intravenous(
     exponentials: Exponentials, elapsed: NDArray[np.float64], dose: DoseColumn
 ) -> NDArray[np.float64]:
-    """Concentration ``elapsed`` [h] after a bolus, or after the start of an infusion."""
+    """Concentration ``elapsed`` [h] after a bolus, or after the start of an infusion.
+
+    An exponential answers a unit bolus by exp(-lambda t), and a unit amount infused over D by
+    (1 - exp(-lambda min(t, D))) / (lambda D) exp(-lambda max(t - D, 0)).
+    """
     since, infused = np.maximum(elapsed, 0.0), np.asarray(dose.duration) > 0
     total: NDArray[np.float64] | float = 0.0
     for coefficient, rate in exponentials:
-        if not np.any(infused):
-            response = bolus(since, rate)
-        else:
+        response = np.exp(-rate * since)
+        if np.any(infused):
             # A bolus among infusions gets a dummy duration that np.where then discards.
-            duration = np.where(infused, dose.duration, 1.0)
-            response = np.where(infused, infusion(since, rate, duration), bolus(since, rate))
+            length = np.where(infused, dose.duration, 1.0)
+            during, after = np.minimum(since, length), np.maximum(since - length, 0)
+            infusion = -np.expm1(-rate * during) / (rate * length) * np.exp(-rate * after)
+            response = np.where(infused, infusion, response)
         total = total + np.where(elapsed > AT_ONCE, dose.amount * coefficient * response, 0.0)
     return np.asarray(total)
 
 
-def absorbed(
+def _absorbed(
     exponentials: Exponentials,
     elapsed: NDArray[np.float64],
     dose: DoseColumn,
     ka: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Concentration ``elapsed`` [h] after the absorption of a wholly available dose has begun."""
-    since = np.maximum(elapsed, 0.0)
-    total: NDArray[np.float64] | float = 0.0
-    for coefficient, rate in exponentials:
-        response = oral(since, rate, ka)
-        total = total + np.where(elapsed >= 0, dose.amount * coefficient * response, 0.0)
-    return np.asarray(total)
+    """Concentration ``elapsed`` [h] after the absorption of a wholly available dose has begun.
 
-
-def bolus(t: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One exponential after a unit bolus, t >= 0 h: exp(-lambda t)."""
-    return np.exp(-rate * t)
-
-
-def infusion(
-    t: NDArray[np.float64], rate: NDArray[np.float64], duration: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """One exponential at t >= 0 h after the start of a unit amount infused over D > 0 h.
-
-    (1 - exp(-lambda min(t, D))) / (lambda D) exp(-lambda max(t - D, 0)).
-    """
-    during, after = np.minimum(t, duration), np.maximum(t - duration, 0)
-    return -np.expm1(-rate * during) / (rate * duration) * np.exp(-rate * after)
-
-
-def oral(
-    t: NDArray[np.float64], rate: NDArray[np.float64], ka: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """One exponential at t >= 0 h after a unit dose absorbed at ``ka`` [1/h] (Bateman 1910).
-
-    ka / (ka - lambda) (exp(-lambda t) - exp(-ka t)), written as
+    An exponential answers a unit dose absorbed at ``ka`` [1/h] by
+    ka / (ka - lambda) (exp(-lambda t) - exp(-ka t)) (Bateman 1910), written as
     ka t exp(-min(ka, lambda) t) (1 - exp(-x)) / x with x = |ka - lambda| t, which holds for
     ka = lambda and does not overflow for ka < lambda (flip-flop kinetics).
     """
-    x = np.abs(ka - rate) * t
-    small = x < 1e-6
-    shape = np.where(small, 1 - x / 2, -np.expm1(-x) / np.where(small, 1.0, x))
-    return ka * t * np.exp(-np.minimum(ka, rate) * t) * shape
+    since = np.maximum(elapsed, 0.0)
+    total: NDArray[np.float64] | float = 0.0
+    for coefficient, rate in exponentials:
+        x = np.abs(ka - rate) * since
+        small = x < 1e-6
+        shape = np.where(small, 1 - x / 2, -np.expm1(-x) / np.where(small, 1.0, x))
+        response = ka * since * np.exp(-np.minimum(ka, rate) * since) * shape
+        total = total + np.where(elapsed >= 0, dose.amount * coefficient * response, 0.0)
+    return np.asarray(total)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.closed_forms import DoseColumn
+from agmpk.nlme.closed_forms import DoseColumn, dose_columns
 from agmpk.studies import Individual, Study
 
 FEWEST = 3
@@ -42,13 +42,7 @@ class FitData:
     @property
     def scale(self) -> float:
         """A typical concentration, the median of the individuals' maxima."""
-        peaks = [one.concentrations[~one.censored].max() for one in self.people]
-        return float(np.median(peaks))
-
-    @property
-    def since_first(self) -> NDArray[np.float64]:
-        """Times of the observations [N], counted from the individual's first dose [h]."""
-        return self.times - np.array([one.doses[0].time for one in self.people])[self.group]
+        return float(np.median([one.concentrations[~one.censored].max() for one in self.people]))
 
 
 def seen_after_dose(one: Individual) -> Individual:
@@ -78,21 +72,12 @@ def fit_data(study: Study) -> FitData:
         table[len(schedule) :, -1, i] = schedule[0].oral
     routes = {bool(dose.oral) for schedule in schedules for dose in schedule}
     quantified = [one.select(~one.censored) for one in people]
-    return FitData(
-        study.compound,
-        people,
-        np.concatenate([one.concentrations for one in quantified]),
-        np.concatenate([one.times for one in quantified]),
-        np.repeat(np.arange(len(people)), [len(one) for one in quantified]),
-        tuple(DoseColumn(*dose) for dose in table),
-        True in routes,
-        len(routes) == 2,
+    y, times = (
+        np.concatenate([getattr(one, name) for one in quantified])
+        for name in ("concentrations", "times")
     )
-
-
-def dose_columns(one: Individual) -> tuple[DoseColumn, ...]:
-    """The single doses of one individual as scalars."""
-    return tuple(
-        DoseColumn(*np.array([dose.time, dose.amount, dose.duration, dose.route == "oral"], float))
-        for dose in one.single_doses()
+    group = np.repeat(np.arange(len(people)), [len(one) for one in quantified])
+    doses = tuple(DoseColumn(*dose) for dose in table)
+    return FitData(
+        study.compound, people, y, times, group, doses, oral=True in routes, both=len(routes) == 2
     )

@@ -34,32 +34,25 @@ def parameter_table(population: Population, units: Units) -> pd.DataFrame:
     """
     volume, factor = volume_unit(units)
     shown = {"ka": ("1/h", 1.0), "tlag": ("h", 1.0), "F": ("1", 1.0)}
-    shown |= {name: (volume, factor) for name in ("V", "V2")}
-    shown |= {name: (f"{volume}/h", factor) for name in ("CL", "Q")}
+    shown |= dict.fromkeys(("V", "V2"), (volume, factor))
+    shown |= dict.fromkeys(("CL", "Q"), (f"{volume}/h", factor))
+    names, error = population.structure.parameters, population.error
+    variances = np.where(population.random, np.diag(population.omega), np.nan)
+    columns = {
+        "estimate": population.typical * [shown[name][1] for name in names],
+        "unit": [shown[name][0] for name in names],
+        "RSE %": 100 * population.se,
+        "CV %": 100 * np.sqrt(np.expm1(variances)),
+        "shrinkage %": 100 * population.shrinkage,
+    }
     rows = []
-    variances = np.diag(population.omega)
-    for p, name in enumerate(population.structure.parameters):
-        unit, scale = shown[name]
-        varies = population.random[p]
-        rows.append(
-            {
-                "parameter": name,
-                "estimate": population.typical[p] * scale,
-                "unit": unit,
-                "RSE %": 100 * population.se[p],
-                "CV %": 100 * np.sqrt(np.expm1(variances[p])) if varies else np.nan,
-                "shrinkage %": 100 * population.shrinkage[p],
-            }
-        )
-    error = population.error
-    if error.kind == "exponential":
-        rows.append({"parameter": "a", "estimate": error.a, "unit": "1 (SD of ln y)"})
-    else:
-        if error.kind != "proportional":
-            rows.append({"parameter": "a", "estimate": error.a, "unit": units.concentration})
-        if error.kind != "additive":
-            rows.append({"parameter": "b", "estimate": error.b, "unit": "1"})
-    return pd.DataFrame(rows).set_index("parameter")
+    if error.kind != "proportional":
+        unit = "1 (SD of ln y)" if error.kind == "exponential" else units.concentration
+        rows.append({"parameter": "a", "estimate": error.a, "unit": unit})
+    if error.kind in ("proportional", "combined"):
+        rows.append({"parameter": "b", "estimate": error.b, "unit": "1"})
+    table = pd.DataFrame({"parameter": names, **columns})
+    return pd.concat([table, pd.DataFrame(rows)]).set_index("parameter")
 
 
 def goodness_of_fit(population: Population, study: Study) -> pd.DataFrame:

@@ -20,22 +20,10 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares, minimize
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.closed_forms import DoseColumn, StructuralModel
-from agmpk.nlme.data import FitData, dose_columns
-from agmpk.nlme.individual import (
-    Population,
-    Posterior,
-    ResidualError,
-    log_likelihood,
-    posterior,
-)
+from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
+from agmpk.nlme.data import FitData
+from agmpk.nlme.individual import Population, ResidualError, log_likelihood, posterior
 
-ENGINE_ERRORS = {
-    "additive": "constant",
-    "proportional": "proportional",
-    "combined": "combined",
-    "exponential": "exponential",
-}
 ERROR_START = {
     "additive": (0.05,),
     "proportional": (0.0, 0.15),
@@ -103,8 +91,18 @@ def fit(
         FitFailed: the engine raised, or returned a number that is not finite.
         AgmpkError: the engine is not installed.
     """
-    nlmefitsa = _engine()
+    try:
+        from pynlme import nlmefitsa  # late: it is slow to import and only fitting needs it
+    except ImportError:
+        raise AgmpkError(
+            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
+            "pip install -e '.[nlme]' in the clone."
+        ) from None
     structure, scale = candidate.structure, data.scale
+    failure = (
+        f"The {structure.name} model with {candidate.error} error could not be fitted to "
+        f"{data.compound}:"
+    )
     names = structure.parameters
     random = np.array([name not in candidate.fixed for name in names])
 
@@ -130,7 +128,7 @@ def fit(
                 param_transform=[1] * len(names),
                 re_params_select=random,
                 cov_pattern=np.ones((count, count)) if candidate.correlated else None,
-                error_model=ENGINE_ERRORS[candidate.error],
+                error_model="constant" if candidate.error == "additive" else candidate.error,
                 error_parameters=ERROR_START[candidate.error],
                 vectorization="full",
                 loglik_method="is",
@@ -140,7 +138,7 @@ def fit(
                 random_state=seed,
             )
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
-        raise FitFailed(_failure(data, candidate, f"the engine stopped ({error})")) from error
+        raise FitFailed(f"{failure} the engine stopped ({error}).") from error
 
     typical, errors = np.exp(beta), np.abs(stats.errorparam)
     omega = np.zeros((len(names), len(names)))
@@ -149,29 +147,24 @@ def fit(
     etas[:, random] = b.T
     found = (typical, omega, etas, errors, stats.logl)
     if not all(np.all(np.isfinite(np.asarray(x, dtype=float))) for x in found):
-        raise FitFailed(_failure(data, candidate, "an estimate is not finite"))
-    if candidate.error == "proportional":
-        a, b_error = 0.0, errors[0]
-    elif candidate.error == "combined":
-        a, b_error = errors
-    else:
-        a, b_error = errors[0], 0.0
+        raise FitFailed(f"{failure} an estimate is not finite.")
+    parts = {"proportional": (0.0, errors[0]), "combined": (errors[0], errors[-1])}
+    a, b_error = parts.get(candidate.error, (errors[0], 0.0))
     # Back to the data's unit; the exponential error is on the log scale and has none.
     a = a if candidate.error == "exponential" else a * scale
     error = ResidualError(candidate.error, float(a), float(b_error))
+    variances = count * (count + 1) // 2 if candidate.correlated else count
     return Population(
-        data.compound,
-        structure,
-        error,
-        typical,
-        omega,
-        float(stats.logl - len(data.y) * np.log(scale)),
-        len(names)
-        + (count * (count + 1) // 2 if candidate.correlated else count)
-        + error.n_parameters,
-        standard_errors(data, structure, typical, omega, etas, error),
-        etas,
-        tuple(one.id for one in data.people),
+        compound=data.compound,
+        structure=structure,
+        error=error,
+        typical=typical,
+        omega=omega,
+        loglik=float(stats.logl - len(data.y) * np.log(scale)),
+        n_parameters=len(names) + variances + (2 if error.kind == "combined" else 1),
+        se=standard_errors(data, structure, typical, omega, etas, error),
+        etas=etas,
+        ids=tuple(one.id for one in data.people),
     )
 
 
@@ -186,16 +179,16 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
     random = population.random
     pattern = population.omega != 0
 
-    def expected(near: NDArray) -> tuple[list[Posterior], NDArray[np.float64]]:
+    shift, means = 0.0, population.etas
+    for k in range(ROUNDS + 1):
+        near = means - shift
         found = [
             posterior(population, one, DRAWS, np.random.default_rng([seed, i]), False, near[i])
             for i, one in enumerate(data.people)
         ]
-        return found, np.stack([f.weights @ f.drawn for f in found])
-
-    shift, means = 0.0, population.etas
-    for _ in range(ROUNDS):
-        found, means = expected(means - shift)
+        means = np.stack([f.weights @ f.drawn for f in found])
+        if k == ROUNDS:  # what the last round has found
+            break
         squares = np.mean([(f.drawn.T * f.weights) @ f.drawn for f in found], axis=0)
         shift = means.mean(0)
         population = _error_step(population, data, [f.samples for f in found])
@@ -204,7 +197,6 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
             typical=population.typical * np.exp(np.where(random, shift, 0.0)),
             omega=np.where(pattern, squares - np.outer(shift, shift), 0.0),
         )
-    found, means = expected(means - shift)
     loglik = float(sum(f.log_marginal for f in found))
     error, typical, omega = population.error, population.typical, population.omega
     se = standard_errors(data, population.structure, typical, omega, means, error)
@@ -274,25 +266,6 @@ def standard_errors(
     return np.sqrt(np.where(variances > 0, variances, np.nan))
 
 
-def _engine():
-    """The engine; late, because it is slow to import and only fitting needs it."""
-    try:
-        from pynlme import nlmefitsa
-    except ImportError:
-        raise AgmpkError(
-            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
-            "pip install -e '.[nlme]' in the clone."
-        ) from None
-    return nlmefitsa
-
-
-def _failure(data: FitData, candidate: Candidate, reason: str) -> str:
-    return (
-        f"The {candidate.structure.name} model with {candidate.error} error could not be fitted "
-        f"to {data.compound}: {reason}."
-    )
-
-
 def suggested(data: FitData) -> dict[str, float]:
     """What the data suggest before any fit, whatever the doses.
 
@@ -305,10 +278,12 @@ def suggested(data: FitData) -> dict[str, float]:
     given = np.stack([dose.amount for dose in data.doses_of(data.group)]) > 0
     since_last = (data.times - np.where(given & (dosed < data.times), dosed, -np.inf)).min(0)
     mine = [data.group == i for i in range(len(data.people))]
+    since_first = data.times - np.array([one.doses[0].time for one in data.people])[data.group]
     tmax = float(np.median([since_last[m][np.argmax(data.y[m])] for m in mine]))
-    first = float(np.median([data.since_first[m].min() for m in mine]))
-    last = float(np.median([data.since_first[m].max() for m in mine]))
-    shortest = float(np.median([since_last[m].min() for m in mine]))
+    first, shortest = (
+        float(np.median([since[m].min() for m in mine])) for since in (since_first, since_last)
+    )
+    last = float(np.median([since_first[m].max() for m in mine]))
     rates = np.geomspace(0.1 / last, max(5 / shortest, 1 / last), 30)
     structure = StructuralModel(1, data.oral, both=data.both)
     pairs = [
@@ -343,15 +318,8 @@ def guesses(
     found = []
     for (ka, k), lag, (central, exchange) in itertools.product(rates, lags, splits):
         v = cl / k
-        named = {
-            "ka": ka,
-            "tlag": max(lag, 1e-3),
-            "F": 0.7,
-            "CL": cl,
-            "V": central * v,
-            "Q": exchange * cl,
-            "V2": max(1 - central, 0.1) * v,
-        }
+        named = {"ka": ka, "tlag": max(lag, 1e-3), "F": 0.7, "CL": cl, "V": central * v}
+        named |= {"Q": exchange * cl, "V2": max(1 - central, 0.1) * v}
         found.append(np.array([named[name] for name in structure.parameters]))
     return found
 
@@ -421,16 +389,10 @@ def fault(
             elimination).
     """
     structure = population.structure
-    volume = reference["CL"] / reference["lambda_z"]
-    expected = {
-        "F": 0.5,
-        "CL": reference["CL"],
-        "Q": reference["CL"],
-        "V": volume,
-        "V2": volume,
-        "ka": 1 / max(reference["Tmax"], 1e-3),
-        "tlag": max(reference["Tmax"], 1e-3),
-    }
+    clearance, tmax = reference["CL"], max(reference["Tmax"], 1e-3)
+    volume = clearance / reference["lambda_z"]
+    expected = {"F": 0.5, "CL": clearance, "Q": clearance, "V": volume, "V2": volume}
+    expected |= {"ka": 1 / tmax, "tlag": tmax}
     names, omega = structure.parameters, population.omega
     for name, value, se in zip(names, population.typical, population.se, strict=True):
         factor = value / expected[name]

@@ -26,11 +26,9 @@ from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
 from scipy.stats import multivariate_t
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.closed_forms import DoseColumn, StructuralModel
-from agmpk.nlme.data import dose_columns
+from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
 from agmpk.studies import Dose, Individual, Study, Units
 
-KINDS = ("combined", "additive", "proportional", "exponential")
 TINY = np.finfo(float).tiny
 PROPOSALS = 1500  # from each half of the mixture
 MOST = 24000  # of them, where the weights stay uneven
@@ -56,11 +54,6 @@ class ResidualError:
     kind: str
     a: float
     b: float
-
-    @property
-    def n_parameters(self) -> int:
-        """One, or two of combined error."""
-        return 2 if self.kind == "combined" else 1
 
     def sd(self, f: NDArray[np.float64]) -> NDArray[np.float64]:
         """SD of y (of ln y where exponential) around a prediction f, of the shape of f."""
@@ -136,15 +129,11 @@ class Population:
         return np.diag(self.omega) > 0
 
     @property
-    def correlated(self) -> bool:
-        """Whether the random effects have covariances."""
-        return bool(np.any(self.omega != np.diag(np.diag(self.omega))))
-
-    @property
     def name(self) -> str:
         """For example ``oral-1c-lag / combined / ka CL V / full``."""
         names = [n for n, r in zip(self.structure.parameters, self.random, strict=True) if r]
-        covariance = "full" if self.correlated else "diagonal"
+        correlated = np.any(self.omega != np.diag(np.diag(self.omega)))
+        covariance = "full" if correlated else "diagonal"
         return f"{self.structure.name} / {self.error.kind} / {' '.join(names)} / {covariance}"
 
     @property
@@ -167,14 +156,11 @@ class Population:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
-        return {
-            "compound": self.compound,
+        return vars(self) | {
             "structure": self.structure.name,
-            "error": {"kind": self.error.kind, "a": self.error.a, "b": self.error.b},
+            "error": vars(self.error),
             "typical": self.typical.tolist(),
             "omega": self.omega.tolist(),
-            "loglik": self.loglik,
-            "n_parameters": self.n_parameters,
             "se": [None if np.isnan(s) else s for s in self.se.tolist()],
             "etas": self.etas.tolist(),
             "ids": list(self.ids),
@@ -183,18 +169,11 @@ class Population:
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Population:
         """The inverse of :meth:`to_dict`."""
-        return cls(
-            found["compound"],
-            StructuralModel.named(found["structure"]),
-            ResidualError(**found["error"]),
-            np.array(found["typical"]),
-            np.array(found["omega"]),
-            found["loglik"],
-            found["n_parameters"],
-            np.array(found["se"], dtype=float),
-            np.array(found["etas"]),
-            tuple(found["ids"]),
-        )
+        arrays = {name: np.array(found[name]) for name in ("typical", "omega", "etas")}
+        arrays["se"] = np.array(found["se"], dtype=float)  # None becomes NaN
+        structure = StructuralModel.named(found["structure"])
+        error, ids = ResidualError(**found["error"]), tuple(found["ids"])
+        return cls(**{**found, **arrays, "structure": structure, "error": error, "ids": ids})
 
 
 @dataclass(frozen=True)

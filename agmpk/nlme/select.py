@@ -61,7 +61,7 @@ class Selection:
 
 
 class _Search:
-    """Runs fits and remembers them."""
+    """Runs fits and remembers all, and the acceptable ones with their AIC."""
 
     def __init__(self, data: FitData, seed: int, flip_flop: bool) -> None:
         self.data, self.seed, self.flip_flop = data, seed, flip_flop
@@ -73,19 +73,17 @@ class _Search:
         self, candidate: Candidate, start: NDArray, number: int = 1, effort: Effort = SCREENING
     ) -> Population | None:
         """Fit; remember; return the fit if it is acceptable."""
-        began, aic, name = time.perf_counter(), np.nan, describe(candidate)
-        population = None
+        began, aic, population = time.perf_counter(), np.nan, None
         try:
             population = fit(self.data, candidate, start, self.seed + number, effort)
             aic, wrong = population.aic, fault(population, self.reference, self.flip_flop)
         except FitFailed as error:
             wrong = str(error)
-        seconds = time.perf_counter() - began
         kind = "full" if effort is FULL else "screening"
-        self._remember(name, number, kind, float(aic), wrong, seconds)
-        if population is None or wrong is not None:
+        self._remember(describe(candidate), number, kind, float(aic), wrong, began)
+        if wrong is not None:
             return None
-        self.good.append((population.aic, candidate, population))
+        self.good.append((aic, candidate, population))
         return population
 
     def with_limits(self, population: Population) -> Population:
@@ -93,13 +91,13 @@ class _Search:
         began = time.perf_counter()
         further = with_limits(population, self.data, self.seed)
         wrong = fault(further, self.reference, self.flip_flop)
-        row = (f"{population.name} / limits", 1, "limits", further.aic, wrong)
-        self._remember(*row, time.perf_counter() - began)
+        self._remember(f"{population.name} / limits", 1, "limits", further.aic, wrong, began)
         return population if wrong else further
 
     def _remember(self, *row: Any) -> None:
         keys = ("name", "start", "effort", "aic", "fault", "seconds")
-        self.tried.append(dict(zip(keys, row, strict=True)))
+        *known, began = row
+        self.tried.append(dict(zip(keys, [*known, time.perf_counter() - began], strict=True)))
 
     @property
     def best(self) -> tuple[float, Candidate, Population]:

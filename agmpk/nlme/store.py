@@ -11,11 +11,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from agmpk.errors import AgmpkError
-from agmpk.nlme.data import dose_columns, seen_after_dose
+from agmpk.nlme.closed_forms import dose_columns
+from agmpk.nlme.data import seen_after_dose
 from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.select import Selection, select
 from agmpk.paths import data_path
@@ -31,27 +29,21 @@ def context_key(context: Study) -> str:
     whatever time their clocks started at."""
 
     def facts(one: Individual) -> str:
-        start = one.doses[0].time
-        times = _rounded(one.times - start)
-        doses = [[_rounded(dose.time - start), *map(float, dose[1:])] for dose in dose_columns(one)]
-        return json.dumps(
-            [one.id, times, one.concentrations.tolist(), one.censored.tolist(), doses]
-        )
+        # Times to a few microseconds, so that another start of the clock gives the same.
+        since = (one.times - one.doses[0].time).round(9).tolist()
+        doses = [
+            [(dose.time - one.doses[0].time).round(9).tolist(), *map(float, dose[1:])]
+            for dose in dose_columns(one)
+        ]
+        seen = one.concentrations.tolist(), one.censored.tolist()
+        return json.dumps([one.id, since, *seen, doses])
 
     return digest([context.compound, sorted(facts(seen_after_dose(one)) for one in context)])
 
 
-def _rounded(hours: NDArray[np.float64] | np.float64) -> Any:
-    """Times to a few microseconds, so that another start of the clock gives the same."""
-    return hours.round(9).tolist()
-
-
 class FitStore:
-    """Selections by context.
-
-    ``folder`` holds the stored fits (by default ``data/nlme/fits``); with ``keep`` new ones are
-    written there. ``fitted`` and ``loaded`` count what was made and what was found.
-    """
+    """Selections by context: in memory, and in ``folder`` (by default ``data/nlme/fits``), to which
+    new ones are written where ``keep`` says so; ``starts`` as in :func:`select`."""
 
     def __init__(
         self, folder: Path | None = None, keep: bool = False, seed: int = 0, starts: int = 2
@@ -59,18 +51,13 @@ class FitStore:
         folder = data_path("nlme", "fits", must_exist=False) if folder is None else folder
         self._disk = Store(folder, METHOD_VERSION, "run 'agmpk paper nlme-fits fit'")
         self.keep, self.seed, self.starts = keep, seed, starts
-        self.fitted = self.loaded = 0
         self._memory: dict[str, Selection | str] = {}
 
     def settings(self, context: Study, flip_flop: bool = False) -> dict[str, Any]:
         """What a fit answers to: seed, starting vectors a structure (at most), whether absorption
         may be slower than elimination, and the context."""
-        return {
-            "seed": self.seed,
-            "starts": self.starts,
-            "flip_flop": flip_flop,
-            "context": context_key(context),
-        }
+        found = {"seed": self.seed, "starts": self.starts, "flip_flop": flip_flop}
+        return found | {"context": context_key(context)}
 
     def get(self, context: Study, flip_flop: bool = False) -> Selection:
         """The selection of a context, remembered, read or made.
@@ -83,7 +70,11 @@ class FitStore:
         key = digest(settings)
         if key not in self._memory:
             found = self._find(context.compound, settings)
-            self._memory[key] = self._make(context, settings) if found is None else found
+            if found is None:
+                found = fitted(context, settings)
+                if self.keep:
+                    self.put(context, settings, found)
+            self._memory[key] = found
         found = self._memory[key]
         if isinstance(found, str):
             raise FitFailed(found)
@@ -101,21 +92,12 @@ class FitStore:
             return None
         try:
             failed = entry.result.get("failed")
-            found = failed if failed is not None else Selection.from_dict(entry.result)
+            return failed if failed is not None else Selection.from_dict(entry.result)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AgmpkError(
                 f"A stored fit of {compound} in {self._disk.folder} cannot be read ({error}): "
                 "delete the file and run 'agmpk paper nlme-fits fit'."
             ) from error
-        self.loaded += 1
-        return found
-
-    def _make(self, context: Study, settings: dict[str, Any]) -> Selection | str:
-        self.fitted += 1
-        found = fitted(context, settings)
-        if self.keep:
-            self.put(context, settings, found)
-        return found
 
     def put(self, context: Study, settings: dict[str, Any], found: Selection | str) -> None:
         """Write what :func:`fitted` gave for these settings of the context."""

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.forecasting.load import load_forecaster, model_names
+from agmpk.forecasting.forecaster import Forecast, Forecaster, load_forecaster, model_names
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.studies import Individual, Study
@@ -26,11 +25,13 @@ FAMILY = ("flow", "diffusion", "aicmet")
 
 class Remembered:
     """A forecaster that answers the same question once and keeps the answer in ``answers``, by
-    (compound, individual, length of the prefix, size of the context, times, seed, samples)."""
+    (compound, individual, length of the prefix, size of the context, times, seed, samples);
+    contexts of one study and size are taken for the same, as in leave-one-out."""
 
     def __init__(self, forecaster: Forecaster) -> None:
         self.forecaster, self.name = forecaster, forecaster.name
-        self.answers: dict[tuple, Forecast] = {}
+        self.answers: dict[tuple, Forecast | AgmpkError] = {}
+        self.forecast_all = self._all if hasattr(forecaster, "forecast_all") else None
 
     def forecast(
         self,
@@ -40,13 +41,25 @@ class Remembered:
         n_samples: int,
         seed: int,
     ) -> Forecast:
-        """As in :class:`agmpk.forecasting.Forecaster`; contexts of one study and size are taken
-        for the same, as in leave-one-out."""
-        asked = (context.compound, target.id, len(target), len(context))
-        key = (*asked, np.asarray(times).tobytes(), seed, n_samples)
+        """As in :class:`agmpk.forecasting.Forecaster`."""
+        key = self._key(context, target, times, seed, n_samples)
         if key not in self.answers:
             self.answers[key] = self.forecaster.forecast(context, target, times, n_samples, seed)
-        return self.answers[key]
+        if isinstance(found := self.answers[key], AgmpkError):
+            raise found
+        return found
+
+    def _all(self, questions: Sequence[tuple], n_samples: int) -> list[Forecast | AgmpkError]:
+        keys = [self._key(*question, n_samples) for question in questions]
+        new = {key: q for key, q in zip(keys, questions, strict=True) if key not in self.answers}
+        found = self.forecaster.forecast_all(list(new.values()), n_samples)
+        self.answers |= zip(new, found, strict=True)
+        return [self.answers[key] for key in keys]
+
+    @staticmethod
+    def _key(context: Study, target: Individual, times: NDArray, seed: int, n: int) -> tuple:
+        who = (context.compound, target.id, len(target), len(context))
+        return (*who, np.asarray(times).tobytes(), seed, n)
 
 
 def line_up(names: Sequence[str | Path] = ()) -> list[Forecaster]:
@@ -82,7 +95,7 @@ def trained_on(names: Sequence[str | Path], name: str) -> PriorConfig:
     Raises:
         AgmpkError: none of them is a checkpoint of that name.
     """
-    from agmpk.models.checkpoint import describe  # late: it needs PyTorch
+    from agmpk.models.registry import describe  # late: it needs PyTorch
 
     shipped = name in model_names() and name != "naive"
     folders = [Path(n) for n in names if Path(n).is_dir()]

@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -243,10 +244,9 @@ class People:
         return len(self.values["CL"])
 
 
-def draw_people(
-    model: PublishedModel, n: int, rng: np.random.Generator, occasions: int = 2
-) -> People:
-    """Draw ``n`` people with log-normal parameters, anew on each occasion where published."""
+def draw_people(model: PublishedModel, n: int, rng: np.random.Generator) -> People:
+    """Draw ``n`` people with log-normal parameters, anew on each of two occasions where
+    published."""
     sd = np.array([model.between[name] for name in PARAMETERS])
     weights, vectors = np.linalg.eigh(model.correlation)
     # The symmetric root: unlike the vectors it is the same whichever processor finds them.
@@ -254,7 +254,7 @@ def draw_people(
     eta = rng.standard_normal((n, len(PARAMETERS))) @ root * sd
     values = {}
     for k, name in enumerate(PARAMETERS):
-        kappa = model.occasion.get(name, 0.0) * rng.standard_normal((n, occasions))
+        kappa = model.occasion.get(name, 0.0) * rng.standard_normal((n, 2))
         values[name] = model.typical.get(name, 1.0) * np.exp(eta[:, k, None] + kappa)
     return People(model, values)
 
@@ -322,15 +322,13 @@ class _System:
         self.people, model = people, people.model
         self.central, self.peripherals = 0, list(range(1, 1 + model.peripherals))
         free = 1 + model.peripherals
-        self.paths = list(model.paths) + ([Path(duration=1.0)] if infusions else [])
-        self.infusion = len(self.paths) - 1 if infusions else None
-        self.first, self.rate, self.depot = [], [], []
-        for path in self.paths:
+        # Of each path: itself, its first stage or depot, and the state that holds its rate.
+        self.paths: list[tuple[Path, int, int | None]] = []
+        for path in (*model.paths, *[Path(duration=1.0)] * infusions):
             inner = path.stages + (path.ka == path.ka)
-            self.first.append(free if inner else self.central)
-            self.depot.append(free + path.stages if path.ka == path.ka else None)
-            self.rate.append(free + inner if path.duration > 0 else None)
-            free += inner + (path.duration > 0)
+            first, after = (free if inner else self.central), free + inner
+            self.paths.append((path, first, after if path.duration > 0 else None))
+            free = after + (path.duration > 0)
         self.size = free
         self.matrices = self._matrices()
 
@@ -348,15 +346,13 @@ class _System:
         for k, (Q, volume) in zip(self.peripherals, (("Q", "V2"), ("Q2", "V3")), strict=False):
             flow(self.central, k, v[Q] / v["V"])
             flow(k, self.central, v[Q] / v[volume])
-        for path, first, rate, depot in zip(
-            self.paths, self.first, self.rate, self.depot, strict=True
-        ):
-            last = depot if depot is not None else self.central
-            for k in range(path.stages):
-                target = first + k + 1 if k + 1 < path.stages else last
-                flow(first + k, target, path.stages / (path.mtt * v["mtt"]))
-            if depot is not None:
-                flow(depot, self.central, path.ka * v["ka"])
+        for path, first, rate in self.paths:
+            # The stages of a chain stand in a row; a depot, if there is one, stands behind them.
+            row = [first + k for k in range(path.stages + (path.ka == path.ka))] + [self.central]
+            for here, there in pairwise(row[: path.stages + 1]):
+                flow(here, there, path.stages / (path.mtt * v["mtt"]))
+            if path.ka == path.ka:
+                flow(row[-2], self.central, path.ka * v["ka"])
             if rate is not None:
                 A[..., first, rate] += 1.0
         return A
@@ -367,13 +363,12 @@ class _System:
         if not dose.oral:
             if dose.duration == 0:
                 return [(dose.time, self.central, dose.amount)]
-            rate, k = dose.amount / dose.duration, self.rate[self.infusion]
+            rate, k = dose.amount / dose.duration, self.paths[-1][2]
             return [(dose.time, k, rate), (dose.time + dose.duration, k, -rate)]
-        oral = self.people.model.paths
-        if not oral:
+        if not self.people.model.paths:
             raise AgmpkError(f"{self.people.model.name} has no oral doses; give it intravenously.")
         found = []
-        for path, first, rate in zip(oral, self.first, self.rate, strict=False):
+        for path, first, rate in self.paths[: len(self.people.model.paths)]:
             start, amount = dose.time + path.tlag * v["tlag"], path.share * v["F"] * dose.amount
             if rate is None:
                 found.append((start, first, amount))
@@ -388,7 +383,7 @@ class _System:
         linear = np.isinf(self.people.model.km)
         states = np.zeros(jumps.shape)
         if linear:
-            moves = torch.matrix_exp(torch.from_numpy(A * steps[..., None, None])).numpy()
+            moves = _exponential(A * steps[..., None, None])
         for k in range(steps.shape[1]):
             after = states[:, k] + jumps[:, k]
             if linear:
@@ -410,7 +405,7 @@ class _System:
         half, km = rate * h / (2 * n), self.people.model.km * V
         without = A.copy()
         without[:, self.central, self.central] += rate
-        move = torch.matrix_exp(torch.from_numpy(without * (h / n)[:, None, None])).numpy()
+        move = _exponential(without * (h / n)[:, None, None])
 
         def eliminate(x: Array, by: Array) -> None:
             u = x[:, self.central].clip(min=0) / km
@@ -422,6 +417,10 @@ class _System:
             x = np.einsum("nij,nj->ni", move, x)
             eliminate(x, half if step == n - 1 else 2 * half)
         return x
+
+
+def _exponential(matrices: Array) -> Array:
+    return torch.matrix_exp(torch.from_numpy(matrices)).numpy()
 
 
 def observe(model: PublishedModel, curve: Array, rng: np.random.Generator) -> Array:

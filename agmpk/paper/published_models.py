@@ -8,16 +8,17 @@ calibration, ``reporting`` is only reported. The split is by drug, so that no dr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import write_csv
 from agmpk.paper.published_curves import (
+    Array,
     Given,
     PublishedModel,
     curves,
@@ -27,7 +28,11 @@ from agmpk.paper.published_curves import (
     typical_person,
 )
 from agmpk.paths import data_path
-from agmpk.studies import Dose, Individual, Study, Units, write_study
+from agmpk.studies import Dose, Individual, Study, Units, read_study, write_study
+
+Rng = np.random.Generator
+Plan = tuple[list[tuple[list[Dose], Array]], float]
+"""Doses and sampling times [h] of each person, and when the second occasion begins."""
 
 SPLITS = ("choosing", "reporting")
 SPLIT_SEED, STORED_SEED = 13, 2026
@@ -48,16 +53,15 @@ AREA = 0.95  # share of the area under the curve at which sampling ends: about 4
 SHORTEST = 4.0  # h; faster drugs are not given as repeated single doses
 
 
-def published_studies(split: str, seed: int, per_model: int = 1) -> dict[str, Study]:
-    """Simulate ``per_model`` studies of every published model of a split.
+def published_studies(split: str, seed: int) -> dict[str, Study]:
+    """Simulate a study of every published model of a split.
 
     Args:
         split: "choosing" or "reporting", see ``data/poppk/split.csv``.
         seed: the same seed gives the same studies.
-        per_model: studies of each model, each of its own design.
 
     Returns:
-        The studies, keyed "author_year_drug-kind-number"; doses in mg, times in h.
+        The studies, keyed "author_year_drug-kind-1"; doses in mg, times in h.
 
     Raises:
         AgmpkError: there is no such split.
@@ -67,19 +71,15 @@ def published_studies(split: str, seed: int, per_model: int = 1) -> dict[str, St
     parts = split_table().set_index("drug")["split"]
     studies = {}
     for m, model in enumerate(published_models()):
-        if parts[model.drug] != split:
-            continue
-        for k in range(per_model):
-            rng = np.random.default_rng([seed, m, k])
+        if parts[model.drug] == split:
+            rng = np.random.default_rng([seed, m, 0])
             kind = draw_kind(model, rng)
-            studies[f"{model.name}-{kind}-{k + 1}"] = draw_study(model, kind, rng)
+            studies[f"{model.name}-{kind}-1"] = draw_study(model, kind, rng)
     return studies
 
 
 def stored_published_studies(split: str) -> dict[str, Study]:
     """Read the stored studies of a split, one a model, in the order of the table."""
-    from agmpk.studies import read_study
-
     folder = data_path("poppk", "studies", split)
     return {path.stem: read_study(path) for path in sorted(folder.glob("*.csv"))}
 
@@ -97,12 +97,9 @@ def draw_split(seed: int = SPLIT_SEED) -> pd.DataFrame:
     for drug, model in sorted(first.items()):
         kinds.setdefault((model.healthy, bool(model.paths)), []).append(drug)
     rng = np.random.default_rng(seed)
-    rows, count = [], 0
-    for _, drugs in sorted(kinds.items()):
-        for k in rng.permutation(len(drugs)):
-            rows.append((drugs[k], SPLITS[count % 3 == 2]))
-            count += 1
-    return pd.DataFrame(sorted(rows), columns=["drug", "split"])
+    mixed = [drugs[k] for _, drugs in sorted(kinds.items()) for k in rng.permutation(len(drugs))]
+    rows = sorted((drug, SPLITS[place % 3 == 2]) for place, drug in enumerate(mixed))
+    return pd.DataFrame(rows, columns=["drug", "split"])
 
 
 def write_published(folder: Path) -> None:
@@ -134,7 +131,7 @@ def typical_profile(model: PublishedModel) -> tuple[float, float, float]:
     return float(curve[top]), float(grid[top]), float(min(end, LONGEST))
 
 
-def draw_kind(model: PublishedModel, rng: np.random.Generator) -> str:
+def draw_kind(model: PublishedModel, rng: Rng) -> str:
     """Draw one of the ``KINDS`` of design that suits a model."""
     chances = np.array(CHANCES[model.repeated])
     if typical_profile(model)[2] < SHORTEST:
@@ -142,70 +139,53 @@ def draw_kind(model: PublishedModel, rng: np.random.Generator) -> str:
     return str(rng.choice(KINDS, p=chances / chances.sum()))
 
 
-def draw_study(model: PublishedModel, kind: str, rng: np.random.Generator) -> Study:
+def draw_study(model: PublishedModel, kind: str, rng: Rng) -> Study:
     """Draw one study of a model with a design of one of the ``KINDS``."""
     _, tmax, end = typical_profile(model)
-    draw = {
-        "single": _single,
-        "arms": _arms,
-        "repeated": _repeated,
-        "monitoring": _monitoring,
-    }[kind]
-    plan = draw(model, tmax, end, rng)
-    people = draw_people(model, len(plan.doses), rng)
+    draw = dict(zip(KINDS, (_single, _arms, _repeated, _monitoring), strict=True))[kind]
+    plan, second_occasion = draw(model, tmax, end, rng)
+    times = [np.unique(np.round(taken, 4)) for _, taken in plan]
+    people = draw_people(model, len(plan), rng)
     given = [
         Given(n, one.time, one.amount, one.route == "oral", one.duration)
-        for n, doses in enumerate(plan.doses)
+        for n, (doses, _) in enumerate(plan)
         for dose in doses
         for one in dose.expand()
     ]
-    true = curves(people, given, plan.times, plan.second_occasion)
-    return _assay(model, plan, [observe(model, curve, rng) for curve in true], rng)
+    measured = [observe(model, y, rng) for y in curves(people, given, times, second_occasion)]
+    return _assay(model, [doses for doses, _ in plan], times, measured, rng)
 
 
-class _Plan:
-    """Doses and sampling times [h] of each person, and when the second occasion begins."""
-
-    def __init__(self, second_occasion: float = np.inf) -> None:
-        self.doses: list[list[Dose]] = []
-        self.times: list[NDArray[np.float64]] = []
-        self.second_occasion = second_occasion
-
-    def add(self, doses: list[Dose], times: NDArray[np.float64]) -> None:
-        self.doses.append(doses)
-        self.times.append(np.unique(np.round(times, 4)))
-
-
-def _single(model: PublishedModel, tmax: float, end: float, rng: np.random.Generator) -> _Plan:
+def _single(model: PublishedModel, tmax: float, end: float, rng: Rng) -> Plan:
     """Everybody gets one dose (one in five trials: by body weight) and gives many samples."""
-    plan, nominal = _Plan(), nominal_times(tmax, end, int(rng.integers(9, 17)))
+    plan, nominal = [], nominal_times(tmax, end, int(rng.integers(9, 17)))
     by_weight, deviates = rng.random() < 0.2, rng.random() < 0.4
-    dose = _Doser(model, end, rng)
+    dose = _doser(model, end, rng)
     for _ in range(int(rng.integers(8, 25))):
         factor = np.exp(0.2 * rng.standard_normal()) if by_weight else 1.0
-        plan.add([dose(0.0, factor)], _taken(nominal, deviates, rng))
-    return plan
+        plan.append(([dose(0.0, factor)], _taken(nominal, deviates, rng)))
+    return plan, np.inf
 
 
-def _arms(model: PublishedModel, tmax: float, end: float, rng: np.random.Generator) -> _Plan:
+def _arms(model: PublishedModel, tmax: float, end: float, rng: Rng) -> Plan:
     """Two to four arms of different doses; of both routes where both were studied."""
-    plan, nominal = _Plan(), nominal_times(tmax, end, int(rng.integers(8, 14)))
+    plan, nominal = [], nominal_times(tmax, end, int(rng.integers(8, 14)))
     factors = [(0.5, 1.0, 2.0), (0.3, 1.0, 3.0, 10.0), (1.0, 2.0), (0.25, 0.5, 1.0)]
     arms = factors[rng.integers(len(factors))]
     both = bool(model.paths) and model.intravenous
     for a, factor in enumerate(arms):
-        dose = _Doser(model, end, rng, oral=bool(a % 2) if both else None)
+        dose = _doser(model, end, rng, oral=bool(a % 2) if both else None)
         for _ in range(int(rng.integers(4, 9))):
-            plan.add([dose(0.0, factor)], _taken(nominal, False, rng))
-    return plan
+            plan.append(([dose(0.0, factor)], _taken(nominal, False, rng)))
+    return plan, np.inf
 
 
-def _repeated(model: PublishedModel, tmax: float, end: float, rng: np.random.Generator) -> _Plan:
+def _repeated(model: PublishedModel, tmax: float, end: float, rng: Rng) -> Plan:
     """Repeated doses: sampled in the last interval only, in the first and last, or with troughs."""
     tau = dosing_interval(end)
     count = int(rng.integers(3, max(4, min(9, int(480 / tau)))))
     last = (count - 1) * tau
-    plan, dose = _Plan(last), _Doser(model, end, rng)
+    plan, dose = [], _doser(model, end, rng)
     late = nominal_times(tmax, min(end, 2 * tau), int(rng.integers(6, 10)))
     before = last - 0.05 * min(tau, 10.0)
     sampling = rng.choice(["late", "both", "troughs"])
@@ -223,14 +203,13 @@ def _repeated(model: PublishedModel, tmax: float, end: float, rng: np.random.Gen
         else:
             kept = [k for k in range(count) if k != missed]
             doses = [dose(k * tau, loading if k == 0 else 1.0) for k in kept]
-        plan.add(doses, _taken(times, False, rng))
-    return plan
+        plan.append((doses, _taken(times, False, rng)))
+    return plan, last
 
 
-def _monitoring(model: PublishedModel, tmax: float, end: float, rng: np.random.Generator) -> _Plan:
+def _monitoring(model: PublishedModel, tmax: float, end: float, rng: Rng) -> Plan:
     """One to four samples a person, troughs and peaks, under doses of each person's own."""
-    tau, dose = dosing_interval(end), _Doser(model, end, rng)
-    plan = _Plan(4 * tau)
+    tau, dose, plan = dosing_interval(end), _doser(model, end, rng), []
     for _ in range(int(rng.integers(12, 41))):
         count = int(rng.integers(4, max(5, min(11, int(480 / tau)))))
         factor = rng.choice([0.5, 0.75, 1.0, 1.0, 1.0, 1.25, 1.5])
@@ -245,29 +224,28 @@ def _monitoring(model: PublishedModel, tmax: float, end: float, rng: np.random.G
             samples.append(at - tau * rng.uniform(0.01, 0.1))
             if rng.random() < 0.4:
                 samples.append(at + min(tmax * rng.uniform(0.8, 2.5) + 0.05, 0.8 * tau))
-        plan.add(doses, np.round(samples, 2 if tau > 4 else 4))
-    return plan
+        plan.append((doses, np.round(samples, 2 if tau > 4 else 4)))
+    return plan, 4 * tau
 
 
-class _Doser:
+def _doser(
+    model: PublishedModel, end: float, rng: Rng, oral: bool | None = None
+) -> Callable[..., Dose]:
     """Makes doses of one route: a typical amount times a factor, once or every ``tau`` hours."""
+    oral = bool(model.paths) if oral is None else oral
+    infused = not oral and "infusion" in model.routes
+    route = "oral" if oral else "iv_infusion" if infused else "iv_bolus"
+    duration = min(float(rng.choice([0.5, 1.0, 2.0])), end / 6) if infused else 0.0
 
-    def __init__(
-        self, model: PublishedModel, end: float, rng: np.random.Generator, oral: bool | None = None
-    ) -> None:
-        self.amount = model.dose
-        oral = bool(model.paths) if oral is None else oral
-        infused = not oral and "infusion" in model.routes
-        self.route = "oral" if oral else "iv_infusion" if infused else "iv_bolus"
-        self.duration = min(float(rng.choice([0.5, 1.0, 2.0])), end / 6) if infused else 0.0
-
-    def __call__(self, time: float, factor: float, count: int = 1, tau: float = 0.0) -> Dose:
-        amount = float(f"{self.amount * factor:.3g}")
+    def dose(time: float, factor: float, count: int = 1, tau: float = 0.0) -> Dose:
+        amount = float(f"{model.dose * factor:.3g}")
         more = {"additional": count - 1, "interval": tau} if count > 1 else {}
-        return Dose(time, amount, self.route, self.duration, **more)
+        return Dose(time, amount, route, duration, **more)
+
+    return dose
 
 
-def nominal_times(tmax: float, end: float, n: int) -> NDArray[np.float64]:
+def nominal_times(tmax: float, end: float, n: int) -> Array:
     """Return about ``n`` clock times [h]: a half of them around the peak, the rest to the end."""
     peak = min(max(tmax, end / 40), end / 3)
     early = np.linspace(0.25, 2.0, -(-n // 2)) * peak
@@ -284,9 +262,7 @@ def dosing_interval(end: float) -> float:
     return min(usual, key=lambda tau: abs(np.log(tau / half)))
 
 
-def _taken(
-    nominal: NDArray[np.float64], deviates: bool, rng: np.random.Generator
-) -> NDArray[np.float64]:
+def _taken(nominal: Array, deviates: bool, rng: Rng) -> Array:
     """The times at which one person's samples were taken: some are missed, some late."""
     times = nominal[rng.random(len(nominal)) > 0.02]
     if deviates:
@@ -296,9 +272,10 @@ def _taken(
 
 def _assay(
     model: PublishedModel,
-    plan: _Plan,
-    measured: list[NDArray[np.float64]],
-    rng: np.random.Generator,
+    doses: list[list[Dose]],
+    times: list[Array],
+    measured: list[Array],
+    rng: Rng,
 ) -> Study:
     """The study as reported: rounded, with a limit that is marked or silent, in usual units."""
     cmax, _, _ = typical_profile(model)
@@ -311,12 +288,8 @@ def _assay(
     for n, values in enumerate(measured):
         values = np.array([float(f"{factor * y:.4g}") for y in values])
         below = values < lloq
-        keep = np.ones(len(values), bool) if marked else ~below
-        if keep.any():
-            reported = np.where(below, lloq, values)[keep]
-            one = Individual(
-                str(n + 1), plan.times[n][keep], reported, tuple(plan.doses[n]), below[keep]
-            )
-            individuals.append(one)
+        one = Individual(str(n + 1), times[n], np.where(below, lloq, values), doses[n], below)
+        if marked or not below.all():
+            individuals.append(one if marked else one.select(~below))
     units = Units(time="h", concentration=unit, dose="mg")
     return Study(model.drug, tuple(individuals), units, lloq if marked else None)

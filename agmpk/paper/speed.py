@@ -1,7 +1,7 @@
-"""How fast the simulator is.
+"""How fast the simulator and a training step are (``agmpk paper speed``).
 
-Times are of the processor, on one thread, so that a busy machine does not change them much; all
-solvers get the same drawn parameters in one run.
+Times are of the processor, on one thread, so that a busy machine does not change them much; what is
+compared gets the same studies in one run.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agmpk.prior.config import PriorConfig
+from agmpk.models.features import Features
+from agmpk.models.registry import build_model
+from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
 from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
-from agmpk.prior.simulate import BLOCK, draw_trial, simulate_block
-from agmpk.prior.solve import problems
+from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
+from agmpk.training.config import TrainingConfig
+from agmpk.training.data import part_generator, training_batch
+from agmpk.training.optimizer import Optimizers
+from agmpk.training.run import part_weights
 
 TOLERANCES = tuple(10.0**-k for k in range(3, 11))
 GOALS = (1e-3, 1e-6)  # largest relative errors that are allowed
@@ -96,6 +101,44 @@ def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.D
         for config in configs
     }
     return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
+
+
+def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
+    """Where the time of a step on the CPU goes: processor seconds per part, with the network on all
+    of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.features`).
+
+    Both see the same studies and random numbers, so ``loss`` is the same up to rounding: an equal
+    number of steps learns the same.
+    """
+    prior, model = load_prior(config.prior), build_model(config.kind, config.model)
+    optimizers = Optimizers(model, config)
+    rows = []
+    for step in range(steps + 1):
+        began = time.process_time()
+        parts = training_batch(config, prior, step)
+        simulated = time.process_time() - began
+        each = {}
+        for name, packed in (("padded", False), ("packed", True)):
+            for part in parts:
+                part.__dict__["features"] = Features.of(part, packed)
+            model.zero_grad()
+            began = time.process_time()
+            losses = [
+                weight * model.loss(part, part_generator(config.seed, step, index))
+                for index, (part, weight) in enumerate(zip(parts, part_weights(parts), strict=True))
+            ]
+            sum(losses).backward()
+            each[name] = time.process_time() - began, float(sum(losses).detach())
+        began = time.process_time()
+        optimizers.step(1.0)
+        updated = time.process_time() - began
+        if step:  # the first warms up
+            rows += [(name, simulated, *found, updated) for name, found in each.items()]
+    columns = ["network computes", "simulate, frame", "network", "loss", "update"]
+    table = pd.DataFrame(rows, columns=columns).groupby("network computes").mean()
+    seconds = table[["simulate, frame", "network", "update"]].sum(axis=1)
+    table["studies per second"] = BLOCK * config.blocks / seconds
+    return table.loc[["padded", "packed"]]
 
 
 def single_doses(config: PriorConfig, seed: int) -> Problem:

@@ -19,11 +19,9 @@ from torch import nn
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.scores import covered, crps
-from agmpk.forecasting.amortized import AmortizedForecaster
+from agmpk.evaluation.scores import mean_scores
 from agmpk.forecasting.cohort import generate
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.load import load_forecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, load_forecaster
 from agmpk.models.task import Task
 from agmpk.paper.lineup import trained_on
 from agmpk.prior import PriorConfig
@@ -54,7 +52,7 @@ def steps_benchmark(
     Raises:
         AgmpkError: the model is not sampled in steps.
     """
-    if "steps" not in inspect.signature(model.sample).parameters:
+    if "steps" not in inspect.signature(model._draws).parameters:
         raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
     task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
     task = task[task.asked.any(-1)[:, 0]][:studies]
@@ -95,16 +93,11 @@ def _draw(model: nn.Module, task: Task, samples: int, steps: int) -> tuple[np.nd
 def _scores(draws: np.ndarray, best: np.ndarray, task: Task, free: np.ndarray) -> dict[str, float]:
     truth = task.target.logs[:, 0].numpy()
 
-    def per_individual(values: np.ndarray) -> np.ndarray:
-        return np.where(free, values, 0.0).sum(-1) / free.sum(-1)
-
     def distance(values: np.ndarray) -> float:
         return float(np.sqrt(np.square(values[..., free]).mean()))
 
     return {
-        "log_rmse": float(np.sqrt(per_individual(np.square(draws.mean(0) - truth))).mean()),
-        "crps": float(per_individual(crps(draws, truth)).mean()),
-        "coverage_90": float(per_individual(covered(draws, truth, 0.9)).mean()),
+        **mean_scores(draws[:, free], truth[free], np.nonzero(free)[0]),
         "distance": distance(draws - best),
         "mean_distance": distance(draws.mean(0) - best.mean(0)),
     }

@@ -1,10 +1,9 @@
 """The simulator prior: studies drawn from compartment models with variable parameters."""
 
-from agmpk.prior.batch import SimulatedStudies, concatenate
 from agmpk.prior.config import PriorConfig, load_prior, presets, quantity_table
 from agmpk.prior.laws import Law, block_generator
 from agmpk.prior.simulate import BLOCK, simulate, simulate_block
-from agmpk.prior.table import to_studies, to_table
+from agmpk.prior.table import SimulatedStudies, concatenate, to_studies, to_table
 
 __all__ = [
     "BLOCK",

@@ -12,7 +12,7 @@ input needs no special case:
 
 (AGM-PK, PAGE 34, 2026; transit chain: Savic et al. 2007.)  The system is linear, so the state
 moves over an interval h by exp(A h), however stiff the rates are.  The exponential acts through
-fractions (``agmpk.prior.step``); each asks for the solution s of (A h - z) s = x, and
+fractions (``agmpk.prior.exponential``); each asks for the solution s of (A h - z) s = x, and
 because compartments feed each other in a row that is plain substitution: no matrix is formed.
 
 Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex numbers).
@@ -26,8 +26,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from agmpk.prior.modes import MOST_PERIPHERALS, transitions
-from agmpk.prior.step import ORDER, Step
+from agmpk.prior.exponential import MOST_PERIPHERALS, ORDER, Step, transitions
 
 # Individuals times intervals whose factors are computed at once: half a megabyte each.
 TOGETHER = 4096
@@ -47,7 +46,7 @@ class Layout:
 
     @property
     def closed(self) -> bool:
-        """Is there a closed form?  (:mod:`agmpk.prior.modes`)"""
+        """Is there a closed form?  (:mod:`agmpk.prior.exponential`)"""
         return not (self.transits or self.released or self.peripherals > MOST_PERIPHERALS)
 
     @property
@@ -96,10 +95,6 @@ class Rates:
     first_pass: Tensor
     ktr: Tensor | None = None
 
-    def to(self, device: torch.device | str) -> Rates:
-        """The rates on another device."""
-        return self._each(lambda rate: rate.to(device))
-
     def between(self, start: int, stop: int) -> Rates:
         """The rates of the intervals ``start`` to ``stop - 1``."""
         return self._each(lambda rate: rate[:, start:stop])
@@ -147,7 +142,7 @@ def propagate(
         layout: where each amount stands in the state.
         durations: [N, H] length of each interval, h (zero is allowed).
         jumps: [N, H + 1, D] what is added to the state at each grid point (doses), float64.
-        order: of the approximation of exp (:mod:`agmpk.prior.step`).
+        order: of the approximation of exp (:mod:`agmpk.prior.exponential`).
     """
     jumps = jumps.permute(1, 2, 0).contiguous()
     states = [jumps[0]]

@@ -10,52 +10,16 @@ import math
 import torch
 from torch import Tensor
 
+from agmpk.prior.config import Design
 from agmpk.prior.dosing import Doses
-from agmpk.prior.groups import Design
-from agmpk.prior.laws import Law, Streams, draw_integer, draw_normal, draw_switch
+from agmpk.prior.laws import Law, Streams, draw_integer, draw_normal, draw_switch, draw_uniform
 from agmpk.prior.parameters import Typical
 
 # Nominal clock times of pharmacokinetic protocols, in hours (any textbook schedule is a subset).
 CLOCK = (
-    0.083,
-    0.167,
-    0.25,
-    0.333,
-    0.5,
-    0.667,
-    0.75,
-    1,
-    1.25,
-    1.5,
-    1.75,
-    2,
-    2.5,
-    3,
-    3.5,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    10,
-    12,
-    14,
-    16,
-    18,
-    20,
-    24,
-    28,
-    30,
-    32,
-    36,
-    40,
-    48,
-    60,
-    72,
-    84,
-    96,
-)
+    0.083, 0.167, 0.25, 0.333, 0.5, 0.667, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 3.5, 4, 5, 6, 7, 8,
+    9, 10, 12, 14, 16, 18, 20, 24, 28, 30, 32, 36, 40, 48, 60, 72, 84, 96,
+)  # fmt: skip
 
 
 def draw_present(design: Design, studies: int, streams: Streams) -> Tensor:
@@ -92,7 +56,7 @@ def draw_schedule(
     """
     (S, individuals), T = present.shape, design.observations[1]
     g = streams("nominal times")
-    u = torch.rand((S, 1), generator=g, dtype=torch.float64) ** design.observations_power
+    u = draw_uniform((S, 1), g) ** design.observations_power
     low, high = design.observations
     count = (low + torch.floor((high - low + 1) * u)).long().clamp(max=high)
     power = _power_law(horizon, count, T, g)
@@ -115,9 +79,7 @@ def draw_schedule(
     times, count = torch.where(sparse, own, times), torch.where(sparse, few, count)
 
     g = streams("missed")
-    missed = torch.rand((S, individuals, T), generator=g, dtype=torch.float64) < design.missed.draw(
-        (S, 1, 1), g
-    )
+    missed = draw_uniform((S, individuals, T), g) < design.missed.draw((S, 1, 1), g)
     exists = (torch.arange(T) < count) & ~(missed & ~sparse) & present[..., None]
     exists = exists & _still_there(design, times, doses, streams) & _kept(design, exists, streams)
     # Padded times go to the end so that sorting leaves the existing ones in front.
@@ -151,7 +113,7 @@ def place_among_doses(
     S, individuals, T = times.shape
     g = streams("after last dose")
     share, last = after_last_dose.draw((S,), g), doses.last[..., None]
-    moves = torch.rand((S, 1, T), generator=g, dtype=torch.float64) < share[:, None, None]
+    moves = draw_uniform((S, 1, T), g) < share[:, None, None]
     span, own = horizon[:, None, None], (doses.repeated | doses.crossover)[:, None, None]
     g = streams("late only")
     late = own & ~doses.crossover[:, None, None]
@@ -165,7 +127,7 @@ def place_among_doses(
 
     g = streams("troughs")
     some = draw_switch(design.trough_probability, (S, 1, 1), g) & own & several
-    which = torch.rand((2, S, 1, T), generator=g, dtype=torch.float64)
+    which = draw_uniform((2, S, 1, T), g)
     trough = some & (which[0] < design.troughs.draw((S, 1, 1), g))
     # A dose after the first; in late-only studies the last two.
     number = doses.number[..., None]
@@ -173,7 +135,7 @@ def place_among_doses(
     place = torch.where(late, number - 1 - torch.floor(2 * which[1]), any_later).long()
     before_dose = doses.time.gather(-1, place.clamp(0, doses.time.shape[-1] - 1))
     early = torch.where(draw_switch(0.5, (S, 1, 1), g), 0.0, 0.5)
-    early = early * torch.rand(times.shape, generator=g, dtype=torch.float64)
+    early = early * draw_uniform(times.shape, g)
     return torch.where(trough & (before_dose > 1), before_dose - early, times)
 
 
@@ -188,12 +150,12 @@ def draw_sparse(
     S, individuals = present.shape
     g, count = streams("sparse"), present.sum(-1)[:, None, None]
     p = torch.where(count > 16, design.sparse_large_probability, design.sparse_probability)
-    sparse = torch.rand((S, 1, 1), generator=g, dtype=torch.float64) < p
+    sparse = draw_uniform((S, 1, 1), g) < p
     sparse = sparse | doses.sparse[:, None, None]
     number = draw_integer(*design.sparse_observations, (S, individuals, 1), g)
 
     shape, g = (S, individuals, T), streams("sparse times")
-    u = torch.rand((5, *shape), generator=g, dtype=torch.float64)
+    u = draw_uniform((5, *shape), g)
     last = doses.number[..., None] - 1
     monitored = doses.sparse[:, None, None] & (doses.reference == 70)[..., None]
     back = torch.floor(3 * torch.where(u[0, ..., :1] < 0.8, u[1, ..., :1], u[1]))
@@ -217,7 +179,7 @@ def _still_there(design: Design, times: Tensor, doses: Doses, streams: Streams) 
     """Samples [S, I, T] before their individual drops out."""
     (S, individuals, _), g = times.shape, streams("dropout")
     some = draw_switch(design.dropout_probability, (S, 1), g)
-    u = torch.rand((2, S, individuals), generator=g, dtype=torch.float64)
+    u = draw_uniform((2, S, individuals), g)
     drops = some & (u[0] < design.dropout.draw((S, 1), g)) & ~doses.sparse[:, None]
     until = torch.where(drops, u[1] * doses.end, math.inf)
     return times <= until[..., None]
@@ -227,10 +189,10 @@ def _kept(design: Design, exists: Tensor, streams: Streams) -> Tensor:
     """Samples [S, I, T] that are left where an individual has only one to four."""
     (S, individuals, _), g = exists.shape, streams("thin")
     some = draw_switch(design.thin_probability, (S, 1), g)
-    u = torch.rand((S, individuals), generator=g, dtype=torch.float64)
+    u = draw_uniform((S, individuals), g)
     thin = some & (u < design.thin.draw((S, 1), g))
     left = draw_integer(1, 4, (S, individuals, 1), g)
-    score = torch.rand(exists.shape, generator=g, dtype=torch.float64) + exists
+    score = draw_uniform(exists.shape, g) + exists
     rank = score.argsort(dim=-1, descending=True).argsort(dim=-1)
     return ~thin[..., None] | (rank < left)
 
@@ -238,9 +200,9 @@ def _kept(design: Design, exists: Tensor, streams: Streams) -> Tensor:
 def _power_law(horizon: Tensor, count: Tensor, T: int, g: torch.Generator) -> Tensor:
     """Early-rich nominal times: horizon * u**power with u evenly spaced and slightly shaken."""
     S = len(horizon)
-    shake = torch.rand((S, T), generator=g, dtype=torch.float64) - 0.5
+    shake = draw_uniform((S, T), g) - 0.5
     u = ((torch.arange(T) + 1 + 0.6 * shake) / count).clamp(0.02, 1.0)
-    power = 1.3 + 2.2 * torch.rand((S, 1), generator=g, dtype=torch.float64)
+    power = 1.3 + 2.2 * draw_uniform((S, 1), g)
     return horizon[:, None] * u**power
 
 
@@ -250,7 +212,7 @@ def _clock(horizon: Tensor, count: Tensor, T: int, g: torch.Generator) -> Tensor
     clock = torch.tensor(CLOCK, dtype=torch.float64).expand(S, -1)
     # Rounder times are more likely to be on a protocol: whole and half hours, then quarters.
     odd = (clock * 2 % 1 > 1e-6) | (clock > 12) & (clock % 12 > 1e-6)
-    score = torch.rand(clock.shape, generator=g, dtype=torch.float64) + 0.5 * (~odd)
+    score = draw_uniform(clock.shape, g) + 0.5 * (~odd)
     score = torch.where(clock == horizon[:, None], 9.0, score)
     score = torch.where(clock > horizon[:, None], -1.0, score)
     rank = score.argsort(dim=-1, descending=True).argsort(dim=-1)

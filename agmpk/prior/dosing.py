@@ -15,8 +15,8 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from agmpk.prior.groups import Dosing
-from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch
+from agmpk.prior.config import Dosing
+from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch, draw_uniform
 
 STANDARD_WEIGHT = 70.0  # kg
 MANY = 20  # individuals from which a study can be one of newborns
@@ -181,9 +181,7 @@ def _kinds(d: Dosing, count: Tensor, streams: Streams) -> dict[str, Tensor]:
     return kinds
 
 
-def _route(
-    d: Dosing, horizon: Tensor, newborn: Tensor, streams: Streams
-) -> tuple[Tensor, Tensor]:
+def _route(d: Dosing, horizon: Tensor, newborn: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
     """Who is dosed orally [S], and the duration of the intravenous doses [S] h, 0 for a bolus."""
     shape, g = horizon.shape, streams("route")
     oral = draw_switch(d.oral_probability, shape, g) & ~newborn
@@ -228,7 +226,7 @@ def _schedule(d: Dosing, horizon: Tensor, g: torch.Generator) -> tuple[Tensor, T
     repeated = draw_switch(d.repeated_probability, (S,), g)
     choices = torch.tensor(sorted(d.intervals), dtype=torch.float64)
     fitting = (2 * choices <= horizon[:, None]).sum(-1)
-    u = torch.rand((2, S), generator=g, dtype=torch.float64)
+    u = draw_uniform((2, S), g)
     interval = choices[(u[0] * fitting).long().clamp(max=len(choices) - 1)]
     most = (torch.floor(horizon / interval) - 1).clamp(0, d.max_doses - 1)
     additional = (1 + torch.floor(u[1] * most)).clamp(max=most)
@@ -269,7 +267,7 @@ def _arms(
     armed = draw_switch(d.arms_probability, (S, 1), g)
     armed = armed & ~(kind["monitoring"] | kind["newborn"])[:, None]
     arms = draw_integer(*d.arms, (S, 1), g)
-    arm = torch.floor(arms * torch.rand((S, individuals), generator=g, dtype=torch.float64))
+    arm = torch.floor(arms * draw_uniform((S, individuals), g))
     place = arm / (arms - 1).clamp(min=1)
     level = d.arm_range.draw((S, 1), g) ** (place - 0.5)
     routes = draw_switch(d.arm_routes_probability, (S, 1), g)
@@ -306,15 +304,13 @@ def _repeat(
 
     g = streams("missed doses")
     careless = draw_switch(d.missed_dose_probability, (S, 1, 1), g) & several & ~newborn[..., None]
-    missed = torch.rand(shape, generator=g, dtype=torch.float64) < d.missed_doses.draw((S, 1, 1), g)
+    missed = draw_uniform(shape, g) < d.missed_doses.draw((S, 1, 1), g)
     given = given & ~(careless & missed & ~first)
 
     g = streams("changed amounts")
     changed = draw_switch(d.changed_probability, (S, 1, 1), g) & several
     changed = changed & draw_switch(0.6, (*every.shape, 1), g)
-    when = 1 + torch.floor(
-        torch.rand((*every.shape, 1), generator=g, dtype=torch.float64) * (number - 1)[..., None]
-    )
+    when = 1 + torch.floor(draw_uniform((*every.shape, 1), g) * (number - 1)[..., None])
     factor = d.changed.draw((*every.shape, 1), g)
     amount = torch.where(changed & (k >= when), amount * factor, amount)
 

@@ -12,18 +12,16 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from agmpk.prior.absorption import (
-    draw_chain_rate,
-    draw_lag,
-    draw_split,
-    draw_transits,
-    draw_zero_order,
-)
-from agmpk.prior.config import PriorConfig
+from agmpk.prior.config import Absorption, PriorConfig, Variability
 from agmpk.prior.dosing import STANDARD_WEIGHT, nearest
-from agmpk.prior.groups import Variability
-from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch
-from agmpk.prior.ou import shared_waves
+from agmpk.prior.laws import (
+    Streams,
+    draw_integer,
+    draw_normal,
+    draw_switch,
+    draw_uniform,
+    shared_waves,
+)
 
 # Clearances grow with weight^0.75 and volumes with weight (Anderson & Holford 2008), so rate
 # constants, their ratios, fall with weight^-0.25.
@@ -172,9 +170,10 @@ def fit_horizon(
         table = torch.tensor(choices, dtype=torch.float64)
         return table[draw_integer(0, len(choices) - 1, (studies,), streams("horizon"))], None
     typical = _typical(config, torch.ones(studies, dtype=torch.float64), streams)
-    there = torch.arange(d.peripherals[1]) < _peripherals(config, studies, streams("peripherals"))[
-        :, None
-    ]
+    there = (
+        torch.arange(d.peripherals[1])
+        < _peripherals(config, studies, streams("peripherals"))[:, None]
+    )
     half_life = math.log(2) / slowest_rate(
         typical.ke.exp(), typical.k_out.exp() * there, typical.k_in.exp()
     )
@@ -203,7 +202,7 @@ def _peripherals(config: PriorConfig, studies: int, g: torch.Generator) -> Tenso
     if not any(d.peripheral_shares):
         return draw_integer(*d.peripherals, (studies,), g)
     shares = torch.tensor(d.peripheral_shares, dtype=torch.float64)
-    u = torch.rand((studies,), generator=g, dtype=torch.float64)
+    u = draw_uniform((studies,), g)
     return (u[:, None] > (shares / shares.sum()).cumsum(0)[:-1]).sum(-1)
 
 
@@ -242,7 +241,7 @@ def _metabolite(
     is_metabolite = draw_switch(m.probability, (S,), g)
     sd = m.sd_rate.draw((S, 1), g) * tight
     km = (typical.ke + torch.log(m.rate_ratio.draw((S,), g)))[:, None]
-    share = torch.logit(torch.rand((S, 1), generator=g, dtype=torch.float64).clamp(0.05, 0.95))
+    share = torch.logit(draw_uniform((S, 1), g).clamp(0.05, 0.95))
     z = draw_normal((2, S, individuals), g)
     g = streams("first pass")
     first = draw_switch(m.first_pass_probability, (S, 1), g) & is_metabolite[:, None]
@@ -291,7 +290,7 @@ def draw_poor_metabolisers(
     """
     (S, individuals), g = ke.shape, streams("polymorphism")
     carriers = draw_switch(v.polymorphism_probability, (S, 1), g)
-    u = torch.rand((S, individuals), generator=g, dtype=torch.float64)
+    u = draw_uniform((S, individuals), g)
     poor = carriers & (u < v.poor_share.draw((S, 1), g))
     factor = torch.where(poor, v.poor_factor.draw((S, 1), g), 1.0)
     left = 1 - formed + formed * factor
@@ -315,3 +314,80 @@ def draw_occasions(v: Variability, dosed: Tensor, streams: Streams) -> Tensor:
         return torch.zeros(dosed.shape, dtype=torch.float64)
     sd = v.sd_F_occasion.draw((len(dosed), 1, 1), g)
     return torch.where(first | ~dosed, 0.0, sd * draw_normal(dosed.shape, g))
+
+
+def draw_lag(
+    a: Absorption, horizon: Tensor, tightness: Tensor, individuals: int, streams: Streams
+) -> Tensor:
+    """Absorption lag [S, I] in h; ``tightness`` [S, 1] multiplies its between-individual SD.
+
+    In some of the lagged studies a share of the individuals starts hours later than the rest: an
+    enteric-coated tablet waits in the stomach until it empties.  No lag exceeds half the horizon.
+    """
+    S, g = len(horizon), streams("lag")
+    lagged = draw_switch(a.lag_probability, (S, 1), g)
+    spread = a.sd_lag.draw((S, 1), g) * tightness * draw_normal((S, individuals), g)
+    lag = a.lag.draw((S, 1), g) * torch.exp(spread)
+    g = streams("late")
+    late = draw_switch(a.late_probability, (S, 1), g)
+    late = late & (draw_uniform((S, individuals), g) < a.late_share.draw((S, 1), g))
+    delay = a.late_delay.draw((S, 1), g) * torch.exp(0.3 * draw_normal((S, individuals), g))
+    lag = lag + torch.where(late, delay, 0.0)
+    return torch.where(lagged, torch.minimum(lag, 0.5 * horizon[:, None]), 0.0)
+
+
+def draw_split(
+    a: Absorption, studies: int, individuals: int, streams: Streams
+) -> tuple[Tensor, Tensor]:
+    """Fraction of the dose that is released later, and how much later in h, both [S, I]."""
+    g = streams("split")
+    split = draw_switch(a.split_probability, (studies, 1), g)
+    fraction = a.split_fraction.draw((studies, individuals), g)
+    delay = a.split_delay.draw((studies, 1), g)
+    delay = delay * torch.exp(0.3 * draw_normal((studies, individuals), g))
+    return torch.where(split, fraction, 0.0), torch.where(split, delay, 0.0)
+
+
+def draw_transits(a: Absorption, studies: int, streams: Streams) -> Tensor:
+    """Number of transit stages before the gut, [S]: 0, a whole number, or a real one (gamma)."""
+    g = streams("transits")
+    chain = draw_switch(a.transit_probability, (studies,), g)
+    real = draw_switch(a.gamma_probability, (studies,), g)
+    number = a.max_transits * draw_uniform((studies,), g)
+    g = streams("long chains")
+    long = draw_switch(a.long_chain_probability, (studies,), g)
+    longer = a.max_transits + (a.longest_chain - a.max_transits) * draw_uniform((studies,), g)
+    number = torch.where(long, longer, number)
+    return torch.where(chain, torch.where(real, number, number.ceil()), 0.0)
+
+
+def draw_chain_rate(
+    a: Absorption, ka: Tensor, transits: Tensor, tightness: Tensor, streams: Streams
+) -> Tensor:
+    """ln rate of the chain's stages [S, I] in ln 1/h: that of ``ka`` [S, I], or one of its own."""
+    if a.transit_time is None:
+        return ka
+    (S, individuals), g = ka.shape, streams("transit time")
+    mean = torch.log(transits.clamp(min=0.5)[:, None] / a.transit_time.draw((S, 1), g))
+    sd = a.sd_transit.draw((S, 1), g) * tightness
+    return mean + sd * draw_normal((S, individuals), g)
+
+
+def draw_zero_order(
+    a: Absorption, individuals: int, horizon: Tensor, tightness: Tensor, streams: Streams
+) -> dict[str, Tensor]:
+    """Release at a constant rate: ``zero_duration`` h (0: none), ``zero_part`` of the dose, and
+    ``zero_gut``, whether the gut comes next; all [S, I]."""
+    (S,), g = horizon.shape, streams("zero order")
+    switch = draw_switch(a.zero_order_probability, (S, 1), g)
+    to_gut = draw_switch(a.zero_order_gut_probability, (S, 1), g)
+    partial = draw_switch(a.zero_order_part_probability, (S, 1), g)
+    part = torch.where(partial, a.zero_order_part.draw((S, 1), g), 1.0)
+    typical = torch.minimum(a.zero_order_duration.draw((S, 1), g), 0.5 * horizon[:, None])
+    sd = a.sd_zero_order.draw((S, 1), g) * tightness
+    duration = typical * torch.exp(sd * draw_normal((S, individuals), g))
+    return {
+        "zero_duration": torch.where(switch, duration, 0.0),
+        "zero_part": torch.where(switch, part, 0.0).expand(S, individuals),
+        "zero_gut": (switch & to_gut).expand(S, individuals),
+    }

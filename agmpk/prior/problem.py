@@ -13,12 +13,16 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
-from agmpk.prior.absorption import chain_entry
 from agmpk.prior.compartments import Layout, Rates, propagate, propagate_saturable
 from agmpk.prior.dosing import Doses
-from agmpk.prior.ou import ou_from_noise, shared_at
+from agmpk.prior.exponential import ORDER
+from agmpk.prior.laws import ou_from_noise, shared_at
 from agmpk.prior.parameters import Parameters
-from agmpk.prior.step import ORDER
+
+COARSE = 6  # order of the approximation of exp in a coarse solution: errors of 2e-6
+# Coarse points, to find where saturation changes: after each of one or two events, or half of
+# those of more.
+PILOT = 24
 
 
 @dataclass(frozen=True)
@@ -74,16 +78,25 @@ def dosing_events(p: Parameters, doses: Doses, layout: Layout, last: Tensor) -> 
     return Events(torch.cat([first, second], 1), torch.cat([start, end], 1))
 
 
+def chain_entry(transits: Tensor, gut: int, size: int) -> Tensor:
+    """Share of a dose that enters each state of the chain, [N, D], for a real number of stages [N].
+
+    Savic et al. (2007) let a dose reach the gut by a gamma density of real shape n + 1.  A chain
+    of k stages of rate ka gives shapes k + 1; between two whole numbers k < n < k + 1 the share
+    n - k of the dose takes one stage more.  Mean transit time is that of the gamma density,
+    (n + 1) / ka; the variance exceeds it by (n - k)(k + 1 - n) / ka^2, at most 1/4 of 1 / ka^2.
+    """
+    below = transits.floor()
+    share = transits - below
+    place = gut - torch.stack([below, transits.ceil()], -1).long()
+    entry = transits.new_zeros((len(transits), size))
+    return entry.scatter_add_(1, place, torch.stack([1 - share, share], -1))
+
+
 def _until(onset: Tensor, jumps: Tensor, real: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
     """Onsets and jumps with those left out (at time 0, nothing) that are not ``real`` or later."""
     keep = real & (onset < last[:, None])
     return torch.where(keep, onset, 0.0), torch.where(keep[..., None], jumps, 0.0)
-
-
-COARSE = 6  # order of the approximation of exp in a coarse solution: errors of 2e-6
-# Coarse points, to find where saturation changes: after each of one or two events, or half of
-# those of more.
-PILOT = 24
 
 
 @dataclass(frozen=True)
@@ -111,13 +124,13 @@ class Problem:
         picked = {k: v[:individuals] for k, v in values.items() if isinstance(v, Tensor)}
         return replace(self, rates=self.rates.first(individuals), **picked)
 
-    def states(self, device: torch.device | str = "cpu", order: int = ORDER) -> Tensor:
-        """Amounts [N, G, D] just after each grid point, solved on ``device``."""
-        rates, steps, jumps = (x.to(device) for x in (self.rates, self.steps, self.jumps))
+    def states(self, order: int = ORDER) -> Tensor:
+        """Amounts [N, G, D] just after each grid point."""
         if self.km_amount is None:
-            return propagate(rates, self.layout, steps, jumps, order).cpu()
-        km = self.km_amount.to(device)
-        return propagate_saturable(rates, self.layout, steps, jumps, km, order).cpu()
+            return propagate(self.rates, self.layout, self.steps, self.jumps, order)
+        return propagate_saturable(
+            self.rates, self.layout, self.steps, self.jumps, self.km_amount, order
+        )
 
     def concentrations(self, states: Tensor, metabolite: Tensor) -> Tensor:
         """Concentrations [N, M] of the parent, or where ``metabolite`` [N] of the metabolite."""

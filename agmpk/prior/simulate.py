@@ -4,43 +4,58 @@ Studies are drawn in blocks of a fixed size, each from its own random streams, w
 (seed, block number).  So a seed gives the same studies whatever the batch size and however many
 workers share the blocks.
 
-Shapes: S studies, I individuals, T samples.
+Only the individuals that take part are solved, all studies of a block below each other.  Studies
+with repeated doses need more grid points and saturable ones a finer grid; each kind is solved by
+itself, so that the others do not pay for it.
+
+Shapes: S studies, I individuals, T samples; N individuals that take part.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from agmpk.prior.batch import SimulatedStudies, concatenate
-from agmpk.prior.config import PriorConfig
+from agmpk.prior.compartments import Layout
+from agmpk.prior.config import Assay, PriorConfig
 from agmpk.prior.design import draw_present, draw_schedule
-from agmpk.prior.dosing import draw_doses
-from agmpk.prior.groups import Assay
-from agmpk.prior.laws import Streams, block_generator, draw_normal, draw_switch
-from agmpk.prior.parameters import draw_occasions, draw_parameters, fit_horizon
-from agmpk.prior.solve import Trial, solve
-
-__all__ = ["BLOCK", "block_generator", "simulate", "simulate_block"]
+from agmpk.prior.dosing import Doses, draw_doses
+from agmpk.prior.laws import Streams, draw_normal, draw_switch
+from agmpk.prior.parameters import Parameters, draw_occasions, draw_parameters, fit_horizon
+from agmpk.prior.problem import Problem, dosing_events, pose, where_elimination_changes
+from agmpk.prior.table import SimulatedStudies, concatenate
 
 BLOCK = 64
+ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
+FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
+PER_PERIPHERAL = ("k_out", "k_in", "exchange")
+NOISES = 2  # normal numbers per process and grid point
 
 
-def simulate_block(
-    config: PriorConfig,
-    seed: int,
-    block: int,
-    device: torch.device | str = "cpu",
-) -> SimulatedStudies:
-    """The ``block``-th ``BLOCK`` studies of the stream of ``seed``, on the CPU.
+@dataclass(frozen=True)
+class Trial:
+    """All that fixes the true concentrations of S studies.
 
-    Random numbers are always drawn on the CPU; ``device`` is where the compartments are solved.
+    horizon [S] h; times [S, I, T] h, the samples, and exists [S, I, T], those that are taken, in
+    front; present [S, I], who takes part.
     """
+
+    parameters: Parameters
+    doses: Doses
+    horizon: Tensor
+    times: Tensor
+    exists: Tensor
+    present: Tensor
+
+
+def simulate_block(config: PriorConfig, seed: int, block: int) -> SimulatedStudies:
+    """The ``block``-th ``BLOCK`` studies of the stream of ``seed``, on the CPU."""
     streams = Streams(seed, block)
     trial = draw_trial(config, streams)
-    true = solve(config, trial, streams, device)
+    true = solve(config, trial, streams)
     concentration, quantified, below, lloq = observe(config.assay, true, trial.exists, streams)
     doses = trial.doses
     return SimulatedStudies(
@@ -107,3 +122,83 @@ def observe(
     limit = lloq[:, None, None]
     quantified = exists & (reported > 0) & (reported >= limit)
     return reported, quantified, exists & ~quantified & (limit > 0), lloq
+
+
+def solve(config: PriorConfig, trial: Trial, streams: Streams) -> Tensor:
+    """True concentrations [S, I, T] at the samples that are taken; 0 elsewhere."""
+    true = torch.zeros_like(trial.times)
+    for study, individual, problem in problems(config, trial, streams):
+        metabolite = trial.parameters.is_metabolite[study]
+        found = problem.concentrations(problem.states(ORDER), metabolite)
+        true[study, individual, : found.shape[1]] = found
+    return torch.where(trial.exists, true, 0.0)
+
+
+def problems(
+    config: PriorConfig, trial: Trial, streams: Streams
+) -> Iterator[tuple[Tensor, Tensor, Problem]]:
+    """(number of the study [N], of the individual [N], problem) of each kind that occurs.
+
+    A kind's grid is as long as its longest needs: samples that are taken, doses before the last of
+    them, and ``ou_refresh`` times.  Individuals without a sample are not solved.
+    """
+    p, times = trial.parameters, trial.times
+    study, individual = (trial.exists.any(-1) & trial.present).nonzero(as_tuple=True)
+    refresh, T = max(config.solver_steps, config.ou_refresh), times.shape[-1]
+    most = trial.doses.dosed.shape[-1]
+    # Everybody's noise is drawn here, so that no study depends on which kind the others are.
+    processes = p.ou_sd.shape[-1]
+    usual = 1 + T + refresh + 2 * most
+    noise = draw_normal((len(study), usual, NOISES * processes), streams("ou"))
+    last = torch.where(trial.exists, times, 0.0).amax(-1)[study, individual]
+    rows = trial.doses.rows(study, individual)
+    given = (rows.dosed & (rows.time < last[:, None])).sum(-1)
+    for kind, chosen in _kinds(p, rows, study, individual, given).items():
+        (rows,) = chosen.nonzero(as_tuple=True)
+        s, i, end = study[rows], individual[rows], last[rows]
+        samples, doses = int(trial.exists[s, i].sum(-1).max()), max(int(given[rows].max()), 1)
+        of_rows = p.rows(s, i)
+        P = int(of_rows.exchange.sum(-1).max())
+        of_rows = replace(of_rows, **{k: getattr(of_rows, k)[:, :P] for k in PER_PERIPHERAL})
+        layout = Layout(
+            int(of_rows.transits.max().ceil()),
+            P,
+            bool(of_rows.is_metabolite.any()),
+            bool(of_rows.zero_gut.any()),
+        )
+        events = dosing_events(of_rows, trial.doses.rows(s, i).first(doses), layout, end)
+        others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
+        points = torch.minimum(times[s, i, :samples], end[:, None])
+        start, twice = 1 + T + refresh, events.onset.shape[1] > doses
+        mine = [noise[rows, : 1 + samples], noise[rows, 1 + T : start]]
+        mine += [noise[rows, start + n * most : start + n * most + doses] for n in range(1 + twice)]
+        km = None
+        if kind[0] == "saturable":
+            km = of_rows.saturation * trial.doses.level[s] / torch.exp(of_rows.typical.V)
+            fine = where_elimination_changes(of_rows, layout, events, end, km, config.fine_steps)
+            more = draw_normal((len(rows), fine.shape[1], mine[0].shape[-1]), streams("ou fine"))
+            others, mine[1] = torch.cat([others, fine], -1), torch.cat([mine[1], more], 1)
+        yield s, i, pose(of_rows, layout, events, points, others, torch.cat(mine, 1), km)
+
+
+def _kinds(
+    p: Parameters, doses: Doses, study: Tensor, individual: Tensor, given: Tensor
+) -> dict[tuple, Tensor]:
+    """Which of N individuals [N] are solved together: alike in method, states and grid."""
+    saturable = torch.isfinite(p.saturation)[study]
+    oral = (doses.oral & doses.dosed).any(-1)
+    chain = torch.where(oral, p.transits[study], 0.0)
+    peripherals = p.exchange[study, individual].sum(-1)
+    found = {("saturable", n): saturable & (p.is_metabolite[study] == n) for n in (False, True)}
+    released = oral & p.zero_gut[study, individual]
+    for length, many in (("few", given <= FEW), ("many", given > FEW)):
+        here = many & ~saturable
+        found[length, "short chain"] = here & (chain > 0) & (chain <= SHORT)
+        found[length, "long chain"] = here & (chain > SHORT)
+        here = here & (chain == 0)
+        found[length, "release"] = here & released
+        for n in peripherals.unique().tolist():
+            for formed in (False, True):
+                alike = (p.is_metabolite[study] == formed) & (peripherals == n)
+                found[length, n, formed] = here & alike & ~released
+    return {kind: chosen for kind, chosen in found.items() if chosen.any()}

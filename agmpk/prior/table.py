@@ -1,11 +1,18 @@
-"""Simulated studies as a NONMEM-style table, or as studies of the data model."""
+"""Simulated studies: as padded tensors, as studies of the data model, as a NONMEM-style table.
+
+Shapes: S studies, I individuals, T samples, D doses.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
+
 import numpy as np
 import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from agmpk.prior.batch import SimulatedStudies
 from agmpk.studies import Dose, Individual, Study, Units
 
 # Units of the prior: doses and volumes carry theirs, concentrations follow.
@@ -16,38 +23,83 @@ COLUMNS = (
 )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class SimulatedStudies:
+    """A batch of studies as padded tensors, float64.
+
+    times [S, I, T] h since the individual's first dose, real samples in front and increasing;
+    concentration [S, I, T] as reported; true [S, I, T] without assay error;
+    quantified [S, I, T]; below [S, I, T] sampled, but below the LLOQ (censored); present [S, I]
+    individuals that take part.
+    dose_time [S, I, D] h, dose_amount [S, I, D] and dose_duration [S, I, D] h (0 for bolus and
+    oral) of each single dose, schedules expanded, in order of time; dose_oral [S, I, D];
+    dosed [S, I, D] a real dose, these are in front; the rest is 0.
+    A sample at the very time of a dose was taken before it.
+    weight [S, I] kg (70 where doses are not per kg); lloq [S], 0 where there is no limit;
+    is_metabolite [S]; poor [S, I].
+    """
+
+    times: Tensor
+    concentration: Tensor
+    true: Tensor
+    quantified: Tensor
+    below: Tensor
+    present: Tensor
+    dose_time: Tensor
+    dose_amount: Tensor
+    dose_duration: Tensor
+    dose_oral: Tensor
+    dosed: Tensor
+    weight: Tensor
+    lloq: Tensor
+    is_metabolite: Tensor
+    poor: Tensor
+
+    def __len__(self) -> int:
+        return len(self.lloq)
+
+    def __getitem__(self, rows: slice | Tensor) -> SimulatedStudies:
+        return SimulatedStudies(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+def concatenate(parts: list[SimulatedStudies]) -> SimulatedStudies:
+    """One batch from several, padded to the largest numbers of individuals, samples and doses."""
+    return SimulatedStudies(
+        **{f.name: _stacked([getattr(p, f.name) for p in parts]) for f in fields(SimulatedStudies)}
+    )
+
+
+def _stacked(parts: list[Tensor]) -> Tensor:
+    """Tensors below each other; shorter ones get zeros behind."""
+    shape = [max(sizes) for sizes in zip(*(p.shape[1:] for p in parts), strict=True)]
+    padded = []
+    for part in parts:
+        behind = [n for size, full in zip(part.shape[:0:-1], shape[::-1], strict=True)
+                  for n in (0, full - size)]  # fmt: skip
+        padded.append(torch.nn.functional.pad(part, behind) if any(behind) else part)
+    return torch.cat(padded)
+
+
 def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
     """One ``Study`` per simulated study, named S1, S2, ... from number ``first``.
 
     Samples below the LLOQ are censored observations that hold the LLOQ.
     """
-    reported = _reported(batch)
-    kept = (batch.quantified | batch.below).numpy()
-    routes = _routes(batch)
+    kept, reported, route = _told(batch)
     studies = []
     for s in range(len(batch)):
         individuals = []
         for i in batch.present[s].nonzero().flatten().tolist():
-            keep = kept[s, i]
-            doses = tuple(
-                Dose(*one)
-                for one in zip(
-                    batch.dose_time[s, i, batch.dosed[s, i]].tolist(),
-                    batch.dose_amount[s, i, batch.dosed[s, i]].tolist(),
-                    routes[s, i, batch.dosed[s, i].numpy()].tolist(),
-                    batch.dose_duration[s, i, batch.dosed[s, i]].tolist(),
-                    strict=True,
-                )
+            keep, dosed = kept[s, i], batch.dosed[s, i]
+            time, amount, duration = (
+                values[s, i, dosed].tolist()
+                for values in (batch.dose_time, batch.dose_amount, batch.dose_duration)
             )
-            individuals.append(
-                Individual(
-                    str(i + 1),
-                    batch.times[s, i].numpy()[keep],
-                    reported[s, i, keep],
-                    doses,
-                    batch.below[s, i].numpy()[keep],
-                )
+            doses = map(Dose, time, amount, route[s, i, dosed.numpy()].tolist(), duration)
+            times, values, below = (
+                of[s, i, keep].numpy() for of in (batch.times, reported, batch.below)
             )
+            individuals.append(Individual(str(i + 1), times, values, tuple(doses), below))
         lloq = float(batch.lloq[s]) or None
         studies.append(Study(f"S{first + s}", tuple(individuals), UNITS, lloq))
     return studies
@@ -58,11 +110,11 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
 
     A sample at the very time of a dose stands in the row before it: a trough.
 
-    Columns as ``Study.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
+    Columns as ``nonmem.write.to_frame`` has them, with STUDY in front and the LLOQ [mg/L] of each
     observation (missing where the study has none) and the body weight WT [kg] behind.
     """
-    kept = (batch.quantified | batch.below).numpy()
-    s, i, t = np.nonzero(kept)
+    kept, reported, route = _told(batch)
+    s, i, t = np.nonzero(kept.numpy())
     ds, di, dk = np.nonzero(batch.dosed.numpy())
     lloq = batch.lloq.numpy()
     doses = {
@@ -71,7 +123,7 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
         "TIME": batch.dose_time.numpy()[ds, di, dk],
         "AMT": batch.dose_amount.numpy()[ds, di, dk],
         "EVID": 1,
-        "ROUTE": _routes(batch)[ds, di, dk],
+        "ROUTE": route[ds, di, dk],
         "DUR": batch.dose_duration.numpy()[ds, di, dk],
         "ADDL": 0,
         "II": 0.0,
@@ -80,15 +132,13 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
         "study": s,
         "person": i,
         "TIME": batch.times.numpy()[s, i, t],
-        "DV": _reported(batch)[s, i, t],
+        "DV": reported.numpy()[s, i, t],
         "EVID": 0,
         "CENS": batch.below.numpy()[s, i, t].astype(np.int64),
         "LLOQ": np.where(lloq[s] > 0, lloq[s], np.nan),
     }
     rows = pd.concat([pd.DataFrame(doses), pd.DataFrame(samples)], ignore_index=True)
-    rows = rows.sort_values(
-        ["study", "person", "TIME", "EVID"], kind="stable"
-    )
+    rows = rows.sort_values(["study", "person", "TIME", "EVID"], kind="stable")
     rows["MDV"] = rows["EVID"]
     rows["WT"] = batch.weight.numpy()[rows["study"], rows["person"]]
     rows["STUDY"] = [f"S{first + n}" for n in rows["study"]]
@@ -97,11 +147,10 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
     return rows[list(COLUMNS)].astype(whole).reset_index(drop=True)
 
 
-def _reported(batch: SimulatedStudies) -> np.ndarray:
-    """Reported concentrations [S, I, T], the LLOQ where they are below it."""
-    return np.where(batch.below, batch.lloq.numpy()[:, None, None], batch.concentration)
-
-
-def _routes(batch: SimulatedStudies) -> np.ndarray:
+def _told(batch: SimulatedStudies) -> tuple[Tensor, Tensor, NDArray]:
+    """Which samples [S, I, T] are reported, as what (the LLOQ below it), and the routes [S, I, D]
+    of the doses."""
+    reported = torch.where(batch.below, batch.lloq[:, None, None], batch.concentration)
     intravenous = np.where(batch.dose_duration.numpy() > 0, "iv_infusion", "iv_bolus")
-    return np.where(batch.dose_oral.numpy(), "oral", intravenous)
+    route = np.where(batch.dose_oral.numpy(), "oral", intravenous)
+    return batch.quantified | batch.below, reported, route

@@ -5,37 +5,19 @@ Tables come in and go out in NONMEM style, see :mod:`agmpk.studies.nonmem`.
 
 from typing import Any
 
-from agmpk.studies.nonmem.read import Reading, read_studies, read_study, read_table
-from agmpk.studies.study import ROUTES, Dose, Individual, Study
+from agmpk.studies.nonmem.read import Reading, load_catalogue, read_studies, read_study, read_table
+from agmpk.studies.study import Dose, Individual, Study
 from agmpk.studies.units import Units, conversion_factor
 
 __all__ = [
-    "ROUTES",
-    "Dose",
-    "Individual",
-    "Reading",
-    "Study",
-    "Units",
-    "conversion_factor",
-    "describe",
-    "load_catalogue",
-    "read_studies",
-    "read_study",
-    "read_table",
-    "write_study",
-]
-
-# Imported when they are asked for: a reader of one table needs none of them.
-_LATER = {
-    "describe": "agmpk.studies.describe",
-    "load_catalogue": "agmpk.studies.catalogue",
-    "write_study": "agmpk.studies.nonmem.write",
-}
+    "Dose", "Individual", "Reading", "Study", "Units", "conversion_factor", "load_catalogue",
+    "read_studies", "read_study", "read_table", "write_study",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name != "write_study":  # imported when it is asked for: a reader of one table needs it not
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
+    from agmpk.studies.nonmem.write import write_study
 
-    return getattr(importlib.import_module(_LATER[name]), name)
+    return write_study

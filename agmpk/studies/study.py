@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.studies.units import Units
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 ROUTES = ("oral", "iv_bolus", "iv_infusion")
 
@@ -44,9 +41,10 @@ def checked_name(kind: str, value: object) -> str:
     return text
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Dose:
-    """A dose, repeated ``additional`` times every ``interval`` hours.
+    """A dose, repeated ``additional`` times every ``interval`` hours; in order of time, then of
+    whatever else differs.
 
     Attributes:
         time: start [h]; negative before the table's time 0 (a steady state written out).
@@ -90,7 +88,7 @@ class Dose:
                 "needs a positive duration and the other routes need 0."
             )
         count = _number("additional", self.additional)
-        if count < 0 or count != int(count):
+        if count < 0 or not count.is_integer():
             raise AgmpkError(f"A dose's additional is {count:g}; it must be a whole number >= 0.")
         if count >= MAX_DOSES:
             raise AgmpkError(
@@ -171,30 +169,12 @@ class Individual:
                 f"Individual {name} has a negative concentration, or a censored one that does "
                 "not hold its (positive) LLOQ; correct or remove it."
             )
-        for attribute, value in (
-            ("id", name),
-            ("times", times),
-            ("concentrations", values),
-            ("doses", _checked_doses(name, self.doses)),
-            ("censored", marks),
-            ("person", _checked_person(name, self.person)),
-        ):
-            object.__setattr__(self, attribute, value)
+        person = name if self.person is None else checked_name("person", self.person)
+        self._take(name, times, values, self.doses, marks, person)
 
-    @classmethod
-    def checked(
-        cls,
-        id: str,
-        times: NDArray[np.float64],
-        concentrations: NDArray[np.float64],
-        doses: tuple[Dose, ...],
-        censored: NDArray[np.bool_],
-        person: str | None,
-    ) -> Individual:
-        """Return an individual of read-only arrays that have been checked for all individuals of a
-        table at once: what the constructor would return, in a tenth of the time."""
-        one = object.__new__(cls)
-        one.__dict__.update(
+    def _take(self, id, times, concentrations, doses, censored, person) -> None:
+        """Hold checked values; the doses are checked here."""
+        self.__dict__.update(
             id=id,
             times=times,
             concentrations=concentrations,
@@ -202,6 +182,14 @@ class Individual:
             censored=censored,
             person=None if person == id else person,
         )
+
+    @classmethod
+    def checked(cls, *values: object) -> Individual:
+        """The individual of (id, times, concentrations, doses, censored, person) whose read-only
+        arrays have been checked for all individuals of a table at once: what the constructor would
+        return, in a tenth of the time."""
+        one = object.__new__(cls)
+        one._take(*values)
         return one
 
     def __len__(self) -> int:
@@ -228,14 +216,10 @@ class Individual:
         """Return the individual with the observations that ``keep`` (mask bool[T], slice or
         indices in increasing order) picks; the doses stay."""
         chosen = keep if isinstance(keep, slice) else np.asarray(keep)
-        return Individual(
-            self.id,
-            self.times[chosen],
-            self.concentrations[chosen],
-            self.doses,
-            self.censored[chosen],
-            self.person,
+        times, values, marks = (
+            one[chosen] for one in (self.times, self.concentrations, self.censored)
         )
+        return Individual(self.id, times, values, self.doses, marks, self.person)
 
     def prefix(self, p: int) -> Individual:
         """Return the individual with its first ``p`` observations (all if it has fewer).
@@ -243,15 +227,13 @@ class Individual:
         Raises:
             AgmpkError: ``p`` is negative.
         """
-        return self.select(slice(0, _checked_prefix(p)))
+        if p < 0:
+            raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
+        return self.select(slice(0, p))
 
     def rest(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (times [h], concentrations) of the observations after the first ``p``.
-
-        Raises:
-            AgmpkError: ``p`` is negative.
-        """
-        start = _checked_prefix(p)
+        """Return (times [h], concentrations) of the observations after :meth:`prefix`."""
+        start = len(self.prefix(p))
         return self.times[start:], self.concentrations[start:]
 
     def quantifiable(self) -> Individual:
@@ -267,13 +249,7 @@ class Individual:
 
     def single_doses(self) -> tuple[Dose, ...]:
         """Return all doses with schedules expanded, in order of time."""
-        singles = [single for dose in self.doses for single in dose.expand()]
-        return tuple(sorted(singles, key=_in_order))
-
-
-def _in_order(dose: Dose) -> tuple:
-    """By time, then by what differs, so that the order of a table's rows does not matter."""
-    return dose.time, dose.amount, dose.route, dose.duration, dose.additional, dose.interval
+        return tuple(sorted(single for dose in self.doses for single in dose.expand()))
 
 
 def _read_only(name: str, field: str, values: ArrayLike, dtype: type) -> NDArray:
@@ -296,18 +272,7 @@ def _checked_doses(name: str, doses: Iterable[Dose]) -> tuple[Dose, ...]:
         raise AgmpkError(f"Individual {name} has no dose; give at least one Dose.")
     if len(set(found)) < len(found):
         raise AgmpkError(f"Individual {name} has the same dose twice; add the amounts up.")
-    return found if len(found) == 1 else tuple(sorted(found, key=_in_order))
-
-
-def _checked_person(name: str, person: str | None) -> str | None:
-    who = name if person is None else checked_name("person", person)
-    return None if who == name else who
-
-
-def _checked_prefix(p: int) -> int:
-    if p < 0:
-        raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
-    return p
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True)
@@ -393,12 +358,67 @@ class Study:
         :meth:`Individual.after_dose`; all individuals stay."""
         return replace(self, individuals=[one.after_dose() for one in self])
 
-    def to_frame(self) -> pd.DataFrame:
-        """Return the study as a tidy NONMEM-style frame, one row a record.
 
-        Columns: ID, TIME [h], DV, AMT, EVID (0 observation, 1 dose), MDV, ROUTE, DUR [h], ADDL,
-        II [h], CENS; NaN or None where a column does not apply.
-        """
-        from agmpk.studies.nonmem.write import to_frame
+# ------------------------------------------------------------------------------------ in words
 
-        return to_frame(self)
+MOST_SCHEDULES = 4
+_WORDS = {"oral": "oral", "iv_bolus": "intravenous bolus", "iv_infusion": "intravenous infusion"}
+
+
+def describe(study: Study) -> str:
+    """Return what a study holds, in a few lines: individuals, samples, limits, doses, units."""
+    units, people = study.units, len(study.people)
+    persons = f", occasions of {people} person(s)" if people != len(study) else ""
+    lines = [f"{study.compound}: {len(study)} individual(s){persons}"]
+    lines.append(f"  samples   {_samples(study)}")
+    amounts: dict[str, list[float]] = {}
+    for one in study:
+        amounts.setdefault(_schedule(one), []).extend(dose.amount for dose in one.doses)
+    common = Counter(map(_schedule, study)).most_common()
+    for words, count in common[:MOST_SCHEDULES]:
+        who = "everybody" if count == len(study) else f"{count} individual(s)"
+        lines.append(f"  doses     {who}: {words.format(_range(amounts[words]), units.dose)}")
+    if rest := common[MOST_SCHEDULES:]:
+        count = sum(count for _, count in rest)
+        lines.append(f"  doses     {count} individual(s): {len(rest)} further schedules")
+    lines.append(f"  units     time h, concentration {units.concentration}, dose {units.dose}")
+    return "\n".join(lines)
+
+
+def _samples(study: Study) -> str:
+    counts = [len(one) for one in study]
+    if not sum(counts):
+        return "none"
+    times, values, below = (
+        np.concatenate([getattr(one, name) for one in study])
+        for name in ("times", "concentrations", "censored")
+    )
+    text = f"{sum(counts)}, {_range(counts)} each, at {_range(times)} h"
+    if below.any():
+        text += f"; {int(below.sum())} below the limit of {_range(values[below])}"
+    elif study.lloq is not None:
+        text += f"; none below the limit of {study.lloq:g}"
+    if zeros := int((values == 0).sum()):
+        text += f"; {zeros} zero(s)"
+    return text
+
+
+def _schedule(one: Individual) -> str:
+    """Words for the doses of an individual, with places for amounts and their unit."""
+    singles = sum(dose.additional + 1 for dose in one.doses)
+    words = " and ".join(dict.fromkeys(_WORDS[dose.route] for dose in one.doses))
+    lasting = {dose.duration for dose in one.doses if dose.duration}
+    length = f" over {_range(lasting)} h" if lasting else ""
+    if singles == 1:
+        start = one.doses[0].time
+        return f"one {words} dose of {{}} {{}}{length}" + (f" at {start:g} h" if start else "")
+    ends = [dose.time + dose.additional * dose.interval for dose in one.doses]
+    gaps = {round(dose.time - end, 3) for dose, end in zip(one.doses[1:], ends, strict=False)}
+    gaps |= {round(dose.interval, 3) for dose in one.doses if dose.additional}
+    every = f" every {gaps.pop():g} h" if len(gaps) == 1 and gaps != {0} else ""
+    return f"{singles} {words} doses of {{}} {{}}{length}{every}"
+
+
+def _range(values: Iterable[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

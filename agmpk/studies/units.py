@@ -13,27 +13,24 @@ from functools import lru_cache
 
 from agmpk.errors import AgmpkError
 
-# Dimensions a unit may have. A dose per body weight (mg/kg) is dimensionless to pint.
+# Dimensions a unit may have, each with an example. A dose per body weight (mg/kg) is dimensionless
+# to pint.
 _ALLOWED = {
-    "time": ("h",),
-    "concentration": ("ng/mL", "mol/L"),
-    "dose": ("mg", "mol", "mg/kg", "mol/kg"),
-}
-
-
-_DIMENSIONS = {
-    "time": ("time",),
-    "concentration": ("mass/volume", "amount/volume"),
-    "dose": ("mass", "amount", "mass/mass", "amount/mass"),
+    "time": {"time": "h"},
+    "concentration": {"mass/volume": "ng/mL", "amount/volume": "mol/L"},
+    "dose": {"mass": "mg", "amount": "mol", "mass/mass": "mg/kg", "amount/mass": "mol/kg"},
 }
 _PREFIXES = {"k": 3, "": 0, "d": -1, "c": -2, "m": -3, "u": -6, "mc": -6, "n": -9, "p": -12}
 _BASES = {"g": "mass", "mol": "amount", "L": "volume", "l": "volume"}
-_PLAIN = {
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), ("time", Fraction(3600))),
-    **dict.fromkeys(("min", "minute", "minutes"), ("time", Fraction(60))),
-    **dict.fromkeys(("s", "sec", "second", "seconds"), ("time", Fraction(1))),
-    **dict.fromkeys(("d", "day", "days"), ("time", Fraction(86400))),
-    **dict.fromkeys(("week", "weeks"), ("time", Fraction(604800))),
+_SECONDS = {
+    "h hr hrs hour hours": 3600,
+    "min minute minutes": 60,
+    "s sec second seconds": 1,
+    "d day days": 86400,
+    "week weeks": 604800,
+}
+_USUAL = {
+    **{name: ("time", Fraction(n)) for names, n in _SECONDS.items() for name in names.split()},
     **{
         prefix + base: (dimension, Fraction(10) ** power)
         for prefix, power in _PREFIXES.items()
@@ -76,19 +73,17 @@ class Units:
 
 def check_unit(kind: str, unit: str) -> None:
     """Raise AgmpkError unless ``unit`` is a unit of the ``kind`` time, concentration or dose."""
-    if (usual := _usual(unit)) and usual[0] in _DIMENSIONS[kind]:
+    if (usual := _usual(unit)) and usual[0] in _ALLOWED[kind]:
         return
-    found = _quantity(unit)
-    written_per = "/" in unit  # tells mg/kg from a bare number or a fraction such as %
-    for allowed in _ALLOWED[kind]:
-        reference = _quantity(allowed)
-        if found.dimensionality == reference.dimensionality:
-            if reference.dimensionless and not written_per:
-                continue
+    found, examples = _quantity(unit), _ALLOWED[kind].values()
+    for reference in map(_quantity, examples):
+        same = found.dimensionality == reference.dimensionality
+        # A stroke tells mg/kg from a bare number or a fraction such as %.
+        if same and ("/" in unit or not reference.dimensionless):
             return
     raise AgmpkError(
         f"The {kind} unit {unit!r} does not measure a {kind}; "
-        f"use for example {' or '.join(_ALLOWED[kind])}."
+        f"use for example {' or '.join(examples)}."
     )
 
 
@@ -114,27 +109,26 @@ def conversion_factor(source: str, target: str) -> float:
 
 def _usual(unit: str) -> tuple[str, Fraction] | None:
     """The dimension and the size of a usual unit; None for any other."""
-    parts = [part.strip() for part in _plain(unit).split("/")]
-    found = [_PLAIN.get(part) for part in parts]
+    found = [_USUAL.get(part.strip()) for part in _without_mu(unit).split("/")]
     if len(found) > 2 or None in found:
         return None
     if len(found) == 1:
         return found[0]
-    (above, size), (below, other) = found  # type: ignore[misc]
+    (above, size), (below, other) = found
     return f"{above}/{below}", size / other
 
 
-def _plain(unit: str) -> str:
+def _without_mu(unit: str) -> str:
     return unit.replace("\u00b5", "u").replace("\u03bc", "u")
 
 
 @lru_cache(maxsize=256)
 def _quantity(unit: str):
-    text = _plain(unit)
+    text = _without_mu(unit)
     try:
         if len(text) > 60 or not _WRITTEN_LIKE_A_UNIT.fullmatch(text):
             raise ValueError
-        quantity = unit_registry().Quantity(1.0, text)
+        quantity = _registry().Quantity(1.0, text)
     except Exception:  # pint raises a dozen kinds of errors, tokenizer errors included
         quantity = None
     if quantity is None or not text.strip():
@@ -144,8 +138,7 @@ def _quantity(unit: str):
 
 
 @lru_cache(maxsize=1)
-def unit_registry():
-    """Return pint's registry, loaded once for everybody who needs it."""
+def _registry():
     import pint
 
     return pint.UnitRegistry()

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 
-from agmpk.config import load_yaml, read_config, shipped
+from agmpk.config import Range, load_yaml, read_config, shipped, to_plain
 from agmpk.errors import AgmpkError
-from agmpk.models.registry import model_classes, model_config
+from agmpk.models.registry import model_config
 
-OPTIMIZERS = ("muon", "adamw")
-PRECISIONS = ("fp32", "tf32", "bf16")
+Count = Annotated[int, Range(1)]
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,11 @@ class TrainingConfig:
     kind: str = "flow"
     prior: str = "clinic"
     model: Any = None
-    steps: int = 6000
-    blocks: int = 1
-    targets: int = 4
+    steps: Count = 6000
+    blocks: Count = 1
+    targets: Count = 4
     max_prefix: int = 8
-    optimizer: str = "muon"
+    optimizer: Literal["muon", "adamw"] = "muon"
     rate: float = 1e-3
     matrix_rate: float = 4e-3
     warmup: int = 200
@@ -52,8 +51,8 @@ class TrainingConfig:
     weight_decay: float = 0.01
     clip: float = 0.5
     ema: float = 0.998
-    parts: int = 4
-    precision: str = "fp32"
+    parts: Count = 4
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     seed: int = 0
     validate_every: int = 500
     validation_studies: int = 64
@@ -64,27 +63,10 @@ class TrainingConfig:
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for name in ("steps", "blocks", "targets", "parts"):
-            if getattr(self, name) < 1:
-                raise AgmpkError(f"A run needs {name} of at least 1, not {getattr(self, name)}.")
         if not 0 < self.cooldown <= 1:
             raise AgmpkError(f"The cooldown is a share between 0 and 1, not {self.cooldown}.")
-        if self.optimizer not in OPTIMIZERS:
-            raise AgmpkError(
-                f"There is no optimizer {self.optimizer!r}: use {' or '.join(OPTIMIZERS)}."
-            )
-        if self.precision not in PRECISIONS:
-            raise AgmpkError(
-                f"There is no precision {self.precision!r}: use {' or '.join(PRECISIONS)}."
-            )
-        for name in ("snapshots", "frozen"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
-        if self.model is None or isinstance(self.model, dict):
-            model = model_config(self.kind, self.model or {})
-            read_config(type(model), model.to_dict(), f"The model of {self.kind}")  # types too
-            object.__setattr__(self, "model", model)
-        elif not isinstance(self.model, model_classes(self.kind)[0]):
-            raise AgmpkError(f"{type(self.model).__name__} does not configure a {self.kind}.")
+        if not is_dataclass(self.model):
+            object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
 
     @property
     def stream(self) -> tuple:
@@ -96,9 +78,7 @@ class TrainingConfig:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        lists = {name: list(getattr(self, name)) for name in ("snapshots", "frozen")}
-        return values | {"model": self.model.to_dict()} | lists
+        return to_plain(self)
 
     def to_yaml(self) -> str:
         """The configuration as text, which ``from_dict`` reads back."""
@@ -106,22 +86,13 @@ class TrainingConfig:
 
     def with_changes(self, **changes: Any) -> TrainingConfig:
         """A copy with other values; those that are None are left as they are."""
-        return replace(self, **{k: v for k, v in changes.items() if v is not None})
+        changes = {k: to_plain(v) for k, v in changes.items() if v is not None}
+        return TrainingConfig.from_dict(self.to_dict() | changes)
 
     @classmethod
-    def from_dict(
-        cls,
-        values: dict[str, Any],
-        where: str = "The training configuration",
-    ) -> TrainingConfig:
+    def from_dict(cls, values: Any, where: str = "The training configuration") -> TrainingConfig:
         """Build from plain values; missing ones keep their defaults, unknown ones are refused."""
-        unknown = set(values) - {f.name for f in fields(cls)}
-        if unknown:
-            raise AgmpkError(f"{where} does not know {', '.join(sorted(unknown))}.")
-        try:
-            return cls(**values)
-        except (AgmpkError, TypeError) as error:
-            raise AgmpkError(f"{where}: {error}") from None
+        return read_config(cls, values, where)
 
 
 def recipes() -> tuple[str, ...]:
@@ -142,10 +113,7 @@ def load_training_config(name_or_path: str | Path) -> TrainingConfig:
             f"There is no training recipe {text!r}: use one of "
             f"{', '.join(recipes())}, or a YAML file."
         )
-    values = load_yaml(source) or {}
-    if not isinstance(values, dict):
-        raise AgmpkError(f"{text} holds no settings: write one 'name: value' a line.")
-    return TrainingConfig.from_dict(values, text)
+    return TrainingConfig.from_dict(load_yaml(source) or {}, text)
 
 
 def rate_factor(config: TrainingConfig, step: int, cool_from: int, end: int) -> float:

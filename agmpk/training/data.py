@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from agmpk.models.task import Record, Task, concatenate, tasks_from_simulation
 from agmpk.prior import PriorConfig
-from agmpk.prior.simulate import block_generator, simulate_block
+from agmpk.prior.laws import block_generator
+from agmpk.prior.simulate import simulate_block
 from agmpk.training.config import TrainingConfig
 
 # Validation studies come from a stream of their own.
@@ -57,9 +59,8 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
             inside = rows[(rows >= bounds[b]) & (rows < bounds[b + 1])] - int(bounds[b])
             if len(inside):
                 chosen.append(task[inside].trimmed())
-        parts.append(concatenate(chosen))
         # Here and not beside the network: many small operations, which a GPU does slowly.
-        _ = parts[-1].features
+        parts.append(concatenate(chosen).packed())
     return parts
 
 
@@ -88,21 +89,6 @@ def _sizes(task: Task) -> torch.Tensor:
     return torch.stack([(present * last).amax(-1).clamp(min=1), samples.clamp(min=1)], -1)
 
 
-class Batches(Dataset):
-    """The batches of steps ``start``, ``start + 1``, ..., by position."""
-
-    def __init__(self, config: TrainingConfig, prior: PriorConfig, start: int) -> None:
-        self.config, self.prior, self.start = config, prior, start
-
-    def __len__(self) -> int:
-        return self.config.steps - self.start
-
-    def __getitem__(self, position: int) -> list[Task]:
-        if not 0 <= position < len(self):
-            raise IndexError(position)
-        return training_batch(self.config, self.prior, self.start + position)
-
-
 def batches(
     config: TrainingConfig, prior: PriorConfig, start: int, workers: int, device: str = "cpu"
 ) -> Iterator[list[Task]]:
@@ -110,12 +96,12 @@ def batches(
 
     The numbers do not depend on ``workers``.
     """
-    data = Batches(config, prior, start)
     ahead = {"num_workers": workers, "prefetch_factor": PREFETCH} if workers else {}
     if workers and device != "cpu":
         # A copy of a process that drives a GPU would share its memory maps, which slows both.
         ahead["multiprocessing_context"] = "spawn"
-    return iter(DataLoader(data, batch_size=None, collate_fn=_as_it_is, **ahead))
+    steps, make = range(start, config.steps), partial(training_batch, config, prior)
+    return iter(DataLoader(steps, batch_size=None, collate_fn=make, **ahead))
 
 
 def validation_task(config: TrainingConfig, prior: PriorConfig, blocks: int, prefix: int) -> Task:
@@ -139,10 +125,6 @@ def validation_task(config: TrainingConfig, prior: PriorConfig, blocks: int, pre
         target = replace(task.target, logs=logs, mask=shown | asked)
         parts.append(replace(task, target=target, prefix=shown, asked=asked))
     return concatenate(parts)
-
-
-def _as_it_is(batch: list[Task]) -> list[Task]:
-    return batch
 
 
 @contextmanager

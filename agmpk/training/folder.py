@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import platform
 from pathlib import Path
 from typing import Any
@@ -143,12 +144,23 @@ def check_records(folder: Path, about: dict[str, Any]) -> None:
 
 
 def start_folder(start: str) -> Path:
-    """The folder that a run begins with: of a run or a checkpoint, or a shipped one by its name.
+    """The folder that a run begins with: a shipped checkpoint by its name, or a run or checkpoint.
+
+    A folder that has the name of a shipped one is meant where a path says so: ``./flow``.
 
     Raises:
         AgmpkError: there is none.
     """
-    return Path(start) if Path(start).exists() else data_path("checkpoints", start)
+    if not {"/", os.sep} & set(start):
+        shipped = data_path("checkpoints", start, must_exist=False)
+        if shipped.is_dir():
+            return shipped
+    if not Path(start).is_dir():
+        raise AgmpkError(
+            f"There is nothing to start from at {start}: name the folder of a run or of a "
+            "checkpoint, or a shipped checkpoint."
+        )
+    return Path(start)
 
 
 def save_state(folder: Path, name: str, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:

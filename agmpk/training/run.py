@@ -22,10 +22,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.scores import mean_scores, per_individual
+from agmpk.evaluation.scores import mean_scores
 from agmpk.files import atomic_path, only_one
-from agmpk.models.checkpoint import load_checkpoint
-from agmpk.models.registry import build_model
+from agmpk.models.registry import build_model, load_checkpoint
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
@@ -378,7 +377,7 @@ def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[s
     owner = np.repeat(np.arange(len(counts)), counts)
 
     found = mean_scores(x, y, owner)
-    error = float(np.sqrt(per_individual(np.square(n - y), owner)).mean())
+    error = mean_scores(n[None], y, owner)["log_rmse"]
     return {"log_rmse": found.pop("log_rmse"), "log_rmse_naive": error, **found}
 
 

@@ -80,8 +80,14 @@ export class Flow {
     return flow;
   }
 
-  /** What is known of each point of a question (see task.js). */
+  /** A question (see task.js) as it is answered, and what is known of each of its points. */
   async know(asked) {
+    const known = await this.seen(asked);
+    const less = asked.withoutIdleLimits(known.highest.data[0]);
+    return less ? [less, await this.seen(less)] : [asked, known];
+  }
+
+  async seen(asked) {
     const { Tensor } = this.ort;
     const feeds = {};
     for (const [name, { dims, data, bool }] of Object.entries(asked.arrays))
@@ -126,8 +132,8 @@ export class Flow {
   }
 
   /** In concentrations: `number` curves, the mean forecast, its 5, 25, 50, 75 and 95 % levels, the naive one. */
-  async forecast(asked, number, seed) {
-    const known = await this.know(asked);
+  async forecast(question, number, seed) {
+    const [asked, known] = await this.know(question);
     const n = asked.times.length;
     const noise = normals(seed, number * n);
     const white = Array.from({ length: number }, (_, s) => noise.subarray(s * n, (s + 1) * n));

@@ -5,7 +5,7 @@ import { checkParts, cohortQuestions } from "./cohort.js";
 import { familiarity } from "./familiar.js";
 import { grid, line, plansTable, readPlan } from "./plan.js";
 import { chart, short } from "./plot.js";
-import { exposure } from "./summary.js";
+import { exposure, inWindow } from "./summary.js";
 import { readTable } from "./table.js";
 import { others, shown, usable } from "./task.js";
 
@@ -13,6 +13,7 @@ const page = document.getElementById("agmpk-try");
 const $ = (name) => page.querySelector(`[name="${name}"]`);
 const part = (name) => page.querySelector(`.try-${name}`);
 const state = { study: null, file: "", own: null, edited: false, answer: null, cohort: null };
+Object.assign(state, { example: "", touched: false });
 
 function say(text, problem = false) {
   part("status").textContent = text;
@@ -22,8 +23,8 @@ const fail = (sentence) => say(sentence, true);
 
 // -------------------------------------------------------------------------------------- the study
 
-/** Take a table, or say in one sentence why not. */
-function take(text, name) {
+/** Take a table, or say in one sentence why not; `example` names one that came with the page. */
+function take(text, name, example = "") {
   let study, familiar;
   try {
     study = readTable(text, name);
@@ -32,7 +33,7 @@ function take(text, name) {
     fail(error.message);
     return;
   }
-  Object.assign(state, { study, file: name, answer: null, cohort: null });
+  Object.assign(state, { study, file: name, example, answer: null, cohort: null });
   const samples = study.people.reduce((sum, one) => sum + one.times.length, 0);
   const { concentration, dose } = study.units;
   part("study").textContent = `${study.name}: ${study.people.length} individuals, ${samples} samples, `
@@ -55,8 +56,20 @@ function chooseTarget() {
   const usual = lengths[Math.floor(lengths.length / 2)] ?? 24;
   const own = state.own.times.length ? length(state.own) : 0;
   $("horizon").value = short(state.own.doses[0].time + 1.1 * Math.max(own, usual));
+  part("people").replaceChildren(...others(state.study, state.own).map(({ id }) => tick(id)));
   refresh();
 }
+
+/** A box that takes somebody in. */
+function tick(id) {
+  const label = Object.assign(document.createElement("label"), { className: "try-tick" });
+  const box = document.createElement("input");
+  label.append(Object.assign(box, { type: "checkbox", checked: true, value: id }), ` ${id}`);
+  return label;
+}
+
+/** Who was left out. */
+const unticked = () => [...part("people").querySelectorAll("input:not(:checked)")].map((box) => box.value);
 
 // ----------------------------------------------------------------------------------- the question
 
@@ -76,7 +89,8 @@ function questionNow() {
     throw new Error(`The forecast begins at ${short(from)} h; ask for a later time.`);
   const hidden = own.times.slice(prefix.times.length);
   const times = grid(from, horizon, doses, hidden);
-  const context = others(study, own), number = Number($("number").value);
+  const out = unticked(), number = Number($("number").value);
+  const context = others(study, own).filter((one) => !out.includes(one.id));
   return { from, future, context, prefix: { ...prefix, doses }, times, number, seed: 0 };
 }
 
@@ -94,6 +108,7 @@ function refresh() {
     const count = `${question.number} curves at ${answer.times.length} times`;
     say(`${count} in ${seconds.toFixed(1)} s, in this browser.`);
     draw();
+    if (state.touched) keep();
   };
   ask({ kind: "forecast", study: state.study, asks: [question], use, fail });
 }
@@ -121,7 +136,10 @@ function draw() {
     ? { times: [prefix.times.at(-1), ...times], values: [prefix.values.at(-1), ...values] }
     : { times, values });
   const doses = prefix.doses.map((dose) => dose.time).filter((t) => t <= end);
+  const [floor, roof] = windowNow() ?? [], top = Math.min(roof, Math.max(floor, ...q95));
   const parts = [
+    ...(floor === undefined ? [] : [{
+      kind: "band", cls: "window", times: [times[0], end], low: [floor, floor], high: [top, top] }]),
     ...moved.filter((one) => one.times.length > 1).map((one) => ({ kind: "line", cls: "other", ...one })),
     { kind: "band", cls: "", times, low: q05, high: q95 },
     { kind: "band", cls: "inner", times, low: q25, high: q75 },
@@ -148,14 +166,23 @@ function show(place, what) {
 const row = ([first, ...rest], tag = "td") =>
   `<tr><th scope="row">${first}</th>${rest.map((cell) => `<${tag}>${cell}</${tag}>`).join("")}</tr>`;
 
+/** The window asked about, [low, high]; undefined where none is. */
+function windowNow() {
+  const [low, high] = ["low", "high"].map((name) => $(name).value);
+  return low || high ? [Number(low), Number(high || Infinity)] : undefined;
+}
+
 function tellExposure() {
   const { times, curves, question: { from } } = state.answer, unit = state.study.units.concentration;
   const found = exposure(times, curves, from), end = short(times.at(-1));
   const span = ([middle, low, high]) => `${short(middle)} (${short(low)} to ${short(high)})`;
+  const window = windowNow(), inside = window && inWindow(times, curves, window);
   part("exposure").innerHTML = [
     [`C<sub>max</sub>, ${short(from)} to ${end} h`, `${span(found.Cmax)} ${unit}`],
     [`AUC, ${short(from)} to ${end} h`, `${span(found.AUC)} h·${unit}`],
     [`trough, at ${end} h`, `${span(found.last)} ${unit}`],
+    ...(inside ? [[`in the window at ${end} h`, `${Math.round(100 * inside.last)} % of the curves`],
+      ["in the window all the time", `${Math.round(100 * inside.always)} % of the curves`]] : []),
   ].map((cells) => row(cells)).join("");
 }
 
@@ -180,7 +207,36 @@ function tellCommand() {
   part("command").textContent = edited
     ? `agmpk whatif ${common} ${samples} --plans plans.csv --until ${$("horizon").value} --out whatif.csv`
     : `agmpk forecast ${common} ${samples} --out forecast.csv`;
-  part("plans").textContent = edited ? `plans.csv:\n${plansTable(question.future)}` : "";
+  const out = unticked();
+  const left = out.length ? `Left out: ${out.join(", ")} (remove their rows from the table).\n` : "";
+  part("plans").textContent = left + (edited ? `plans.csv:\n${plansTable(question.future)}` : "");
+}
+
+// ------------------------------------------------------------------------------------- the address
+
+const KEPT = ["target", "shown", "horizon", "number", "low", "high", "doses"];
+
+/** Write the settings into the page's address, so that it can be sent to somebody; never data: the
+ *  address of a table of the reader's own holds nothing. */
+function keep() {
+  const settings = new URLSearchParams(state.example ? { example: state.example } : {});
+  for (const name of state.example ? KEPT : [])
+    if ($(name).value && (name !== "doses" || state.edited)) settings.set(name, $(name).value);
+  for (const id of state.example ? unticked() : []) settings.append("without", id);
+  history.replaceState(null, "", `#${settings}`);
+}
+
+/** Set the controls as an address says that `keep` wrote. */
+function restore(settings) {
+  if (!examples.includes(settings.get("example"))) return;
+  const known = [...$("target").options].some(({ value }) => value === settings.get("target"));
+  if (known) $("target").value = settings.get("target");
+  chooseTarget();
+  for (const name of KEPT) if (settings.has(name) && name !== "target") $(name).value = settings.get(name);
+  state.edited = settings.has("doses");
+  const out = settings.getAll("without");
+  for (const box of part("people").querySelectorAll("input")) box.checked = !out.includes(box.value);
+  refresh();
 }
 
 // --------------------------------------------------------------------------------- virtual people
@@ -254,8 +310,8 @@ async function takeFile(file) {
 }
 
 async function takeExample() {
-  const name = `${$("example").value}.csv`;
-  take(await (await load(name)).text(), name);
+  const name = $("example").value;
+  take(await (await load(`${name}.csv`)).text(), `${name}.csv`, name);
 }
 
 function later(use) {
@@ -283,8 +339,12 @@ $("target").onchange = chooseTarget;
 $("doses").oninput = () => {
   state.edited = true;
 };
-for (const name of ["shown", "horizon", "number", "doses"])
+for (const name of ["shown", "horizon", "number", "doses", "low", "high"])
   $(name).addEventListener("input", later(refresh));
+part("people").addEventListener("input", later(refresh));
+page.addEventListener("input", () => {
+  state.touched = true;
+});
 $("undo").onclick = () => {
   state.edited = false;
   refresh();
@@ -303,4 +363,7 @@ const examples = await (await load("examples.json")).json();
 $("example").replaceChildren(...examples.map((name) => new Option(name, name)));
 document.getElementById("agmpk-try-off").remove();
 page.hidden = false;
+const settings = new URLSearchParams(location.hash.slice(1));
+if (examples.includes(settings.get("example"))) $("example").value = settings.get("example");
 await takeExample();
+restore(settings);

@@ -11,6 +11,7 @@ text{font:13px sans-serif;fill:var(--try-text,#222)}
 .naive{stroke:var(--try-naive,#b4530a);stroke-dasharray:6 4}
 .band{fill:var(--try-flow,#0072b2);opacity:.18}
 .inner{opacity:.3}
+.window{fill:var(--try-text,#222);opacity:.08}
 .other{fill:none;stroke:var(--try-other,#999);stroke-width:1;opacity:.5}
 .shown{fill:var(--try-text,#222)}
 .hidden{fill:var(--try-paper,#fff);stroke:var(--try-text,#222);stroke-width:1.5}

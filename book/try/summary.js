@@ -47,3 +47,10 @@ export function exposure(times, curves, from) {
   const span = (name) => quantiles(found.map((one) => one[name]), [0.5, 0.05, 0.95]);
   return { Cmax: span("Cmax"), AUC: span("AUC"), last: span("last") };
 }
+
+/** Shares of the curves whose last value lies in a window, and that stay in it throughout. */
+export function inWindow(times, curves, [low, high]) {
+  const rows = smoothed(times, curves).map((row) => row.map((y) => y >= low && y <= high));
+  const share = (is) => rows.filter(is).length / rows.length;
+  return { last: share((row) => row.at(-1)), always: share((row) => row.every(Boolean)) };
+}

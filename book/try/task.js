@@ -2,6 +2,7 @@
 // agmpk/evaluation/protocol.py for what is shown of a person).
 
 const FARTHEST = 3; // times the longest time after a dose that was ever sampled
+const IDLE = 1; // how far in ln a limit must lie above the highest mean value to say nothing
 
 /** The samples after the first dose that have a value or a limit. */
 export function usable(one) {
@@ -43,19 +44,17 @@ export function question(study, context, prefix, times) {
     throw new Error(`Nothing of ${study.name} was quantified in ${prefix.id} or in anybody else, so `
       + "nothing tells the level of a forecast; show a sample.");
   checkHorizon(study, people, prefix, times);
+  return arranged(people, prefix, times, statedLimit(study, [...people, prefix]));
+}
+
+/** The question as arrays; `limit`: ln of the study's limit of quantification. */
+function arranged(people, prefix, times, limit) {
   const target = {
     ...prefix,
     times: [...prefix.times, ...times],
     values: [...prefix.values, ...times.map(() => 1)],
     below: [...prefix.below, ...times.map(() => false)],
   };
-  const limits = [
-    ...(study.lloq > 0 ? [study.lloq] : []),
-    ...[...people, prefix].flatMap((one) => one.values.filter((_, k) => one.below[k])),
-  ];
-  // What one sample fell below may be above what another one showed; the study's limit is not.
-  const values = [...people, prefix].flatMap((one) => one.values.filter((_, k) => !one.below[k]));
-  const limit = limits.length ? Math.log(Math.min(median(limits), ...values)) : NaN;
   const D = Math.max(1, ...[...people, target].map((one) => one.doses.length));
   const J = Math.max(1, people.length);
   const K = Math.max(1, ...people.map((one) => one.times.length));
@@ -63,6 +62,16 @@ export function question(study, context, prefix, times) {
   return {
     shown: prefix.times.length,
     times,
+    /** The question without samples below a limit far above `highest`, ln of the study's highest
+     * mean value: they say nothing. Null where there is none of these. */
+    withoutIdleLimits(highest) {
+      const idle = (one, k) => one.below[k] && Math.log(one.values[k]) > highest + IDLE;
+      const all = [prefix, ...people];
+      if (!all.some((one) => one.below.some((_, k) => idle(one, k)))) return null;
+      const kept = all.map((one) => select(one, (k) => !idle(one, k)));
+      const left = kept.some((one) => one.below.includes(true));
+      return arranged(kept.slice(1), kept[0], times, left ? limit : NaN);
+    },
     arrays: {
       ...record("context", people, [J, K], [J, D]),
       ...record("target", [target], [T], [D]),
@@ -70,6 +79,15 @@ export function question(study, context, prefix, times) {
       limit: { dims: [], data: Float64Array.of(limit) },
     },
   };
+}
+
+/** ln of the study's limit of quantification, NaN where there is none. */
+function statedLimit(study, people) {
+  const limits = study.lloq > 0 ? [study.lloq] : [];
+  for (const one of people) limits.push(...one.values.filter((_, k) => one.below[k]));
+  // What one sample fell below may be above what another one showed; the study's limit is not.
+  const values = people.flatMap((one) => one.values.filter((_, k) => !one.below[k]));
+  return limits.length ? Math.log(Math.min(median(limits), ...values)) : NaN;
 }
 
 function checkHorizon(study, people, prefix, times) {

@@ -58,7 +58,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
         ),
         encoding="utf-8",
     )
-    _notebook(project.notebook("alpha"), "if False:\n    from toy.one import thing", "n + 1")
+    _notebook(project.notebook("alpha"), "from toy.one import thing", "n + 1")
     _notebook(project.notebook("beta"), "print(open('data/b.csv').read())", inputs=["data/b.csv"])
     for name in ("smoke", "laptop", "paper"):
         _tier(project, name)

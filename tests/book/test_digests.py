@@ -1,21 +1,36 @@
 """A change touches the chapters that rest on it, is named, and touches no other."""
 
+import subprocess
+import sys
+
 import nbformat
 import pytest
 
-from agmpk.book.cache import chapter_digest, differences, notebook_closure
-from agmpk.book.tiers import Project
+from agmpk.book import watch
+from agmpk.book.cache import chapter_digest, differences, reached
 from agmpk.errors import AgmpkError
+
+MODULES = {"alpha": ["toy/__init__.py", "toy/one.py", "toy/two.py"], "beta": []}
 
 
 def changes(project, change):
-    """What ``change()`` changes in the digest of each chapter."""
-    before = {name: chapter_digest(project, name, {"n": 1}) for name in project.chapters()}
+    """What ``change()`` changes in the digest of each chapter that executed ``MODULES``."""
+    before = {name: chapter_digest(project, name, {"n": 1}, MODULES[name]) for name in MODULES}
     change()
     return {
-        name: differences(parts, chapter_digest(project, name, {"n": 1}))
+        name: differences(parts, chapter_digest(project, name, {"n": 1}, MODULES[name]))
         for name, parts in before.items()
     }
+
+
+def watched(project, source):
+    """The modules of toy that a process executes, as the watch on it says."""
+    log = project.root / "log"
+    settings = {"root": str(project.root), "package": "toy", "chapter": "alpha", "inputs": []}
+    settings["log"] = str(log)
+    start = f"import runpy; runpy.run_path({watch.__file__!r}, {{'WATCH': {settings!r}}})\n"
+    subprocess.run([sys.executable, "-c", start + source], cwd=project.root, check=True)
+    return {name.removeprefix("toy/") for name in log.read_text().split()}
 
 
 def append(project, name, text="\n# changed\n"):
@@ -23,98 +38,46 @@ def append(project, name, text="\n# changed\n"):
     return lambda: path.write_text(path.read_text() + text)
 
 
-def test_closure_follows_imports_of_imports_and_skips_the_rest(project):
-    names = [p.name for p in notebook_closure(project, "alpha")]
-    assert names == ["__init__.py", "one.py", "two.py"]
-    assert notebook_closure(project, "beta") == ()
-
-
 @pytest.mark.parametrize(
     ("source", "expected"),
     [
         ("import toy.sub.leaf", {"__init__.py", "sub/__init__.py", "sub/leaf.py"}),
         ("from toy.sub import leaf as x", {"__init__.py", "sub/__init__.py", "sub/leaf.py"}),
-        ("from toy.sub import name", {"__init__.py", "sub/__init__.py"}),
-        ("%matplotlib inline\n!ls\nimport toy", {"__init__.py"}),
-        ("import toyother, numpy", set()),
-        ("import toy.sub.up", {"__init__.py", "sub/__init__.py", "sub/up.py", "unused.py"}),
+        ("import importlib; importlib.import_module('toy.two')", {"__init__.py", "two.py"}),
+        ("from toy.one import thing", {"__init__.py", "one.py", "two.py"}),
+        ("from toy import deep", {"__init__.py", "two.py"}),
+        ("import toy.sub.up as up\nup.f()",
+         {"__init__.py", "sub/__init__.py", "sub/up.py", "unused.py"}),
+        ("import toy.sub.up as up", {"__init__.py", "sub/__init__.py", "sub/up.py"}),
+        ("if False:\n    import toy\nimport numpy", set()),
     ],
-)
-def test_closure_of_each_form_of_import(project, write_notebook, source, expected):
+)  # fmt: skip
+def test_the_watch_sees_each_form_of_import(project, source, expected):
+    """Also of names that a folder fetches when they are asked for; and from compiled files."""
+    later = "def __getattr__(name):\n    import toy.two\n    return toy.two.deep\n"
+    (project.root / "toy" / "__init__.py").write_text(later)
     sub = project.root / "toy" / "sub"
     sub.mkdir()
     (sub / "__init__.py").write_text("name = 1\n")
     (sub / "leaf.py").write_text("")
     (sub / "up.py").write_text("def f():\n    from ..unused import x\n")
-    write_notebook("alpha", source)
-    found = notebook_closure(project, "alpha")
-    assert {p.relative_to(project.root / "toy").as_posix() for p in found} == expected
+    for _ in range(2):
+        assert watched(project, source) == expected
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        "from toy import thing",
-        "import toy\ntoy.thing",
-        "import toy.one\ntoy.thing",
-        "import toy as t\nt.thing",
-        "import toy as t\n\n\ndef f():\n    return t.thing",
-    ],
-)
-def test_a_name_of_the_face_leads_to_its_module(project, write_notebook, source):
-    (project.root / "toy" / "__init__.py").write_text(
-        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from toy.one import thing\n"
-    )
-    write_notebook("alpha", source)
-    names = [p.name for p in notebook_closure(project, "alpha")]
-    assert names == ["__init__.py", "one.py", "two.py"]
+def test_of_everything_only_what_was_reached_counts(project):
+    (project.root / "toy" / "preset.yaml").write_text("a: 1\n")
+    everything = chapter_digest(project, "alpha", {"n": 1})
+    assert {"toy/one.py", "toy/unused.py", "toy/preset.yaml", "requirements.lock"} <= {*everything}
+    kept = reached(project, everything, MODULES["alpha"])
+    assert kept == chapter_digest(project, "alpha", {"n": 1}, MODULES["alpha"])
+    gone = {"toy/__init__.py", "toy/one.py", "toy/two.py", "toy/unused.py", "toy/preset.yaml"}
+    assert {*everything} - {*reached(project, everything, [])} == gone
 
 
-@pytest.mark.parametrize(
-    "names",
-    [
-        "HOMES = {'deep': 'toy.two'}",
-        "HOMES = {'deep': 'leaf'}",
-        "if TYPE_CHECKING:\n    from toy.two import deep",
-        "if TYPE_CHECKING:\n    from toy.sub import leaf",
-    ],
-)
-def test_a_folder_that_fetches_its_names_later(project, write_notebook, names):
-    sub = project.root / "toy" / "sub"
-    sub.mkdir()
-    (sub / "leaf.py").write_text("from toy.two import deep\n")
-    later = "def __getattr__(name):\n    return 1\n"
-    (sub / "__init__.py").write_text(f"from typing import TYPE_CHECKING\n\n{names}\n\n\n{later}")
-    write_notebook("alpha", "from toy.sub import deep")
-    assert project.root / "toy" / "two.py" in notebook_closure(project, "alpha")
-
-
-def test_imports_for_type_checkers_do_not_count(project):
-    one = project.root / "toy" / "one.py"
-    one.write_text(
-        "from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    from toy.two import deep\n"
-    )
-    assert [p.name for p in notebook_closure(project, "alpha")] == ["__init__.py", "one.py"]
-
-
-def test_a_package_from_elsewhere_is_refused(project):
-    elsewhere = Project(project.root / "other", "toy")
-    elsewhere.notebook("alpha").parent.mkdir(parents=True)
-    elsewhere.notebook("alpha").write_bytes(project.notebook("alpha").read_bytes())
-    with pytest.raises(AgmpkError, match="would import toy from .*use the environment of this"):
-        notebook_closure(elsewhere, "alpha")
-
-
-def test_a_module_that_is_not_python_is_named(project):
-    append(project, "toy/two.py", "\ndef (")()
-    with pytest.raises(AgmpkError, match="imports of toy cannot be read: .*two.py"):
-        notebook_closure(project, "alpha")
-
-
-def test_syntax_error_names_the_cell(project, write_notebook):
-    write_notebook("alpha", "def (")
-    with pytest.raises(AgmpkError, match=r"alpha.ipynb, cell 2: not valid Python"):
-        notebook_closure(project, "alpha")
+def test_a_module_that_is_gone(project):
+    found = changes(project, (project.root / "toy" / "two.py").unlink)
+    assert found == {"alpha": ["toy/two.py is gone"], "beta": []}
 
 
 def test_module_touches_only_the_chapter_that_imports_it(project):

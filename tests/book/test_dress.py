@@ -1,7 +1,10 @@
 """What a reader finds around the cells of an executed chapter."""
 
-import os
+import importlib.util
+import subprocess
+import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pandas as pd
@@ -85,9 +88,29 @@ def test_a_downloaded_copy_runs_in_the_projects_folder(tmp_path, monkeypatch):
     import agmpk
 
     monkeypatch.chdir(tmp_path)
-    book = notebook(new.new_markdown_cell("note"))
-    dress.add_start(book, "https://example.org/x")
-    exec(book.cells[2].source, {})
-    assert Path(os.getcwd()) == Path(agmpk.__file__).parents[1]
-    assert "https://example.org/x" in book.cells[2].source
-    assert book.cells[2].metadata["tags"] == ["remove-cell"]
+    exec(dress.START, {})
+    assert Path.cwd() == Path(agmpk.__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("repository", ["", "https://example.org/who/what"])
+def test_a_copy_without_the_package_fetches_it_in_colab_only(tmp_path, monkeypatch, repository):
+    """Against a dummy of Colab: git and pip are recorded, and the package is found afterwards."""
+    monkeypatch.chdir(tmp_path)
+    called, spec = [], SimpleNamespace(origin=str(tmp_path / "agmpk-project/agmpk/__init__.py"))
+    (tmp_path / "agmpk-project").mkdir()
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec if called else None)
+    monkeypatch.setattr(subprocess, "run", lambda words, check: called.append(words))
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    start = dress.START.replace('repository = ""', f"repository = {repository!r}")
+    with pytest.raises(SystemExit, match=f"clone {repository or 'it'}, say 'make setup'"):
+        exec(start, {})
+    monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
+    if not repository:
+        with pytest.raises(SystemExit):
+            exec(start, {})
+        return
+    exec(start, {})
+    (clone, pip) = called
+    assert clone[:2] == ["git", "clone"] and repository in clone
+    assert "pip" in pip and pip[-1] == f"{tmp_path / 'agmpk-project'}[all]"
+    assert Path.cwd() == tmp_path / "agmpk-project" and str(Path.cwd()) in sys.path

@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 from matplotlib.colors import to_rgb
 
 from agmpk.book import plots, tables
-from agmpk.book.style import COLOURS, label_axes, use_book_style
+from agmpk.book.plots import COLOURS, label_axes, use_book_style
 
 
 @pytest.fixture

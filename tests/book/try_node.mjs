@@ -35,8 +35,9 @@ const answers = [];
 for (const { table, target, number, times, white } of cases) {
   const study = studies[table],
     own = study.people.find((one) => one.id === target);
-  const asked = question(study, others(study, own), shown(usable(own), number), times);
-  const known = await flow.know(asked);
+  const [asked, known] = await flow.know(
+    question(study, others(study, own), shown(usable(own), number), times),
+  );
   const { mean, bands } = await flow.lawAt(known, asked);
   answers.push({
     mean: Array.from(mean),

@@ -15,12 +15,12 @@ import pytest
 
 from agmpk.cli import COMMANDS, main
 from agmpk.cli.benchmark import check_answered
-from agmpk.cli.cohort import what_if
 from agmpk.cli.paper import SECTIONS as PAPER
+from agmpk.cli.study import what_if
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
 from agmpk.evaluation.compare import COLUMNS
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.paths import data_path
 
 THEOPHYLLINE = str(data_path("benchmark", "studies", "theophylline.csv"))

@@ -14,7 +14,7 @@ from agmpk.evaluation import (
     wins,
 )
 from agmpk.evaluation.compare import COLUMNS
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.paths import data_path
 
 

@@ -3,17 +3,16 @@
 import numpy as np
 import pytest
 
+from agmpk.evaluation.calibration import outside_table
 from agmpk.evaluation.cohorts import (
     CohortSettings,
     evaluate_cohorts,
     left_out,
     oracle,
-    oracle_cases,
     study_points,
 )
-from agmpk.evaluation.coverage import outside_table
 from agmpk.evaluation.protocol import answer
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies
 from agmpk.studies import Individual, Study
@@ -48,7 +47,7 @@ def questions(toy):
 
 
 def test_the_right_generator_passes(toy, questions):
-    found = evaluate_cohorts(toy[1](), questions, TINY, per_study=False)
+    found = evaluate_cohorts(toy[1](), questions, TINY)
     assert found.refused.empty
     assert set(found.classifier.compound) == {"all"} and found.classifier.p.min() > 0.1
     assert (found.classifier.auc - 0.5).abs().max() < 0.2
@@ -70,7 +69,7 @@ def test_the_right_generator_passes(toy, questions):
     "change, side", [({"shift": 1.5}, "below"), ({"scale": 0.2}, None), ({"scale": 4.0}, None)]
 )
 def test_wrong_generators_fail(toy, questions, change, side):
-    found = evaluate_cohorts(toy[1]("wrong", **change), questions, TINY, per_study=False)
+    found = evaluate_cohorts(toy[1]("wrong", **change), questions, TINY)
     assert found.classifier.set_index("classifier").auc["forest"] > 0.75
     assert found.signature.p[0] <= 0.1
     assert found.npde[found.npde.test == "global"].p.max() < 1e-3
@@ -87,7 +86,8 @@ def test_refusals_are_rows_and_the_rest_goes_on(toy):
     assert set(found.points.individual) == set(study.ids) - {"2"}
     nothing = evaluate_cohorts(toy[2](), left_out({"toy": study}), FAST)
     assert len(nothing.refused) == 6 and nothing.vpc.empty and nothing.classifier.empty
-    few = evaluate_cohorts(toy[1](), left_out({"toy": toy[0](n=2)}), FAST)
+    two = {name: toy[0](name, n=2) for name in ("toy", "other")}
+    few = evaluate_cohorts(toy[1](), left_out(two), FAST)
     assert few.classifier.empty and few.signature.empty and len(few.refused)
 
 
@@ -108,7 +108,7 @@ def test_the_naive_generator_resamples_the_context(toy):
 
 
 def test_same_seed_same_tables(toy):
-    questions = left_out({"toy": toy[0](n=6)})
+    questions = left_out({name: toy[0](name, n=6) for name in ("toy", "other")})
     first, second = (evaluate_cohorts(toy[1](), questions, FAST, seed=3) for _ in range(2))
     assert first.points.equals(second.points) and first.classifier.equals(second.classifier)
 
@@ -126,21 +126,6 @@ def test_oracle_individuals_are_new_ones_of_the_same_study():
             assert len(case.times) == len(case.observed) >= 2
     again = oracle(to_studies(simulate(prior, 3, seed=1)), n_context=10)
     assert np.array_equal(questions["S1"][0].observed, again["S1"][0].observed)
-
-
-def test_an_oracle_study_is_the_unit_of_its_individuals(toy):
-    questions = {f"S{k}": oracle_cases(toy[0](f"S{k}", 6, seed=k), 4) for k in range(5)}
-    found = evaluate_cohorts(toy[1](), questions, FAST, per_study=False, shared_study=True)
-    assert found.classifier.n.eq(10).all() and found.signature.n[0] == 10
-    # Four studies or more are folds; of three there are too few, however many individuals.
-    three = {name: questions[name] for name in ("S0", "S1", "S2")}
-    few = evaluate_cohorts(toy[1](), three, FAST, per_study=False, shared_study=True)
-    assert few.classifier.empty and len(few.signature) == 1
-
-
-def test_oracle_cases_split_the_study(toy):
-    study = toy[0](n=5)
-    assert [case.prefix.id for case in oracle_cases(study, 3)] == ["4", "5"]
 
 
 def test_samples_below_the_limit_count_for_ranks(toy):

@@ -35,9 +35,7 @@ def test_exposures_of_a_mono_exponential():
 
 def test_the_same_law():
     one = table()
-    assert one.value["AUC0_t", "rank_p"] > 0.01 and 0.3 < one.value["AUC0_t", "rank_mean"] < 0.7
-    for quantity in ("Cmax", "AUC0_t", "t_half"):
-        assert one.value[quantity, "q05"] < one.value[quantity, "q50"] < one.value[quantity, "q95"]
+    assert one.value["AUC0_t", "rank_p"] > 0.01
     held = []
     for seed in range(20):
         found = compare_exposures(*individuals(20, 5, seed=seed), draws=60)
@@ -51,7 +49,7 @@ def test_twice_the_exposure():
     found = table(factor=2.0)
     assert found.value["AUC0_t", "gm_ratio"] == pytest.approx(2.0, rel=0.2)
     assert found.low["AUC0_t", "gm_ratio"] > 1.5
-    assert found.value["AUC0_t", "rank_mean"] < 0.25 and found.value["AUC0_t", "rank_p"] < 1e-3
+    assert found.value["AUC0_t", "rank_p"] < 1e-3
     assert np.allclose(found.loc["t_half"].value, table().loc["t_half"].value)
 
 
@@ -67,6 +65,5 @@ def test_a_missing_half_life_is_counted_and_ranks_last():
     observed[0] = exposures(TIMES, np.ones((1, 6)))
     assert np.isnan(observed[0]["t_half"][0])
     found = compare_exposures(observed, generated, draws=50).set_index(["quantity", "measure"])
-    assert found.observed["t_half", "missing"] == pytest.approx(0.1)
     assert found.n["t_half", "gm_ratio"] == 9 and found.n["t_half", "rank_p"] == 10
     assert np.isfinite(found.value["t_half", "gm_ratio"])

@@ -1,5 +1,4 @@
-"""Intervals that hold what they promise with ten people, comparisons by person and by compound, and
-verdicts."""
+"""Intervals that hold what they promise with ten people, comparisons by person and by compound."""
 
 import numpy as np
 import pandas as pd
@@ -9,8 +8,6 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import (
     against_each,
     cluster_mean,
-    equivalence,
-    family_wins,
     intervals,
     paired_difference,
     people,
@@ -130,29 +127,3 @@ def test_wilcoxon_counts_people_not_rows():
         )
         rejected.append(paired_difference(table, "x", "y", draws=50).p < 0.05)
     assert np.mean(rejected) < 0.15  # tests of rows reject in a third
-
-
-def test_verdicts_need_the_whole_interval():
-    assert equivalence(0.51, 0.53, 0.50, 0.54) == "reproduced"
-    assert equivalence(0.52, 0.80, 0.50, 0.54) == "inconclusive"
-    assert equivalence(0.55, 0.80, 0.50, 0.54) == "not reproduced"
-    assert equivalence(0.40, 0.49, 0.50, 0.54) == "not reproduced"
-    assert equivalence(0.10, 0.90, 0.50, 0.54) == "inconclusive"
-    with pytest.raises(AgmpkError, match="cannot be held"):
-        equivalence(np.nan, 0.9, 0.5, 0.54)
-
-
-def test_the_naive_forecast_competes_in_every_count():
-    table = pd.DataFrame(
-        {
-            "flow": [0.1, 0.3, 0.2, np.nan],
-            "aicmet": [0.2, 0.2, 0.3, np.nan],
-            "naive": [0.15, 0.1, 0.4, 0.1],
-            "nlme": [0.05, np.nan, 0.3, 0.2],
-        }
-    )
-    assert family_wins(table, ["flow", "aicmet"]) == (1, 3)
-    assert family_wins(table.drop(columns="nlme"), ["flow", "aicmet", "diffusion"]) == (2, 3)
-    for missing in (table.drop(columns="naive"), table[["naive", "nlme"]]):
-        with pytest.raises(AgmpkError, match="naive forecast as one of their rivals"):
-            family_wins(missing, ["flow", "aicmet"])

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agmpk.evaluation.nca import auc, nca
+from agmpk.evaluation.exposure import auc, nca
 
 # pkpdutils on R's Theoph, subjects 1 to 12: AUC to the last sample, to infinity, half-life.
 THEOPHYLLINE = {
@@ -34,6 +34,10 @@ def test_an_exponential_is_integrated_exactly():
     t = np.array([0.0, 1, 3, 8, 20])
     y = 5 * np.exp(-0.2 * t)
     assert auc(t, y) == pytest.approx(25 * (1 - np.exp(-4)))
+    # Curves of a batch have their own times, and repeated samples add nothing.
+    both = np.array([[0.0, 1, 3, 8, 20, 20], [0.0, 2, 4, 4, 4, 4]])
+    curves = np.stack([5 * np.exp(-0.2 * both[0]), 3 * both[1]])
+    assert auc(both, curves) == pytest.approx([25 * (1 - np.exp(-4)), 24])
     found = nca(t, y)
     assert found["lambda_z"] == pytest.approx(0.2) and found["AUC0_inf"] == pytest.approx(25)
 

@@ -1,5 +1,7 @@
 """What is shown, what is asked and what is scored, on studies made for the question."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,8 +9,7 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import cases, evaluate, question, studies_in
 from agmpk.evaluation.compare import score, score_points
 from agmpk.evaluation.protocol import CLOSEST, MOST, Scored, answer, at_times
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.studies import Dose, Individual, Study, write_study
 
 TIMES = np.array([1.0, 2.0, 4.0, 8.0, 12.0, 24.0])
@@ -163,6 +164,22 @@ def test_answers_are_scored_at_own_times_only(study):
         at_times(whole.answer, np.array([9.0]))
     refused = Scored(case_of(study, "early"), None, "cannot")
     assert np.isnan(score("known", refused)["log_rmse"])
+
+
+@pytest.mark.parametrize("observed, tolerance", [(4, 0.0), (0, 1e-14)])
+def test_the_naive_forecast_depends_on_nothing_else_that_is_asked(compounds, observed, tolerance):
+    for name, study in compounds.items():
+        case = next(c for c in cases(name, study, observed) if len(c.times) > 1)
+
+        def log_pred(asked, at, case=case):
+            found = replace(case, asked=asked).ask(NaiveForecaster(), 4, 0)
+            return np.log(at_times(found, at).pred)
+
+        together, late = log_pred(case.times, case.times), case.times[-1] * np.array([1.1, 1.5])
+        alone = [log_pred(case.times[[k]], case.times[[k]])[0] for k in range(len(case.times))]
+        for other in (alone, log_pred(case.asked, case.times),
+                      log_pred(np.r_[case.times, late], case.times)):  # fmt: skip
+            assert np.abs(other - together).max() <= tolerance, name
 
 
 def test_a_folder_of_studies(study, tmp_path):

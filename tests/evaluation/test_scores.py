@@ -73,7 +73,6 @@ def test_an_exact_forecast_is_calibrated_with_any_share_below_the_limit(limit):
         assert found[f"in_{100 * level:g}"].mean() == pytest.approx(level, abs=0.012)
     assert np.allclose(np.histogram(found["pit"], 10, (0, 1))[0] / n, 0.1, atol=0.01)
     assert np.isnan(found["crps"][below]).all() and np.isfinite(found["crps"][~below]).all()
-    assert np.array_equal(np.isnan(found["log_error"]), below)
     # To count an interval that reaches below the limit as covering would flatter the forecast.
     if limit == 1.0:
         lowest = np.quantile(samples, 0.25, axis=0)
@@ -91,13 +90,12 @@ def test_wrong_forecasts_of_what_is_below_the_limit_are_seen():
 def test_scores_are_the_functions_of_their_names():
     samples, truth = G.normal(size=(50, 4, 3)), G.normal(size=(4, 3))
     found = scores(samples, truth, seed=1)
-    assert set(found) == {"in_50", "in_80", "in_90", "in_95", "crps", "log_error", "pit"}
+    assert set(found) == {"in_50", "in_80", "in_90", "in_95", "crps", "pit"}
     assert np.array_equal(found["crps"], crps(samples, truth))
     assert np.array_equal(found["in_80"], covered(samples, truth, 0.8))
     assert np.array_equal(found["in_90"], points_outside(samples, truth) == 0)
     assert np.array_equal(found["pit"], pit(samples, truth, 1))
     one = np.log(np.array([[2.0, 8.0]]))
-    assert scores(one, np.log([4.0, 4.0]))["log_error"] == pytest.approx(np.log([2, 2]))
     assert np.isnan(crps(one, one[0])).all()
 
 

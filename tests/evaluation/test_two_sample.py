@@ -1,4 +1,5 @@
-"""Two-sample tests: the same law, shifted, too narrow, too wide, and copies of the context."""
+"""Two-sample tests: the same law, shifted, too narrow, too wide, and copies of the context.
+Coherence of autoregressive curves, and of the same values with each time shuffled."""
 
 import numpy as np
 import pytest
@@ -6,9 +7,9 @@ from scipy.stats import norm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.two_sample import (
-    as_blocks,
+    SIGMA,
     classifier_auc,
-    default_classifiers,
+    coherence,
     mmd2,
     paths,
     permutation_p,
@@ -21,22 +22,16 @@ sklearn = pytest.importorskip("sklearn")
 pysiglib = pytest.importorskip("pysiglib")
 
 
+def as_blocks(real, generated):
+    return np.concatenate([real[:, None], generated], axis=1)
+
+
 def gaussian_blocks(n, m, shift=0.0, scale=1.0, F=3, seed=0):
     rng = np.random.default_rng(seed)
     return as_blocks(rng.normal(size=(n, F)), shift + scale * rng.normal(size=(n, m, F)))
 
 
-def only(name):
-    return {name: default_classifiers()[name]}
-
-
-def test_blocks_of_matched_and_unmatched_cohorts():
-    real, cohort = np.arange(3.0)[:, None], np.arange(10.0, 17.0)[:, None]
-    blocks = as_blocks(real, cohort)
-    assert blocks.shape == (3, 3, 1) and np.array_equal(blocks[:, 0], real)
-    assert len(np.unique(blocks[:, 1:])) == 6
-    with pytest.raises(AgmpkError, match="do not match"):
-        as_blocks(real, cohort[:2])
+def test_each_member_of_a_block_plays_the_real_one_equally_often():
     chosen = pretend(4, 2, 5000, seed=0)
     assert not chosen[0].any() and np.allclose((chosen[1:] == 0).mean(0), 1 / 3, atol=0.04)
     assert permutation_p(np.array([3.0, 1.0, 3.0, 2.0])) == 0.5
@@ -45,7 +40,7 @@ def test_blocks_of_matched_and_unmatched_cohorts():
 def test_auc_of_a_shift_equals_the_closed_form():
     # The optimal classifier of N(0, 1) against N(d, 1) has AUC Phi(d / sqrt 2).
     found = classifier_auc(
-        gaussian_blocks(150, 3, shift=1.0, F=1), classifiers=only("logistic"), permutations=19
+        gaussian_blocks(150, 3, shift=1.0, F=1), names=["logistic"], permutations=19
     ).iloc[0]
     assert abs(found.auc - norm.cdf(1 / np.sqrt(2))) < 0.05
     assert found.low < found.auc < found.high and found.p == 0.05
@@ -55,9 +50,9 @@ def test_auc_of_a_shift_equals_the_closed_form():
 def test_auc_of_the_same_law_is_a_half_even_for_ten(name):
     # Pooling scores over folds would put it below 0.5 for such small cohorts.
     found = [
-        classifier_auc(
-            gaussian_blocks(10, 6, seed=k), classifiers=only(name), permutations=0, repeats=2
-        ).auc[0]
+        classifier_auc(gaussian_blocks(10, 6, seed=k), names=[name], permutations=0, repeats=2).auc[
+            0
+        ]
         for k in range(25)
     ]
     assert abs(np.mean(found) - 0.5) < 3.5 * np.std(found) / np.sqrt(len(found))
@@ -68,7 +63,7 @@ def test_auc_of_the_same_law_is_a_half_even_for_ten(name):
 def test_the_forest_sees_a_wrong_spread(scale):
     found = classifier_auc(
         gaussian_blocks(40, 5, scale=scale),
-        classifiers=only("forest"),
+        names=["forest"],
         permutations=9,
         repeats=1,
     ).iloc[0]
@@ -80,9 +75,7 @@ def test_copies_of_the_others_give_less_than_a_half():
     real = rng.normal(size=(20, 3))
     others = [[j for j in range(20) if j != i] for i in range(20)]
     copies = np.stack([real[rng.choice(o, 8)] for o in others])
-    found = classifier_auc(
-        as_blocks(real, copies), classifiers=only("neighbours"), permutations=0, repeats=3
-    )
+    found = classifier_auc(as_blocks(real, copies), names=["neighbours"], permutations=0, repeats=3)
     assert found.auc[0] < 0.45
 
 
@@ -112,7 +105,7 @@ def path_blocks(n=10, m=5, shift=0.0, scale=1.0, seed=0):
         return level - 0.1 * np.exp(0.3 * by * rng.normal(size=(size, 1)) - level) * TIMES
 
     def as_paths(values):
-        return paths([TIMES] * len(values), values, 24.0, -0.9, 1.0)
+        return paths(TIMES, values, 24.0, -0.9, 1.0, 8)
 
     real, made = as_paths(logs(n, 1.0)), as_paths(shift + logs(n * m, scale))
     return as_blocks(real, made.reshape(n, m, *made.shape[1:]))
@@ -126,7 +119,8 @@ def test_mmd_is_the_librarys_unbiased_estimate():
     library = float(
         pysiglib.sig_mmd(real.copy(), made.copy(), dyadic_order=1, static_kernel=kernel)
     )
-    gram = signature_gram(every, every, normalize=False)
+    kernels = dict(dyadic_order=1, static_kernel=pysiglib.RBFKernel(SIGMA), normalize=False)
+    gram = np.asarray(pysiglib.sig_kernel_gram(every.copy(), every.copy(), **kernels))
     is_real = (np.arange(len(every)) < 10)[:, None]
     found = mmd2(gram, is_real, ~is_real, np.arange(len(every)))
     assert found[0] == pytest.approx(library, rel=1e-9)
@@ -136,9 +130,9 @@ def test_mmd_is_the_librarys_unbiased_estimate():
 
 
 def test_padding_changes_nothing_but_the_level_counts():
-    short = paths([TIMES], np.zeros((1, 7)), 24.0, 0.0, 1.0)
-    padded = paths([TIMES], np.zeros((1, 7)), 24.0, 0.0, 1.0, points=12)
-    moved = paths([TIMES], np.ones((1, 7)), 24.0, 0.0, 1.0)
+    short = paths(TIMES, np.zeros((1, 7)), 24.0, 0.0, 1.0, 8)
+    padded = paths(TIMES, np.zeros((1, 7)), 24.0, 0.0, 1.0, 12)
+    moved = paths(TIMES, np.ones((1, 7)), 24.0, 0.0, 1.0, 8)
     # Up to the grid's own error: a repeated point changes the refined grid, not the signature.
     assert signature_gram(short, padded)[0, 0] == pytest.approx(1.0, abs=1e-9)
     assert signature_gram(short, moved)[0, 0] < 0.9
@@ -160,7 +154,7 @@ def test_mmd_is_unbiased_where_a_block_shares_something():
         rng = np.random.default_rng(k)
         level = rng.normal(size=(10, 1, 1)) + 0.3 * rng.normal(size=(10, 4, 1))
         logs = (level - 0.1 * TIMES).reshape(40, -1)
-        every = paths([TIMES] * 40, logs, 24.0, -0.9, 1.0).reshape(10, 4, 8, 2)
+        every = paths(TIMES, logs, 24.0, -0.9, 1.0, 8).reshape(10, 4, 8, 2)
         values.append(signature_mmd(every, permutations=0).mmd2)
     assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(60)
 
@@ -171,3 +165,52 @@ def test_mmd_sees_wrong_laws(change):
     assert found.p <= 0.02 and found.mmd2 > found.null_high
     with pytest.raises(AgmpkError, match="three"):
         signature_mmd(path_blocks(n=2))
+
+
+def curves(n, rho, rng, points=10):
+    y = [rng.standard_normal(n)]
+    for _ in range(points - 1):
+        y.append(rho * y[-1] + np.sqrt(1 - rho**2) * rng.standard_normal(n))
+    return np.exp(np.array(y).T)
+
+
+def found(rho_real, rho_made, shuffle=False, seed=0):
+    rng = np.random.default_rng(seed)
+    observed = list(curves(150, rho_real, rng))
+    generated = [curves(60, rho_made, rng) for _ in observed]
+    if shuffle:
+        generated = [rng.permuted(g, axis=0) for g in generated]
+    return coherence(observed, generated).set_index("which")
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.8])
+def test_the_correlation_is_found_and_the_gap_holds_zero(rho):
+    table = found(rho, rho)
+    assert table.value["observed"] == pytest.approx(rho, abs=0.06)
+    assert table.value["generated"] == pytest.approx(rho, abs=0.06)
+    assert table.low["gap"] < 0 < table.high["gap"]
+
+
+def test_shuffled_points_are_not_coherent_though_each_is_right():
+    table = found(0.8, 0.8, shuffle=True)
+    assert table.value["generated"] == pytest.approx(0, abs=0.05)
+    assert table.high["gap"] < -0.5
+
+
+def test_curves_that_are_too_parallel_show_a_gap_above_zero():
+    assert found(0.3, 0.9).low["gap"] > 0.3
+
+
+def test_people_who_appear_twice_widen_the_interval():
+    rng = np.random.default_rng(1)
+    observed = list(curves(40, 0.5, rng)) * 4
+    generated = [curves(20, 0.5, rng) for _ in observed]
+    alone = coherence(observed, generated).set_index("which")
+    shared = coherence(observed, generated, np.tile(np.arange(40), 4)).set_index("which")
+    width = [t.high["observed"] - t.low["observed"] for t in (alone, shared)]
+    assert width[1] > 1.5 * width[0]
+
+
+def test_single_points_have_no_coherence():
+    with pytest.raises(AgmpkError, match="two observations"):
+        coherence([np.ones(1)], [np.ones((5, 1))])

@@ -83,10 +83,9 @@ def test_prediction_correction_takes_the_dose_out():
     assert np.log(y).std() < 0.15 < np.log(observed).std()
     assert np.log(x).std() < 0.15
     # Bergstrand et al. 2011, eq. 1 (lower bound 0), by hand: predictions 2 and 8, median 5.
-    y, x = prediction_correct(
-        np.array([3.0, 4.0]), np.array([[1.0, 16.0]]), np.zeros(2, int), np.array([2.0, 8.0])
-    )
-    assert np.allclose(y, [7.5, 2.5]) and np.allclose(x, [[2.5, 10.0]])
+    simulated = np.array([[1.0, 16.0], [2.0, 8.0], [4.0, 4.0]])
+    y, x = prediction_correct(np.array([3.0, 4.0]), simulated, np.zeros(2, int))
+    assert np.allclose(y, [7.5, 2.5]) and np.allclose(x[0], [2.5, 10.0])
 
 
 def test_a_nominal_time_with_enough_samples_on_both_sides_of_a_minute_is_one_bin():

@@ -8,8 +8,7 @@ import torch
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting import generate, load_forecaster, sampling_times
-from agmpk.forecasting.amortized import AmortizedForecaster
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, NaiveForecaster
 from agmpk.models.registry import build_model
 from agmpk.studies import Dose, Individual, Study, read_study
 from agmpk.training.config import load_training_config

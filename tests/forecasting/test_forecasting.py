@@ -7,9 +7,7 @@ import torch
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
 from agmpk.forecasting import Forecast, generate, load_forecaster, model_names, sampling_times
-from agmpk.forecasting.amortized import AmortizedForecaster
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, NaiveForecaster
 from agmpk.models.registry import NETWORKS, build_model
 from agmpk.studies import Dose, Individual, Study
 from agmpk.training.config import load_training_config

@@ -5,7 +5,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting import Forecast, read_plans, whatif
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.studies import Dose, Individual, Study
 
 TIMES = np.array([1.0, 3.0, 6.0, 12.0, 13.0, 18.0, 24.0])
@@ -207,7 +207,13 @@ def test_a_plan_without_a_route_takes_that_of_the_study(tmp_path, study):
         ("PLAN,TIME,AMT,ADDL\na,24,5,3\n", "without an interval"),
         ("PLAN,TIME,AMT\na,24,5\nb,24,0\n", "plan b has no dose"),
         ("PLAN,TIME,AMT,SS,II\na,24,5,1,12\n", "a plan holds no steady state"),
-        ("PLAN,TIME,AMT\na,24,5\na,24,5\n", "row 3, column TIME: the row repeats an earlier one"),
+        (
+            "PLAN,TIME,AMT\na,24,5\na,24,5\n",
+            "row 3, column TIME: the row repeats an earlier one; write the doses of each plan "
+            "together, in order of time, each once.",
+        ),
+        ("", "the file is empty; begin with a header that names at least PLAN, TIME, AMT."),
+        ("PLAN,TIME,AMT,EVERY\na,24,5,12\n", "has columns that plans do not know (EVERY)"),
         ("# agmpk units: dose=ug\nPLAN,TIME,AMT\na,24,5\n", "write both in one unit"),
         ("PLAN,TIME,AMT\n", "no row follows the header"),
         ("PLAN,TIME,AMT,ROUTE\na,24,5,nose\n", "the route nose is unknown"),

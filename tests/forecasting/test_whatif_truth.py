@@ -14,12 +14,10 @@ from agmpk.errors import AgmpkError
 from agmpk.forecasting import load_forecaster, whatif
 from agmpk.forecasting.plans import _grid
 from agmpk.prior import load_prior
-from agmpk.prior.batch import SimulatedStudies
 from agmpk.prior.laws import Streams
-from agmpk.prior.simulate import draw_trial
+from agmpk.prior.simulate import draw_trial, solve
 from agmpk.prior.simulate import observe as assay
-from agmpk.prior.solve import solve
-from agmpk.prior.table import to_studies
+from agmpk.prior.table import SimulatedStudies, to_studies
 from agmpk.studies import Dose
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,7 @@ from agmpk.literature.document import Document, Table
 from agmpk.literature.extract import extract_document, rules
 from agmpk.literature.schema import FIELDS, QUANTITIES
 
-LINES = 1140  # of the rules; what does not fit is left null
+LINES = 975  # of the rules; what does not fit is left null
 
 
 def test_evidence_is_the_text_at_its_span(rules_records, development, held_out):
@@ -136,7 +136,7 @@ def test_mangled_abstracts_never_crash(development, held_out):
     [
         (
             "Compared with the reference, the new tablet had a lower Cmax (38.1 vs 44.0 ng/mL).",
-            38.1,
+            None,
         ),
         ("Cmax was 6.3 and 6.0 ng/mL for reference and test, respectively.", 6.0),
         (
@@ -147,13 +147,16 @@ def test_mangled_abstracts_never_crash(development, held_out):
         (
             "The test product had a Cmax of 6.0 ng/mL; those of the reference and of others were "
             "6.3 and 7.0 ng/mL.",
-            6.0,
+            None,
         ),
         ("As reference (A) or test (B). Cmax: 6.3 ± 1 (A) and 6.0 ± 1 (B) ng/mL.", 6.0),
     ],
 )
 def test_which_product_is_meant(abstract, cmax):
-    assert extract(abstract).cmax == cmax
+    """Read right, or (None) left open with a flag."""
+    record = extract(abstract)
+    assert record.cmax == cmax
+    assert cmax or "cmax: printed, but not clearly for the test product" in record.flags
 
 
 def test_products_named_later_are_left_open_with_a_flag():
@@ -171,12 +174,13 @@ def test_an_assumed_order_is_flagged():
     assert any("does not say whether this is the test product" in flag for flag in record.flags)
 
 
-def test_names_carried_from_the_sentence_before():
+def test_names_are_not_carried_from_the_sentence_before():
     record = extract(
         "Reference tablets gave a Cmax of 6.0 ng/mL and an AUC0-t of 99 ng·h/mL in all. "
         "For the test these values were 6.3 ng/mL and 98 ng·h/mL."
     )
-    assert (record.cmax, record.auc0_t) == (6.3, 98)
+    assert (record.cmax, record.auc0_t) == (None, None)
+    assert all(any(f.startswith(f"{q}: printed") for f in record.flags) for q in ("cmax", "auc0_t"))
 
 
 def test_the_rules_stay_short():

@@ -145,7 +145,7 @@ def inside(model: Population, levels: tuple[float, ...]) -> np.ndarray:
     for i, one in enumerate(simulate(TRUTH, TIMES, DOSE, 80, seed=3)):
         rng = np.random.default_rng(i)
         etas = posterior(model, one.prefix(4), 400, rng).samples
-        times, truth = one.rest(4)
+        times, truth = one.times[4:], one.concentrations[4:]
         curves = predict(model, etas, one, times)
         drawn = model.error.sample(curves, rng.random(curves.shape))
         ends = [np.quantile(drawn, [(1 - p) / 2, (1 + p) / 2], axis=0) for p in levels]

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from agmpk.forecasting import generate, load_forecaster, model_names
-from agmpk.forecasting.amortized import AmortizedForecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster
 from agmpk.models.registry import build_model
 from agmpk.paper.golden import FILE, golden_predictions, golden_studies
 from agmpk.paths import data_path

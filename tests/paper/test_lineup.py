@@ -5,7 +5,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.paper.lineup import Remembered, generative, leading, line_up, trained_on
 
 

@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from agmpk.book.cache import notebook_closure
 from agmpk.book.tiers import Project, check_parameters, load_tier
 from agmpk.cli.paper import paper
 from agmpk.errors import AgmpkError
@@ -132,7 +131,7 @@ def test_the_book_that_is_killed_is_one(tmp_path):
     assert project.chapters() == CHAPTERS
     for chapter in CHAPTERS:
         check_parameters(project, load_tier(project, "smoke"), chapter)
-        assert notebook_closure(project, chapter)
+        assert project.notebook(chapter).is_file()
 
 
 def test_samplers_repeat_and_grow_as_named():

@@ -198,11 +198,10 @@ def test_drugs_are_split_once_and_for_all():
     assert not drugs[0] & drugs[1] and len(drugs[0] | drugs[1]) == len(split_table())
 
 
-def test_studies_repeat_and_differ_by_seed_and_number():
-    first = published_studies("reporting", 5, per_model=2)
-    assert first == published_studies("reporting", 5, per_model=2)
-    assert len(first) == 2 * len(published_studies("reporting", 5))
-    assert list(first.values()) != list(published_studies("reporting", 6, per_model=2).values())
+def test_studies_repeat_and_differ_by_seed():
+    first = published_studies("reporting", 5)
+    assert first == published_studies("reporting", 5)
+    assert list(first.values()) != list(published_studies("reporting", 6).values())
     assert len({tuple(study.individuals) for study in first.values()}) == len(first)
 
 

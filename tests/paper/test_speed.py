@@ -2,8 +2,9 @@
 
 import pytest
 
-from agmpk.paper.speed import GOALS, compare_solvers, whole_blocks
+from agmpk.paper.speed import GOALS, compare_solvers, training_step, whole_blocks
 from agmpk.prior import load_prior
+from agmpk.training.config import load_training_config
 
 CONFIG = load_prior("extended").replace(design={"individuals": (2,)})
 
@@ -21,3 +22,9 @@ def test_all_solvers_reach_the_same_accuracy():
 @pytest.mark.slow
 def test_tables_of_speed():
     assert (whole_blocks(CONFIG, repeats=1) > 0).all(axis=None)
+
+
+def test_packing_changes_the_time_of_a_step_and_not_its_loss():
+    step = training_step(load_training_config("flow-tiny"), steps=1)
+    assert step.loss["packed"] == pytest.approx(step.loss["padded"], rel=1e-5)
+    assert (step["studies per second"] > 0).all()

@@ -7,10 +7,9 @@ import torch
 
 from agmpk.prior import load_prior
 from agmpk.prior.dosing import Doses
-from agmpk.prior.laws import Streams
-from agmpk.prior.ou import WAVES
+from agmpk.prior.laws import WAVES, Streams
 from agmpk.prior.parameters import Parameters, Typical
-from agmpk.prior.solve import Trial, solve
+from agmpk.prior.simulate import Trial, solve
 
 
 @pytest.fixture
@@ -42,6 +41,7 @@ def curve():
         """``doses``: (time, amount, oral, duration) of each, in place of an even schedule."""
         if doses is None:
             doses = [(interval * k, dose, oral, duration) for k in range(additional + 1)]
+
         def at(value, *shape):
             return torch.full(shape, float(value), dtype=torch.float64)
 

@@ -7,8 +7,7 @@ import torch
 
 from agmpk.prior import load_prior, simulate_block
 from agmpk.prior.laws import Law, Streams
-from agmpk.prior.simulate import draw_trial
-from agmpk.prior.solve import solve
+from agmpk.prior.simulate import draw_trial, solve
 
 CLINIC = load_prior("clinic")
 SMALL = CLINIC.replace(design={"caps": (16,)})

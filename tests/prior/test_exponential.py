@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from agmpk.prior.step import poles_and_residues
+from agmpk.prior.exponential import poles_and_residues
 
 
 def error(order: int) -> float:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from agmpk.prior.ou import ou_from_noise, ou_paths, shared_at, shared_waves
+from agmpk.prior.laws import ou_from_noise, ou_paths, shared_at, shared_waves
 
 
 def draw(n: int, seed: int = 0, sd: float = 0.3, scale: float = 2.0) -> torch.Tensor:

@@ -8,8 +8,7 @@ from scipy.special import lambertw
 from agmpk.prior import load_prior, simulate_block
 from agmpk.prior.laws import Streams
 from agmpk.prior.reference import by_scipy, largest_relative_error
-from agmpk.prior.simulate import draw_trial
-from agmpk.prior.solve import problems
+from agmpk.prior.simulate import draw_trial, problems
 
 T = np.linspace(0.1, 24, 60)
 

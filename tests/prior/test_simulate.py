@@ -8,12 +8,11 @@ import yaml
 
 from agmpk.errors import AgmpkError
 from agmpk.prior import load_prior, presets, simulate, simulate_block
-from agmpk.prior.batch import concatenate
 from agmpk.prior.config import PriorConfig
 from agmpk.prior.laws import Law, Streams
 from agmpk.prior.parameters import draw_parameters, fit_horizon
 from agmpk.prior.simulate import BLOCK
-from agmpk.prior.table import to_studies
+from agmpk.prior.table import concatenate, to_studies
 
 
 def parameters(config: PriorConfig, seed: int = 0, studies: int = 4000, individuals: int = 6):

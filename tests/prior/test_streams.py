@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 
 from agmpk.prior import load_prior, simulate, simulate_block
-from agmpk.prior.batch import concatenate
 from agmpk.prior.laws import Streams
+from agmpk.prior.table import concatenate
 
 
 def test_workers_and_order_do_not_matter():

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from agmpk.cli.simulate import simulate as command
+from agmpk.cli.train import simulate as command
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.simulate import BLOCK
 from agmpk.prior.table import UNITS, to_studies, to_table
 from agmpk.studies import read_studies
+from agmpk.studies.nonmem.write import to_frame
 
 MIXED = load_prior("extended").replace(
     dosing={"repeated_probability": 0.5, "per_kg_probability": 0.5}, design={"horizons": (24.0,)}
@@ -18,7 +19,7 @@ MIXED = load_prior("extended").replace(
 
 def test_the_table_holds_what_the_studies_hold():
     batch = simulate(MIXED, 12, seed=9)
-    frames = [s.to_frame().assign(STUDY=s.compound) for s in to_studies(batch, first=5)]
+    frames = [to_frame(s).assign(STUDY=s.compound) for s in to_studies(batch, first=5)]
     # At the time of a dose the order of rows is tested below.
     order = ["STUDY", "ID", "TIME", "EVID"]
     expected, table = (

@@ -3,8 +3,9 @@
 import pint
 import pytest
 
+from agmpk.config import load_yaml
 from agmpk.prior import load_prior
-from agmpk.prior.config import quantity_table
+from agmpk.prior.config import WORDS, quantity_table
 
 UREG = pint.UnitRegistry()
 UREG.define("individual = []")
@@ -32,6 +33,9 @@ def test_every_quantity_is_documented():
     assert not TABLE["quantity"].duplicated().any()
     for column in ("unit", "meaning", "source"):
         assert TABLE[column].str.len().gt(0).all()
+    words = load_yaml(WORDS)
+    words.pop("sources")
+    assert {name for group in words.values() for name in group} == set(TABLE["quantity"])
 
 
 def test_the_equations_are_consistent():

@@ -9,6 +9,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.studies import Dose, Individual, Study, Units, conversion_factor
+from agmpk.studies.nonmem.write import to_frame
 
 ORAL = Dose(0, 100)
 
@@ -181,6 +182,6 @@ def test_conversion():
 
 
 def test_to_frame_is_tidy():
-    frame = Study("caffeine", [person()]).to_frame()
+    frame = to_frame(Study("caffeine", [person()]))
     assert frame[["TIME", "EVID", "MDV"]].values.tolist()[:2] == [[0, 1, 1], [0, 0, 0]]
     assert frame["DV"].isna().sum() == 1 and frame["AMT"].sum() == 100

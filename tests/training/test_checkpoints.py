@@ -11,10 +11,9 @@ from safetensors.torch import load_file, save_file
 from agmpk.errors import AgmpkError
 from agmpk.files import sha256
 from agmpk.forecasting import load_forecaster
-from agmpk.models.checkpoint import FORMAT, load_checkpoint
+from agmpk.models.registry import FORMAT, load_checkpoint
 from agmpk.prior.config import load_prior
-from agmpk.training.card import largest_context, write_card
-from agmpk.training.checkpoint import save_checkpoint
+from agmpk.training.checkpoint import largest_context, save_checkpoint, write_card
 from agmpk.training.data import training_batch
 from agmpk.training.run import train
 
@@ -115,7 +114,7 @@ def test_weights_that_do_not_fit_or_are_no_numbers_are_refused(checkpoint):
         ({"model": "aicmet"}, "holds a 'aicmet' model, not a 'set' model"),
         ({"model": "unheard"}, "does not say which model"),
         ({"size": 3}, "does not say which model"),
-        ({"size": {"depth": 3}}, "settings of a set cannot be read"),
+        ({"size": {"depth": 3}}, "configuration of a set does not know depth"),
         ("[]", "is no description"),
         ("{", "is no description"),
         ("null", "is no description"),
@@ -132,7 +131,7 @@ def test_other_formats_models_and_texts_are_refused(checkpoint, change, words):
 
 def test_reading_a_checkpoint_needs_neither_simulator_nor_trainer(checkpoint):
     code = (
-        "import sys; from agmpk.forecasting.load import load_forecaster; "
+        "import sys; from agmpk.forecasting.forecaster import load_forecaster; "
         "load_forecaster(sys.argv[1]); "
         "print([m for m in sys.modules if m.startswith(('agmpk.prior', 'agmpk.training'))])"
     )

@@ -15,14 +15,15 @@ from agmpk.cli.train import train as command
 from agmpk.errors import AgmpkError
 from agmpk.files import only_one
 from agmpk.forecasting import load_forecaster
-from agmpk.models.registry import NETWORKS, build_model, model_config
-from agmpk.models.transport_model import FlowModel
+from agmpk.models.registry import NETWORKS, build_model
+from agmpk.models.transport import FlowModel
+from agmpk.paths import data_path
 from agmpk.prior.config import load_prior
 from agmpk.training import folder as run_folder
 from agmpk.training import run as run_module
 from agmpk.training.config import TrainingConfig, load_training_config, rate_factor, recipes
 from agmpk.training.data import part_generator, training_batch
-from agmpk.training.folder import load_state
+from agmpk.training.folder import load_state, start_folder
 from agmpk.training.optimizer import Muon, Optimizers, inner_matrices, orthogonalized
 from agmpk.training.processes import Processes
 from agmpk.training.run import Learner, part_weights, train, train_together, trained_model
@@ -65,19 +66,23 @@ def test_every_shipped_recipe_is_read():
 def test_bad_settings_are_refused(tmp_path):
     for values, words in (
         ({"kind": "flw"}, "no model of kind 'flw'"),
-        ({"precision": "fp8"}, "no precision 'fp8'"),
-        ({"optimizer": "sgd"}, "no optimizer 'sgd'"),
-        ({"steps": 0}, "steps of at least 1"),
+        ({"precision": "fp8"}, "precision must be one of fp32"),
+        ({"optimizer": "sgd"}, "optimizer must be one of muon"),
+        ({"steps": 0}, "steps must be at least 1"),
+        ({"rate": "high"}, "rate must be a number"),
         ({"cooldown": 0.0}, "share between 0 and 1"),
-        ({"model": {"depth": 3}}, "settings of a flow cannot be read"),
-        ({"kind": "node", "model": model_config("flow", {})}, "does not configure a node"),
+        ({"model": {"depth": 3}}, "configuration of a flow does not know depth"),
+        ({"model": {"width": "wide"}}, "width must be a whole number"),
     ):
         with pytest.raises(AgmpkError, match=words):
-            TrainingConfig(**values)
+            TrainingConfig.from_dict(values)
+        if "kind" not in values:
+            with pytest.raises(AgmpkError, match=words):
+                TrainingConfig().with_changes(**values)
     bad = tmp_path / "bad.yaml"
     for text, words in (
         ("stepz: 3", "does not know stepz"),
-        ("- 3", "holds no settings"),
+        ("- 3", "must be a mapping"),
         ("steps: [", "is not valid YAML"),
     ):
         bad.write_text(text)
@@ -257,6 +262,17 @@ def test_a_run_can_begin_with_the_weights_of_another(finished, recipe, tmp_path)
         assert torch.equal(own[name], flow[name]) and torch.equal(learner.average[name], own[name])
     with pytest.raises(AgmpkError, match="shares no weights with a node"):
         Learner(recipe("node", start=str(folder)), tmp_path, Processes())
+
+
+def test_the_name_of_a_shipped_checkpoint_means_that_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("flow", "mine"):
+        (tmp_path / name).mkdir()
+    assert start_folder("flow") == data_path("checkpoints", "flow")
+    assert start_folder("./flow").resolve() == tmp_path / "flow"
+    assert start_folder("mine").resolve() == tmp_path / "mine"
+    with pytest.raises(AgmpkError, match="nothing to start from at yours"):
+        start_folder("yours")
 
 
 def test_frozen_parts_stay_as_they_began(finished, recipe, tmp_path):

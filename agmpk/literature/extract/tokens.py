@@ -17,6 +17,7 @@ from agmpk.literature.text import NUMBER_TEXT, power_of_ten
 from agmpk.literature.units import Unit, scan_unit
 
 KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc", "auc": "auc"}
+_DECOYS = {"time": "time", "level": "concentration", "decoy": "", "poison": ""}
 TEST, REFERENCE = "test", "reference"
 
 # B and E are the brackets around a subscript, M what is measured, P the end of an area.
@@ -41,10 +42,8 @@ _NAMES = r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:require
           (?P<tail>\s\(?(?:values\s)?(?:from\s|between\s)?<P>\)?)?)"""
 for _letter, _pattern in _PARTS.items():
     _NAMES = _NAMES.replace(_letter, _pattern)
+_NAMES += "".join(f"| (?P<{name}>{any_of(name)})" for name in _DECOYS)
 _NAMES = re.compile(_NAMES, re.X | re.I)
-_DECOYS = re.compile(
-    "|".join(f"(?P<{name}>{any_of(name)})" for name in ("time", "level", "decoy", "poison")), re.I
-)
 _VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
 _COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
     r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d"
@@ -98,39 +97,29 @@ class Value:
 
 
 def find_names(text: str) -> list[Name]:
-    """Parameter names in order; a name spelled out and abbreviated in brackets is one."""
-    kinds = {"time": ("decoy", "time"), "level": ("decoy", "concentration")}
-    found = []
-    for match in _DECOYS.finditer(text):
-        group = match.lastgroup or ""
-        name, kind = kinds.get(group, (group, ""))
-        found.append(Name(name, *match.span(), kind))
+    """Names and decoys in order; a name spelled out and abbreviated in brackets is one."""
+    found: list[Name] = []
     for match in _NAMES.finditer(text):
-        name = next(k for k in ("tmax", "cmax", "auc") if match[k])
+        name = next(k for k in ("tmax", "cmax", "auc", *_DECOYS) if match[k])
+        kind = KINDS[name] if name in KINDS else _DECOYS[name]
         words = f"{text[max(0, match.start() - 14) : match.start()]}{match['after']}{match['tail']}"
         if name == "auc" and (match["inf"] or re.search(r"inf|∞|extrapolated", words.lower())):
             name = "auc0_inf"
         elif name == "auc" and (match["t"] or match["after"] or match["tail"]):
             name = "auc0_t"
-        end = match.end() - (match.group().count(")") > match.group().count("("))  # of `(Cmax)`
-        found.append(Name(name, match.start(), end, KINDS[name], _unit_behind(text, end, name)))
-    merged: list[Name] = []
-    for item in sorted(found, key=lambda n: (n.start, -n.end)):
-        last = merged[-1] if merged else Name("", 0, 0)
-        if item.start < last.end:
-            continue
-        same = last.kind == item.kind != "" and last.name in (item.name, "auc")
-        if same and re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", text[last.end : item.start]):
-            merged[-1] = replace(item, start=last.start)
-        else:
-            merged.append(item)
-    return merged
+        name = "decoy" if name in ("time", "level") else name
+        start, end = match.span()
+        last = found[-1] if found else Name("", 0, 0)
+        between = re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", text[last.end : start])
+        if between and last.kind == kind != "" and last.name in (name, "auc"):
+            start = found.pop().start
+        found.append(Name(name, start, end, kind, _unit_behind(text, end, kind)))
+    return found
 
 
-def _unit_behind(text: str, end: int, name: str) -> Unit | None:
-    match = re.compile(r"\s?[(\[,]\s?").match(text, end)
-    found = scan_unit(text, match.end()) if match else None
-    closed = found and found[1].kind == KINDS[name] and text[found[0] :].lstrip()[:1] in ")],:;"
+def _unit_behind(text: str, end: int, kind: str) -> Unit | None:
+    found = scan_unit(text, re.compile(r"\s?[(\[,;]?\s?").match(text, end).end())
+    closed = found and found[1].kind == kind and text[found[0] :].lstrip()[:1] in ")],:;"
     return found[1] if closed else None
 
 
@@ -174,8 +163,7 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
         found = None if value.unit else scan_unit(text, label.end() if label else cursor)
         spread = None if value.dispersion is not None else _SPREAD.match(text, cursor)
         if found:
-            opened = "(" in text[stop : found[0]] and text[found[0] : found[0] + 1] in ")]"
-            cursor = found[0] + opened
+            cursor = found[0]
             if found[1].kind in ("mass", "mass/weight", "volume"):
                 return None
             value = replace(value, unit=found[1], void=value.void or found[1].kind == "percent")

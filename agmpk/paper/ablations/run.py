@@ -25,9 +25,7 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, Scored, answer, cases, crps, development_studies, score
 from agmpk.files import atomic_path
-from agmpk.forecasting.amortized import AmortizedForecaster
-from agmpk.forecasting.forecaster import Forecaster
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, NaiveForecaster
 from agmpk.jobs import map_jobs
 from agmpk.paper.ablations.variants import (
     Variant,
@@ -41,7 +39,7 @@ from agmpk.prior.table import to_studies
 from agmpk.store import Store, digest
 from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import environment
-from agmpk.training.run import train
+from agmpk.training.run import train_together, trained_model
 
 # Far from the seeds of training and of its validation.
 HELD_OUT = 770_000
@@ -175,35 +173,48 @@ def is_current(variant: Variant, out: Path, **training: Any) -> bool:
 
 def run_all(
     variants: Sequence[Variant], out: Path, work: Path, jobs: int, scheduler: str, **training: Any
-) -> Iterator[str]:
-    """:func:`run_variant` of each, some at a time (see :mod:`agmpk.jobs`); yields the names that
-    are done.  ``training`` replaces values of the recipe, see
-    :func:`agmpk.paper.ablations.variants.settings`."""
-    items = [(variant.name, settings(variant, **training)) for variant in variants]
-    run = partial(_run_one, out.resolve(), work.resolve(), jobs > 1 or bool(scheduler))
-    return map_jobs(run, items, jobs, scheduler, "ablations", "training")
+) -> Iterator[list[str]]:
+    """Train, score and store each; yields the names that are done.
+
+    Those that differ in the network alone see the same studies, which are simulated once for all
+    of them; such groups are what :mod:`agmpk.jobs` shares out.  ``training`` replaces values of
+    the recipe, see :func:`agmpk.paper.ablations.variants.settings`.
+    """
+    groups: dict[tuple, list[tuple[str, dict[str, Any]]]] = {}
+    for variant in variants:
+        values = settings(variant, **training)
+        groups.setdefault(_training_of(values, work.resolve())[0].stream, []).append(
+            (variant.name, values)
+        )
+    run = partial(_run_group, out.resolve(), work.resolve(), jobs > 1 or bool(scheduler))
+    return map_jobs(run, groups.values(), jobs, scheduler, "ablations", "training")
 
 
-def _run_one(out: Path, work: Path, quiet: bool, item: tuple[str, dict[str, Any]]) -> str:
+def _run_group(
+    out: Path, work: Path, quiet: bool, group: Sequence[tuple[str, dict[str, Any]]]
+) -> list[str]:
     torch.set_num_threads(1)
-    with tqdm(desc=item[0], unit="step", disable=quiet or None) as bar:
-        run_variant(*item, out, work, lambda *_: bar.update())
-    return item[0]
+    names = [name for name, _ in group]
+    with tqdm(desc=", ".join(names), unit="step", disable=quiet or None) as bar:
+        trained([values for _, values in group], work, lambda *_: bar.update())
+    for name, values in group:
+        run_variant(name, values, out, work, len(group))
+    return names
 
 
 def run_variant(
-    name: str, values: dict[str, Any], out: Path, work: Path, report: Report | None = None
+    name: str, values: dict[str, Any], out: Path, work: Path, together: int = 1
 ) -> None:
     """Train (or resume, in a folder of ``work``), score and store in ``out`` what has these
-    settings."""
-    model, folder = trained(values, work, report)
+    settings.  A step's seconds count for the ``together`` networks trained on its studies."""
+    ((model, folder),) = trained([values], work)
     began = time.monotonic()
     individuals = scored(model, values)
     steps = pd.read_csv(folder / "steps.csv")
     about = {
         "parameters": sum(p.numel() for p in model.parameters()),
         "loss": float(steps.loss[-20:].mean()),
-        "training_seconds": round(float(steps.seconds.sum()), 1),
+        "training_seconds": round(float(steps.seconds.sum()) / together, 1),
         "scoring_seconds": round(time.monotonic() - began, 1),
         "environment": environment("cpu", 1),
     }
@@ -211,19 +222,24 @@ def run_variant(
 
 
 def trained(
-    values: dict[str, Any], work: Path, report: Report | None = None
-) -> tuple[nn.Module, Path]:
-    """The trained network of these settings and the folder of its run; other scores train nothing
-    anew."""
-    folder = work / digest(training_settings(values))
-    folder.mkdir(parents=True, exist_ok=True)
-    prior = folder / "prior.yaml"
+    each: Sequence[dict[str, Any]], work: Path, report: Report | None = None
+) -> list[tuple[nn.Module, Path]]:
+    """The trained networks of these settings, which share a stream of studies, and the folders of
+    their runs; other scores train nothing anew."""
+    runs = {run: config for config, run in (_training_of(values, work) for values in each)}
+    train_together(runs, report, workers=0)
+    return [(trained_model(run), run) for run in runs]
+
+
+def _training_of(values: dict[str, Any], work: Path) -> tuple[TrainingConfig, Path]:
+    """The recipe, its prior written into ``work``, and the folder of its run."""
+    prior = work / f"prior-{digest(values['prior'])}.yaml"
     if not prior.is_file():
+        work.mkdir(parents=True, exist_ok=True)
         with atomic_path(prior) as temporary:
             temporary.write_text(yaml.safe_dump(values["prior"], sort_keys=False), "utf-8")
     config = TrainingConfig.from_dict(values["training"] | {"prior": str(prior)}, "The recipe")
-    run = folder / "run"
-    return train(config, run, report, workers=0), run
+    return config, work / digest(training_settings(values))
 
 
 def scored(model: nn.Module, values: dict[str, Any]) -> pd.DataFrame:

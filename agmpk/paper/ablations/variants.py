@@ -63,6 +63,7 @@ VARIANTS = (
     _training("budget-200", "budget", "200 training steps, half as many", "steps", 200),
     _training("budget-800", "budget", "800 training steps, twice as many", "steps", 800),
     _training("adamw", "optimizer", "AdamW for all weights", "optimizer", "adamw"),
+    _training("aicmet", "aicmet", "a latent variable per individual (AICMET)", "kind", "aicmet"),
     _training("set", "set", "no transport: a normal law at every time", "kind", "set"),
     _training("diffusion", "diffusion", "diffusion instead of flow", "kind", "diffusion"),
 )

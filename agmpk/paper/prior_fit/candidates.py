@@ -5,33 +5,29 @@ features in which the real cohorts lie at the edge of ``extended``
 (:mod:`agmpk.paper.prior_fit.features`), and the ranges that move them.  ``RANGES`` and
 ``SWITCHES`` are what the fit may change afterwards, as numbers within limits.
 
-The simulator hands out curves, not the typical values and SDs behind them.  A recorded law draws
-the same numbers from the same generator and keeps them, so that trials of any candidate come from
-one pool by importance weights.  The pool is drawn from the broad prior, whose laws are uniform (or
-log-uniform); a candidate has the same laws on shorter ranges and other probabilities of the
-switches, so a trial's weight is the product of 1/width where its draws lie within the candidate's
-ranges (0 where one does not), and of the candidate's probabilities over those of the pool.
+Trials of any candidate come from one pool by importance weights.  The pool is drawn from the broad
+prior, whose laws are uniform (or log-uniform); a candidate has the same laws on shorter ranges and
+other probabilities of the switches, so a trial's weight is the product of 1/width where its draws
+lie within the candidate's ranges (0 where one does not), and of the candidate's probabilities over
+those of the pool.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
-from typing import Any
+from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from agmpk.prior import PriorConfig
 from agmpk.prior.laws import Law
 
 
-@dataclass(frozen=True)
-class Change:
+class Change(NamedTuple):
     """One change: the quantity "group.quantity", its new value, and why."""
 
     quantity: str
@@ -55,11 +51,7 @@ CHANGES = (
         (-4.0, 1.5),
         "intravenous curves fall steeply within the first hour: distribution faster than 1/h",
     ),
-    Change(
-        "disposition.log_k_in",
-        (-4.0, 0.5),
-        "and the tissues give back as fast",
-    ),
+    Change("disposition.log_k_in", (-4.0, 0.5), "and the tissues give back as fast"),
     Change(
         "variability.sd_ke",
         (0.07, 0.7),
@@ -80,11 +72,7 @@ CHANGES = (
         (0.03, 0.6),
         "oral cohorts are less parallel than extended: less of the spread is the level alone",
     ),
-    Change(
-        "design.deviation_probability",
-        0.35,
-        "all cohorts report times that individuals share",
-    ),
+    Change("design.deviation_probability", 0.35, "all cohorts report times that individuals share"),
 )
 
 
@@ -166,65 +154,10 @@ def moved(law: Law, low: float, high: float) -> Law:
     return Law(a, b, law.log)
 
 
-def rounded(law: Law) -> Law:
-    """Three significant digits: more would claim more than some fifty articles can say."""
-    return Law(float(f"{law.low:.3g}"), float(f"{law.high:.3g}"), law.log)
-
-
 def broadened(config: PriorConfig, ranges: Mapping[str, Limits]) -> PriorConfig:
     """The prior with every one of ``ranges`` at its outer limits."""
-    return put(
-        config,
-        {path: moved(get(config, path), one.reach, one.reach) for path, one in ranges.items()},
-    )
-
-
-@dataclass(frozen=True)
-class RecordedLaw(Law):
-    """The same law; ``drawn`` collects every tensor it hands out."""
-
-    drawn: list[Tensor] = field(default_factory=list, compare=False, repr=False)
-
-    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
-        values = super().draw(shape, generator)
-        self.drawn.append(values)
-        return values
-
-
-def recorded(config: PriorConfig) -> PriorConfig:
-    """The same prior with every law recorded; its studies are the same, number by number."""
-    changes: dict[str, dict[str, Any]] = {}
-    for name, path, law in laws(config):
-        changes.setdefault(name, {})[path] = RecordedLaw(law.low, law.high, law.log)
-    return config.replace(**changes)
-
-
-def laws(config: PriorConfig) -> list[tuple[str, str, Law]]:
-    """(group, quantity, law) of every range of the prior."""
-    found = []
-    for group in fields(config):
-        part = getattr(config, group.name)
-        if is_dataclass(part):
-            for one in fields(part):
-                value = getattr(part, one.name)
-                if isinstance(value, Law):
-                    found.append((group.name, one.name, value))
-    return found
-
-
-def study_draws(config: PriorConfig, studies: int) -> dict[str, Tensor]:
-    """What a recorded prior has drawn once per study: "group.quantity" -> [S].
-
-    Laws drawn more than once per study (one SD for each exchange rate, say) are left out: no
-    single number of a study stands for them.
-    """
-    draws = {}
-    for group, name, law in laws(config):
-        if isinstance(law, RecordedLaw) and law.drawn:
-            (values, *again) = law.drawn
-            if not again and values.numel() == studies:
-                draws[f"{group}.{name}"] = values.flatten()
-    return draws
+    wide = {path: moved(get(config, path), one.reach, one.reach) for path, one in ranges.items()}
+    return put(config, wide)
 
 
 def importance_weights(
@@ -232,9 +165,8 @@ def importance_weights(
 ) -> NDArray[np.float64]:
     """Weights float64[S] of the pool's trials under the candidate's laws and probabilities.
 
-    ``chances`` are the probabilities of the switches in the pool, see
-    :func:`agmpk.paper.prior_fit.fit.trial_pool`.  A constant factor of all weights (the widths) is
-    left out.
+    ``chances`` are the probabilities of the switches in the pool.  A constant factor of all weights
+    (the widths) is left out.
     """
     weights = np.ones(len(pool))
     for path, value in candidate.items():

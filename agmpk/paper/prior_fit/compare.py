@@ -24,47 +24,30 @@ from agmpk.paper.prior_fit.trials import (
     literature,
     simulated_trials,
 )
-from agmpk.prior import PriorConfig, load_prior
+from agmpk.prior import PriorConfig
 from agmpk.prior.config import describe
 
+Array = NDArray[np.float64]
+
+NAMES = ("paper", "extended", "calibrated", "clinic")
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-def distances(
-    real: NDArray[np.float64],
-    simulated: NDArray[np.float64],
-    weights: NDArray[np.float64] | None = None,
-) -> dict[str, float]:
-    """``wasserstein`` (in the unit of the values), ``ks``, and the shares ``inside_50`` and
-    ``inside_95`` of the real values within the central 50 and 95 % of the simulated ones.
+def distances(real: Array, simulated: Array, weights: Array | None = None) -> dict[str, float]:
+    """``wasserstein`` (in the unit of the values), and ``inside_95``: the share of the real values
+    within the central 95 % of the simulated ones.
 
     ``weights`` of the simulated values need not sum to 1; without them all weigh the same.
     """
-    if weights is None:
-        weights = np.ones(len(simulated))
+    weights = np.ones(len(simulated)) if weights is None else weights
     order = np.argsort(simulated)
     values, share = simulated[order], np.cumsum(weights[order]) / weights.sum()
-    low95, low50, _, high50, high95 = _quantiles(values, share)
+    ends = np.array([LEVELS[0], LEVELS[-1]]) - 1e-12
+    low, high = values[np.searchsorted(share, ends).clip(max=len(values) - 1)]
     return {
         "wasserstein": float(wasserstein_distance(real, simulated, v_weights=weights)),
-        "ks": _ks(np.sort(real), values, share),
-        "inside_50": float(np.mean((real >= low50) & (real <= high50))),
-        "inside_95": float(np.mean((real >= low95) & (real <= high95))),
+        "inside_95": float(np.mean((real >= low) & (real <= high))),
     }
-
-
-def _quantiles(values: NDArray[np.float64], share: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values[np.searchsorted(share, np.array(LEVELS) - 1e-12).clip(max=len(values) - 1)]
-
-
-def _ks(
-    real: NDArray[np.float64], values: NDArray[np.float64], share: NDArray[np.float64]
-) -> float:
-    """Largest distance between the two distribution functions, which change at these points."""
-    at = np.concatenate([real, values])
-    steps = np.concatenate([[0.0], share])
-    simulated = steps[np.searchsorted(values, at, side="right")]
-    return float(np.abs(np.searchsorted(real, at, side="right") / len(real) - simulated).max())
 
 
 def half_sample_intervals(
@@ -109,14 +92,13 @@ def agreement(
 
     Returns:
         Columns quantity, prior, n, and ``wasserstein`` (in standard deviations of the real
-        values, so that quantities can be averaged), ``ks``, ``inside_50`` and ``inside_95``, each
-        with ``_low`` and ``_high``. The rows "all" are means over the quantities.
+        values, so that quantities can be averaged) and ``inside_95``, each with ``_low`` and
+        ``_high``. The rows "all" are means over the quantities.
     """
-    quantities = list(quantities)
     names = np.arange(len(real)) if clusters is None else pd.factorize(clusters)[0]
     rng, count = np.random.default_rng(seed), int(names.max()) + 1
     halves = [np.isin(names, rng.permutation(count)[: count // 2]) for _ in range(repeats)]
-    rows = []
+    rows, means = [], []
     for prior, group in simulated.groupby("prior", sort=False):
         estimates, drawn = [], []
         for quantity in quantities:
@@ -125,19 +107,14 @@ def agreement(
             unit = values[there].std(ddof=1)
             values, theirs = values / unit, theirs / unit
             estimates.append(distances(values[there], theirs))
-            drawn.append(
-                pd.DataFrame(
-                    [distances(values[h & there], theirs) for h in halves if (h & there).any()]
-                )
-            )
+            some = [half & there for half in halves if (half & there).any()]
+            drawn.append(pd.DataFrame([distances(values[half], theirs) for half in some]))
             row = {"quantity": quantity, "prior": prior, "n": int(there.sum())}
             rows.append(row | _with_intervals(estimates[-1], drawn[-1]))
         mean = pd.DataFrame(estimates).mean().to_dict()
-        halved = sum(drawn) / len(drawn)
-        rows.append({"quantity": "all", "prior": prior, "n": len(real)})
-        rows[-1] |= _with_intervals(mean, halved)
-    frame = pd.DataFrame(rows)
-    return pd.concat([frame[frame.quantity != "all"], frame[frame.quantity == "all"]])
+        row = {"quantity": "all", "prior": prior, "n": len(real)}
+        means.append(row | _with_intervals(mean, sum(drawn) / len(drawn)))
+    return pd.DataFrame(rows + means)
 
 
 def _with_intervals(estimate: Mapping[str, float], halves: pd.DataFrame) -> dict[str, float]:
@@ -148,17 +125,13 @@ def _with_intervals(estimate: Mapping[str, float], halves: pd.DataFrame) -> dict
 
 
 def trial_summaries(
-    priors: Mapping[str, PriorConfig],
-    articles: pd.DataFrame | None = None,
-    blocks: int = 16,
-    seed: int = 2026,
+    priors: Mapping[str, PriorConfig], articles: pd.DataFrame, blocks: int = 16, seed: int = 2026
 ) -> pd.DataFrame:
     """Simulated trials of every prior: a column ``prior`` and the quantities, one row a trial.
 
     ``blocks`` blocks of 64 trials each, at the last sampling times of the articles.
     """
-    ends = horizons(literature() if articles is None else articles)
-    parts = []
+    ends, parts = horizons(articles), []
     for name, config in priors.items():
         trials = simulated_trials(be_trials(config, ends), seed, blocks)
         trials = trials[[*QUANTITIES, "t_last"]].dropna()
@@ -169,15 +142,14 @@ def trial_summaries(
 
 def band_table(trials: pd.DataFrame, articles: pd.DataFrame) -> pd.DataFrame:
     """Quantiles (columns q2.5 ... q97.5) of each quantity in every prior and in the literature."""
+    sources = {"literature": articles} | dict(list(trials.groupby("prior", sort=False)))
     rows = []
     for quantity, meaning in QUANTITIES.items():
-        sources = dict(list(trials.groupby("prior", sort=False)[quantity]))
-        for source, values in {"literature": articles[quantity], **sources}.items():
-            values = values.dropna()
-            numbers = dict(zip(_names(), np.quantile(values, LEVELS), strict=True))
-            row = {"quantity": quantity, "meaning": meaning, "source": source, "n": len(values)}
-            rows.append(row | numbers)
-    return pd.DataFrame(rows)
+        for source, frame in sources.items():
+            values = frame[quantity].dropna()
+            rows.append((quantity, meaning, source, len(values), *np.quantile(values, LEVELS)))
+    names = [f"q{100 * level:g}" for level in LEVELS]
+    return pd.DataFrame(rows, columns=["quantity", "meaning", "source", "n", *names])
 
 
 def distance_table(
@@ -188,59 +160,20 @@ def distance_table(
     return agreement(comparable(articles), simulated, QUANTITIES, None, repeats, seed)
 
 
-def quantile_table(trials: pd.DataFrame, articles: pd.DataFrame, levels: int = 39) -> pd.DataFrame:
-    """Quantile-quantile pairs: columns quantity, prior, level, literature, simulated."""
-    at = np.arange(1, levels + 1) / (levels + 1)
-    parts = []
-    for quantity in QUANTITIES:
-        real = np.quantile(articles[quantity].dropna(), at)
-        for prior, values in trials.groupby("prior", sort=False)[quantity]:
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "quantity": quantity,
-                        "prior": prior,
-                        "level": at,
-                        "literature": real,
-                        "simulated": np.quantile(values, at),
-                    }
-                )
-            )
-    return pd.concat(parts, ignore_index=True)
+def calibration_tables(priors: Mapping[str, PriorConfig], seed: int) -> dict[str, pd.DataFrame]:
+    """All tables of the priors beside literature and cohorts, by name.
 
-
-def _names() -> list[str]:
-    return [f"q{100 * level:g}" for level in LEVELS]
-
-
-NAMES = ("paper", "extended", "calibrated", "clinic")
-
-
-def calibration_tables(
-    priors: Mapping[str, PriorConfig] | None = None,
-    blocks: int = 16,
-    studies: int = 128,
-    repeats: int = 200,
-    seed: int = 2027,
-) -> dict[str, pd.DataFrame]:
-    """All tables by name, for the presets of ``NAMES`` unless others are given.
-
-    ``trials`` and ``articles``: the quantities, one row a trial or an article; ``bands``,
-    ``distances``, ``quantiles``: see the functions of that name; ``cohorts``, ``ranks``,
-    ``edges``: see :mod:`agmpk.paper.prior_fit.features`; ``ranges``: see :func:`range_table`.
+    ``bands``, ``distances``: see the functions of that name; ``cohorts``, ``ranks``, ``edges``: see
+    :mod:`agmpk.paper.prior_fit.features`; ``ranges``: see :func:`range_table`.
     The seed is not that of the fit, so the trials are new ones.
     """
-    priors = {name: load_prior(name) for name in NAMES} if priors is None else dict(priors)
     articles = literature()
-    trials = trial_summaries(priors, articles, blocks, seed)
+    trials = trial_summaries(priors, articles, seed=seed)
     cohorts = cohort_table()
-    ranks = rank_table(cohorts, simulated_table(priors, studies, seed))
+    ranks = rank_table(cohorts, simulated_table(priors, 128, seed))
     return {
-        "articles": articles.reset_index(),
-        "trials": trials,
         "bands": band_table(trials, articles),
-        "distances": distance_table(trials, articles, repeats, seed),
-        "quantiles": quantile_table(trials, articles),
+        "distances": distance_table(trials, articles, seed=seed),
         "cohorts": cohorts,
         "ranks": ranks,
         "edges": edge_table(ranks),
@@ -265,14 +198,8 @@ def range_table(priors: Mapping[str, PriorConfig]) -> pd.DataFrame:
 
 
 def write_tables(found: Mapping[str, pd.DataFrame], folder: Path) -> None:
-    """One CSV a table, except those that the seed and the literature give again."""
+    """One CSV a table, with five significant digits: more than the simulation's noise leaves."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, frame in found.items():
-        if name not in ("articles", "trials"):
-            numbers = {c: frame[c].map(_short) for c in frame.select_dtypes("float")}
-            write_csv(frame.assign(**numbers), folder / f"{name}.csv")
-
-
-def _short(value: float) -> float:
-    """Five significant digits, which is more than the simulation's noise leaves."""
-    return float(f"{value:.5g}")
+        floats = frame.select_dtypes("float").map(lambda value: float(f"{value:.5g}"))
+        write_csv(frame.assign(**floats), folder / f"{name}.csv")

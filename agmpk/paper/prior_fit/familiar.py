@@ -9,19 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
-from agmpk.evaluation.familiar import (
-    ALARM,
-    STATISTICS,
-    Reference,
-    familiarity,
-    kind_number,
-    statistics,
-)
+from agmpk.evaluation.familiar import STATISTICS, familiarity, kind_number, law_of, statistics
 from agmpk.evaluation.unusual import CUT
 from agmpk.files import atomic_path, write_csv
 from agmpk.prior import PriorConfig, simulate_block
@@ -32,29 +26,23 @@ PRESET, STUDIES, STRESSED = "clinic", 3072, 192
 SEEDS = {"reference": 2028, "stresses": 2034, "power": 2035}  # three sets of other studies
 
 AS_IS = "as simulated"
-Pair = tuple[Study, Individual]
+Change = Callable[[Individual, int], Individual]
 
 
-def questions(config: PriorConfig, studies: int, seed: int) -> Iterator[Pair]:
+def questions(config: PriorConfig, studies: int, seed: int) -> Iterator[tuple[Study, Individual]]:
     """Contexts and targets, with one to four samples shown, of simulated studies.
 
     Studies with less than two people who have two quantified samples ask nothing.
     """
-    for number, study in enumerate(_studies(config, studies, seed)):
+    # Block by block, so that few are in memory.
+    blocks = (simulate_block(config, seed, block) for block in count())
+    drawn = (study for batch in blocks for study in to_studies(batch, first=1))
+    for number, study in enumerate(islice(drawn, studies)):
         rng = np.random.default_rng([seed, number])
         ids = [one.id for one in study if len(one.quantifiable()) >= 2]
         if len(ids) >= 2:
             target = study[str(rng.choice(ids))]
             yield study.without(target.id), target.prefix(int(rng.integers(1, 5)))
-
-
-def _studies(config: PriorConfig, studies: int, seed: int) -> Iterator[Study]:
-    """``studies`` simulated studies, block by block so that few are in memory."""
-    block = 0
-    while studies > 0:
-        batch = simulate_block(config, seed, block)
-        yield from to_studies(batch[: min(studies, len(batch))], first=1)
-        studies, block = studies - len(batch), block + 1
 
 
 def reference_table(
@@ -65,50 +53,32 @@ def reference_table(
     return pd.DataFrame(rows).map(lambda x: float(f"{x:.4g}"))
 
 
-def _each(study: Study, change: Callable[[Individual, int], Individual]) -> Study:
-    return replace(study, individuals=[change(one, k) for k, one in enumerate(study)])
-
-
-def _copy(one: Individual, **changes: object) -> Individual:
-    kept = {
-        "id": one.id,
-        "times": one.times,
-        "concentrations": one.concentrations,
-        "doses": one.doses,
-        "censored": one.censored,
-    }
-    return Individual(**(kept | changes))  # type: ignore[arg-type]
-
-
-def times_units(factor: float) -> Callable[[Individual, int], Individual]:
+def times_units(factor: float) -> Change:
     """Concentrations in a unit that is wrong by a factor."""
-    return lambda one, _: _copy(one, concentrations=one.concentrations * factor)
+    return lambda one, _: replace(one, concentrations=one.concentrations * factor)
 
 
-def times_hours(factor: float, every: int = 1) -> Callable[[Individual, int], Individual]:
+def times_hours(factor: float, every: int = 1) -> Change:
     """Times in a unit that is wrong by a factor, of every ``every``-th person."""
 
     def change(one: Individual, k: int) -> Individual:
         if k % every:
             return one
+        spans = ("time", "duration", "interval")
         doses = [
-            replace(
-                d, time=d.time * factor, duration=d.duration * factor, interval=d.interval * factor
-            )
-            for d in one.doses
+            replace(d, **{name: factor * getattr(d, name) for name in spans}) for d in one.doses
         ]
-        return _copy(one, times=one.times * factor, doses=doses)
+        return replace(one, times=one.times * factor, doses=doses)
 
     return change
 
 
-def tenfold_doses(every: int) -> Callable[[Individual, int], Individual]:
+def tenfold_doses(every: int) -> Change:
     """The amounts of every ``every``-th person written ten times too large."""
 
     def change(one: Individual, k: int) -> Individual:
-        if k % every:
-            return one
-        return _copy(one, doses=[replace(d, amount=10 * d.amount) for d in one.doses])
+        doses = [replace(d, amount=10 * d.amount) for d in one.doses]
+        return one if k % every else replace(one, doses=doses)
 
     return change
 
@@ -118,7 +88,7 @@ def flipped_time(one: Individual, _: int = 0) -> Individual:
     if not len(one):
         return one
     times = np.maximum((one.times[-1] + one.times[0] - one.times)[::-1], 0.0)
-    return _copy(
+    return replace(
         one, times=times, concentrations=one.concentrations[::-1], censored=one.censored[::-1]
     )
 
@@ -135,17 +105,17 @@ def second_peak(one: Individual, _: int = 0) -> Individual:
     shift = (top + (t[-1] - top) / 3) - start
     more = np.interp(t - shift, np.append(start, t[late]), np.append(0.0, y[late]), left=0.0)
     total = np.where(t > start + shift, one.concentrations + more, one.concentrations)
-    return _copy(one, concentrations=total)
+    return replace(one, concentrations=total)
 
 
-def autoinduction(rate: float) -> Callable[[Individual, int], Individual]:
+def autoinduction(rate: float) -> Change:
     """Levels that fall by a factor e^-rate from each dose to the next, at most e^(-6 rate)."""
 
     def change(one: Individual, _: int) -> Individual:
         starts = np.array([d.time for d in one.single_doses()])
         number = (np.searchsorted(starts, one.times, side="left") - 1).clip(0, 6)
         factor = np.where(one.censored, 1.0, np.exp(-rate * number))
-        return _copy(one, concentrations=one.concentrations * factor)
+        return replace(one, concentrations=one.concentrations * factor)
 
     return change
 
@@ -163,8 +133,8 @@ def _repeated(study: Study) -> bool:
     return several >= 3
 
 
-STRESSES: Mapping[str, tuple[Callable | None, bool, Callable[[Study], bool] | None]] = {
-    AS_IS: (None, True, None),
+STRESSES: Mapping[str, tuple[Change, bool, Callable[[Study], bool] | None]] = {
+    AS_IS: (lambda one, _: one, True, None),
     "concentrations times 1000": (times_units(1e3), True, None),
     "concentrations by 1000": (times_units(1e-3), True, None),
     "minutes taken for hours": (times_hours(60.0), True, None),
@@ -187,12 +157,10 @@ def stressed_questions(
     """Each question as simulated and under every stress that it can show: (stress, ...)."""
     for context, target in questions(config, studies, seed):
         for name, (change, of_target, can_see) in STRESSES.items():
-            if can_see is not None and not can_see(context):
-                continue
-            if change is None:
-                yield name, context, target
-            else:
-                yield name, _each(context, change), change(target, 0) if of_target else target
+            if can_see is None or can_see(context):
+                changed = [change(one, k) for k, one in enumerate(context)]
+                shown = change(target, 0) if of_target else target
+                yield name, replace(context, individuals=changed), shown
 
 
 def stress_table(
@@ -204,8 +172,7 @@ def stress_table(
     """Mean change of the normal scores of all statistics under each stress."""
     names, asked = list(STATISTICS), stressed_questions(config, studies, seed)
     found = pd.DataFrame([{"stress": s} | statistics(c, t) for s, c, t in asked])
-    none = pd.DataFrame(columns=["stress", *names])
-    ruler = Reference(reference, none).law(True).ruler
+    ruler = law_of(reference, pd.DataFrame(columns=["stress", *names])).ruler
     kinds = np.array([kind_number(row) for row in found.to_dict("records")])
     scores = np.nan_to_num(ruler.scaled(found[names].to_numpy(float), kinds)).clip(-CUT, CUT)
     means = pd.DataFrame(scores, columns=names).groupby(found["stress"], sort=False).mean()
@@ -221,26 +188,19 @@ def power_table(
     Columns: stress, studies, alarms (share) and its standard error with the target's samples,
     ``context`` the share without them, and ``noticed``, the mistake that was named most often.
     """
-    found: dict[str, list[tuple[bool, bool, str]]] = {name: [] for name in STRESSES}
+    answers = []
     for name, context, target in stressed_questions(config, studies, seed):
-        whole = familiarity(context, target)
-        alone = familiarity(context).p_value < ALARM
-        found[name].append((not whole.familiar, alone, whole.likely))
+        whole, alone = familiarity(context, target), familiarity(context)
+        answers.append((name, not whole.familiar, not alone.familiar, whole.likely))
     rows = []
-    for name, answers in found.items():
-        alarms, alone, likely = (np.array(x) for x in zip(*answers, strict=True))
-        share, named = float(alarms.mean()), pd.Series(likely[alarms]).value_counts()
-        rows.append(
-            {
-                "stress": name,
-                "studies": len(answers),
-                "alarms": share,
-                "error": np.sqrt(share * (1 - share) / len(answers)),
-                "context": float(alone.mean()),
-                "noticed": named.index[0] if len(named) else "",
-            }
-        )
-    return pd.DataFrame(rows)
+    groups = dict(list(pd.DataFrame(answers).groupby(0)))
+    for name, group in ((name, groups[name]) for name in STRESSES if name in groups):
+        share, named = group[1].mean(), group[3][group[1]].value_counts()
+        error = np.sqrt(share * (1 - share) / len(group))
+        likely = named.index[0] if len(named) else ""
+        rows.append((name, len(group), share, error, group[2].mean(), likely))
+    columns = ["stress", "studies", "alarms", "error", "context", "noticed"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def write_familiar(config: PriorConfig, folder: Path, studies: int = STUDIES) -> pd.DataFrame:

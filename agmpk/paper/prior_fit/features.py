@@ -8,17 +8,16 @@ metabolite, single dose.  The 20 compounds of the benchmark take no part in it.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from scipy.integrate import cumulative_trapezoid
 
 from agmpk.evaluation import development_studies
-from agmpk.evaluation.exposure import curve_spread
-from agmpk.evaluation.nca import nca
-from agmpk.paper.prior_fit.trials import PLAIN_DOSING, known
+from agmpk.evaluation.exposure import curve_spread, nca
+from agmpk.evaluation.familiar import bends
+from agmpk.paper.prior_fit.trials import PLAIN_DOSING
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig, simulate
 from agmpk.prior.table import to_studies
@@ -49,18 +48,13 @@ def curve_features(study: Study) -> dict[str, float]:
     """The features of :data:`FEATURES` of a single-dose study; NaN where it says too little."""
     people = [one for one in study.after_dose() if len(one) >= 4]
     values = individual_features(people)
-    spread = curve_spread(study)
-    total = spread["level"] ** 2 + spread["shape"] ** 2
-    out = {f"sd_{name}": _sd(values[name]) for name in ("cmax", "tmax", "slope", "early", "late")}
+    out = curve_spread(study) | {"noise": roughness(people)}
+    total = out["level"] ** 2 + out["shape"] ** 2
+    out["level_share"] = out["level"] ** 2 / total if total > 0 else np.nan
+    out |= {f"sd_{name}": _sd(values[name]) for name in values}
     for pair in ("cmax_slope", "cmax_tmax", "late_slope", "early_late"):
         first, second = pair.split("_")
         out[f"r_{pair}"] = _correlation(values[first], values[second])
-    out |= {
-        "level": spread["level"],
-        "shape": spread["shape"],
-        "level_share": spread["level"] ** 2 / total if total > 0 else np.nan,
-        "noise": roughness(people),
-    }
     return {name: out[name] for name in FEATURES}
 
 
@@ -71,7 +65,7 @@ def individual_features(people: list[Individual]) -> pd.DataFrame:
     at the earliest last sample; both parts are NaN where an individual starts after the former.
     """
     rows = []
-    areas = [cumulative_area(one) for one in people]
+    areas = [cumulative_trapezoid(one.concentrations, one.times, initial=0) for one in people]
     half = [np.interp(0.5 * a[-1], a, one.times) for one, a in zip(people, areas, strict=True)]
     split = float(np.median(half)) if half else np.nan
     end = min((one.times[-1] for one in people), default=np.nan)
@@ -91,41 +85,22 @@ def individual_features(people: list[Individual]) -> pd.DataFrame:
     return np.log(pd.DataFrame(rows, columns=["cmax", "tmax", "slope", "early", "late"]))
 
 
-def cumulative_area(one: Individual) -> NDArray[np.float64]:
-    """Area from the first sample to each sample, float64[T], by trapezoids."""
-    y, t = one.concentrations, one.times
-    return np.concatenate([[0.0], np.cumsum(np.diff(t) * (y[1:] + y[:-1]) / 2)])
-
-
 def roughness(people: list[Individual]) -> float:
     """SD of the noise of single samples, from how far each leaves the line between its neighbours.
 
     The study's mean log-curve is taken away first, so that a curvature that all share does not
-    count.  The residual of a sample between its neighbours at weights a and 1 - a has
-    sqrt(1 + a^2 + (1 - a)^2) times the noise's SD; the median absolute value is scaled as of a
-    normal law, so that single outliers do not matter.  What remains is an upper bound of the
-    assay's error: individual curves also differ in curvature.
+    count.  The median absolute value is scaled as of a normal law, so that single outliers do not
+    matter.  What remains is an upper bound of the assay's error: individual curves also differ in
+    curvature.
     """
     if len(people) < PEOPLE:
         return np.nan
     grid = np.unique(np.concatenate([one.times for one in people]))
-    logs = [np.log(one.concentrations) for one in people]
-    curves = np.array(
-        [
-            np.interp(grid, one.times, y, left=np.nan, right=np.nan)
-            for one, y in zip(people, logs, strict=True)
-        ]
-    )
+    logs = [(one.times, np.log(one.concentrations)) for one in people]
+    curves = np.array([np.interp(grid, *one, left=np.nan, right=np.nan) for one in logs])
     # Each curve is centred on the others at the times it covers, not on who happens to be there.
-    seen = np.isfinite(curves)
-    levels = np.array([np.mean(row[ok]) for row, ok in zip(curves, seen, strict=True)])
-    mean = np.nanmean(curves - levels[:, None], axis=0)
-    residuals = []
-    for one, y in zip(people, logs, strict=True):
-        t, d = one.times, y - np.interp(one.times, grid, mean)
-        a = (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
-        rest = d[1:-1] - (1 - a) * d[:-2] - a * d[2:]
-        residuals.append(rest / np.sqrt(1 + a**2 + (1 - a) ** 2))
+    mean = np.nanmean(curves - np.nanmean(curves, axis=1, keepdims=True), axis=0)
+    residuals = [bends(t, y - np.interp(t, grid, mean)) for t, y in logs]
     # One curve in n is part of the mean it is compared with.
     n = len(people)
     return float(np.median(np.abs(np.concatenate(residuals))) / 0.6745 * np.sqrt(n / (n - 1)))
@@ -163,30 +138,21 @@ def design_features(study: Study) -> dict[str, float]:
         return dict.fromkeys(DESIGN_FEATURES, np.nan)
     rows = []
     for one in people:
-        found = nca(one.times, one.concentrations)
+        found, t = nca(one.times, one.concentrations), one.times
         rows.append(
-            (
-                len(one),
-                one.times[0] / found["Tmax"],
-                int(np.argmax(one.concentrations)),
-                one.times[-1] / found["t_half"],
-                np.log(found["Cmax"] / one.concentrations[-1]),
-                np.mean(one.times <= one.times[-1] / 4),
-            )
+            {
+                "samples": len(one),
+                "first_per_tmax": t[0] / found["Tmax"],
+                "before_peak": int(np.argmax(one.concentrations)),
+                "last_per_half_life": t[-1] / found["t_half"],
+                "fall": np.log(found["Cmax"] / one.concentrations[-1]),
+                "early_share": np.mean(t <= t[-1] / 4),
+            }
         )
-    with warnings.catch_warnings():
-        # A study in which no curve falls has no half-life, and its median is NaN.
-        warnings.simplefilter("ignore", RuntimeWarning)
-        samples, first, before, last, fall, early = np.nanmedian(np.array(rows, float), axis=0)
     doses = np.log([sum(d.amount for d in one.single_doses()) for one in people])
     return {
         "individuals": float(len(study)),
-        "samples": samples,
-        "first_per_tmax": first,
-        "before_peak": before,
-        "last_per_half_life": last,
-        "fall": fall,
-        "early_share": early,
+        **pd.DataFrame(rows).astype(float).median(),
         "shared": shared_times([one.times for one in people]),
         "dose_spread": float(np.std(doses, ddof=1)) if len(people) > 1 else 0.0,
     }
@@ -206,17 +172,18 @@ SINGLE_DOSES = {
     for name, value in PLAIN_DOSING.items()
     if name not in ("same_dose_probability", "per_kg_probability", "arms_probability")
 }
-PEOPLE_OF_A_STUDY = tuple(range(4, 25))
+RICH = {
+    "caps": (0,),
+    "individuals": tuple(range(4, 25)),
+    "sparse_probability": 0.0,
+    "sparse_large_probability": 0.0,
+    "thin_probability": 0.0,
+}
 KINDS = {
     "oral": {"oral": True, "metabolite": False},
     "oral metabolite": {"oral": True, "metabolite": True},
     "intravenous": {"oral": False, "metabolite": False},
 }
-
-
-def features(study: Study) -> dict[str, float]:
-    """Curve and design features of one study."""
-    return curve_features(study) | design_features(study)
 
 
 def cohort_table() -> pd.DataFrame:
@@ -227,7 +194,8 @@ def cohort_table() -> pd.DataFrame:
         oral = catalogue.loc[name, "route"] == "oral"
         metabolite = catalogue.loc[name, "kind"] == "metabolite"
         kind = "intravenous" if not oral else "oral metabolite" if metabolite else "oral"
-        rows.append({"cohort": name, "kind": kind} | features(study))
+        about = {"cohort": name, "kind": kind}
+        rows.append(about | curve_features(study) | design_features(study))
     return pd.DataFrame(rows)
 
 
@@ -240,23 +208,16 @@ def simulated_table(
         for kind, is_a in KINDS.items():
             if is_a["metabolite"] and not config.metabolite.probability:
                 continue
-            only = known(
-                config,
+            only = config.replace(
                 dosing=SINGLE_DOSES | {"oral_probability": float(is_a["oral"])},
                 metabolite={"probability": float(is_a["metabolite"])},
-                design=_rich(config),
+                # Rich studies of up to two dozen people, of a prior that draws others besides.
+                design=RICH if any(config.design.caps) else {},
             )
             for study in to_studies(simulate(only, studies, seed)):
-                rows.append({"prior": name, "kind": kind} | features(study))
+                about = {"prior": name, "kind": kind}
+                rows.append(about | curve_features(study) | design_features(study))
     return pd.DataFrame(rows)
-
-
-def _rich(config: PriorConfig) -> dict[str, object]:
-    """Design of rich studies of up to two dozen people, of a prior that draws others besides."""
-    if not any(config.design.caps):
-        return {}
-    off = ("sparse_probability", "sparse_large_probability", "thin_probability")
-    return {"caps": (0,), "individuals": PEOPLE_OF_A_STUDY} | dict.fromkeys(off, 0.0)
 
 
 def rank_table(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
@@ -270,24 +231,13 @@ def rank_table(real: pd.DataFrame, simulated: pd.DataFrame) -> pd.DataFrame:
         for _, cohort in real[real["kind"] == kind].iterrows():
             for feature, meaning in ALL_FEATURES.items():
                 values, value = group[feature].dropna().to_numpy(float), cohort[feature]
-                if not len(values) or not np.isfinite(value):
-                    continue
-                low, middle, high = np.quantile(values, [0.05, 0.5, 0.95])
-                rows.append(
-                    {
-                        "cohort": cohort["cohort"],
-                        "kind": kind,
-                        "prior": prior,
-                        "feature": feature,
-                        "meaning": meaning,
-                        "real": float(value),
-                        "q5": low,
-                        "q50": middle,
-                        "q95": high,
-                        "rank": float(np.mean(values < value) + 0.5 * np.mean(values == value)),
-                    }
-                )
-    return pd.DataFrame(rows)
+                if len(values) and np.isfinite(value):
+                    ends = np.quantile(values, [0.05, 0.5, 0.95])
+                    rank = float(np.mean(values < value) + 0.5 * np.mean(values == value))
+                    about = cohort["cohort"], kind, prior, feature, meaning, float(value)
+                    rows.append((*about, *ends, rank))
+    names = ["cohort", "kind", "prior", "feature", "meaning", "real", "q5", "q50", "q95", "rank"]
+    return pd.DataFrame(rows, columns=names)
 
 
 def edge_table(ranks: pd.DataFrame) -> pd.DataFrame:

@@ -19,13 +19,9 @@ The 20 compounds of the benchmark take no part in it.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,9 +29,8 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-import agmpk.prior
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path, sha256
+from agmpk.files import atomic_path
 from agmpk.paper.prior_fit.candidates import (
     GAINED,
     KEPT,
@@ -48,7 +43,6 @@ from agmpk.paper.prior_fit.candidates import (
     importance_weights,
     moved,
     put,
-    rounded,
 )
 from agmpk.paper.prior_fit.compare import distances
 from agmpk.paper.prior_fit.trials import QUANTITIES, be_trials, comparable, horizons, trial_block
@@ -62,8 +56,11 @@ THINNEST, FEWEST = 0.01, 20.0
 """A candidate is trusted with this share of the pool's trials in effect, and this many of them."""
 
 
-@dataclass(frozen=True)
-class FitResult:
+Candidate = Mapping[str, Law | float]
+Moves = dict[tuple[str, str], float]
+
+
+class FitResult(NamedTuple):
     """The fitted prior; the objective and the effective number of trials at start and end."""
 
     config: PriorConfig
@@ -74,24 +71,19 @@ class FitResult:
 def fit(
     start: PriorConfig,
     articles: pd.DataFrame,
-    seed: int,
-    folder: Path,
-    blocks: int = 224,
+    pool: pd.DataFrame,
     ranges: Mapping[str, Limits] = RANGES,
     switches: Sequence[str] = SWITCHES,
-    progress: bool = False,
 ) -> FitResult:
     """The prior ``calibrated`` from ``start``, by the procedure above.
 
-    ``articles`` is the table of :func:`agmpk.paper.prior_fit.trials.literature`; ``blocks`` blocks
-    of 64 trials make the pool, which is kept in ``folder``, so that an interrupted fit goes on
-    where it was.  The same seed gives the same ranges.
+    ``articles`` is the table of :func:`agmpk.paper.prior_fit.trials.literature`; ``pool`` that of
+    :func:`trial_pool`.  The same pool gives the same ranges.
 
     Raises:
         AgmpkError: the pool leaves too few effective trials for the starting prior.
     """
-    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches, progress)
-    objective = Objective(pool, articles, chances)
+    objective = Objective(pool, articles, {path: get(start, path) for path in switches})
     unmoved = {path: get(start, path) for path in (*ranges, *switches)}
     before = objective(unmoved)
     if not np.isfinite(before):
@@ -105,44 +97,49 @@ def fit(
     return FitResult(config, (before, after), effective)
 
 
-def broad_pool(
+def trial_pool(
     start: PriorConfig,
     articles: pd.DataFrame,
     seed: int,
-    folder: Path,
-    blocks: int,
+    blocks: int = 224,
     ranges: Mapping[str, Limits] = RANGES,
     switches: Sequence[str] = SWITCHES,
-    progress: bool = False,
-) -> tuple[pd.DataFrame, dict[str, float]]:
-    """The pool of trials of step 2, and the chances of its switches."""
+) -> pd.DataFrame:
+    """The pool of step 2: ``blocks`` blocks of 64 trials, one row each.
+
+    Each of ``switches`` is on in some blocks and off in the others, by chance, and the columns of
+    that name hold 1 or 0; all others are as of :func:`agmpk.paper.prior_fit.trials.trial_block`.
+    """
     broad = be_trials(broadened(start, ranges), horizons(articles))
-    chances = {path: float(get(start, path)) for path in switches}
-    return trial_pool(broad, chances, seed, blocks, folder, progress), chances
+    parts = []
+    for block in tqdm(range(blocks), desc="trials", unit="block", disable=None):
+        rng = np.random.default_rng([seed, block, 1])
+        chosen = {path: float(rng.random() < get(start, path)) for path in switches}
+        parts.append(trial_block(put(broad, chosen), seed, block).assign(**chosen))
+    # Eight digits, so that what lies on the very edge of a range (a common sampling time, as Tmax
+    # often is) lies there on every machine.
+    return pd.concat(parts, ignore_index=True).map(lambda value: float(f"{value:.8g}"))
 
 
 def held_out(
     start: PriorConfig,
     articles: pd.DataFrame,
+    pool: pd.DataFrame,
     seed: int,
-    folder: Path,
-    blocks: int = 224,
     splits: int = 4,
     ranges: Mapping[str, Limits] = RANGES,
     switches: Sequence[str] = SWITCHES,
 ) -> pd.DataFrame:
     """The fit on halves of the articles, judged on the other half: what it is worth on new ones.
 
-    Args:
-        start, articles, seed, folder, blocks, ranges, switches: as for :func:`fit`; the pool is the
-            same one.
-        splits: random splits; each gives two rows, one for either half as the fitted one.
+    Each of ``splits`` random splits gives two rows, one for either half as the fitted one; all else
+    is as for :func:`fit`.
 
     Returns:
         Columns split, articles (of the held-out half), and the objective ``fitted_before``,
         ``fitted_after``, ``held_out_before`` and ``held_out_after``.
     """
-    pool, chances = broad_pool(start, articles, seed, folder, blocks, ranges, switches)
+    chances = {path: get(start, path) for path in switches}
     unmoved = {path: get(start, path) for path in (*ranges, *switches)}
     rng, rows = np.random.default_rng(seed), []
     for split in range(splits):
@@ -150,27 +147,17 @@ def held_out(
         for mine in (first, ~first):
             fitted, other = (Objective(pool, articles[part], chances) for part in (mine, ~mine))
             found, after = coordinate_search(start, fitted, ranges, switches)
-            rows.append(
-                {
-                    "split": split + 1,
-                    "articles": int((~mine).sum()),
-                    "fitted_before": fitted(unmoved),
-                    "fitted_after": after,
-                    "held_out_before": other(unmoved),
-                    "held_out_after": other(found),
-                }
-            )
-    return pd.DataFrame(rows)
+            values = fitted(unmoved), after, other(unmoved), other(found)
+            rows.append((split + 1, int((~mine).sum()), *values))
+    names = ["fitted_before", "fitted_after", "held_out_before", "held_out_after"]
+    return pd.DataFrame(rows, columns=["split", "articles", *names])
 
 
 class Objective:
     """The summed distances of a candidate, see step 3; infinite where the pool is too thin."""
 
     def __init__(
-        self,
-        pool: pd.DataFrame,
-        articles: pd.DataFrame,
-        chances: Mapping[str, float],
+        self, pool: pd.DataFrame, articles: pd.DataFrame, chances: Mapping[str, float]
     ) -> None:
         values = comparable(pool)
         keep = values.notna().all(axis=1)
@@ -197,10 +184,11 @@ class Objective:
 
 
 def _rounded(value: Law | float) -> Law | float:
-    return rounded(value) if isinstance(value, Law) else round(value, 3)
+    """Three digits: more would claim more than some fifty articles can say."""
+    if isinstance(value, Law):
+        return Law(float(f"{value.low:.3g}"), float(f"{value.high:.3g}"), value.log)
+    return round(value, 3)
 
-
-Candidate = Mapping[str, Law | float]
 
 STEPS = (0.2, 0.1, 0.05)
 """Step sizes, as shares of the starting widths (and of 1 for a probability), tried in turn."""
@@ -239,7 +227,7 @@ def coordinate_search(
     return candidate(start, moves), best
 
 
-def candidate(start: PriorConfig, moves: Mapping[tuple[str, str], float]) -> dict[str, Law | float]:
+def candidate(start: PriorConfig, moves: Moves) -> dict[str, Law | float]:
     """Laws and probabilities after the given moves (outwards positive)."""
     found: dict[str, Law | float] = {}
     for path, side in moves:
@@ -265,70 +253,18 @@ def allowed(
     return -trim - tiny <= move <= limits.reach + tiny
 
 
-def trial_pool(
-    config: PriorConfig,
-    switches: Mapping[str, float],
-    seed: int,
-    blocks: int,
-    folder: Path,
-    progress: bool = False,
-) -> pd.DataFrame:
-    """``blocks`` blocks of trials from ``config``; blocks already in ``folder`` are read.
+def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:
+    """Write the YAML of a preset, one quantity a line, below ``comments``, whole or not at all."""
 
-    ``switches`` maps "group.quantity" of a probability to the chance that a block has it at 1
-    (else 0); the columns of that name hold 0 or 1.  The files are named by a digest of everything
-    that made them, code included, so a changed prior or seed never meets an old block.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    parts = []
-    for block in tqdm(range(blocks), desc="trials", disable=not progress):
-        chosen = switch_settings(switches, seed, block)
-        path = folder / f"{_digest(config, chosen, seed, block)}.csv"
-        if not path.is_file():
-            trials = trial_block(put(config, chosen), seed, block).assign(**chosen)
-            with atomic_path(path) as temporary:
-                trials.to_csv(temporary, index=False, float_format="%.8g")
-        parts.append(pd.read_csv(path))
-    return pd.concat(parts, ignore_index=True)
+    def flow(value: Any) -> str:
+        text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
+        return text.removesuffix("...\n").strip()
 
-
-def switch_settings(switches: Mapping[str, float], seed: int, block: int) -> dict[str, float]:
-    """0 or 1 for every switch of a block."""
-    rng = np.random.default_rng([seed, block, 1])
-    return {name: float(rng.random() < chance) for name, chance in switches.items()}
-
-
-def _digest(config: PriorConfig, chosen: Mapping[str, float], seed: int, block: int) -> str:
-    made_from = [config.to_dict(), dict(chosen), seed, block, _code()]
-    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()[:16]
-
-
-@lru_cache
-def _code() -> list[str]:
-    """Digests of the code that makes a block: the simulator and the summaries."""
-    folders = [Path(agmpk.prior.__file__).parent, Path(__file__).parent]
-    files = [folders[0].glob("*.py"), [folders[1] / f"{n}.py" for n in ("candidates", "trials")]]
-    return [sha256(path) for group in files for path in sorted(group)]
-
-
-def preset_text(config: PriorConfig, comments: list[str]) -> str:
-    """The YAML of a preset, one quantity a line, below ``comments``."""
     lines = [f"# {line}".rstrip() for line in comments]
     for name, value in config.to_dict().items():
         if isinstance(value, dict):
-            lines.append(f"{name}:")
-            lines += [f"  {key}: {_flow(one)}" for key, one in value.items()]
+            lines += [f"{name}:", *(f"  {key}: {flow(one)}" for key, one in value.items())]
         else:
-            lines.append(f"{name}: {_flow(value)}")
-    return "\n".join(lines) + "\n"
-
-
-def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:
-    """Write the preset, whole or not at all."""
+            lines.append(f"{name}: {flow(value)}")
     with atomic_path(path) as temporary:
-        temporary.write_text(preset_text(config, comments), encoding="utf-8")
-
-
-def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
-    return text.removesuffix("...\n").strip()
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")

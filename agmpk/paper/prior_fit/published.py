@@ -20,7 +20,7 @@ import pandas as pd
 import torch
 
 from agmpk.evaluation import development_studies
-from agmpk.evaluation.nca import nca
+from agmpk.evaluation.exposure import nca
 from agmpk.paper.prior_fit.compare import agreement
 from agmpk.paper.prior_fit.features import FEATURES, curve_features
 from agmpk.paper.prior_fit.trials import rich_trials
@@ -33,7 +33,7 @@ from agmpk.prior.simulate import BLOCK, draw_trial
 from agmpk.prior.table import to_studies
 from agmpk.studies import Study, conversion_factor
 
-PEOPLE = 24  # of a simulated study
+PER_MODEL = 2  # studies of curves of each published model
 LN2 = math.log(2)
 
 PARAMETERS = {
@@ -60,10 +60,9 @@ CURVES = {
 } | {name: FEATURES[name] for name in ("sd_cmax", "sd_tmax", "sd_slope", "level", "shape", "noise")}
 """Quantities of single-dose curves, of published models, priors and real cohorts alike."""
 
-SHARES = (
-    "oral", "lag", "transit chain", "zero-order input", "1 compartment", "2 compartments",
-    "3 compartments", "saturable elimination", "ka below CL/V",
-)  # fmt: skip
+COMPARTMENTS = {"1 compartment": 1, "2 compartments": 2, "3 compartments": 3}
+SHARES = ("oral", "lag", "transit chain", "zero-order input", *COMPARTMENTS)
+SHARES += ("saturable elimination", "ka below CL/V")
 
 
 def published_parameters() -> pd.DataFrame:
@@ -110,12 +109,16 @@ def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> 
 
     Nothing is solved: parameters are drawn, and SDs taken over many people of each study.
     """
-    people = rich_trials(config, 4 * PEOPLE, 4, oral=config.dosing.oral_probability)
+    people = rich_trials(config, 96, 4, oral=config.dosing.oral_probability)
     parts = []
     for block in range(blocks):
         streams = Streams(seed, block)
         trial = draw_trial(people, streams)
         p, oral = trial.parameters, trial.doses.oral[..., 0].any(1)
+
+        def of_oral(values: torch.Tensor, oral: torch.Tensor = oral) -> torch.Tensor:
+            return torch.where(oral, values.double(), torch.nan)
+
         there = p.exchange[:, 0]
         k_out = p.typical.k_out.exp() * there
         # Apparent values of oral drugs carry the spread of F.
@@ -123,30 +126,28 @@ def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> 
         chain = torch.where(p.transits[:, None] > 0, p.transits[:, None] / p.ktr.exp(), 0.0)
         mean_time = p.lag + p.zero_part * p.zero_duration / 2 + chain + 1 / p.ka.exp()
         exchange = torch.where(there, p.k_out.std(1), torch.nan)
-        law = config.assay.proportional
-        noise = law.draw((BLOCK,), streams("residual of the comparison"))
+        noise = config.assay.proportional.draw((BLOCK,), streams("residual of the comparison"))
         half = LN2 / slowest_rate(p.typical.ke.exp(), k_out, p.typical.k_in.exp())
         frame = {
             "ln_CL": p.typical.ke + p.typical.V,
             "ln_V": p.typical.V,
             "ln_half_life": half.log(),
             "ln_V_per_CL": math.log(LN2) - p.typical.ke,
-            "ln_ka": torch.where(oral, p.typical.ka, torch.nan),
-            "ln_absorption": torch.where(oral, mean_time.median(1).values.log(), torch.nan),
+            "ln_ka": of_oral(p.typical.ka),
+            "ln_absorption": of_oral(mean_time.median(1).values.log()),
             "sd_CL": (p.ke + p.V - F).std(1),
             "sd_V": (p.V - F).std(1),
-            "sd_ka": torch.where(oral, p.ka.std(1), torch.nan),
+            "sd_ka": of_oral(p.ka.std(1)),
             "sd_exchange": exchange.nanmean(1) if exchange.shape[1] else oral * torch.nan,
             "residual": noise,
             "oral": oral,
-            "lag": torch.where(oral, (p.lag > 0).any(1).double(), torch.nan),
-            "transit chain": torch.where(oral, (p.transits > 0).double(), torch.nan),
-            "zero-order input": torch.where(oral, (p.zero_duration > 0).any(1).double(), torch.nan),
+            "lag": of_oral((p.lag > 0).any(1)),
+            "transit chain": of_oral(p.transits > 0),
+            "zero-order input": of_oral((p.zero_duration > 0).any(1)),
             "saturable elimination": torch.isfinite(p.saturation),
-            "ka below CL/V": torch.where(oral, (p.typical.ka < p.typical.ke).double(), torch.nan),
+            "ka below CL/V": of_oral(p.typical.ka < p.typical.ke),
         }
-        compartments = 1 + there.sum(1)
-        frame |= {SHARES[3 + n]: compartments == n for n in (1, 2, 3)}
+        frame |= {name: 1 + there.sum(1) == n for name, n in COMPARTMENTS.items()}
         parts.append(pd.DataFrame({k: v.double().numpy() for k, v in frame.items()}))
     return pd.concat(parts, ignore_index=True)
 
@@ -158,14 +159,13 @@ def share_table(drawn: pd.DataFrame) -> pd.DataFrame:
     are of oral drugs; "ka below CL/V" of those with a ka.
     """
     t = model_table()
-    oral = t.absorption != "none"
-    ka = t.ka_per_h.notna()
+    oral, ka = t.absorption != "none", t.ka_per_h.notna()
     published = {
         "oral": oral.mean(),
         "lag": t[oral].tlag_h.notna().mean(),
         "transit chain": (t[oral].absorption == "transit").mean(),
         "zero-order input": t[oral].absorption.isin(["zero_order", "mixed"]).mean(),
-        **{SHARES[3 + n]: (t.n_compartments == n).mean() for n in (1, 2, 3)},
+        **{name: (t.n_compartments == n).mean() for name, n in COMPARTMENTS.items()},
         "saturable elimination": (t.elimination != "linear").mean(),
         "ka below CL/V": (t.ka_per_h < t.CL_L_h / t.V_L)[ka].mean(),
     }
@@ -182,10 +182,10 @@ def quantile_rows(published: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
     for name, meaning in PARAMETERS.items():
         for source, frame in sources.items():
             values = frame[name].dropna()
-            q5, q50, q95 = values.quantile([0.05, 0.5, 0.95])
-            row = {"quantity": name, "meaning": meaning, "source": source, "n": len(values)}
-            rows.append(row | {"q5": q5, "q50": q50, "q95": q95})
-    return pd.DataFrame(rows)
+            ends = values.quantile([0.05, 0.5, 0.95])
+            rows.append((name, meaning, source, len(values), *ends))
+    columns = ["quantity", "meaning", "source", "n", "q5", "q50", "q95"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def curve_row(study: Study) -> dict[str, float]:
@@ -201,31 +201,26 @@ def curve_row(study: Study) -> dict[str, float]:
         curve = nca(one.times, one.concentrations * to_mg_per_l)
         area = curve["AUC0_t"] + one.concentrations[-1] * to_mg_per_l / curve["lambda_z"]
         rows.append((dose / area, curve["t_half"], curve["Tmax"]))
-    values = np.array(rows, float).reshape(-1, 3)
-    values = np.where(values > 0, values, np.nan)
-    middle = [np.nanmedian(c) if np.isfinite(c).any() else np.nan for c in values.T]
+    values = pd.DataFrame(rows, columns=["clearance", "half_life", "tmax"], dtype=float)
     oral = bool(people) and people[0].doses[0].route == "oral"
-    out = dict(zip(("clearance", "half_life", "tmax"), np.log(middle), strict=True)) | found
-    out |= {"oral": float(oral)}
-    if not oral:
-        out["tmax"] = out["sd_tmax"] = np.nan
-    return out
+    out = np.log(values.where(values > 0).median()).to_dict() | found | {"oral": float(oral)}
+    return out if oral else out | {"tmax": np.nan, "sd_tmax": np.nan}
 
 
-def published_curves(per_model: int = 2, seed: int = 2031) -> pd.DataFrame:
+def published_curves() -> pd.DataFrame:
     """Rows of :func:`curve_row` of single-dose studies of every model; ``drug`` and ``split``."""
     rows = []
     for m, model in enumerate(published_models()):
-        for k in range(per_model):
-            study = draw_study(model, "single", np.random.default_rng([seed, m, k]))
+        for k in range(PER_MODEL):
+            study = draw_study(model, "single", np.random.default_rng([2031, m, k]))
             rows.append({"drug": model.drug} | curve_row(study))
     return pd.DataFrame(rows).merge(split_table(), on="drug")
 
 
-def prior_curves(config: PriorConfig, studies: int = 128, seed: int = 2032) -> pd.DataFrame:
+def prior_curves(config: PriorConfig, studies: int = 128) -> pd.DataFrame:
     """Rows of :func:`curve_row` of single-dose studies of a prior, oral as often as published."""
     oral = float((model_table().absorption != "none").mean())
-    batch = simulate(rich_trials(config, 16, 12, oral), studies, seed)
+    batch = simulate(rich_trials(config, 16, 12, oral), studies, seed=2032)
     return pd.DataFrame([curve_row(study) for study in to_studies(batch)])
 
 
@@ -240,14 +235,11 @@ def cohort_curves() -> pd.DataFrame:
 
 def on_scale(frame: pd.DataFrame) -> pd.DataFrame:
     """SDs on the logarithmic scale, on which distances are measured; the rest as it is."""
-    logged = {n: np.log(frame[n].clip(lower=0.01)) for n in LOGGED + tuple(CURVES) if n in frame
-              and (n in LOGGED or n in FEATURES)}  # fmt: skip
-    return frame.assign(**logged)
+    logged = [name for name in frame if name in LOGGED or name in FEATURES]
+    return frame.assign(**{name: np.log(frame[name].clip(lower=0.01)) for name in logged})
 
 
-def published_tables(
-    priors: Mapping[str, PriorConfig], repeats: int = 200, seed: int = 2033
-) -> dict[str, pd.DataFrame]:
+def published_tables(priors: Mapping[str, PriorConfig]) -> dict[str, pd.DataFrame]:
     """Every comparison with the published models.
 
     ``published_quantiles`` and ``published_shares``; ``published_distances``: of parameters and
@@ -268,7 +260,7 @@ def published_tables(
         for drugs in ("choosing", "reporting", "all") if what != "cohorts" else ("all",):
             part = real if drugs == "all" else real[real.split == drugs]
             enough = [n for n in names if part[n].notna().sum() >= 4]
-            found = agreement(part, simulated, enough, part["drug"], repeats, seed)
+            found = agreement(part, simulated, enough, part["drug"], seed=2033)
             parts.append(found.assign(what=what, drugs=drugs))
     distances = pd.concat(parts, ignore_index=True)
     meanings = PARAMETERS | CURVES | {"all": "mean over the quantities"}

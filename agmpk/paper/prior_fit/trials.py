@@ -10,7 +10,7 @@ Shapes: S studies, I individuals, T samples.
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from agmpk.errors import AgmpkError
-from agmpk.paper.prior_fit.candidates import recorded, study_draws
+from agmpk.evaluation.exposure import auc
 from agmpk.paths import data_path
 from agmpk.prior import PriorConfig, SimulatedStudies, simulate_block
 from agmpk.prior.laws import Law
@@ -52,17 +52,17 @@ def summarize(batch: SimulatedStudies) -> dict[str, Tensor]:
     usable = (values > 0).sum(-1) >= 2
     peak, where = values.max(-1)
     tmax = times.gather(-1, where[..., None])[..., 0]
-    area = auc0_t(times, values)
+    area = torch.from_numpy(auc(times.numpy(), values.numpy()))
     dose = batch.dose_amount[..., 0].where(batch.present, 1.0)
     cmax, cv_cmax = _mean_and_cv(NG_PER_ML * peak / dose, usable)
-    auc, cv_auc = _mean_and_cv(NG_PER_ML * area / dose, usable)
+    exposure, cv_auc = _mean_and_cv(NG_PER_ML * area / dose, usable)
     _, cv_tmax = _mean_and_cv(tmax, usable)
     middle = torch.where(usable, tmax, torch.nan).nanquantile(0.5, dim=1)
     t_last = torch.where(usable, times[..., -1], 0.0).amax(1)
     return {
         "log_cmax": cmax.log(),
-        "log_auc": auc.log(),
-        "log_auc_per_cmax": (auc / cmax).log(),
+        "log_auc": exposure.log(),
+        "log_auc_per_cmax": (exposure / cmax).log(),
         "log_tmax": middle.log(),
         "tmax_per_t_last": middle / t_last,
         "cv_cmax": cv_cmax,
@@ -100,17 +100,6 @@ def quantified_first(batch: SimulatedStudies) -> tuple[Tensor, Tensor]:
     return torch.cat([start, times], -1), torch.cat([start, values], -1)
 
 
-def auc0_t(times: Tensor, values: Tensor) -> Tensor:
-    """Area under each curve: trapezoids where it rises, logarithmic trapezoids where it falls.
-
-    The rule of :func:`agmpk.evaluation.nca.auc`, over the last axis of any batch [..., T].
-    """
-    a, b, h = values[..., :-1], values[..., 1:], times.diff(dim=-1)
-    falling = (b < a) & (b > 0)
-    ratio = torch.where(falling, a / torch.where(falling, b, 1.0), torch.e).log()
-    return torch.where(falling, (a - b) * h / ratio, (a + b) * h / 2).sum(-1)
-
-
 def _mean_and_cv(values: Tensor, usable: Tensor) -> tuple[Tensor, Tensor]:
     n = usable.sum(1)
     mean = torch.where(usable, values, 0.0).sum(1) / n
@@ -126,9 +115,6 @@ SUBJECTS = 24
 SAMPLES = 18
 """Samples after the dose, as protocols of BE trials have them (EMA guideline, 2010)."""
 
-NONE = Law(0.0, 0.0)
-
-
 PLAIN_DESIGN = {
     "caps": (0,),
     "observations_power": 1.0,
@@ -139,7 +125,7 @@ PLAIN_DESIGN = {
     "peak_schedule_probability": 0.0,
     "clock_schedule_probability": 1.0,
     "deviation_probability": 0.0,
-    "missed": NONE,
+    "missed": Law(0.0, 0.0),
 }
 PLAIN_DOSING = {
     "same_dose_probability": 1.0,
@@ -158,11 +144,11 @@ def rich_trials(config: PriorConfig, people: int, samples: int, oral: float) -> 
     """``config`` with trials of one dose, ``people`` people and up to ``samples`` samples each, a
     share ``oral`` of them oral; no metabolites."""
     design = PLAIN_DESIGN | {
-        "individuals": _like(config.design.individuals, people),
+        "individuals": (people,) * len(config.design.individuals),
         "observations": (samples, samples),
     }
     dosing = PLAIN_DOSING | {"oral_probability": oral}
-    return known(config, design=design, dosing=dosing, metabolite={"probability": 0.0})
+    return config.replace(design=design, dosing=dosing, metabolite={"probability": 0.0})
 
 
 def be_trials(config: PriorConfig, horizons: tuple[float, ...]) -> PriorConfig:
@@ -176,6 +162,54 @@ def simulated_trials(config: PriorConfig, seed: int, blocks: int) -> pd.DataFram
     return pd.concat([trial_block(config, seed, b) for b in range(blocks)], ignore_index=True)
 
 
+@dataclass(frozen=True)
+class RecordedLaw(Law):
+    """The same law; ``drawn`` collects every tensor it hands out.
+
+    The simulator hands out curves, not the typical values and SDs behind them.
+    """
+
+    drawn: list[Tensor] = field(default_factory=list, compare=False, repr=False)
+
+    def draw(self, shape: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        values = super().draw(shape, generator)
+        self.drawn.append(values)
+        return values
+
+
+def recorded(config: PriorConfig) -> PriorConfig:
+    """The same prior with every law recorded; its studies are the same, number by number."""
+    changes: dict[str, dict[str, Any]] = {}
+    for name, path, law in _laws(config):
+        changes.setdefault(name, {})[path] = RecordedLaw(law.low, law.high, law.log)
+    return config.replace(**changes)
+
+
+def _laws(config: PriorConfig) -> list[tuple[str, str, Law]]:
+    """(group, quantity, law) of every range of the prior."""
+    groups = {one.name: getattr(config, one.name) for one in fields(config)}
+    return [
+        (group, one.name, law)
+        for group, part in groups.items()
+        if is_dataclass(part)
+        for one in fields(part)
+        if isinstance(law := getattr(part, one.name), Law)
+    ]
+
+
+def study_draws(config: PriorConfig, studies: int) -> dict[str, Tensor]:
+    """What a recorded prior has drawn once per study: "group.quantity" -> [S].
+
+    Laws drawn more than once per study (one SD for each exchange rate, say) are left out: no
+    single number of a study stands for them.
+    """
+    draws = {}
+    for group, name, law in _laws(config):
+        if len(law.drawn) == 1 and law.drawn[0].numel() == studies:
+            draws[f"{group}.{name}"] = law.drawn[0].flatten()
+    return draws
+
+
 def trial_block(config: PriorConfig, seed: int, block: int) -> pd.DataFrame:
     """Summaries of the trials of one block, with the hyper-parameters they were drawn from.
 
@@ -187,65 +221,36 @@ def trial_block(config: PriorConfig, seed: int, block: int) -> pd.DataFrame:
     return pd.DataFrame({name: values.numpy() for name, values in columns.items()})
 
 
-def known(config: PriorConfig, **groups: dict[str, Any]) -> PriorConfig:
-    """``config.replace`` without the switches that this version of the prior does not have."""
-    kept = {}
-    for group, values in groups.items():
-        names = {f.name for f in fields(getattr(config, group))}
-        kept[group] = {name: value for name, value in values.items() if name in names}
-    return config.replace(**kept)
-
-
-def _like(counts: tuple[int, ...], n: int) -> tuple[int, ...]:
-    return tuple(n for _ in counts)
-
-
-def literature(reference: pd.DataFrame | None = None) -> pd.DataFrame:
+def literature() -> pd.DataFrame:
     """One row a bioequivalence article: the columns of ``QUANTITIES``, ``t_last`` [h] and ``n``.
 
-    A quantity that an article does not report is NaN.  ``reference`` is the table of
-    ``data/literature/reference.csv``, which is read if none is given.
+    A quantity that an article does not report is NaN.
 
     Raises:
-        AgmpkError: a column is missing.
+        AgmpkError: ``data/literature/reference.csv`` lacks a column.
     """
-    if reference is None:
-        reference = pd.read_csv(data_path("literature", "reference.csv"))
-    needed = [
-        "compound",
-        "n",
-        "t_last_h",
-        "cmax_per_mg",
-        "auc0_t_per_mg",
-        "tmax_h",
-        "cmax_cv_percent",
-        "auc0_t_cv_percent",
-        "tmax_cv_percent",
-    ]
-    missing = [name for name in needed if name not in reference]
-    if missing:
-        raise AgmpkError(
-            f"The literature table lacks the columns {', '.join(missing)}; make it again with "
-            "'agmpk literature harmonize'."
+    table = pd.read_csv(data_path("literature", "reference.csv"), index_col="compound")
+    try:
+        cmax, area, tmax = (table[c] for c in ("cmax_per_mg", "auc0_t_per_mg", "tmax_h"))
+        return pd.DataFrame(
+            {
+                "log_cmax": np.log(cmax),
+                "log_auc": np.log(area),
+                "log_auc_per_cmax": np.log(area / cmax),
+                "log_tmax": np.log(tmax),
+                "tmax_per_t_last": tmax / table["t_last_h"],
+                "cv_cmax": table["cmax_cv_percent"],
+                "cv_auc": table["auc0_t_cv_percent"],
+                "cv_tmax": table["tmax_cv_percent"],
+                "t_last": table["t_last_h"],
+                "n": table["n"],
+            }
         )
-    cmax, auc, tmax = (reference[c] for c in ("cmax_per_mg", "auc0_t_per_mg", "tmax_h"))
-    frame = pd.DataFrame(
-        {
-            "log_cmax": np.log(cmax),
-            "log_auc": np.log(auc),
-            "log_auc_per_cmax": np.log(auc / cmax),
-            "log_tmax": np.log(tmax),
-            "tmax_per_t_last": tmax / reference.t_last_h,
-            "cv_cmax": reference.cmax_cv_percent,
-            "cv_auc": reference.auc0_t_cv_percent,
-            "cv_tmax": reference.tmax_cv_percent,
-            "t_last": reference.t_last_h,
-            "n": reference.n,
-        }
-    )
-    frame.index = pd.Index(reference["compound"], name="compound")
-    assert set(QUANTITIES) <= set(frame)
-    return frame
+    except KeyError as missing:
+        raise AgmpkError(
+            f"The literature table lacks the column {missing}; make it again with "
+            "'agmpk literature harmonize'."
+        ) from None
 
 
 def horizons(table: pd.DataFrame) -> tuple[float, ...]:

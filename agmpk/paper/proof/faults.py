@@ -30,7 +30,7 @@ import yaml
 
 from agmpk.errors import AgmpkError
 from agmpk.files import only_one, sha256
-from agmpk.models.checkpoint import load_checkpoint
+from agmpk.models.registry import load_checkpoint
 from agmpk.paper.proof import Attempt, Command, Kinds
 from agmpk.paths import PROJECT, data_path
 from agmpk.training.checkpoint import save_checkpoint

@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import stat
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from agmpk.errors import TableError
 UNITS_LINE = "# agmpk units:"
 SETTINGS = ("time", "concentration", "dose", "compound", "lloq")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)  # Fortran writes D, too
+HEADER_REMEDY = "begin with a header that names at least ID, TIME, DV, AMT"
 
 MAX_BYTES = 500_000_000
 """Larger files are refused: about ten million rows."""
@@ -38,26 +38,20 @@ class Fault:
 
     def sentence(self, path: str) -> str:
         """Return the sentence for a reader who has the file open."""
-        place = [path]
-        if self.row:
-            place.append(f"row {self.row}")
-        if self.column:
-            place.append(f"column {self.column}")
-        return printable(f"{', '.join(place)}: {self.problem}; {self.remedy}.")
+        row, column = f", row {self.row}", f", column {self.column}"
+        place = path + (row if self.row else "") + (column if self.column else "")
+        return printable(f"{place}: {self.problem}; {self.remedy}.")
 
 
 def refuse(path: str, faults: Iterable[Fault]) -> None:
     """Raise TableError with all faults in the order of the file, if there are any."""
-    found = sorted(set(faults))
-    if found:
+    if found := sorted(set(faults)):
         places = [(one.row, one.column, one.problem, one.remedy) for one in found]
         raise TableError([one.sentence(path) for one in found], places)
 
 
 def printable(text: str) -> str:
     """Return ``text`` with control characters written as \\x1b, so that no terminal obeys them."""
-    if text.isprintable():
-        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
@@ -67,42 +61,42 @@ class Layout:
 
     Attributes:
         path: as given, for messages.
-        header: names of the columns as written, without quotes; '' for one without a name.
+        header: names of the columns as written, without quotes; '.' for a first one without a name.
+        header_row: line number of the header.
+        nonmem: whether NONMEM wrote the table (a ``TABLE NO.`` line).
+        decimal_comma: whether 1,5 may mean 1.5 (the separator is not a comma).
         rows: one list of fields a record, not yet stripped; each as long as ``header``.
         lines: the file's line number of each row.
-        header_row: line number of the header.
-        blocks: number of the ``TABLE NO.`` block of each row; empty when there is none.
+        blocks: number of the ``TABLE NO.`` block of each row; empty when there is only one.
         commented: (line number, fields) of comments that have as many fields as a record.
         settings: of the units line, by name; ``settings_row`` is its line number, or 0.
         notes: what was left out, for the reader.
-        nonmem: whether NONMEM wrote the table (a ``TABLE NO.`` line).
-        decimal_comma: whether 1,5 may mean 1.5 (the separator is not a comma).
     """
 
     path: str
     header: list[str]
+    header_row: int
+    nonmem: bool
+    decimal_comma: bool
     rows: list[list[str]] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
-    header_row: int = 0
     blocks: list[int] = field(default_factory=list)
     commented: list[tuple[int, list[str]]] = field(default_factory=list)
     settings: dict[str, str] = field(default_factory=dict)
     settings_row: int = 0
     notes: list[str] = field(default_factory=list)
-    nonmem: bool = False
-    decimal_comma: bool = False
 
     def column(self, place: int) -> list[str]:
         """Return the cells of one column, as written."""
         return [row[place] for row in self.rows]
 
 
-def read_layout(path: str | os.PathLike[str], wanted: Sequence[str] = ("ID", "TIME")) -> Layout:
+def read_layout(path: str | os.PathLike[str], wanted: Sequence[str]) -> Layout:
     """Read a delimited text file as rows of text; linear in its size.
 
     Args:
         path: the file.
-        wanted: names (upper case) by which the header is recognized.
+        wanted: names by which the header is recognized.
 
     Raises:
         TableError: not a text file, empty, too large, no header, or a row with too many or too few
@@ -110,7 +104,7 @@ def read_layout(path: str | os.PathLike[str], wanted: Sequence[str] = ("ID", "TI
     """
     name = str(path)
     lines = _read_lines(path)
-    header_row, table_file = _find_header(name, lines, {one.upper() for one in wanted})
+    header_row, nonmem = _find_header(name, lines, {one.upper() for one in wanted})
     header_line = lines[header_row - 1].lstrip().lstrip("#@").lstrip()
     separator = _separator(header_line)
     header = [_unquoted(one) for one in _fields(header_line, separator)]
@@ -119,27 +113,18 @@ def read_layout(path: str | os.PathLike[str], wanted: Sequence[str] = ("ID", "TI
         header.pop()
     named = {one.upper() for one in header} & {"ID", "TIME", "DV", "AMT", *wanted}
     if not named and any(NUMBER.fullmatch(one) or one == "." for one in header):
-        refuse(name, [Fault(header_row, "", "the file has no header line", header_remedy())])
-    table = Layout(name, header, header_row=header_row, nonmem=table_file)
-    table.decimal_comma = separator in (";", "\t")
+        refuse(name, [Fault(header_row, "", "the file has no header line", HEADER_REMEDY)])
+    table = Layout(name, header, header_row, nonmem, decimal_comma=separator in (";", "\t"))
     _take_settings(table, lines)
-    if _take_rows(table, lines, separator, table_file):
+    if _take_rows(table, lines, separator):
         _fit_rows(table, full, separator)
-    if header and not table.header[0]:
-        table.header[0] = "."
+    if header and not header[0]:
+        header[0] = "."
         table.notes.append("the first column has no name (row names?) and is not used")
-    if "" in table.header:
-        place = table.header.index("") + 1
-        refuse(
-            name,
-            [Fault(header_row, "", f"field {place} of the header is empty", "name the column")],
-        )
+    if "" in header:
+        problem = f"field {header.index('') + 1} of the header is empty"
+        refuse(name, [Fault(header_row, "", problem, "name the column")])
     return table
-
-
-def header_remedy() -> str:
-    """Return what to do about a file without a usable header."""
-    return "begin with a header that names at least ID, TIME, DV, AMT"
 
 
 # ------------------------------------------------------------------------------------------ lines
@@ -147,26 +132,26 @@ def header_remedy() -> str:
 
 def _read_lines(path: str | os.PathLike[str]) -> list[str]:
     """Return the lines of a UTF-8 text file, without line ends and byte-order mark."""
-    name = printable(str(path))
+    wrong = ""
     try:
-        mode = os.stat(path).st_mode
-        if stat.S_ISDIR(mode):
-            raise TableError([f"{name}: this is a folder; name a file in it."])
-        if not stat.S_ISREG(mode):
-            raise TableError([f"{name}: this is a device or a pipe; save the table to a file."])
-        if (size := os.stat(path).st_size) > MAX_BYTES:
-            raise TableError(
-                [f"{name}: the file has {size:,} bytes, more than {MAX_BYTES:,}; split it."]
-            )
-        content = Path(path).read_bytes()
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            wrong = "this is a folder; name a file in it."
+        elif not stat.S_ISREG(status.st_mode):
+            wrong = "this is a device or a pipe; save the table to a file."
+        elif status.st_size > MAX_BYTES:
+            wrong = f"the file has {status.st_size:,} bytes, more than {MAX_BYTES:,}; split it."
+        else:
+            content = Path(path).read_bytes()
     except FileNotFoundError:
-        raise TableError([f"{name}: there is no such file; check the path."]) from None
+        wrong = "there is no such file; check the path."
     except OSError as error:
-        raise TableError(
-            [f"{name}: the file cannot be opened ({error.strerror}); check its permissions."]
-        ) from None
+        wrong = f"the file cannot be opened ({error.strerror}); check its permissions."
     except ValueError as error:
-        raise TableError([f"{name}: this is no path ({error}); check it."]) from None
+        wrong = f"this is no path ({error}); check it."
+    name = printable(str(path))
+    if wrong:
+        raise TableError([f"{name}: {wrong}"])
     refuse(name, _not_text(content))
     text = content.decode("utf-8-sig")
     # Only what editors count as line ends; str.splitlines knows a dozen more.
@@ -174,7 +159,9 @@ def _read_lines(path: str | os.PathLike[str]) -> list[str]:
 
 
 def _not_text(content: bytes) -> list[Fault]:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")) or _looks_like_utf16(content):
+    start = content[:400]  # every other byte of western text in UTF-16 is zero
+    utf16 = len(start) >= 4 and {0} in (set(start[::2]), set(start[1::2]))
+    if utf16 or content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return [Fault(0, "", "the file is encoded as UTF-16", _SAVE_AS)]
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return [Fault(0, "", "this is a workbook or an archive, not a text file", _SAVE_AS)]
@@ -183,17 +170,10 @@ def _not_text(content: bytes) -> list[Fault]:
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
-        before = content[: error.start]
-        row = len(re.findall(rb"\r\n|\n|\r", before)) + 1
-        byte = content[error.start]
-        return [Fault(row, "", f"the byte 0x{byte:02X} is not UTF-8 text", _SAVE_AS)]
+        row = len(re.findall(rb"\r\n|\n|\r", content[: error.start])) + 1
+        problem = f"the byte 0x{content[error.start]:02X} is not UTF-8 text"
+        return [Fault(row, "", problem, _SAVE_AS)]
     return []
-
-
-def _looks_like_utf16(content: bytes) -> bool:
-    """Every other byte of western text in UTF-16 is zero."""
-    start = content[:400]
-    return len(start) >= 4 and (set(start[::2]) == {0} or set(start[1::2]) == {0})
 
 
 # ----------------------------------------------------------------------------------------- header
@@ -205,27 +185,23 @@ def _find_header(name: str, lines: list[str], wanted: set[str]) -> tuple[int, bo
     It is the first line that holds the wanted names (one that is no comment, if possible), else
     the first that is no comment.
     """
-    plain, comments, table_file = [], [], False
+    plain, comments, nonmem = [], [], False
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
         if _TABLE_LINE.match(line):
-            table_file = True
-            continue
-        (comments if line.lstrip()[0] in "#@" else plain).append(number)
-        if len(plain) + len(comments) >= _SEARCHED:
-            break
+            nonmem = True
+        elif line.strip():
+            (comments if line.lstrip()[0] in "#@" else plain).append(number)
+            if len(plain) + len(comments) >= _SEARCHED:
+                break
     if not plain and not comments:
-        refuse(name, [Fault(0, "", "the file is empty", header_remedy())])
+        refuse(name, [Fault(0, "", "the file is empty", HEADER_REMEDY)])
     for number in plain + comments:
         bare = lines[number - 1].lstrip().lstrip("#@").lstrip()
         if not NUMBER.match(bare):
             names = {_unquoted(one).upper() for one in _fields(bare, _separator(bare))}
-            if "CID" in names:
-                names.add("ID")
-            if wanted <= names:
-                return number, table_file
-    return (plain or comments)[0], table_file
+            if wanted <= names | ({"ID"} if "CID" in names else set()):
+                return number, nonmem
+    return (plain or comments)[0], nonmem
 
 
 def _separator(header: str) -> str | None:
@@ -261,18 +237,15 @@ def _take_settings(table: Layout, lines: list[str]) -> None:
         if table.settings_row:
             refuse(table.path, [Fault(number, "", "this is a second units line", "remove one")])
         try:
-            table.settings = parse_settings(_words(line[len(UNITS_LINE) :]))
+            try:
+                words = shlex.split(line[len(UNITS_LINE) :])
+            except ValueError:  # an open quotation mark
+                raise ValueError("is not understood") from None
+            table.settings = parse_settings(words)
         except ValueError as error:
             example = f"write it like {UNITS_LINE[2:]} time=h concentration=ng/mL dose=mg"
             refuse(table.path, [Fault(number, "", f"the units line {error}", example)])
         table.settings_row = number
-
-
-def _words(text: str) -> list[str]:
-    try:
-        return shlex.split(text)
-    except ValueError:  # an open quotation mark
-        raise ValueError("is not understood") from None
 
 
 def parse_settings(words: Iterable[str]) -> dict[str, str]:
@@ -298,110 +271,86 @@ def parse_settings(words: Iterable[str]) -> dict[str, str]:
 # ------------------------------------------------------------------------------------------- rows
 
 
-def _take_rows(table: Layout, lines: list[str], separator: str | None, table_file: bool) -> bool:
+def _take_rows(table: Layout, lines: list[str], separator: str | None) -> bool:
     """Collect the records after the header; return whether some have another length than it."""
-    width, rows, numbers = len(table.header), table.rows, table.lines
+    width = len(table.header)
     repeated = [one.upper() for one in table.header]
     first_name = repeated[0] if repeated else ""
-    marked = left_out = 0
-    block, blocks, uneven = 1, [], False
     # Lines that begin with anything else, hold no quotes and fit are records without further ado.
-    special = {"#", "@", *"CcTt\"' \t", first_name[:1].lower(), first_name[:1]}
-    for number in range(table.header_row + 1, len(lines) + 1):
-        line = lines[number - 1]
-        if line and line[0] not in special and '"' not in line:
-            fields = line.split(separator)
-            if len(fields) == width and fields[0]:
-                rows.append(fields)
-                numbers.append(number)
-                if table_file:
-                    blocks.append(block)
+    special = {*"#@CcTt\"' \t", first_name[:1].lower(), first_name[:1]}
+    marked, again, block, blocks, uneven = 0, 0, 1, [], False
+    for number, line in enumerate(lines[table.header_row :], start=table.header_row + 1):
+        fields = line.split(separator)
+        usual = line and line[0] not in special and '"' not in line
+        if not (usual and len(fields) == width and fields[0]):
+            start = line.lstrip()[:1]
+            if not start:
                 continue
-        if not line or line.isspace():
-            continue
-        start = line[0] if not line[0].isspace() else line.lstrip()[0]
-        if start in "#@":
-            bare = _fields(line.lstrip().lstrip("#@"), separator)
-            if len(bare) == width and [_unquoted(one).upper() for one in bare] != repeated:
-                table.commented.append((number, _fields(line.lstrip(), separator)))
-            continue
-        fields = _fields(line, separator)
-        if start in "Tt" and (found := _TABLE_LINE.match(line)):
-            block, table_file = int(found[1]), True
-            continue
-        if start in "CcXx":
-            if _is_commented(fields, first_name, width):
+            if start in "#@":
+                bare = _fields(line.lstrip().lstrip("#@"), separator)
+                if len(bare) == width and [_unquoted(one).upper() for one in bare] != repeated:
+                    table.commented.append((number, _fields(line.lstrip(), separator)))
+                continue
+            fields = _fields(line, separator)
+            if found := _TABLE_LINE.match(line):
+                block = int(found[1])
+                continue
+            if start in "Cc" and _is_commented(fields, first_name, width):
                 marked += 1
                 continue
-        if len(fields) != width:
             while len(fields) > width and not fields[-1].strip():
                 fields.pop()
-            if separator and not any(one.strip() for one in fields):
+            filled = any(one.strip() for one in fields)
+            if not filled and (separator or len(fields) == width):
                 continue  # a spreadsheet's empty row
+            if [_unquoted(one).upper() for one in fields] == repeated:
+                again += 1
+                continue
             uneven = uneven or len(fields) != width
-        elif not fields[0].strip() and not any(one.strip() for one in fields):
-            continue
-        elif (
-            fields[0].strip(' "').upper() == first_name
-            and [_unquoted(one).upper() for one in fields] == repeated
-        ):
-            left_out += 1
-            continue
-        rows.append(fields)
-        numbers.append(number)
-        if table_file:
-            blocks.append(block)
+        table.rows.append(fields)
+        table.lines.append(number)
+        blocks.append(block)
     if marked:
         table.notes.append(f"{marked} row(s) marked by C are comments and not used")
-    if left_out:
-        table.notes.append(f"the header stands {left_out} more time(s) between the rows")
+    if again:
+        table.notes.append(f"the header stands {again} more time(s) between the rows")
     if len(set(blocks)) > 1:
         table.blocks = blocks
     return uneven
 
 
 def _is_commented(fields: list[str], first_name: str, width: int) -> bool:
+    """Whether a row is marked by C: in a column C, before its ID (CID), or before its fields."""
     first = fields[0].strip()
-    if first_name == "C":
-        return first.upper() == "C"
-    if first_name == "CID":  # NONMEM's habit of IGNORE=C: the header is skipped by its own C
-        return first[:1].upper() == "C"
-    if first == "C" and len(fields) == width + 1:
-        return True
-    return first.startswith("C ") and len(fields) == 1 or (first == "C" and len(fields) < width)
+    if first_name in ("C", "CID"):
+        # NONMEM's habit of IGNORE=C: the header CID is skipped by its own C.
+        return (first if first_name == "C" else first[:1]).upper() == "C"
+    alone = first == "C" and (len(fields) < width or len(fields) == width + 1)
+    return alone or (first.startswith("C ") and len(fields) == 1)
 
 
 def _fit_rows(table: Layout, full: int, separator: str | None) -> None:
     """Bring rows of another length than the header into line, or refuse them."""
     width = len(table.header)
-    lengths = Counter(map(len, table.rows))
-    if set(lengths) == {width + 1} and full == width:
+    if set(map(len, table.rows)) == {width + 1} and full == width:
         firsts = [row[0].strip() for row in table.rows]
         if len(set(firsts)) == len(firsts) and all(firsts):
             table.rows = [row[1:] for row in table.rows]
             table.notes.append("the rows begin with row names, which are not used")
             return
-    faults, filled = [], False
-    for place, row in enumerate(table.rows):
-        if width < len(row) <= full:
-            filled = True
-            table.rows[place] = row[:width]
-        elif len(row) != width:
-            faults.append(_count_fault(table.lines[place], row, width, separator))
-    if filled:
+    if any(width < len(row) <= full for row in table.rows):
+        table.rows = [row[:width] if len(row) <= full else row for row in table.rows]
         table.notes.append(f"{full - width} column(s) without a name at the end are not used")
-    refuse(table.path, faults)
-
-
-def _count_fault(row: int, fields: list[str], width: int, separator: str | None) -> Fault:
-    problem = f"the row has {len(fields)} fields where the header has {width}"
-    if len(fields) < width:
-        return Fault(row, "", problem, "write . for a missing value")
+    extra = "remove the extra fields, or R's row names (row.names=FALSE)"
     if separator == ",":
-        remedy = (
+        extra = (
             "remove the extra commas; if commas are decimal marks, write points instead; if the "
             "rows begin with row names, write the table without them (R: row.names=FALSE)"
         )
-    else:
-        remedy = "remove the extra fields, or R's row names (row.names=FALSE)"
-    return Fault(row, "", problem, remedy)
+    faults = []
+    for number, row in zip(table.lines, table.rows, strict=True):
+        if len(row) != width:
+            problem = f"the row has {len(row)} fields where the header has {width}"
+            remedy = "write . for a missing value" if len(row) < width else extra
+            faults.append(Fault(number, "", problem, remedy))
+    refuse(table.path, faults)

@@ -10,38 +10,25 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.studies.nonmem.columns import Cells, Options
-from agmpk.studies.nonmem.layout import Fault, refuse
-from agmpk.studies.nonmem.records import Records, TableReader
-from agmpk.studies.nonmem.rules import (
-    ROW_RULES,
-    after_first,
-    broken,
-    combined,
-    group_rules,
-    previous,
-)
-from agmpk.studies.study import (
-    MAX_CONCENTRATION,
-    MAX_DOSES,
-    MAX_HOURS,
-    Dose,
-    Individual,
-    Study,
-    is_missing,
-)
+from agmpk.studies.nonmem.columns import KNOWN, REQUIRED, Options
+from agmpk.studies.nonmem.layout import refuse
+from agmpk.studies.nonmem.records import TableReader, after_first, combined
+from agmpk.studies.nonmem.rules import judge
+from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS, Dose, Individual, Study
+from agmpk.studies.study import describe as describe_study
 
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
+MOST_NAMES = 12  # that the summary lists
+_ORDER = ("ID", "TIME", "DV", "AMT", *(name for name in KNOWN if name not in REQUIRED))
 
 
 @dataclass(frozen=True)
@@ -59,17 +46,18 @@ class Reading:
         notes: what was assumed, converted or left out, one sentence each.
         skipped: individual -> why it was left out.
         given: units that the table or the caller named.
+        parts: (STUDY value, analyte) of each study.
     """
 
     path: str
     studies: dict[str, Study]
-    named: bool = True
-    used: dict[str, str] = field(default_factory=dict)
-    unused: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
-    skipped: dict[str, str] = field(default_factory=dict)
-    given: tuple[str, ...] = ()
-    _parts: tuple[tuple[str, str], ...] = ()
+    named: bool
+    used: dict[str, str]
+    unused: tuple[str, ...]
+    notes: tuple[str, ...]
+    skipped: dict[str, str]
+    given: tuple[str, ...]
+    parts: tuple[tuple[str, str], ...]
 
     def only(self) -> Study:
         """Return the one study of the table.
@@ -77,7 +65,7 @@ class Reading:
         Raises:
             AgmpkError: there are several; the message names the choices.
         """
-        names = list(dict.fromkeys(study for study, _ in self._parts))
+        names = list(dict.fromkeys(study for study, _ in self.parts))
         if len(names) > 1:
             raise AgmpkError(
                 f"{self.path} holds several studies ({', '.join(names)}); choose one as --study "
@@ -85,7 +73,7 @@ class Reading:
                 "(in Python: study=..., or read_studies)."
             )
         if len(self.studies) > 1:
-            labels = [label for _, label in self._parts]
+            labels = [label for _, label in self.parts]
             raise AgmpkError(
                 f"{self.path} holds several analytes ({', '.join(labels)}), told apart by "
                 f"{self.used.get('ANALYTE', 'CMT')}; name one of them, as --analyte {labels[0]}."
@@ -94,9 +82,27 @@ class Reading:
 
     def describe(self) -> str:
         """Return the summary of the table and its studies, some lines of text."""
-        from agmpk.studies.describe import describe_reading
+        lines = [self.path]
+        absent = [kind for kind in ("concentration", "dose", "time") if kind not in self.given]
+        for key, study in self.studies.items():
+            named = "" if key == study.compound else f"{key}: "
+            lines += (named + describe_study(study)).splitlines()
+            lines[-1] += f" (assumed: {', '.join(absent)}; --units)" if absent else ""
+        used = sorted(self.used.items(), key=lambda item: _ORDER.index(item[0]))
+        named = [name if name == own.upper() else f"{name} from {own}" for name, own in used]
+        lines.append(f"  columns   {', '.join(named)}")
+        lines.append(f"  not used  {_some(self.unused) or 'none'}")
+        lines += [f"  note      {note}" for note in self.notes]
+        skipped = list(self.skipped.items())
+        lines += [f"  skipped   {id}: {reason}" for id, reason in skipped[:MOST_NAMES]]
+        if len(skipped) > MOST_NAMES:
+            lines.append(f"  skipped   also {_some([id for id, _ in skipped[MOST_NAMES:]])}")
+        return "\n".join(lines)
 
-        return describe_reading(self)
+
+def _some(names: list[str] | tuple[str, ...]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def read_study(
@@ -133,6 +139,40 @@ def read_studies(path: str | os.PathLike[str], **options: Any) -> dict[str, Stud
     return read_table(path, **options).studies
 
 
+def load_catalogue(path: str | os.PathLike[str]) -> dict[str, Study]:
+    """Read all studies that a catalogue lists, in its order.
+
+    The catalogue is a CSV with at least the columns ``compound``, ``file`` (relative to it) and
+    ``n_individuals``. The keys are its ``cohort`` column where there is one (several cohorts may
+    have the same compound), else ``compound``.
+
+    Raises:
+        AgmpkError: the catalogue lacks a column or repeats a key, a study file is missing or
+            faulty, or a study is not what the catalogue says it is.
+    """
+    import pandas as pd
+
+    try:
+        listed = pd.read_csv(path, dtype={"compound": str, "file": str, "cohort": str})
+        columns = [listed[name] for name in ("compound", "file", "n_individuals")]
+    except (OSError, ValueError) as error:
+        raise AgmpkError(f"{path} cannot be read as a catalogue ({error}).") from error
+    except KeyError as error:
+        raise AgmpkError(f"{path} has no column {error}, which a catalogue needs.") from None
+    keys = listed.get("cohort", listed["compound"])
+    studies: dict[str, Study] = {}
+    for key, compound, file, count in zip(keys, *columns, strict=True):
+        if key in studies:
+            raise AgmpkError(f"{path} lists {key!r} twice; remove one of the rows.")
+        study = studies[key] = read_study(Path(path).parent / file)
+        if study.compound != compound or len(study) != count:
+            raise AgmpkError(
+                f"{path} says that {file} holds {count} individuals of {compound}, but it holds "
+                f"{len(study)} of {study.compound}; rebuild the data with data/build_studies.py."
+            )
+    return studies
+
+
 def read_table(
     path: str | os.PathLike[str], compound: str | None = None, **options: Any
 ) -> Reading:
@@ -162,36 +202,35 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
     reader.choose_rows()
     skipped: dict[str, str] = {}
     while True:
-        before = reader.cells, reader.rows, reader.blocks, list(reader.notes), dict(reader.names)
-        records, faults = judge(reader)
+        before = reader.cells, reader.f, list(reader.notes), dict(reader.names)
+        faults = judge(reader)
         if not faults:
             break
         ids = before[0]["ID"]
-        at = {row: ids.texts[code] for row, code in zip(before[1], ids.codes, strict=True)}
+        at = {row: ids.texts[code] for row, code in zip(before[1]["row"], ids.codes, strict=True)}
         if not reader.options.skip_unusable or any(fault.row not in at for fault in faults):
             refuse(reader.path, faults)
         for fault in sorted(faults):
             skipped.setdefault(at[fault.row], f"row {fault.row}: {fault.problem}")
-        reader.cells, reader.rows, reader.blocks, reader.notes, reader.names = before
+        reader.cells, reader.f, reader.notes, reader.names = before
         left = ~ids.which(skipped.__contains__)
         if not left.any():
             refuse(reader.path, faults)
         reader.keep(left)
-    builder = _Builder(reader, records, skipped)
+    builder = _Builder(reader, skipped)
     parts = builder.parts()
     several = len({study for study, _ in parts}) > 1, len({label for _, label in parts}) > 1
     analyte = reader.options.analyte
     if analyte is not None:
         labels = [label for _, label in parts]
         if str(analyte) not in labels:
-            known = ", ".join(dict.fromkeys(labels)) if labels != [""] else (
-                "no column that names analytes"
-            )  # fmt: skip
+            none = labels == [""]
+            known = "no column that names analytes" if none else ", ".join(dict.fromkeys(labels))
             raise AgmpkError(f"{reader.path} has no analyte {analyte}; it has {known}.")
         parts = [part for part in parts if part[1] == str(analyte)]
     studies, named = {}, True
     for study, label in parts:
-        own = label if several[1] else None if not label or label.isdigit() else label
+        own = label if not label.isdigit() else None
         name = compound or (label if several[1] else reader.compound or own)
         named = named and bool(name)
         name = name or Path(reader.path).stem
@@ -199,199 +238,17 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
             several, f"{study} / {name}"
         )
         studies[key] = builder.build(study, label, name)
-    used = {name: reader.written.get(name, actual) for name, actual in reader.names.items()}
     return Reading(
         path=reader.path,
         studies=studies,
         named=named,
-        used=used,
+        used={name: reader.written.get(name, actual) for name, actual in reader.names.items()},
         unused=reader.unused,
-        notes=tuple(dict.fromkeys([*reader.notes, *builder.notes])),
+        notes=tuple(dict.fromkeys(reader.notes)),
         skipped=skipped,
         given=reader.given,
-        _parts=tuple(parts),
+        parts=tuple(parts),
     )
-
-
-# --------------------------------------------------------------------- whose records they are
-
-
-def _find_analytes(reader: TableReader, records: Records) -> None:
-    """Tell analytes apart by the compartment of the observations where no column does."""
-    f = records.f
-    if "CMT" in reader.cells and reader.names.get("ANALYTE") != reader.names["CMT"]:
-        _analytes_by_compartment(reader, records)
-    # DVID 0 is what NONMEM users write on dose rows of all analytes.
-    labels = Cells(f["label"], records.labels)
-    zero = f["dose"] & labels.which("0".__eq__)
-    f["unlabelled"] = (f["label"] < 0) | labels.which("".__eq__) | zero
-    f["label"] = np.where(f["unlabelled"], -1, f["label"])
-
-
-def _analytes_by_compartment(reader: TableReader, records: Records) -> None:
-    f, cells = records.f, reader.cells["CMT"]
-    texts = ["" if is_missing(text) else text for text in cells.texts]
-    known = f["seen"] & ~cells.which(is_missing)
-    if len(np.unique(cells.codes[known])) < 2:
-        return
-    labels = np.unique(f["label"][known])
-    if "ANALYTE" in reader.cells and (len(labels) > 1 or records.labels[labels[0]]):
-        pairs = np.unique(np.stack([f["label"][known], cells.codes[known]], 1), axis=0)
-        split = [label for label in labels if (pairs[:, 0] == label).sum() > 1]
-        if not split:
-            return
-        reader.refuse(
-            reader.names["CMT"],
-            f"observations of {reader.names['ANALYTE']} {records.labels[split[0]]} lie in "
-            "several compartments",
-            "choose what tells analytes apart, as --columns ANALYTE=CMT does, or leave CMT out "
-            "with --columns CMT=",
-        )
-    f["label"] = np.where(f["seen"], cells.codes, -1)
-    records.labels[:] = texts
-    reader.names["ANALYTE"], reader.cells["ANALYTE"] = reader.names["CMT"], cells
-    reader.notes.append("CMT of the observations tells the analytes apart")
-
-
-def _part_occasions(reader: TableReader, records: Records) -> None:
-    """Make an individual of each occasion, as --occasion split asks for."""
-    f = records.f
-    who = combined(f["study"], f["id"])
-    if "OCC" in reader.cells:
-        missing = (f["occasion"] < 0) & (f["dose"] | f["seen"])
-        refuse(reader.path, [
-            Fault(int(f["row"][n]), reader.names["OCC"], "the occasion is missing",
-                  "give every row one")
-            for n in np.flatnonzero(missing)[:100].tolist()
-        ])  # fmt: skip
-        number, names = f["occasion"], reader.occasions
-    else:
-        starts = np.isin(f["EVID"], [3, 4])
-        counted = pd.Series(starts if starts.any() else _restarts(f, who)).astype(int).groupby(who)
-        number = (counted.cumsum() - counted.transform("first")).to_numpy()
-        names = [str(k + 1) for k in range(int(number.max(initial=0)) + 1)]
-    pairs = combined(who, number)
-    firsts = np.unique(pairs, return_index=True)[1]
-    several = np.bincount(who[firsts]) > 1
-    taken, ids, persons = set(records.ids), [], []
-    for n in firsts.tolist():
-        person = records.ids[f["id"][n]]
-        name = f"{person}.{names[number[n]]}" if several[who[n]] else person
-        ids.append(name.replace(".", "/", 1) if several[who[n]] and name in taken else name)
-        persons.append(records.persons[f["id"][n]])
-    f["id"] = pairs
-    f["occasion"] = np.full(len(pairs), -1)
-    records.ids, records.persons = ids, persons
-    reader.notes.append(
-        f"{int(several.sum())} person(s) have several occasions; each occasion is an individual"
-    )
-
-
-def _restarts(f: dict[str, NDArray], who: NDArray) -> NDArray[np.bool_]:
-    """Records at which time starts again with a dose."""
-    starts, kept = np.zeros(len(who), bool), np.flatnonzero(f["dose"] | f["seen"])
-    times, dose, who = f["TIME"][kept], f["dose"][kept], who[kept]
-    follows = previous(dose[::-1], who[::-1])[::-1] == 1  # the next record of the same ID is a dose
-    starts[kept] = (times < previous(times, who)) & (dose | follows)
-    return starts
-
-
-def _sort(reader: TableReader, records: Records) -> Records:
-    """Sort the rows of each ID by time, as --occasion as-is asks for."""
-    f = records.f
-    who = combined(f["study"], f["id"])
-    run = np.cumsum(np.concatenate([[0], (who[1:] != who[:-1]).astype(int)]))
-    order = np.lexsort((f["TIME"], run))
-    if (order != np.arange(len(order))).any():
-        reader.notes.append("rows were sorted by TIME")
-    reader.cells = {name: cells.keep(order) for name, cells in reader.cells.items()}
-    return records.keep(order)
-
-
-def _pool(reader: TableReader, records: Records) -> None:
-    """Make one study of all, as --study all asks for."""
-    f = records.f
-    pairs = np.unique(np.stack([f["id"], f["study"]], 1), axis=0)
-    if len(pairs) > len(np.unique(pairs[:, 0])):
-        codes = combined(f["study"], f["id"])
-        firsts = np.unique(codes, return_index=True)[1].tolist()
-        records.ids = [
-            f"{records.studies[f['study'][n]]}/{records.ids[f['id'][n]]}" for n in firsts
-        ]
-        records.persons = list(records.ids)
-        f["id"] = codes
-    reader.notes.append(f"{len(np.unique(f['study']))} studies are pooled")
-    f["study"] = np.zeros(len(f["study"]), np.int64)
-    records.studies = [""]
-
-
-def _combine(reader: TableReader, records: Records) -> Records:
-    """Add up equal doses and average observations at one time (--repeats combine)."""
-    f = records.f
-    series, kind = combined(f["study"], f["label"], f["id"]), f["dose"]
-    doses = combined(series, f["TIME"], f["AMT"], f["way"] == "oral", f["length"], f["ADDL"],
-                     f["II"])  # fmt: skip
-    count = np.bincount(doses[kind], minlength=int(doses.max(initial=0)) + 1)
-    f["AMT"] = np.where(kind, f["AMT"] * count[doses], f["AMT"])
-    samples = combined(series, f["TIME"])
-    known = f["seen"] & (f["CENS"] != 1)
-    size = int(samples.max(initial=0)) + 1
-    total = np.bincount(samples[known], f["DV"][known], size)
-    number = np.bincount(samples[known], minlength=size)
-    mean = f["seen"] & (number[samples] > 0)
-    with np.errstate(invalid="ignore"):
-        f["DV"] = np.where(mean & (number[samples] > 1), total[samples] / number[samples],
-                           f["DV"])  # fmt: skip
-    order = np.lexsort((np.arange(len(kind)), f["CENS"] == 1))  # a measured one comes first
-    later = np.zeros(len(kind), bool)
-    later[order] = after_first(samples[order], f["seen"][order])
-    later |= after_first(doses, kind)
-    if later.any():
-        reader.notes.append(
-            f"{int((later & kind).sum())} equal dose(s) at one time were added up and "
-            f"{int((later & ~kind).sum())} observation(s) at one time averaged"
-        )
-    reader.cells = {name: cells.keep(~later) for name, cells in reader.cells.items()}
-    return records.keep(~later)
-
-
-def judge(reader: TableReader) -> tuple[Records, list[Fault]]:
-    """Return the doses and observations of the table, and all faults."""
-    records, faults = reader.records()
-    if faults:
-        wrong = np.isin(reader.rows, [fault.row for fault in faults])
-        records = records.keep(~wrong)
-        reader.cells = {name: cells.keep(~wrong) for name, cells in reader.cells.items()}
-    if len(records.f["row"]):
-        reader.add_meaning(records)
-        faults += broken(records.f, ROW_RULES, reader.cells, reader.names)
-    # Order and repetition can only be judged once every row can be read.
-    if faults:
-        return records, faults
-    if reader.options.occasion == "split":
-        _part_occasions(reader, records)
-    used = records.f["dose"] | records.f["seen"]
-    if not used.any():
-        reader.refuse("", "no row is a dose or an observation", "add the records")
-    _find_analytes(reader, records)
-    reader.cells = {name: cells.keep(used) for name, cells in reader.cells.items()}
-    records = records.keep(used)
-    f = records.f
-    if reader.options.study == "all" and "STUDY" in reader.cells:
-        _pool(reader, records)
-    if reader.options.occasion == "as-is":
-        records = _sort(reader, records)
-    if reader.options.repeats:
-        records = _combine(reader, records)
-    f = records.f
-    f["value"] = np.where(f["dose"], f["AMT"], f["DV"])
-    f["who"] = combined(f["study"], f["id"])
-    f["part"] = combined(f["study"], f["label"])
-    f["series"] = combined(f["part"], f["id"])
-    f["again_dosed"] = f["dose"] | _restarts(f, f["who"])
-    analyte = "ANALYTE" if "ANALYTE" in reader.cells else ""
-    faults = broken(f, group_rules(analyte, reader.clock), reader.cells, reader.names)
-    return records, faults
 
 
 # ------------------------------------------------------------------------------------ individuals
@@ -400,24 +257,21 @@ def judge(reader: TableReader) -> tuple[Records, list[Fault]]:
 class _Builder:
     """From sound records to studies."""
 
-    def __init__(self, reader: TableReader, records: Records, skipped: dict[str, str]) -> None:
-        self.reader, self.records, self.skipped = reader, records, skipped
-        self.notes: list[str] = []
-        f = records.f
+    def __init__(self, reader: TableReader, skipped: dict[str, str]) -> None:
+        self.reader, self.skipped = reader, skipped
         names = ("AMT", "way", "length", "ADDL", "II", "SS")
-        self._columns = tuple(f[name].tolist() for name in names)
+        self.doses = list(zip(*(reader.f[name].tolist() for name in names), strict=True))
+        self.times = reader.f["TIME"] * reader.hours
 
     def parts(self) -> list[tuple[str, str]]:
         """Return the (study, analyte) pairs of the table in the order of their first
         observation."""
-        f = self.records.f
-        source = next(
-            (mask for mask in (f["seen"], ~f["unlabelled"]) if mask.any()), np.ones_like(f["seen"])
-        )
-        labels = [*self.records.labels, ""]  # the last one for the code -1
+        f, reader = self.reader.f, self.reader
+        source = next((mask for mask in (f["seen"], ~f["unlabelled"]) if mask.any()), f["dose"])
+        labels = [*reader.labels, ""]  # the last one for the code -1
         pairs = np.unique(f["part"][source], return_index=True)[1]
         places = np.flatnonzero(source)[np.sort(pairs)].tolist()
-        return [(self.records.studies[f["study"][n]], labels[f["label"][n]]) for n in places]
+        return [(reader.studies[f["study"][n]], labels[f["label"][n]]) for n in places]
 
     def build(self, study: str, label: str, compound: str) -> Study:
         """Return the study of one (study, analyte) pair.
@@ -425,109 +279,95 @@ class _Builder:
         An individual without any observation in the whole study is part of it (a target with an
         empty prefix); one in whom only other analytes were observed is not.
         """
-        f, hours = self.records.f, self.reader.hours
-        code = self.records.labels.index(label) if label else -1
-        mine = np.flatnonzero(f["study"] == self.records.studies.index(study))
+        reader, f, times = self.reader, self.reader.f, self.times
+        code = reader.labels.index(label) if label else -1
+        mine = np.flatnonzero(f["study"] == reader.studies.index(study))
         order = mine[np.argsort(f["id"][mine], kind="stable")]  # by individual, in order of rows
         own = f["seen"] & (f["label"] == code)
         seen, given = order[own[order]], order[f["dose"][order]]
         labelled = f["unlabelled"] | (f["label"] == code)
-        times = f["TIME"] * hours
         censored = f["CENS"] == 1
         values = np.where(censored & (f["LLOQ"] > 0), f["LLOQ"], f["DV"])
         samples = times[seen], values[seen], censored[seen]
         for array in samples:
             array.flags.writeable = False
-        sound = self._sound(f["id"][seen], *samples)
-        ids = np.unique(f["id"][mine], return_index=True)
-        anybody = np.isin(ids[0], f["id"][mine][f["seen"][mine]])
-        bounds = [
-            [np.searchsorted(f["id"][rows], ids[0], side) for side in ("left", "right")]
+        make = Individual.checked if self._sound(f["id"][seen], *samples) else Individual
+        ids, first = np.unique(f["id"][mine], return_index=True)
+        anybody = np.isin(ids, f["id"][mine][f["seen"][mine]])
+        low, high, start, end = (
+            np.searchsorted(f["id"][rows], ids, side).tolist()
             for rows in (seen, given)
-        ]
+            for side in ("left", "right")
+        )
         individuals = []
-        for k in np.argsort(ids[1]).tolist():
-            (lo, hi), (start, end) = ((int(low[k]), int(high[k])) for low, high in bounds)
-            if lo == hi and anybody[k]:
+        for k in np.argsort(first).tolist():
+            if low[k] == high[k] and anybody[k]:
                 continue
-            rows = given[start:end]
-            if end - start > 1 or not labelled[rows].all():
-                rows = rows[labelled[rows]] if labelled[rows].any() else rows
-            who = int(ids[0][k])
+            rows = given[start[k] : end[k]]
+            if labelled[rows].any():
+                rows = rows[labelled[rows]]
+            who, chosen = int(ids[k]), slice(low[k], high[k])
+            own_times, own_values, marks = (array[chosen] for array in samples)
             try:
-                doses = self._doses(rows, float(samples[0][lo]) if hi > lo else math.inf, times)
-                make = Individual.checked if sound else Individual
-                arrays = [array[lo:hi] for array in samples]
-                individuals.append(
-                    make(self.records.ids[who], arrays[0], arrays[1], doses, arrays[2],
-                         self.records.persons[who])
-                )  # fmt: skip
+                doses = self._doses(rows, own_times[0] if len(own_times) else math.inf)
+                name, person = reader.ids[who], reader.persons[who]
+                individuals.append(make(name, own_times, own_values, doses, marks, person))
             except AgmpkError as error:
-                if not self.reader.options.skip_unusable:
+                if not reader.options.skip_unusable:
                     raise
-                self.skipped[self.records.ids[who]] = str(error)
+                self.skipped[reader.ids[who]] = str(error)
+        later = after_first(f["id"][given], np.ones(len(given), bool))  # all doses but the first
         at_dose = combined(f["id"], times)
-        ties = int(np.isin(at_dose[seen], at_dose[given][~self._first(given)]).sum())
-        firsts = given[self._first(given)]
-        start = np.full(len(self.records.ids), -math.inf)
-        start[f["id"][firsts]] = times[firsts]
+        ties = int(np.isin(at_dose[seen], at_dose[given][later]).sum())
+        begun = np.full(len(reader.ids), -math.inf)
+        begun[f["id"][given][~later]] = times[given][~later]
         measured = (values[seen] > 0) & ~censored[seen]
-        early = int((measured & (times[seen] < start[f["id"][seen]])).sum())
+        early = int((measured & (times[seen] < begun[f["id"][seen]])).sum())
         if early:
-            self.notes.append(
+            reader.notes.append(
                 f"{early} sample(s) above 0 before the first dose are not forecast from; give an "
                 "earlier dose if there was one"
             )
         if ties:
-            self.notes.append(f"{ties} sample(s) at the very time of a dose count as before it")
-        limits = np.unique(f["LLOQ"][mine][own[mine] & ~np.isnan(f["LLOQ"][mine])])
-        return Study(
-            compound=compound,
-            individuals=tuple(individuals),
-            units=self.reader.units,
-            # Limits that differ between rows stay with the censored observations.
-            lloq=self.reader.lloq or (float(limits[0]) if len(limits) == 1 else None),
-        )
-
-    def _first(self, given: np.ndarray) -> np.ndarray:
-        """Which of the doses, sorted by individual, is the first of its individual."""
-        ids = self.records.f["id"][given]
-        return np.concatenate([[True], ids[1:] != ids[:-1]])[: len(ids)]
+            reader.notes.append(f"{ties} sample(s) at the very time of a dose count as before it")
+        # Limits that differ between rows stay with the censored observations.
+        limits = f["LLOQ"][mine][own[mine]]
+        limits = np.unique(limits[~np.isnan(limits)]).tolist()
+        lloq = reader.lloq or (limits[0] if len(limits) == 1 else None)
+        return Study(compound, tuple(individuals), reader.units, lloq)
 
     @staticmethod
-    def _sound(ids: np.ndarray, times: np.ndarray, values: np.ndarray, below: np.ndarray) -> bool:
+    def _sound(ids: NDArray, times: NDArray, values: NDArray, below: NDArray) -> bool:
         """Whether all samples are what the constructor of an individual asks for."""
         steps = np.diff(times)[ids[1:] == ids[:-1]]
         return bool(
-            np.all(np.isfinite(times)) and np.all(times >= 0) and np.all(times <= MAX_HOURS)
-            and np.all(steps > 0) and np.all(np.isfinite(values)) and np.all(values >= 0)
-            and np.all(values <= MAX_CONCENTRATION) and np.all(values[below] > 0)
+            np.all((times >= 0) & (times <= MAX_HOURS)) and np.all(steps > 0)
+            and np.all((values >= 0) & (values <= MAX_CONCENTRATION)) and np.all(values[below] > 0)
         )  # fmt: skip
 
-    def _doses(self, rows: np.ndarray, first: float, times: np.ndarray) -> tuple[Dose, ...]:
+    def _doses(self, rows: NDArray, first: float) -> tuple[Dose, ...]:
         """The doses of some rows, steady states written out; ``first`` is the time of the first
         observation [h]."""
         hours = self.reader.hours
-        columns = self._columns
         doses, count, before = [], 0, -math.inf
         for n in rows.tolist():
-            amount, way, length, more, interval, steady = (column[n] for column in columns)
-            time, interval = float(times[n]), float(interval) * hours if interval > 0 else 0.0
+            amount, way, length, more, interval, steady = self.doses[n]
+            time = float(self.times[n])
+            start, interval = time, float(interval) * hours if interval > 0 else 0.0
             additional = int(more) if more > 0 else 0
             if steady in (1, 2):
                 earlier = max(before, first if first < time else -math.inf)
                 back = min(50, max(10, math.ceil(STEADY_STATE_HOURS / interval)))
                 if earlier > -math.inf:  # the regimen went on since the last record
                     back = max(0, min(back, math.ceil((time - earlier) / interval - 1e-9) - 1))
-                time, additional = time - back * interval, additional + back
-                self.notes.append(
+                start, additional = time - back * interval, additional + back
+                self.reader.notes.append(
                     f"a steady state (SS) is written out as the doses of up to "
                     f"{STEADY_STATE_HOURS:g} h before (10 to 50 of them)"
                 )
-            doses.append(
-                Dose(time, amount, way, length * hours, additional, interval if additional else 0.0)
-            )
-            before = max(before, float(times[n]))
+            every = interval if additional else 0.0
+            doses.append(Dose(start, amount, way, length * hours, additional, every))
+            before = max(before, time)
             count += additional + 1
         if count > MAX_DOSES:
             raise AgmpkError(

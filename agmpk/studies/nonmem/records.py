@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 
 import numpy as np
@@ -16,26 +15,25 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.columns import (
-    CENTRALS,
-    DEPOTS,
     LABELS,
     NUMERIC,
     ROUTE_NAMES,
     Cells,
     Table,
     listed,
-    name_faults,
     numbers,
     to_number,
 )
 from agmpk.studies.nonmem.layout import Fault
-from agmpk.studies.nonmem.rules import combined
 from agmpk.studies.study import is_missing
 
+DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
+CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
 _DATE_TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
 _NAMED_MONTH = re.compile(r"(\d{1,2})[- ]?([A-Za-z]{3})[- ]?(\d{2}|\d{4})")
+_EIGHT_DIGITS = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
 
 
 def clock_hours(text: str) -> float | None:
@@ -54,13 +52,14 @@ def date_hours(text: str) -> float | None:
     found = _DATE_TIME.fullmatch(text)
     if not found or (clock := clock_hours(found[4])) is None:
         return None
-    day = _day(int(found[1]), int(found[2]), int(found[3]))
+    day = _day(*found.groups()[:3])
     return None if day is None else 24.0 * day + clock
 
 
-def _day(year: int, month: int, day: int) -> float | None:
+def _day(year: str, month: str, day: str) -> float | None:
     try:
-        return float(date(year + (2000 if year < 100 else 0), month, day).toordinal())
+        full = int(year) + (2000 if int(year) < 100 else 0)
+        return float(date(full, int(month), int(day)).toordinal())
     except ValueError:
         return None
 
@@ -72,197 +71,163 @@ def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     NONMEM gives DAT1 (day first), DAT2 (year first) and DAT3 (year, day, month). Under the name
     DATE, whose order NONMEM and half of the world read differently, a day above 12 must show it.
     """
-    numbers = [to_number(text) for text in texts]
-    if all(number == number for number in numbers):
-        if all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
-            found = [_day(int(t[:4]), int(t[4:6]), int(t[6:])) for t in texts]
-        else:
-            found = [float(number) for number in numbers]
-        return None if None in found else np.array(found, float)
-    if all(_NAMED_MONTH.fullmatch(text) for text in texts):
-        parts = [_NAMED_MONTH.fullmatch(text).groups() for text in texts]  # type: ignore[union-attr]
-        if any(month.upper() not in _MONTHS for _, month, _ in parts):
-            return None
-        found = [_day(int(y), _MONTHS.index(m.upper()) + 1, int(d)) for d, m, y in parts]
-        return None if None in found else np.array(found, float)
-    split = [re.split(r"[-/.]", text) for text in texts]
-    if not all(len(one) == 3 and all(part.isdecimal() for part in one) for one in split):
-        return None
-    triples = [tuple(int(part) for part in one) for one in split]
-    if all(len(one[0]) == 4 for one in split):
-        order = (0, 2, 1) if name == "DAT3" else (0, 1, 2)
-    elif name in ("DAT2", "DAT3"):
-        order = (0, 2, 1) if name == "DAT3" else (0, 1, 2)
-    elif name == "DAT1" or any(one[0] > 12 for one in triples):
-        order = (2, 1, 0)
-    elif any(one[1] > 12 for one in triples):
-        order = (2, 0, 1)
+    days = [to_number(text) for text in texts]
+    named = [_NAMED_MONTH.fullmatch(text) for text in texts]
+    if all(day == day for day in days):
+        whole = [_EIGHT_DIGITS.fullmatch(text) for text in texts]
+        if all(whole):
+            days = [_day(*one.groups()) for one in whole]
+    elif all(named):
+        months = {month: str(number) for number, month in enumerate(_MONTHS, start=1)}
+        parts = [one.groups() for one in named]
+        days = [_day(year, months.get(month.upper(), "0"), day) for day, month, year in parts]
     else:
-        return None
-    found = [_day(*(one[place] for place in order)) for one in triples]
-    return None if None in found else np.array(found, float)
-
-
-# ---------------------------------------------------------------------------------------- records
-
-
-@dataclass
-class Records:
-    """Records that are sound or not yet judged: columns by name, all of length N.
-
-    Numbers: TIME [the table's unit], DV, AMT, EVID, MDV, RATE, DUR, ADDL, II, SS, CENS, LLOQ,
-    cmt (NaN where missing); codes: id, study, label, occasion (-1 where missing); row (line
-    number); event (EVID or what stands for it); dose, seen: what the record is; length [the
-    table's unit] and way (route, '' when it cannot be told) of a dose.
-    """
-
-    f: dict[str, NDArray]
-    ids: list[str]
-    persons: list[str]
-    studies: list[str]
-    labels: list[str]
-
-    def keep(self, mask: NDArray[np.bool_]) -> Records:
-        return Records(
-            {name: values[mask] if np.ndim(values) else values for name, values in self.f.items()},
-            self.ids, self.persons, self.studies, self.labels,
-        )  # fmt: skip
+        split = [re.split(r"[-/.]", text) for text in texts]
+        if not all(len(one) == 3 and all(part.isdecimal() for part in one) for one in split):
+            return None
+        if name == "DAT3":
+            order = 0, 2, 1
+        elif name == "DAT2" or all(len(one[0]) == 4 for one in split):
+            order = 0, 1, 2
+        elif name == "DAT1" or any(int(one[0]) > 12 for one in split):
+            order = 2, 1, 0
+        elif any(int(one[1]) > 12 for one in split):
+            order = 2, 0, 1
+        else:
+            return None
+        days = [_day(*(one[place] for place in order)) for one in split]
+    return None if None in days else np.array(days, float)
 
 
 class TableReader(Table):
-    """One table on its way from cells to records."""
+    """One table on its way from cells to records that are sound or not yet judged.
 
-    def records(self) -> tuple[Records, list[Fault]]:
-        """Turn cells into numbers and codes; faults of cells come along."""
-        size, table = len(self.rows), self.table
-        f: dict[str, NDArray] = {"row": self.rows, "hours": np.float64(self.hours)}
-        faults: list[Fault] = []
+    ``f`` gets, all of length N, numbers: TIME [the table's unit], DV, AMT, EVID, MDV, RATE, DUR,
+    ADDL, II, SS, CENS, LLOQ (NaN where missing); codes: id, study, label, occasion (-1 where
+    missing) of the texts ``ids`` (and ``persons``), ``studies``, ``labels``, ``occasions``; event
+    (EVID or what stands for it); dose, seen: what the record is; length [the table's unit] and way
+    (route, '' when it cannot be told) of a dose.
+    """
 
-        def told(name: str, found: dict[int, tuple[str, str]], only: NDArray | None = None) -> None:
-            if not found:
-                return
-            cells = self.cells[name]
-            wrong = np.isin(cells.codes, list(found))
-            wrong &= True if only is None else only
-            for n in np.flatnonzero(wrong).tolist():
-                problem, remedy = found[int(cells.codes[n])]
-                problem = problem.replace("{value}", cells.text(n))
-                faults.append(Fault(int(self.rows[n]), self.names[name], problem, remedy))
-
-        comma = table.decimal_comma and self._decimal_commas()
+    def records(self) -> list[Fault]:
+        """Turn cells into numbers and codes; what is wrong with single cells is returned."""
+        f, size = self.f, len(self.f["row"])
+        self.faults: list[Fault] = []
+        f["hours"] = np.float64(self.hours)
+        comma = self.table.decimal_comma and self._decimal_commas()
         limits = np.full(size, np.nan)
         for name in NUMERIC:
             f[name] = np.full(size, np.nan)
             if name in self.cells:
                 f[name], found, wrong = numbers(name, self.cells[name], comma, self.lloq)
                 limits = np.where(np.isnan(found), limits, found)
-                told(name, wrong)
-        f["TIME"] = self._times(comma, told)
-        codes: dict[str, Cells] = {}
-        for name in LABELS:
-            if name not in self.cells:
-                codes[name] = Cells(np.zeros(size, np.int64), [""])
-                continue
-            cells = self.cells[name]
-            if name in ("ID", "STUDY", "ANALYTE"):
-                told(name, name_faults(cells, name != "ANALYTE"))
-            texts = ["" if is_missing(text) else text for text in cells.texts]
-            distinct = list(dict.fromkeys(texts))
-            index = {text: code for code, text in enumerate(distinct)}
-            codes[name] = Cells(np.array([index[one] for one in texts])[cells.codes], distinct)
+                self._tell(name, wrong)
+        f["TIME"] = self._times(comma)
         f["clock"] = np.bool_(self.clock)
+        codes = {name: self._labels(name) for name in LABELS}
         f["id"], f["study"], f["label"] = (codes[one].codes for one in ("ID", "STUDY", "ANALYTE"))
         occasion = codes["OCC"]
         f["occasion"] = np.where(occasion.which("".__eq__), -1, occasion.codes)
-        self.occasions = occasion.texts
-        self.codes = codes
         if not np.all(np.isnan(limits)):
             f["LLOQ"] = np.where(np.isnan(limits), f["LLOQ"], limits)
             f["CENS"] = np.where(np.isnan(limits), f["CENS"], 1.0)
             self.notes.append("cells such as <0.5 or BLQ are read as below that limit")
-        persons = list(codes["ID"].texts)
+        self.ids, self.studies, self.labels, self.occasions = (
+            list(codes[name].texts) for name in ("ID", "STUDY", "ANALYTE", "OCC")
+        )
+        self.persons = list(self.ids)
         if "PERSON" in self.cells:
-            for code, person in zip(f["id"].tolist(), codes["PERSON"].codes.tolist(), strict=True):
-                persons[code] = codes["PERSON"].texts[person] or persons[code]
-        records = Records(f, list(codes["ID"].texts), persons, list(codes["STUDY"].texts),
-                           list(codes["ANALYTE"].texts))  # fmt: skip
-        return records, faults
+            people = codes["PERSON"]
+            for code, person in zip(f["id"].tolist(), people.codes.tolist(), strict=True):
+                self.persons[code] = people.texts[person] or self.persons[code]
+        return self.faults
+
+    def _tell(self, name: str, found: dict[int, tuple[str, str]]) -> None:
+        """Note what is wrong with the texts of a column, by their codes."""
+        cells = self.cells[name]
+        for n in np.flatnonzero(np.isin(cells.codes, list(found))).tolist():
+            problem, remedy = found[int(cells.codes[n])]
+            problem = problem.replace("{value}", cells.text(n))
+            self.faults.append(Fault(int(self.f["row"][n]), self.names[name], problem, remedy))
+
+    def _labels(self, name: str) -> Cells:
+        """A column of names, '' where one is missing (all, without the column)."""
+        if name not in self.cells:
+            return Cells(np.zeros(len(self.f["row"]), np.int64), [""])
+        cells, faults = self.cells[name], {}
+        for code, text in enumerate(cells.texts):
+            if is_missing(text):
+                if name in ("ID", "STUDY"):
+                    faults[code] = "the value is missing", "give every row one"
+            elif not text.isprintable() or text[0] in "#@" or len(text) > 200:
+                faults[code] = "{value} cannot be used as a name", "write a plain one"
+        if name in ("ID", "STUDY", "ANALYTE"):
+            self._tell(name, faults)
+        # Several texts that mean 'no value' become one.
+        known = Cells.of(["" if is_missing(text) else text for text in cells.texts])
+        return Cells(known.codes[cells.codes], known.texts)
 
     def _decimal_commas(self) -> bool:
         """Whether the numbers are written with decimal commas and never with points."""
-        texts = [
-            text
-            for name in ("TIME", *NUMERIC)
-            if name in self.cells
-            for text in self.cells[name].texts
-        ]
+        columns = [self.cells[name].texts for name in ("TIME", *NUMERIC) if name in self.cells]
+        texts = [text for column in columns for text in column]
         commas = [text for text in texts if "," in text]
         points = any("." in text and not math.isnan(to_number(text)) for text in texts)
         clear = any(not re.fullmatch(r"[^,]*,\d{3}", text) for text in commas)
-        if commas and clear and not points:
+        if clear and not points:
             self.notes.append("commas are read as decimal marks")
-            return True
-        return False
+        return clear and not points
 
-    def _times(self, comma: bool, told) -> NDArray[np.float64]:
+    def _times(self, comma: bool) -> NDArray[np.float64]:
         """Times in the table's unit from numbers, clock times, dates or both."""
         cells = self.cells["TIME"]
-        values = np.full(len(cells.texts), np.nan)
-        kinds = np.zeros(len(cells.texts), np.int64)  # 0 missing, 1 number, 2 clock, 3 date
+        alone = Cells(np.arange(len(cells.texts)), cells.texts)
+        values, _, faults = numbers("TIME", alone, comma, None)
+        kinds = np.where(np.isnan(values), 0, 1)  # 0 missing, 1 number, 2 clock, 3 date
         for code, text in enumerate(cells.texts):
             if is_missing(text):
-                continue
-            if (clock := clock_hours(text)) is not None:
-                values[code], kinds[code] = clock, 2
-            elif (stamp := date_hours(text)) is not None:
-                values[code], kinds[code] = stamp, 3
-        numeric, _, faults = numbers("TIME", Cells(np.arange(len(values)), cells.texts),
-                                           comma, None)  # fmt: skip
-        kinds[~np.isnan(numeric)] = 1
-        present = kinds[cells.codes]
-        self.clock = False
-        dated = self._days(np.where(present == 1, numeric[cells.codes], np.nan), present, told)
-        allowed = {2} if not (present == 1).any() or dated is not None else {1}
-        if (present == 3).all():
-            allowed = {3}
-        hour = ("{value} is a clock time", "write hours since the first dose as a number")
+                faults[code] = "the value is missing", "give every row a TIME"
+            for kind, hours in ((2, clock_hours(text)), (3, date_hours(text))):
+                if hours is not None:
+                    values[code], kinds[code] = hours, kind
+        present, times = kinds[cells.codes], values[cells.codes]
+        counted = present == 1
+        dated = self._days(np.where(counted, times, np.nan), present)
+        plain = counted.any() and dated is None and not (present == 3).all()
         found = {code: fault for code, fault in faults.items() if kinds[code] == 0}
-        found |= {code: ("the value is missing", "give every row a TIME")
-                  for code, text in enumerate(cells.texts) if is_missing(text)}  # fmt: skip
-        if allowed == {1}:
+        if plain:
+            hour = "{value} is a clock time", "write hours since the first dose as a number"
             found |= {int(code): hour for code in np.flatnonzero(kinds >= 2)}
-        told("TIME", found)
-        if allowed == {1} and dated is None:
-            return numeric[cells.codes]
-        times = np.where(present == 1, numeric[cells.codes] * self.hours, values[cells.codes])
+        self._tell("TIME", found)
+        self.clock = False
+        if plain:
+            return np.where(counted, times, np.nan)
+        times = np.where(counted, times * self.hours, times)
         if dated is not None:
             times = times + 24.0 * dated
             self.notes.append(f"times are counted from {self.names['DATE']} and TIME")
         else:
             self.notes.append("TIME is read as the time of the day")
-        self.clock = dated is None and allowed == {2}
-        who = combined(self.cells["ID"].codes, *(
-            [self.cells["STUDY"].codes] if "STUDY" in self.cells else []
-        ))  # fmt: skip
-        start = np.full(int(who.max(initial=0)) + 1, np.inf)
-        np.minimum.at(start, who, np.where(np.isnan(times), np.inf, times))
+            self.clock = not (present == 3).all()
+        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
         if self.clock:  # the first record, so that a night in between is noticed
-            first = np.unique(who, return_index=True)[1]
-            start = times[first]
+            start = times[np.unique(who, return_index=True)[1]]
+        else:
+            start = np.full(int(who.max(initial=0)) + 1, np.inf)
+            np.minimum.at(start, who, np.where(np.isnan(times), np.inf, times))
         return (times - start[who]) / self.hours
 
-    def _days(self, times: NDArray, present: NDArray, told) -> NDArray[np.float64] | None:
+    def _days(self, times: NDArray, present: NDArray) -> NDArray[np.float64] | None:
         """Day numbers of a DATE column that TIME is relative to; None if there is none."""
         if "DATE" not in self.cells or (present == 3).all():
             return None
-        cells = self.cells["DATE"]
+        cells, column = self.cells["DATE"], self.names["DATE"]
         who = combined(self.cells["ID"].codes)
         changes = len(np.unique(np.stack([who, cells.codes], 1), axis=0)) > who.max(initial=0) + 1
         if not changes and not (present == 2).any():
             return None  # one day each, and TIME in hours: nothing to add
-        days = day_numbers(cells.texts, self.names["DATE"])
-        column = self.names["DATE"]
         leave = "leave it out with --columns DATE= if TIME counts on through the days"
+        days = day_numbers(cells.texts, column)
         if days is None:
             self.refuse(
                 column,
@@ -282,9 +247,9 @@ class TableReader(Table):
 
     # ------------------------------------------------------------------------------------ meaning
 
-    def add_meaning(self, records: Records) -> None:
+    def add_meaning(self) -> None:
         """Add event, dose, seen, length, way and the limits of observations."""
-        f, options = records.f, self.options
+        f, options = self.f, self.options
         if options.log_dv:
             with np.errstate(over="ignore"):
                 f["DV"] = np.exp(f["DV"])
@@ -296,12 +261,11 @@ class TableReader(Table):
                 own &= (f["CENS"] == 1) & ~(f["DV"] > 0)
             f["LLOQ"] = np.where(own, self.lloq, f["LLOQ"])
         if options.dose_at is not None:
-            self._dose_at(records)
-        given = f["AMT"] > 0
-        event = np.where(np.isnan(f["EVID"]), given.astype(float), f["EVID"])
+            self._dose_at()
+            f = self.f
+        event = np.where(np.isnan(f["EVID"]), (f["AMT"] > 0).astype(float), f["EVID"])
         if options.occasion:
             event = np.where(event == 4, 1.0, np.where(event == 3, 2.0, event))
-        f["event"] = event
         f["reset"] = np.isin(event, [3, 4])
         f["dose"] = np.isin(event, [1, 4])
         observable = (event == 0) & (f["MDV"] != 1)
@@ -314,95 +278,95 @@ class TableReader(Table):
         early = f["seen"] & (f["TIME"] < 0) & ((f["DV"] == 0) | (f["CENS"] == 1))
         if early.any():
             f["seen"] = f["seen"] & ~early
-            f["event"] = np.where(early, 2.0, f["event"])
             self.notes.append(
                 f"{int(early.sum())} sample(s) before TIME 0 without a value are not used"
             )
+        f["event"] = np.where(early, 2.0, event)
         with np.errstate(all="ignore"):
             length = np.where(f["RATE"] > 0, f["AMT"] / f["RATE"], f["DUR"])
         f["length"] = np.where(f["dose"] & (length > 0), length, 0.0)
-        f["again"] = self._amount_again(f)
-        f["way"], f["routed"] = self._routes(f)
+        f["again"] = self._amount_again()
+        f["way"], f["routed"] = self._routes()
         ignored = (event == 0) & (f["MDV"] == 1)
-        blank = observable & ~f["seen"] & np.isnan(f["DV"])
-        for mask, what in ((ignored, "with MDV 1"), (blank, "without a value"),
-                           (event == 2, "of other events (EVID 2 or 3)")):  # fmt: skip
+        below = int((ignored & (f["CENS"] == 1)).sum())
+        marked = f", {below} of them marked as below the limit" if below else ""
+        for mask, what in (
+            (ignored, f"with MDV 1 are not used{marked}"),
+            (observable & ~f["seen"] & np.isnan(f["DV"]), "without a value are not used"),
+            (event == 2, "of other events (EVID 2 or 3) are not used"),
+        ):
             if mask.any():
-                below = int((mask & (f["CENS"] == 1)).sum()) if what == "with MDV 1" else 0
-                more = f", {below} of them marked as below the limit" if below else ""
-                self.notes.append(f"{int(mask.sum())} row(s) {what} are not used{more}")
+                self.notes.append(f"{int(mask.sum())} row(s) {what}")
 
-    def _dose_at(self, records: Records) -> None:
+    def _dose_at(self) -> None:
         """One dose each from an amount that stands on every row."""
-        f = records.f
+        f, column = self.f, self.names["AMT"]
         who = combined(f["study"], f["id"])
         first = np.unique(who, return_index=True)[1]
         differs = ~np.isnan(f["AMT"]) & (f["AMT"] != f["AMT"][first][who])
         if differs.any():
-            n = int(np.flatnonzero(differs)[0])
             self.refuse(
-                self.names["AMT"],
+                column,
                 "the individual has another amount before, so it is not one dose",
                 "keep the amount on the rows of doses and leave --dose-at out",
-                int(f["row"][n]),
+                int(f["row"][np.argmax(differs)]),
             )
-        added = {name: values[first] for name, values in f.items() if np.ndim(values)}
-        added["TIME"] = np.full(len(first), float(self.options.dose_at))
-        for name in ("DV", "CENS", "LLOQ"):
-            added[name] = np.full(len(first), np.nan)
-        added["EVID"], added["MDV"] = np.ones(len(first)), np.ones(len(first))
-        added["label"] = np.full(len(first), -1)
-        f["AMT"] = np.full(len(f["AMT"]), np.nan)
-        f["EVID"] = np.zeros(len(f["AMT"]))
-        order = np.argsort(np.concatenate([first, np.arange(len(who))]), kind="stable")
-        for name, values in added.items():
-            f[name] = np.concatenate([values, f[name]])[order]
-        source = np.concatenate([first, np.arange(len(who))])[order]
-        self.cells = {name: cells.keep(source) for name, cells in self.cells.items()}
+        # The first record of each stands twice, and becomes the dose the first time.
+        source = np.sort(np.concatenate([first, np.arange(len(who))]))
+        self.keep(source)
+        f, dose = self.f, np.isin(source, first) & np.append(source[1:] == source[:-1], False)
+        for name, value, other in (
+            ("TIME", float(self.options.dose_at), f["TIME"]),
+            ("AMT", f["AMT"], np.nan),
+            ("EVID", 1.0, 0.0),
+            ("MDV", 1.0, f["MDV"]),
+            ("label", -1, f["label"]),
+            *((name, np.nan, f[name]) for name in ("DV", "CENS", "LLOQ")),
+        ):
+            f[name] = np.where(dose, value, other)
         self.notes.append(
-            f"{self.names['AMT']} is read as one dose each, given at TIME {self.options.dose_at:g}"
+            f"{column} is read as one dose each, given at TIME {self.options.dose_at:g}"
         )
 
-    def _amount_again(self, f: dict[str, NDArray]) -> NDArray[np.bool_]:
+    def _amount_again(self) -> NDArray[np.bool_]:
         """Observations (EVID 0) on whose row the amount of the last dose stands again."""
-        if not ("EVID" in self.cells and ((f["event"] == 0) & (f["AMT"] > 0)).any()):
+        f = self.f
+        observed = ~f["dose"] & (f["event"] == 0)
+        if not ("EVID" in self.cells and (observed & (f["AMT"] > 0)).any()):
             return np.zeros(len(f["row"]), bool)
-        who = combined(f["study"], f["id"])
-        last = pd.Series(np.where(f["dose"], np.arange(len(who)), np.nan)).groupby(who).ffill()
-        amounts = np.where(last.isna(), np.nan, f["AMT"][last.fillna(0).astype(int)])
-        again = ~f["dose"] & (f["event"] == 0) & (f["AMT"] == amounts)
+        amounts = pd.Series(np.where(f["dose"], f["AMT"], np.nan))
+        # The last dose, though it has no amount: infinity stands for that while filling.
+        last = amounts.mask(f["dose"] & amounts.isna(), np.inf)
+        again = observed & (f["AMT"] == last.groupby(combined(f["study"], f["id"])).ffill())
         if again.any():
             self.notes.append(
                 f"{self.names['AMT']} stands again on {int(again.sum())} row(s) with EVID 0: "
                 "no doses"
             )
-        return again
+        return again.to_numpy()
 
-    def _routes(self, f: dict[str, NDArray]) -> tuple[NDArray, NDArray]:
+    def _routes(self) -> tuple[NDArray, NDArray]:
         """Route of each dose ('' when it cannot be told), and whether ROUTE (or the caller) named
         it. ROUTE wins over CMT; a dose goes into the blood if samples are taken where it goes."""
-        size = len(f["row"])
+        f = self.f
         infused = f["length"] > 0
-        way = np.full(size, "", dtype=object)
-        routed = np.zeros(size, bool)
-        if self.options.route:
-            way[:], routed[:] = self.options.route, True
-        else:
+        way = np.full(len(infused), self.options.route or "", dtype=object)
+        routed = np.full(len(infused), bool(self.options.route))
+        if not self.options.route:
             if "ROUTE" in self.cells:
                 cells = self.cells["ROUTE"]
-                known = [ROUTE_NAMES.get(_key(text), "") for text in cells.texts]
+                keys = [re.sub("[ -]", "_", text.lower()) for text in cells.texts]
                 routed = ~cells.which(is_missing)
-                way = np.array(known, dtype=object)[cells.codes]
+                way = np.array([ROUTE_NAMES.get(key, "") for key in keys], object)[cells.codes]
                 way[~routed] = ""
             plain = ~routed
             if "CMT" in self.cells:
                 cells = self.cells["CMT"]
-                missing = cells.which(is_missing)
                 observed = {cells.texts[code] for code in np.unique(cells.codes[f["seen"]])}
                 observed = {one for one in observed if not is_missing(one)}
                 ways = [self._compartment(text, observed) for text in cells.texts]
-                placed = plain & ~missing
-                way[placed] = np.array(ways, dtype=object)[cells.codes][placed]
+                missing = cells.which(is_missing)
+                way = np.where(plain & ~missing, np.array(ways, object)[cells.codes], way)
                 plain = plain & missing
             elif "ADM" in self.cells:
                 self._one_administration(plain & f["dose"])
@@ -427,6 +391,8 @@ class TableReader(Table):
             )
 
     def _compartment(self, text: str, observed: set[str]) -> str:
+        """The route of a dose into a compartment, where samples are taken from the observed ones;
+        '' when it cannot be told."""
         number = to_number(text)
         same = {to_number(one) for one in observed} - {math.nan}
         if text in observed or number in same:
@@ -437,11 +403,30 @@ class TableReader(Table):
             return "iv"
         if text.lower() in DEPOTS or number == 1:
             return "oral"
-        if text.lower() in CENTRALS:
-            return "iv"
-        lower = [one for one in same if one < number]
-        return "iv" if number == 2 and not lower else ""
+        central = text.lower() in CENTRALS or number == 2 and not any(one < 2 for one in same)
+        return "iv" if central else ""
 
 
-def _key(text: str) -> str:
-    return text.strip().lower().replace(" ", "_").replace("-", "_")
+# ------------------------------------------------------------------------------------ groups
+
+
+def combined(*columns: NDArray) -> NDArray[np.int64]:
+    """One code per distinct row of several columns of numbers (NaN equals NaN), in their order."""
+    codes = np.zeros(len(columns[0]), np.int64)
+    for column in columns:
+        values = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)[1]
+        codes = codes * (int(values.max(initial=0)) + 1) + values.reshape(-1)
+        codes = np.unique(codes, return_inverse=True)[1].reshape(-1)  # so that nothing overflows
+    return codes
+
+
+def after_first(keys: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """True for each record of ``within`` whose key an earlier one of them has."""
+    later = within.copy()
+    later[within] = pd.Series(keys[within]).duplicated()
+    return later
+
+
+def previous(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
+    """The value of the record before in the same group; NaN for a group's first."""
+    return pd.Series(values.astype(float)).groupby(groups).shift().to_numpy()

@@ -10,14 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.columns import Cells
-from agmpk.studies.nonmem.layout import Fault
-from agmpk.studies.study import MAX_DOSES, MAX_HOURS
+from agmpk.studies.nonmem.layout import Fault, refuse
+from agmpk.studies.nonmem.records import TableReader, after_first, combined, previous
+from agmpk.studies.study import MAX_DOSES, MAX_HOURS, is_missing
 
 Frame = Mapping[str, NDArray]
-"""Columns of the records by name; see :class:`agmpk.studies.nonmem.records.Records`."""
+"""Columns of the records by name; see :class:`agmpk.studies.nonmem.records.TableReader`."""
 
 
 class Rule(NamedTuple):
@@ -35,24 +37,20 @@ class Rule(NamedTuple):
     remedy: str
 
 
-def broken(
-    f: Frame, rules: Iterable[Rule], cells: Mapping[str, Cells], names: Mapping[str, str]
-) -> list[Fault]:
-    """Return the faults that the rules find. One cell gives at most one fault, that of the first
-    rule it breaks; ``names`` says what a column is called in the file."""
+def broken(table: TableReader, rules: Iterable[Rule]) -> list[Fault]:
+    """The faults that the rules find in the records of a table. One cell gives at most one fault,
+    that of the first rule it breaks."""
     taken: dict[str, NDArray] = {}
     faults = []
-    for rule in rules:
-        wrong = np.asarray(rule.wrong(f), bool)
-        if not wrong.any():
-            continue
-        wrong = wrong & ~taken.get(rule.column, False)
-        taken[rule.column] = wrong | taken.get(rule.column, False)
-        name = names.get(rule.column, rule.column)
+    for column, rule, problem, remedy in rules:
+        before = taken.get(column, False)
+        wrong = np.asarray(rule(table.f), bool) & ~np.asarray(before)
+        taken[column] = wrong | before
+        name = table.names.get(column, column)
         for n in np.flatnonzero(wrong).tolist():
-            value = cells[rule.column].text(n) if rule.column in cells else ""
-            problem = rule.problem.replace("{value}", value).replace("{column}", name)
-            faults.append(Fault(int(f["row"][n]), name, problem, rule.remedy))
+            value = table.cells[column].text(n) if column in table.cells else ""
+            said = problem.replace("{value}", value).replace("{column}", name)
+            faults.append(Fault(int(table.f["row"][n]), name, said, remedy))
     return faults
 
 
@@ -203,32 +201,6 @@ def group_rules(analyte: str, clock: bool) -> list[Rule]:
     return rules
 
 
-def combined(*columns: NDArray) -> NDArray[np.int64]:
-    """Return one code per distinct row of several columns of numbers (NaN equals NaN)."""
-    codes = np.zeros(len(columns[0]), np.int64)
-    for column in columns:
-        values = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)[1]
-        codes = codes * (int(values.max(initial=0)) + 1) + values.reshape(-1)
-        codes = np.unique(codes, return_inverse=True)[1].reshape(-1)  # so that nothing overflows
-    return codes
-
-
-def after_first(keys: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return True for each record of ``within`` whose key an earlier one of them has."""
-    later, places = within.copy(), np.flatnonzero(within)
-    later[places[np.unique(keys[places], return_index=True)[1]]] = False
-    return later
-
-
-def previous(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
-    """Return the value of the record before in the same group; NaN for a group's first."""
-    order = np.argsort(groups, kind="stable")
-    same = groups[order][1:] == groups[order][:-1]
-    found = np.full(len(order), np.nan)
-    found[order[1:][same]] = values[order[:-1][same]]
-    return found
-
-
 def _repeated(f: Frame, *columns: str) -> NDArray:
     keys = combined(f["series"], f["dose"], f["TIME"], *(f[name] for name in columns))
     return after_first(keys, f["dose"]) | after_first(keys, ~f["dose"])
@@ -271,3 +243,173 @@ def _several_drugs(f: Frame) -> NDArray:
     served = np.isin(f["series"], f["series"][own]) | np.isin(f["who"], plain)
     unclear = f["seen"] & several & ~served
     return unclear & ~after_first(f["series"], f["seen"])
+
+
+# ------------------------------------------------------------------------------ all together
+
+
+def judge(reader: TableReader) -> list[Fault]:
+    """Turn the cells of a table into doses and observations, and return all faults."""
+    faults = reader.records()
+    if faults:
+        reader.keep(~np.isin(reader.f["row"], [fault.row for fault in faults]))
+    if len(reader.f["row"]):
+        reader.add_meaning()
+        faults += broken(reader, ROW_RULES)
+    # Order and repetition can only be judged once every row can be read.
+    if faults:
+        return faults
+    if reader.options.occasion == "split":
+        _part_occasions(reader)
+    used = reader.f["dose"] | reader.f["seen"]
+    if not used.any():
+        reader.refuse("", "no row is a dose or an observation", "add the records")
+    _find_analytes(reader)
+    reader.keep(used)
+    if reader.options.study == "all" and "STUDY" in reader.cells:
+        _pool(reader)
+    if reader.options.occasion == "as-is":
+        _sort(reader)
+    if reader.options.repeats:
+        _combine(reader)
+    f = reader.f
+    f["value"] = np.where(f["dose"], f["AMT"], f["DV"])
+    f["who"] = combined(f["study"], f["id"])
+    f["part"] = combined(f["study"], f["label"])
+    f["series"] = combined(f["part"], f["id"])
+    f["again_dosed"] = f["dose"] | _restarts(reader, f["who"])
+    analyte = "ANALYTE" if "ANALYTE" in reader.cells else ""
+    return broken(reader, group_rules(analyte, reader.clock))
+
+
+# --------------------------------------------------------------------- whose records they are
+
+
+def _find_analytes(reader: TableReader) -> None:
+    """Tell analytes apart by the compartment of the observations where no column does."""
+    f = reader.f
+    if "CMT" in reader.cells and reader.names.get("ANALYTE") != reader.names["CMT"]:
+        _analytes_by_compartment(reader)
+    # DVID 0 is what NONMEM users write on dose rows of all analytes.
+    labels = Cells(f["label"], reader.labels)
+    zero = f["dose"] & labels.which("0".__eq__)
+    f["unlabelled"] = (f["label"] < 0) | labels.which("".__eq__) | zero
+    f["label"] = np.where(f["unlabelled"], -1, f["label"])
+
+
+def _analytes_by_compartment(reader: TableReader) -> None:
+    f, cells = reader.f, reader.cells["CMT"]
+    known = f["seen"] & ~cells.which(is_missing)
+    if len(np.unique(cells.codes[known])) < 2:
+        return
+    labels = np.unique(f["label"][known])
+    if "ANALYTE" in reader.cells and (len(labels) > 1 or reader.labels[labels[0]]):
+        pairs = np.unique(np.stack([f["label"][known], cells.codes[known]], 1), axis=0)
+        split = [label for label in labels if (pairs[:, 0] == label).sum() > 1]
+        if not split:
+            return
+        reader.refuse(
+            reader.names["CMT"],
+            f"observations of {reader.names['ANALYTE']} {reader.labels[split[0]]} lie in "
+            "several compartments",
+            "choose what tells analytes apart, as --columns ANALYTE=CMT does, or leave CMT out "
+            "with --columns CMT=",
+        )
+    f["label"] = np.where(f["seen"], cells.codes, -1)
+    reader.labels = ["" if is_missing(text) else text for text in cells.texts]
+    reader.names["ANALYTE"], reader.cells["ANALYTE"] = reader.names["CMT"], cells
+    reader.notes.append("CMT of the observations tells the analytes apart")
+
+
+def _part_occasions(reader: TableReader) -> None:
+    """Make an individual of each occasion, as --occasion split asks for."""
+    f = reader.f
+    who = combined(f["study"], f["id"])
+    if "OCC" in reader.cells:
+        missing = (f["occasion"] < 0) & (f["dose"] | f["seen"])
+        lack = "the occasion is missing", "give every row one"
+        refuse(reader.path, [
+            Fault(int(row), reader.names["OCC"], *lack) for row in f["row"][missing][:100]
+        ])  # fmt: skip
+        number, names = f["occasion"], reader.occasions
+    else:
+        starts = np.isin(f["EVID"], [3, 4])
+        starts = starts if starts.any() else _restarts(reader, who)
+        counted = pd.Series(starts).astype(int).groupby(who)
+        number = (counted.cumsum() - counted.transform("first")).to_numpy()
+        names = [str(k + 1) for k in range(int(number.max(initial=0)) + 1)]
+    pairs = combined(who, number)
+    firsts = np.unique(pairs, return_index=True)[1]
+    several = np.bincount(who[firsts]) > 1
+    taken, ids = set(reader.ids), []
+    for n in firsts.tolist():
+        person = reader.ids[f["id"][n]]
+        name = f"{person}.{names[number[n]]}" if several[who[n]] else person
+        ids.append(name.replace(".", "/", 1) if several[who[n]] and name in taken else name)
+    reader.persons = [reader.persons[code] for code in f["id"][firsts]]
+    reader.ids, f["id"], f["occasion"] = ids, pairs, np.full(len(pairs), -1)
+    reader.notes.append(
+        f"{int(several.sum())} person(s) have several occasions; each occasion is an individual"
+    )
+
+
+def _restarts(reader: TableReader, who: NDArray) -> NDArray[np.bool_]:
+    """Records at which time starts again with a dose."""
+    f = reader.f
+    starts, kept = np.zeros(len(who), bool), np.flatnonzero(f["dose"] | f["seen"])
+    times, dose, who = f["TIME"][kept], f["dose"][kept], who[kept]
+    follows = previous(dose[::-1], who[::-1])[::-1] == 1  # the next record of the same ID is a dose
+    starts[kept] = (times < previous(times, who)) & (dose | follows)
+    return starts
+
+
+def _sort(reader: TableReader) -> None:
+    """Sort the rows of each ID by time, as --occasion as-is asks for."""
+    who = combined(reader.f["study"], reader.f["id"])
+    run = np.cumsum(np.append(0, who[1:] != who[:-1]))
+    order = np.lexsort((reader.f["TIME"], run))
+    if (order != np.arange(len(order))).any():
+        reader.notes.append("rows were sorted by TIME")
+    reader.keep(order)
+
+
+def _pool(reader: TableReader) -> None:
+    """Make one study of all, as --study all asks for."""
+    f = reader.f
+    codes = combined(f["study"], f["id"])
+    firsts = np.unique(codes, return_index=True)[1]
+    if len(firsts) > len(np.unique(f["id"])):
+        pairs = zip(f["study"][firsts], f["id"][firsts], strict=True)
+        reader.ids = [f"{reader.studies[study]}/{reader.ids[id]}" for study, id in pairs]
+        reader.persons = list(reader.ids)
+        f["id"] = codes
+    reader.notes.append(f"{len(np.unique(f['study']))} studies are pooled")
+    f["study"] = np.zeros(len(codes), np.int64)
+    reader.studies = [""]
+
+
+def _combine(reader: TableReader) -> None:
+    """Add up equal doses and average observations at one time (--repeats combine)."""
+    f = reader.f
+    series, dose = combined(f["study"], f["label"], f["id"]), f["dose"]
+    doses = combined(
+        series, f["TIME"], f["AMT"], f["way"] == "oral", f["length"], f["ADDL"], f["II"]
+    )
+    count = np.bincount(doses[dose], minlength=int(doses.max(initial=0)) + 1)
+    f["AMT"] = np.where(dose, f["AMT"] * count[doses], f["AMT"])
+    samples = combined(series, f["TIME"])
+    known = f["seen"] & (f["CENS"] != 1)
+    size = int(samples.max(initial=0)) + 1
+    total = np.bincount(samples[known], f["DV"][known], size)[samples]
+    number = np.bincount(samples[known], minlength=size)[samples]
+    f["DV"] = np.where(f["seen"] & (number > 1), total / np.maximum(number, 1), f["DV"])
+    order = np.lexsort((np.arange(len(dose)), f["CENS"] == 1))  # a measured one comes first
+    later = np.zeros(len(dose), bool)
+    later[order] = after_first(samples[order], f["seen"][order])
+    later |= after_first(doses, dose)
+    if later.any():
+        reader.notes.append(
+            f"{int((later & dose).sum())} equal dose(s) at one time were added up and "
+            f"{int((later & ~dose).sum())} observation(s) at one time averaged"
+        )
+    reader.keep(~later)

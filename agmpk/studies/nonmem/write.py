@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Iterable
+from dataclasses import asdict
 
 import pandas as pd
 
@@ -18,15 +20,13 @@ COLUMNS = (
 OPTIONAL = ("DUR", "ADDL", "II", "CENS")  # left out of a file where they would be empty
 
 
-def person_columns(study: Study) -> dict[str, str]:
-    """Return the person of each individual, empty where nobody has several individuals."""
-    persons = {one.id: one.person or one.id for one in study}
-    return persons if any(one.person for one in study) else {}
+def to_frame(people: Iterable[Individual]) -> pd.DataFrame:
+    """Return a study, or some individuals, as a tidy frame, one row a record.
 
-
-def to_frame(study: Study) -> pd.DataFrame:
-    """Return a study as a tidy frame; see :meth:`agmpk.studies.Study.to_frame`."""
-    rows = [row for one in study for row in _rows(one)]
+    Columns: ID, TIME [h], DV, AMT, EVID (0 observation, 1 dose), MDV, ROUTE, DUR [h], ADDL,
+    II [h], CENS; NaN or None where a column does not apply.
+    """
+    rows = [row for one in people for row in _rows(one)]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     whole = dict.fromkeys(("EVID", "MDV", "ADDL", "CENS"), "Int64")
     real = dict.fromkeys(("TIME", "DV", "AMT", "DUR", "II"), "float64")
@@ -49,15 +49,10 @@ def write_study(study: Study, path: str | os.PathLike[str]) -> None:
     empty = [name for name in OPTIONAL if not (frame[name].fillna(0) != 0).any()]
     if study.lloq is not None and "CENS" in empty:
         empty.remove("CENS")  # without flags, values below the limit would be read as such
-    if persons := person_columns(study):
-        frame.insert(1, "PERSON", frame["ID"].map(persons))
+    if any(one.person for one in study):
+        frame.insert(1, "PERSON", frame["ID"].map({one.id: one.person or one.id for one in study}))
     text = frame.drop(columns=empty).map(_text)
-    settings = {
-        "time": study.units.time,
-        "concentration": study.units.concentration,
-        "dose": study.units.dose,
-        "compound": study.compound,
-    }
+    settings = asdict(study.units) | {"compound": study.compound}
     if study.lloq is not None:
         settings["lloq"] = _text(study.lloq)
     line = " ".join(f"{key}={shlex.quote(value)}" for key, value in settings.items())

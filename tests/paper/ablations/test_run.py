@@ -5,14 +5,16 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from click.testing import CliRunner
 
 from agmpk.cli.paper import ablations as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.ablations import run as running
 from agmpk.paper.ablations.results import load_all, plan
-from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save
+from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save, trained
 from agmpk.paper.ablations.variants import DEFAULT, find, settings
+from agmpk.training.run import Learner
 
 SHORTER = {"steps": 1}
 
@@ -21,32 +23,38 @@ def state(name, out):
     return plan(out).set_index("variant").state[name]
 
 
-def test_a_run_is_stored_once_and_resumes(few, tmp_path):
+def test_a_run_is_stored_once_and_resumes(few, tmp_path, monkeypatch):
     out, work = tmp_path / "out", tmp_path / "work"
     run_variant(DEFAULT, settings(find(DEFAULT), **SHORTER), out, work)
     first = load(out, DEFAULT)
     assert first.settings["training"]["steps"] == 1 and len(first.individuals)
     assert is_current(find(DEFAULT), out, **SHORTER)
     assert not is_current(find(DEFAULT), out), "a rehearsal is not the result"
-    made = []
+    monkeypatch.setattr(Learner, "step", None)  # would fail if it were called
     # A variant that lost its result is scored from its finished run and gives the same rows.
     (out / "variants" / "default.json").unlink()
-    values = settings(find(DEFAULT), **SHORTER)
-    run_variant(DEFAULT, values, out, work, lambda step, _: made.append(step))
+    run_variant(DEFAULT, settings(find(DEFAULT), **SHORTER), out, work)
     columns = [c for c in COLUMNS if c != "seconds"]
     pd.testing.assert_frame_equal(
         load(out, DEFAULT).individuals[columns], first.individuals[columns]
     )
-    assert not made
+
+
+def test_networks_that_share_their_studies_are_trained_as_if_alone(few, tmp_path):
+    both = [settings(find(name), **SHORTER) for name in (DEFAULT, "set")]
+    (flow, _), _ = trained(both, tmp_path / "together")
+    ((alone, _),) = trained(both[:1], tmp_path / "alone")
+    for mine, other in zip(flow.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0)
 
 
 def test_the_command_leaves_finished_variants_alone(few, tmp_path, monkeypatch):
     call = ["run", "--only", DEFAULT, "--only", "prior-paper", "--steps", "2"]
     call += ["--out", str(tmp_path / "out"), "--work", str(tmp_path / "work")]
-    assert "default: done" in CliRunner().invoke(main, call, catch_exceptions=False).output
+    assert "default: done\n" in CliRunner().invoke(main, call, catch_exceptions=False).output
     own = load(tmp_path / "out", "prior-paper").individuals.studies.unique()
     assert list(own) == ["development", "default prior", "own prior"]
-    monkeypatch.setattr(running, "train", None)  # would fail if it were called
+    monkeypatch.setattr(running, "train_together", None)  # would fail if it were called
     again = CliRunner().invoke(main, call, catch_exceptions=False)
     assert again.output.split("\n")[:2] == ["default: stored", "prior-paper: stored"]
     table = pd.read_csv(tmp_path / "out" / "results.csv")
@@ -67,7 +75,7 @@ def test_results_are_written_from_what_is_stored(folder):
     assert said == "default: stored\n"
     assert set(pd.read_csv(folder / "results.csv").variant) >= {DEFAULT, "no-context"}
     said = CliRunner().invoke(main, ["list", "--out", str(folder)], catch_exceptions=False).output
-    assert said.count(": current; ") == 4 and said.count(": not run; ") == 12
+    assert said.count(": current; ") == 4 and said.count(": not run; ") == 13
 
 
 def test_another_network_is_compared_where_the_options_of_both_agree(folder, made):

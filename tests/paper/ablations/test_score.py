@@ -6,8 +6,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, benchmark_studies
-from agmpk.forecasting.forecaster import Forecast
-from agmpk.forecasting.naive import NaiveForecaster
+from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.paper.ablations.run import (
     COLUMNS,
     development_questions,
@@ -59,7 +58,7 @@ def flat_cases(sigma, n=300):
         y = 10 * np.exp(sigma * rng.standard_normal(len(times)))
         y[3] = 10.0  # the last sample shown, on which the naive forecast is pinned
         one = Individual(str(k), times, y, dose)
-        found.append(Case("flat", context, one.prefix(4), *one.rest(4)))
+        found.append(Case("flat", context, one.prefix(4), one.times[4:], one.concentrations[4:]))
     return found
 
 

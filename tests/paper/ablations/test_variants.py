@@ -61,7 +61,7 @@ def test_the_issue_is_covered():
     half, twice = sorted(have["training", "steps"])
     assert 2 * half == recipe()["steps"] and twice == 2 * recipe()["steps"]
     assert have["training", "optimizer"] == {"adamw"}
-    assert have["training", "kind"] == {"set", "diffusion"}
+    assert have["training", "kind"] == {"aicmet", "set", "diffusion"}
     assert have["training", "seed"] | {recipe()["seed"]} == {0, 1, 2}
     names = [v.name for v in VARIANTS]
     assert len(set(names)) == len(names)

@@ -1,11 +1,10 @@
-"""The fit finds what was hidden in simulated literature, keeps breadth, repeats and resumes."""
+"""The fit finds what was hidden in simulated literature, keeps breadth and repeats."""
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-import agmpk.paper.prior_fit.fit as fit_module
 from agmpk.cli.prior_fit import prior_fit as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.prior_fit.candidates import (
@@ -20,7 +19,7 @@ from agmpk.paper.prior_fit.candidates import (
     moved,
 )
 from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
-from agmpk.paper.prior_fit.fit import coordinate_search, fit, held_out
+from agmpk.paper.prior_fit.fit import coordinate_search, fit, held_out, trial_pool
 from agmpk.paper.prior_fit.trials import be_trials, literature, simulated_trials
 from agmpk.prior import load_prior
 from agmpk.prior.laws import Law
@@ -41,13 +40,13 @@ def articles(start):
 
 
 @pytest.fixture(scope="module")
-def pool(tmp_path_factory):
-    """Where the pool of trials is kept that two tests fit from."""
-    return tmp_path_factory.mktemp("pool")
+def pool(start, articles):
+    """The trials that two tests fit from."""
+    return trial_pool(start, articles, 1, 8, V_ONLY, ())
 
 
 def test_a_hidden_shift_of_the_volume_is_found(start, articles, pool):
-    result = fit(start, articles, 1, pool, blocks=8, ranges=V_ONLY, switches=())
+    result = fit(start, articles, pool, V_ONLY, ())
     found = result.config.disposition.log_V
     # The price of a value outside keeps the range wider than the truth, but not elsewhere.
     assert 0.5 * (found.low + found.high) == pytest.approx(5.0, abs=0.4)
@@ -81,41 +80,25 @@ def test_the_search_finds_the_optimum_within_its_limits():
     assert (law.low, law.high) == pytest.approx((-2.0, 7.5)) and best == pytest.approx(4.5)
 
 
-def test_a_pool_is_taken_up_where_it_stopped(tmp_path, monkeypatch):
-    config = be_trials(load_prior("extended"), (24.0,))
-    first = fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 1, 2, tmp_path)
-    files = sorted(tmp_path.iterdir())
-    files[0].unlink()
-    simulated = []
-    original = fit_module.trial_block
-    monkeypatch.setattr(
-        fit_module, "trial_block", lambda *a: simulated.append(a[2]) or original(*a)
-    )
-    again = fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 1, 2, tmp_path)
-    assert len(simulated) == 1
-    pd.testing.assert_frame_equal(first, again)
-    # Another seed is another pool.
-    assert not fit_module.trial_pool(config, {SWITCHES[0]: 0.5}, 2, 1, tmp_path).equals(first[:64])
-
-
 def test_the_fit_is_judged_on_articles_it_has_not_seen(start, articles, pool):
-    rows = held_out(start, articles, 1, pool, 4, splits=1, ranges=V_ONLY, switches=())
+    rows = held_out(start, articles, pool, 1, splits=1, ranges=V_ONLY, switches=())
     assert len(rows) == 2 and (rows["articles"] == 30).all()
     # A hidden shift of the volume is true of both halves.
     assert (rows["held_out_after"] < 0.7 * rows["held_out_before"]).all()
     assert (rows["fitted_after"] <= rows["held_out_after"] + 1.0).all()
 
 
-def test_a_pool_that_is_too_thin_is_refused(tmp_path):
+def test_a_pool_that_is_too_thin_is_refused():
+    prior, articles = load_prior("extended"), literature()
     with pytest.raises(AgmpkError, match="simulate more blocks"):
-        fit(load_prior("extended"), literature(), 1, tmp_path, blocks=1)
+        fit(prior, articles, trial_pool(prior, articles, 1, blocks=1))
 
 
 def test_the_command_writes_a_preset_that_loads_and_repeats(tmp_path):
     texts = []
     for name in ("a.yaml", "b.yaml"):
         out = tmp_path / name
-        arguments = ["fit", "--blocks", "12", "--out", str(out), "--pool", str(tmp_path / "pool")]
+        arguments = ["fit", "--blocks", "12", "--out", str(out)]
         result = CliRunner().invoke(main, arguments)
         assert result.exit_code == 0, result.output
         texts.append(out.read_text())

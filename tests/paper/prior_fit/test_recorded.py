@@ -3,8 +3,7 @@
 import numpy as np
 import torch
 
-from agmpk.paper.prior_fit.candidates import recorded, study_draws
-from agmpk.paper.prior_fit.trials import be_trials, trial_block
+from agmpk.paper.prior_fit.trials import be_trials, recorded, study_draws, trial_block
 from agmpk.prior import load_prior, simulate_block
 from agmpk.prior.laws import Law
 

@@ -7,29 +7,14 @@ import pandas as pd
 import pytest
 import torch
 
-from agmpk.evaluation import benchmark_studies
-from agmpk.evaluation.nca import auc, nca
-from agmpk.paper.prior_fit.trials import QUANTITIES, auc0_t, be_trials, comparable, summarize
+from agmpk.evaluation.exposure import auc, nca
+from agmpk.paper.prior_fit.trials import QUANTITIES, be_trials, comparable, summarize
 from agmpk.prior import load_prior, simulate
 
 
 @pytest.fixture(scope="module", params=["extended", "clinic"])
 def trials(request):
     return simulate(be_trials(load_prior(request.param), (12.0, 24.0, 72.0)), 24, seed=3)
-
-
-def test_areas_of_theophylline_are_those_of_another_program():
-    golden = {"1": 147.2347, "2": 88.7313, "7": 87.9692, "12": 115.2202}  # pkpdutils
-    study = benchmark_studies()["theophylline"]
-    for name, expected in golden.items():
-        t, y = torch.tensor(study[name].times), torch.tensor(study[name].concentrations)
-        assert float(auc0_t(t, y)) == pytest.approx(expected, rel=1e-5)
-
-
-def test_area_of_an_exponential_is_exact_and_repeated_samples_add_nothing():
-    t = torch.tensor([[0.0, 1, 3, 8, 20, 20], [0.0, 2, 4, 4, 4, 4]])
-    y = torch.stack([5 * torch.exp(-0.2 * t[0]), 3 * t[1]])
-    assert auc0_t(t, y).tolist() == pytest.approx([25 * (1 - np.exp(-4)), 24], rel=1e-6)
 
 
 def test_summaries_are_those_of_the_individuals_one_by_one(trials):
