@@ -101,6 +101,9 @@ class AnswerFigure(SphinxDirective):
 def _configure(app: Sphinx, config: Any) -> None:
     """Buttons where the repository's address is known; the environment goes before the file, for
     a workflow that knows its own address."""
+    # sphinx-exercise speaks to this builder by name, which would hide what others say to "html".
+    known = app.registry.translation_handlers
+    known["singlehtml"] = known["html"] | known.get("singlehtml", {})
     repository = os.environ.get("AGMPK_REPOSITORY", config.agmpk_repository).rstrip("/")
     config.html_baseurl = os.environ.get("AGMPK_SITE", config.agmpk_site)
     if repository:
