@@ -73,17 +73,17 @@ def golden(folder: Path) -> None:
 
 @click.command()
 @click.argument("recipe")
-@option("--peak", type=float, help="Operations a second.  [default: 989e12, an H100]")
+@option("--peak", default=989e12, help="Operations a second, by default an H100's.")
 @option("--utilisation", default=0.1, help="Share of the peak.")
 @option("--workers", default=8, type=click.IntRange(1))
-def costs(recipe: str, peak: float | None, utilisation: float, workers: int) -> None:
+def costs(recipe: str, peak: float, utilisation: float, workers: int) -> None:
     """Print the expected cost of RECIPE on one GPU."""
-    from agmpk.paper.cost import H100, expected_cost, in_words
+    from agmpk.paper.cost import expected_cost, in_words
     from agmpk.training.config import load_training_config
 
     config = load_training_config(recipe)
-    cost = expected_cost(config, peak or H100, utilisation, workers)
-    click.echo(in_words(recipe, config, cost, peak or H100, utilisation, workers))
+    assumed = peak, utilisation, workers
+    click.echo(in_words(recipe, config, expected_cost(config, *assumed), *assumed))
 
 
 @click.command()

@@ -58,7 +58,7 @@ def kinds(command: Command) -> Kinds:
         "make book": (lambda folder: _build(command, folder), _numbers),
     }
     return {
-        f"kill -9 in {name}": (20, lambda rng, job=job: _killed(*job, rng))
+        f"kill -9 in {name}": (20, lambda rng, job=job: _killed_late(*job, rng))
         for name, job in jobs.items()
     } | {
         "flipped bits of a checkpoint": (200, _checkpoint),
@@ -94,13 +94,17 @@ def _ended(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
+def _killed_late(*job: object) -> Attempt:
+    for module in MODULES:  # or most kills would hit an import
+        importlib.import_module(module)
+    return _killed(*job)
+
+
 def _killed(
     work: Callable[[Path], object], result: Callable[[Path], object], rng: np.random.Generator
 ) -> Attempt:
     """Kill ``work`` in a folder, with all it started, at random moments of the time that the whole
     takes; then repeat it.  ``result`` is what must be the same in the end."""
-    for module in MODULES:  # or most kills would hit an import
-        importlib.import_module(module)
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
         if _ended(_fork(lambda: work(Path(name)))):
