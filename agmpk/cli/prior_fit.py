@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from agmpk.cli import FILE, FOLDER, OneLineGroup, option
-from agmpk.files import check_writable, write_csv
+from agmpk.files import PROJECT, check_writable, write_csv
 from agmpk.paper.prior_fit.candidates import CHANGES, changed
 from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
 from agmpk.paper.prior_fit.familiar import PRESET as PRESET_OF_FAMILIAR
@@ -20,7 +20,6 @@ from agmpk.paper.prior_fit.fit import FitResult, fit, held_out, trial_pool, writ
 from agmpk.paper.prior_fit.published import published_tables
 from agmpk.paper.prior_fit.trials import literature
 from agmpk.paper.published_models import write_published
-from agmpk.paths import PROJECT
 from agmpk.prior import load_prior
 
 PRESET = Path(str(resources.files("agmpk.prior"))) / "presets" / "calibrated.yaml"

@@ -428,29 +428,21 @@ def _units(text: str) -> set[str]:
 
 
 # -------------------------------------------------------------- the last guard, for every engine
-_RELATED = {
-    name: (name, f"{name}_unit", f"{name}_type", f"{name}_dispersion", f"{name}_dispersion_type")
-    for name in QUANTITIES
-} | {
-    "dose": ("dose", "dose_unit"),
-    "n_subjects": ("n_subjects",),
-    "compound": ("compound",),
-    "route": ("route",),
-    "t_last": ("t_last", "t_last_unit"),
-}
+_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route", "t_last")
 
 
 def verify(record: Extraction, document: Document) -> Extraction:
     """`record` without the values whose evidence is missing, does not stand in the document, or
     says something else; each removal is put into `rejected` with its reason."""
     sources = document.sources()
-    for name, related in _RELATED.items():
+    for name in _GUARDED:
         value = getattr(record, name)
         reason = _lie(name, value, record, sources) if value is not None else ""
         if reason:
             record.rejected.append(Rejection(field=name, value=value, reason=reason))
-            for field in related:
-                setattr(record, field, None)
+            for suffix in ("", "_unit", "_type", "_dispersion", "_dispersion_type"):
+                if f"{name}{suffix}" in Extraction.model_fields:
+                    setattr(record, f"{name}{suffix}", None)
             record.evidence.pop(name, None)
     return record
 
@@ -466,8 +458,7 @@ def _lie(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
     if name == "compound":
         text = normalize(" ".join(s.text for s in spans)).text.lower()
         return "" if str(value).lower().split()[0] in text else "the name is not in its evidence"
-    numbers = [n for s in spans for n in _readable(s.text)]
-    fits = any(_same(value, n) for n in numbers)
+    fits = any(_same(value, n) for s in spans for n in _readable(s.text))
     if name in ("dose", "n_subjects") and len(spans) > 1:
         first = [_readable(s.text)[0] for s in spans if _readable(s.text)]
         fits = fits or _same(value, math.prod(first)) or _same(value, sum(first))
@@ -483,8 +474,7 @@ def _readable(text: str) -> list[float]:
         re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
         re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
     }
-    found = [n for f in forms for n, _, _ in [*_numbers_at(f, 0, len(f)), *_words_at(f, 0, len(f))]]
-    return list(dict.fromkeys(found))
+    return [n for f in forms for at in (_numbers_at, _words_at) for n, _, _ in at(f, 0, len(f))]
 
 
 # --------------------------------------------------------------------------------- plausibility

@@ -42,12 +42,10 @@ class RetrieveSettings:
     """
 
     email: str
-    api_key_env: str = "NCBI_API_KEY"
     base_url: str = NCBI
     timeout: float = 60.0
     max_tries: int = 5
     pause: float = 2.0
-    max_pause: float = 60.0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.email):
@@ -59,12 +57,13 @@ class RetrieveSettings:
 
     def key(self) -> str | None:
         """The NCBI API key, if there is one."""
-        return os.environ.get(self.api_key_env) or None
+        return os.environ.get("NCBI_API_KEY") or None
 
 
 # --------------------------------------------------------------------------------- the service
 MAX_ANSWER = 60_000_000  # bytes of one answer
 PAGE = 200  # ids per search request
+MAX_PAUSE = 60.0  # seconds between two tries
 _REPEAT = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -133,7 +132,7 @@ class Eutils:
                 reason = str(error)
                 backoff = s.pause * 2 ** (attempt - 1)
                 if attempt < s.max_tries:
-                    self._sleep(min(backoff if error.wait is None else error.wait, s.max_pause))
+                    self._sleep(min(backoff if error.wait is None else error.wait, MAX_PAUSE))
         raise ServiceError(
             f"PubMed Central did not answer after {s.max_tries} tries (last: {reason}); "
             "what was fetched so far is kept, run the same command again to go on"
@@ -220,23 +219,15 @@ _WORDS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Licence:
-    """`name` such as `CC BY 4.0`; `mining` says whether analysing the text is permitted."""
-
-    name: str
-    mining: bool
-
-
-def licence_of(article: Element) -> Licence:
-    """The licence of a JATS article, from its link or its words.
+def licence_of(article: Element) -> tuple[str, bool]:
+    """`(name, whether analysing is permitted)` of a JATS article, from its link or its words.
 
     Every Creative Commons licence permits reading and analysing a lawfully accessed text, also by
     machine; only facts are kept. Without a stated licence nothing is permitted.
     """
     permissions = next((e for e in article.iter() if local(e.tag) == "permissions"), None)
     if permissions is None:
-        return Licence("none stated", False)
+        return "none stated", False
     texts = [text_of(permissions)]
     for element in permissions.iter():
         marks = ("href", "license-type")
@@ -244,18 +235,16 @@ def licence_of(article: Element) -> Licence:
         if local(element.tag) in ("license_ref", "ext-link") and element.text:
             texts.append(element.text)
     joined = " ".join(texts)
-    match = _CC.search(joined)
-    if match:
+    if match := _CC.search(joined):
         if match["public"]:
-            return Licence("CC0" if match["public"].lower() == "zero" else "public domain", True)
-        return Licence(f"CC {match['kind'].upper()} {match['version']}", True)
-    words = _WORDS.search(joined)
-    if words:
+            return "CC0" if match["public"].lower() == "zero" else "public domain", True
+        return f"CC {match['kind'].upper()} {match['version']}", True
+    if words := _WORDS.search(joined):
         if words["short"]:
-            return Licence("CC0" if words["short"] == "0" else f"CC {words['short'].upper()}", True)
+            return "CC0" if words["short"] == "0" else f"CC {words['short'].upper()}", True
         more = {"n": "-ND", "s": "-SA"}.get((words["more"] or " ")[0].lower(), "")
-        return Licence("CC BY" + ("-NC" if words["nc"] else "") + more, True)
-    return Licence("other: " + " ".join(text_of(permissions).split())[:80], False)
+        return "CC BY" + ("-NC" if words["nc"] else "") + more, True
+    return "other: " + " ".join(text_of(permissions).split())[:80], False
 
 
 NAME = "manifest.json"
@@ -387,10 +376,10 @@ def _fetch(pmcid: str, folder: Path, client: Eutils) -> Entry:
         return Entry(pmcid, "unreadable", note=f"{len(articles)} articles in one answer")
     article = articles[0]
     document = document_from_article(article)
-    licence = licence_of(article)
+    licence, mining = licence_of(article)
     pmid, year = str(document.meta.get("pmid", "")), document.meta.get("year")
-    entry = Entry(pmcid, "kept", licence.name, pmid, year, document.title)
-    if not licence.mining:
+    entry = Entry(pmcid, "kept", licence, pmid, year, document.title)
+    if not mining:
         entry.status = "refused"
     elif not any(local(e.tag) == "body" for e in article):
         entry.status = "no full text"

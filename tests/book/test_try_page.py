@@ -16,10 +16,10 @@ from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, familiarity, statistics
 from agmpk.evaluation.protocol import shown, usable
+from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
 from agmpk.paper.golden import PREFIXES, TARGET, TIMES, golden_studies
-from agmpk.paths import data_path
 from agmpk.studies import read_study, write_study
 from tests.book.browser import browse, served
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agmpk.literature.extract.lexicon import any_of, words
+from agmpk.literature.extract.tokens import any_of, words
 from agmpk.literature.text import WORD_NUMBER, word_number
 
 _STEMS, _NAMES, _NEVER = (set(words(name)) for name in ("stems", "names", "never"))
