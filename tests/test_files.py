@@ -7,7 +7,7 @@ import pickle
 import pandas as pd
 import pytest
 
-from agmpk import errors, files, paths
+from agmpk import errors, files
 
 
 def test_success_replaces_and_failure_leaves_the_old_file(tmp_path):
@@ -46,15 +46,15 @@ def test_write_csv_keeps_every_digit(tmp_path):
 
 def test_data_path(monkeypatch, tmp_path):
     monkeypatch.delenv("AGMPK_DATA", raising=False)
-    assert paths.data_path("benchmark", "compounds.csv").is_file()
+    assert files.data_path("benchmark", "compounds.csv").is_file()
     with pytest.raises(errors.AgmpkError, match="nowhere.csv does not exist"):
-        paths.data_path("nowhere.csv")
-    assert not paths.data_path("nowhere.csv", must_exist=False).exists()
+        files.data_path("nowhere.csv")
+    assert not files.data_path("nowhere.csv", must_exist=False).exists()
     monkeypatch.setenv("AGMPK_DATA", str(tmp_path))
-    assert paths.data_path() == tmp_path
+    assert files.data_path() == tmp_path
     monkeypatch.setenv("AGMPK_DATA", str(tmp_path / "gone"))
     with pytest.raises(errors.AgmpkError, match="AGMPK_DATA"):
-        paths.data_path()
+        files.data_path()
 
 
 def test_a_table_error_survives_pickling():

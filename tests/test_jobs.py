@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -15,6 +17,11 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, evaluate
 from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.jobs import map_jobs
+from agmpk.nlme.store import METHOD_VERSION
+from agmpk.paper import nlme_fits
+from agmpk.paper.ablations import run as ablations
+from agmpk.paper.ablations.variants import SCORING, find
+from agmpk.store import Store
 
 
 @pytest.fixture
@@ -68,6 +75,36 @@ def test_processes_give_the_rows_of_one(monkeypatch):
     together = evaluate([NaiveForecaster()], studies, n_samples=20, jobs=2)
     pd.testing.assert_frame_equal(alone.results, together.results)
     pd.testing.assert_frame_equal(alone.points, together.points)
+
+
+def test_mixed_effects_fits_made_elsewhere_are_stored_once_here(cluster, tmp_path, monkeypatch):
+    study = benchmark_studies()["indometacin"]
+    few = replace(study, individuals=study.individuals[:3])
+    monkeypatch.setattr(nlme_fits, "chosen", lambda compounds: {"indometacin": few})
+    monkeypatch.setattr(nlme_fits, "_fit", lambda item: "of " + " ".join(item[0].ids))
+    for jobs, scheduler in ((2, ""), (1, cluster[0])):
+        place = tmp_path / str(jobs)
+        monkeypatch.setattr(nlme_fits, "folder", lambda place=place: place)
+        nlme_fits.fit_all(["indometacin"], jobs, scheduler)
+        stored = Store(place / "fits", METHOD_VERSION).entries("indometacin").values()
+        said = sorted(entry.result["failed"] for entry in stored)
+        assert said == ["of 1 2", "of 1 2 3", "of 1 3", "of 2 3"]
+
+
+def test_ablations_of_a_scheduler_are_those_of_one_process(cluster, tmp_path, monkeypatch):
+    small = str(Path(__file__).with_name("training") / "prior.yaml")
+    training = {"prior": small, "parts": 1, "steps": 2, "validate_every": 2}
+    training |= {"validation_studies": 1}
+    for key, value in {"samples": 8, "individuals": 1, "studies": 4, "targets": 1}.items():
+        monkeypatch.setitem(SCORING, key, value)
+    variants, rows = [find("default"), find("no-context")], []
+    for name, scheduler in (("one", ""), ("many", cluster[0])):
+        out, work = tmp_path / name, tmp_path / f"{name}-work"
+        done = ablations.run_all(variants, out, work, 1, scheduler, **training)
+        assert list(done) == ["default", "no-context"]
+        rows += [ablations.load(out, v.name).individuals.drop(columns="seconds") for v in variants]
+    pd.testing.assert_frame_equal(rows[0], rows[2])
+    pd.testing.assert_frame_equal(rows[1], rows[3])
 
 
 def test_no_scheduler_is_one_sentence():

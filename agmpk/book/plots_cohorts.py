@@ -81,7 +81,7 @@ def vpcs_figure(studies: Mapping[str, Study], checks: pd.DataFrame, colour: str)
         ax.set_title(name, fontsize="small")
         ax.tick_params(labelsize="x-small")
     figure.supxlabel("Time after dose (h)")
-    figure.supylabel("Concentration (unit of the study)")
+    figure.supylabel("Concentration (own unit)")
     return figure
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
-from matplotlib.ticker import NullFormatter
+from matplotlib.ticker import LogLocator, NullFormatter
 from torch import Tensor
 
 from agmpk.book import plots
@@ -188,6 +188,17 @@ def throughput(step: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     return figure
 
 
+def stages(relative: pd.DataFrame) -> Figure:
+    """Error relative to the naive curve's against studies seen, one line a kind of studies."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.0))
+    for (name, values), marker in zip(relative.items(), "o^s", strict=True):
+        ax.plot(values.index, values, marker + "-", label=name)
+    ax.axhline(1, color=COLOURS["naive"], ls="--", label="naive")
+    ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE / naive log-RMSE (1)")
+    ax.legend(fontsize="small")
+    return figure
+
+
 def shipped(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """The runs behind the checkpoints: errors relative to the naive curve's on the same studies."""
     figure, ax = plt.subplots(figsize=(6.4, 3.6))
@@ -197,6 +208,8 @@ def shipped(logs: Mapping[str, pd.DataFrame]) -> Figure:
     ax.axhline(1, color=COLOURS["naive"], ls="--", label="naive")
     ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE / naive log-RMSE (1)")
     ax.set_xscale("log")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.legend(fontsize="small")
     return figure

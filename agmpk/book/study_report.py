@@ -20,9 +20,8 @@ import nbformat
 from IPython.display import Markdown, display
 
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path
+from agmpk.files import HOME, atomic_path
 from agmpk.forecasting import Forecaster, load_forecaster
-from agmpk.paths import HOME
 from agmpk.studies import Study
 
 NOTEBOOK = "your-study.ipynb"

@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path
-from agmpk.paths import PROJECT, data_path
+from agmpk.files import PROJECT, atomic_path, data_path
 
 MODEL = "flow"
 LIBRARY = {  # of the package onnxruntime-web: the smallest build, CPU only

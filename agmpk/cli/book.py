@@ -8,6 +8,10 @@ from pathlib import Path
 import click
 from click import echo
 
+from agmpk.book.build import build_html, print_book, run_chapters
+from agmpk.book.cache import stale_reasons
+from agmpk.book.numbers import STATES, TOLERANCE, compare, write_numbers
+from agmpk.book.tiers import Project, load_tier
 from agmpk.cli import FILE, FOLDER, OneLineGroup, option
 
 _tier = option("--tier", default="laptop", help="smoke, laptop or paper.")
@@ -23,8 +27,6 @@ _force = click.option("--force", is_flag=True, help="Execute even what is up to 
 @click.pass_context
 def book(ctx: click.Context, root: Path) -> None:
     """Execute the notebooks and build the book."""
-    from agmpk.book.tiers import Project
-
     ctx.obj = Project(root.resolve())
 
 
@@ -33,12 +35,8 @@ def book(ctx: click.Context, root: Path) -> None:
 @_jobs
 @_force
 @click.pass_obj
-def build(project, tier: str, jobs: int, force: bool) -> None:
+def build(project: Project, tier: str, jobs: int, force: bool) -> None:
     """Execute the chapters that need it, then build the HTML book."""
-    from agmpk.book.build import build_html, run_chapters
-    from agmpk.book.numbers import write_numbers
-    from agmpk.book.tiers import load_tier
-
     run_chapters(project, load_tier(project, tier), force=force, jobs=jobs, echo=echo)
     build_html(project, echo=echo)
     write_numbers(project, project.index_html.with_name("numbers.json"))
@@ -53,9 +51,6 @@ def build(project, tier: str, jobs: int, force: bool) -> None:
 @click.pass_obj
 def notebooks(project, tier: str, chapters: tuple[str, ...], jobs: int, force: bool) -> None:
     """Execute the chapters that need it, without building pages."""
-    from agmpk.book.build import run_chapters
-    from agmpk.book.tiers import load_tier
-
     run_chapters(project, load_tier(project, tier), chapters, force=force, jobs=jobs, echo=echo)
 
 
@@ -64,8 +59,6 @@ def notebooks(project, tier: str, chapters: tuple[str, ...], jobs: int, force: b
 @click.pass_obj
 def numbers(project, out: Path) -> None:
     """Write every number of the executed chapters to a JSON file."""
-    from agmpk.book.numbers import write_numbers
-
     write_numbers(project, out)
 
 
@@ -77,10 +70,6 @@ def numbers(project, out: Path) -> None:
 def verify(ctx: click.Context, project, tier: str, jobs: int) -> None:
     """Execute the chapters that need it, and compare every number with the shipped ones; exit
     status 1 if any differs."""
-    from agmpk.book.build import run_chapters
-    from agmpk.book.numbers import STATES, TOLERANCE, compare
-    from agmpk.book.tiers import load_tier
-
     run_chapters(project, load_tier(project, tier), jobs=jobs, echo=echo)
     table = compare(project, project.root / "data" / "numbers" / f"{tier}.json")
     for row in table[table.state.isin(STATES[2:5])].itertuples():
@@ -95,8 +84,6 @@ def verify(ctx: click.Context, project, tier: str, jobs: int) -> None:
 @click.pass_obj
 def pdf(project, out: Path) -> None:
     """Print the whole executed book to a PDF, with an installed Chromium or Chrome."""
-    from agmpk.book.build import print_book
-
     print_book(project, project.root / out, echo=echo)
     echo(f"Wrote {out}")
 
@@ -107,9 +94,6 @@ def pdf(project, out: Path) -> None:
 @click.pass_context
 def check(ctx: click.Context, project, tier: str) -> None:
     """Say which executed chapters are stale, and why; exit status 1 if any is."""
-    from agmpk.book.cache import stale_reasons
-    from agmpk.book.tiers import load_tier
-
     loaded = load_tier(project, tier)
     stale = 0
     for name in project.chapters():

@@ -166,8 +166,8 @@ def local_model(weights: Path, threads: int, port: int) -> None:
 def harmonize(sources: tuple[Path, ...], folder: Path) -> None:
     """Bring extraction records (default: the 114 published ones) into one tidy reference
     dataset."""
+    from agmpk.files import data_path
     from agmpk.literature.harmonize import harmonize_file, write_harmonized
-    from agmpk.paths import data_path
 
     result = harmonize_file(*(sources or (data_path("literature", "be_records.jsonl"),)))
     for path in write_harmonized(result, folder):

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from agmpk.cli import LazyGroup, OneLineGroup, cli, jobs_options
+from agmpk.cli import FILE, FOLDER, SEED, LazyGroup, OneLineGroup, cli, jobs_options, option
 from agmpk.errors import AgmpkError
-from agmpk.files import check_writable, write_csv
-from agmpk.paths import PROJECT, data_path
+from agmpk.files import PROJECT, check_writable, data_path, write_csv
 
 SECTIONS = {
     "What data/ holds": {
@@ -32,9 +31,10 @@ SECTIONS = {
 
 
 def _load(name: str) -> click.Command:
-    """The command of that name; those of other folders are imported now."""
+    """The command of that name; those of other files are imported now."""
     if name == "prior-fit":
         from agmpk.cli.prior_fit import prior_fit as command
+
         return command
     here = (ablations, nlme_fits, golden, costs, speed, steps, proof, licences)
     return {command.name: command for command in here}[name]
@@ -73,22 +73,22 @@ def golden(folder: Path) -> None:
 
 @click.command()
 @click.argument("recipe")
-@click.option("--peak", type=float, help="Operations a second.  [default: 989e12, an H100]")
-@click.option("--utilisation", default=0.1, show_default=True, help="Share of the peak.")
-@click.option("--workers", default=8, show_default=True, type=click.IntRange(1))
-def costs(recipe: str, peak: float | None, utilisation: float, workers: int) -> None:
+@option("--peak", default=989e12, help="Operations a second, by default an H100's.")
+@option("--utilisation", default=0.1, help="Share of the peak.")
+@option("--workers", default=8, type=click.IntRange(1))
+def costs(recipe: str, peak: float, utilisation: float, workers: int) -> None:
     """Print the expected cost of RECIPE on one GPU."""
-    from agmpk.paper.cost import H100, expected_cost, in_words
+    from agmpk.paper.cost import expected_cost, in_words
     from agmpk.training.config import load_training_config
 
     config = load_training_config(recipe)
-    cost = expected_cost(config, peak or H100, utilisation, workers)
-    click.echo(in_words(recipe, config, cost, peak or H100, utilisation, workers))
+    assumed = peak, utilisation, workers
+    click.echo(in_words(recipe, config, expected_cost(config, *assumed), *assumed))
 
 
 @click.command()
 @click.argument("recipe", default="flow")
-@click.option("--steps", default=8, show_default=True, type=click.IntRange(1))
+@option("--steps", default=8, type=click.IntRange(1))
 def speed(recipe: str, steps: int) -> None:
     """Print where the processor time of a training step of RECIPE goes, padding computed or not."""
     import torch
@@ -102,10 +102,10 @@ def speed(recipe: str, steps: int) -> None:
 
 @click.command()
 @click.argument("model")
-@click.option("--prior", help="A preset.  [default: the one the model was trained on]")
-@click.option("--studies", default=16, show_default=True, type=click.IntRange(1, 64))
-@click.option("--samples", default=200, show_default=True, type=click.IntRange(2))
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path))
+@option("--prior", help="A preset.  [default: the one the model was trained on]")
+@option("--studies", default=16, type=click.IntRange(1, 64))
+@option("--samples", default=200, type=click.IntRange(2))
+@option("--out", required=True, type=FILE)
 def steps(model: str, prior: str | None, studies: int, samples: int, out: Path) -> None:
     """Compare numbers of sampling steps of MODEL, a shipped checkpoint or a folder."""
     from agmpk.paper.steps import steps_of
@@ -129,20 +129,10 @@ def licences(ctx: click.Context) -> None:
 
 @click.command()
 @click.argument("kind", type=click.Choice(["faults", "fuzz", "repeats", "growth"]))
-@click.option(
-    "--scale",
-    default=1.0,
-    show_default=True,
-    type=click.FloatRange(0, min_open=True),
-    help="Share of the full numbers of tries.",
-)
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
+@option("--scale", default=1.0, type=click.FloatRange(0, min_open=True), help="Share of the tries.")
+@SEED
 @click.option("--only", default="", help="Those whose name holds this.")
-@click.option(
-    "--out",
-    type=click.Path(dir_okay=False, path_type=Path, resolve_path=True),
-    help="File of the counts.  [default: data/proof/KIND.csv]",
-)
+@option("--out", type=FILE, help="Of the counts.  [default: data/proof/KIND.csv]")
 @click.pass_context
 def proof(
     ctx: click.Context, kind: str, scale: float, seed: int, only: str, out: Path | None
@@ -166,6 +156,7 @@ def proof(
     if out is None:
         out = data_path("proof", must_exist=False) / f"{kind}.csv"
         out.parent.mkdir(exist_ok=True)
+    out = out.resolve()  # some tries change the folder
     check_writable(out)
     module = importlib.import_module(f"agmpk.paper.proof.{kind}")
     if kind == "growth":
@@ -194,11 +185,7 @@ def _status(words: list[str]) -> int:
     return 0
 
 
-_out = click.option(
-    "--out",
-    type=click.Path(file_okay=False, path_type=Path),
-    help="Folder of the results.  [default: data/ablations]",
-)
+_out = click.option("--out", type=FOLDER, help="Of the results.  [default: data/ablations]")
 
 
 @click.group(cls=OneLineGroup)
@@ -207,14 +194,12 @@ def ablations() -> None:
 
 
 @ablations.command()
-@click.option("--only", multiple=True, help="Only this variant (repeatable).")
-@click.option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
+@option("--only", multiple=True, help="Only this variant (repeatable).")
+@option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
 @click.option(
-    "--work",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=PROJECT / "book" / "_build" / "runs" / "ablations",
+    "--work", type=FOLDER, default=PROJECT / "book" / "_build" / "runs" / "ablations",
     help="Folder of the training runs.  [default: book/_build/runs/ablations]",
-)
+)  # fmt: skip
 @_out
 @jobs_options
 def run(

@@ -316,7 +316,7 @@ Examples:
 @option(
     "--fitted", default=12, type=click.IntRange(0), help="Largest study that NLME is fitted to."
 )
-@option("--target", default="", help="Whose doses are changed in the what-if.")
+@click.option("--target", default="", help="Whose doses are changed in the what-if.")
 @option("--every", default=24.0, help="Hours between those doses.")
 @MODEL
 @SEED

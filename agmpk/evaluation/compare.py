@@ -13,9 +13,9 @@ from tqdm import tqdm
 
 from agmpk.evaluation.protocol import Case, Scored, answer, at_times, cases
 from agmpk.evaluation.scores import log_rmse, probability_below, scores
+from agmpk.files import data_path
 from agmpk.forecasting import Forecaster
 from agmpk.jobs import map_jobs
-from agmpk.paths import data_path
 from agmpk.studies import Study
 
 COLUMNS = ["model", "compound", "individual", "n_target", "n_below"]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.unusual import Law
-from agmpk.paths import data_path
+from agmpk.files import data_path
 from agmpk.studies import Individual, Study, conversion_factor
 
 Array = NDArray[np.float64]

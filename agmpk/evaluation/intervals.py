@@ -19,7 +19,7 @@ from scipy.stats import norm, wilcoxon
 from scipy.stats import t as student
 
 from agmpk.errors import AgmpkError
-from agmpk.paths import data_path
+from agmpk.files import data_path
 
 # The source whose subjects bear the same number under several compounds, a cocktail of drugs.  A
 # catalogue's column ``people`` says the same of any of its studies.

@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.paths import data_path
 from agmpk.studies import Individual, Study, read_studies
 
 Array = NDArray[np.float64]

@@ -15,8 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.models.registry import NETWORKS, load_checkpoint
-from agmpk.paths import data_path
 from agmpk.studies import Individual, Study
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, so it is imported where it computes

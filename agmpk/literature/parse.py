@@ -147,7 +147,7 @@ def parse_file(path: str | Path) -> list[Document]:
         stem = Path(path).stem
         many = len(articles) > 1
         return [
-            document_from_article(_checked(a, name), None, f"{stem}-{i}" if many else stem)
+            document_from_article(_checked(a, name), f"{stem}-{i}" if many else stem)
             for i, a in enumerate(articles, start=1)
         ]
     records = [e for e in root.iter() if local(e.tag) == "MedlineCitation"]
@@ -160,32 +160,11 @@ def parse_file(path: str | Path) -> list[Document]:
     return documents
 
 
-def parse_jats_file(path: str | Path, id: str | None = None) -> Document:
-    """The one JATS article in a file; its id is the PMC number, else the PMID, else the file's
-    name."""
-    return _only(read_xml(path), str(path), id or None, Path(path).stem)
-
-
-def parse_jats(data: bytes, name: str, id: str | None = None) -> Document:
-    """The one JATS article in `data`; `name` is what errors call it."""
-    return _only(parse_xml(data, name), name, id, name)
-
-
 def articles_of(root: Element) -> list[Element]:
     """All `article` elements (an efetch answer wraps them in `pmc-articleset`)."""
     if local(root.tag) == "article":
         return [root]
     return [e for e in root.iter() if local(e.tag) == "article"]
-
-
-def _only(root: Element, name: str, id: str | None, fallback: str) -> Document:
-    articles = articles_of(root)
-    if len(articles) != 1:
-        raise AgmpkError(
-            f"{name}: holds {len(articles)} JATS articles, but one is needed; "
-            "check that this is the full-text XML of PubMed Central"
-        )
-    return document_from_article(_checked(articles[0], name), id, fallback)
 
 
 def _checked(article: Element, name: str) -> Element:
@@ -198,10 +177,9 @@ def _checked(article: Element, name: str) -> Element:
     return article
 
 
-def document_from_article(
-    article: Element, id: str | None = None, fallback: str = "article"
-) -> Document:
-    """A Document from one JATS `article` element."""
+def document_from_article(article: Element, fallback: str = "article") -> Document:
+    """A Document from one JATS `article`; its id is the PMC number, else the PMID, else
+    `fallback`."""
     front = _first(article, "article-meta")
     front = article if front is None else front
     ids = {
@@ -212,16 +190,12 @@ def document_from_article(
     pmcid = ids.get("pmc") or ids.get("pmcid") or ""
     if pmcid and not pmcid.upper().startswith("PMC"):
         pmcid = f"PMC{pmcid}"
-    meta: dict[str, object] = {}
-    if ids.get("pmid"):
-        meta["pmid"] = ids["pmid"]
-    if pmcid:
-        meta["pmcid"] = pmcid
-    meta |= _year(front, "year")
+    known = {"pmid": ids.get("pmid"), "pmcid": pmcid}
+    meta = {k: v for k, v in known.items() if v} | _year(front, "year")
     title = " ".join(text_of(_first(front, "article-title")).split())
     body = next((e for e in article if local(e.tag) == "body"), None)
     return Document(
-        id or pmcid or ids.get("pmid") or fallback,
+        pmcid or ids.get("pmid") or fallback,
         title,
         _abstract(front),
         text_of(body),

@@ -42,12 +42,10 @@ class RetrieveSettings:
     """
 
     email: str
-    api_key_env: str = "NCBI_API_KEY"
     base_url: str = NCBI
     timeout: float = 60.0
     max_tries: int = 5
     pause: float = 2.0
-    max_pause: float = 60.0
 
     def __post_init__(self) -> None:
         if not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s]+", self.email):
@@ -59,12 +57,13 @@ class RetrieveSettings:
 
     def key(self) -> str | None:
         """The NCBI API key, if there is one."""
-        return os.environ.get(self.api_key_env) or None
+        return os.environ.get("NCBI_API_KEY") or None
 
 
 # --------------------------------------------------------------------------------- the service
 MAX_ANSWER = 60_000_000  # bytes of one answer
 PAGE = 200  # ids per search request
+MAX_PAUSE = 60.0  # seconds between two tries
 _REPEAT = {408, 425, 429, 500, 502, 503, 504}
 
 
@@ -97,19 +96,17 @@ class Eutils:
             answer = self._call(Entrez.esearch, db="pmc", term=query, retmode="json", **where)
             try:
                 result = json.loads(answer)["esearchresult"]
-                if "ERROR" in result:
-                    fault = str(result["ERROR"])[:200]
-                    raise AgmpkError(
-                        f"PubMed Central did not accept the query ({fault}); check its spelling"
-                    )
-                total = int(result["count"])
-                new = [f"PMC{int(i)}" for i in result["idlist"]]
-            except (KeyError, TypeError, ValueError) as error:
-                if isinstance(error, AgmpkError):
-                    raise
+                fault = str(result.get("ERROR", ""))[:200]
+                total = 0 if fault else int(result["count"])
+                new = [] if fault else [f"PMC{int(i)}" for i in result["idlist"]]
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise ServiceError(
                     "PubMed Central's answer to the search could not be read; try again later"
                 ) from error
+            if fault:
+                raise AgmpkError(
+                    f"PubMed Central did not accept the query ({fault}); check its spelling"
+                )
             fresh = [i for i in new if i not in ids]
             if not fresh:
                 break
@@ -133,7 +130,7 @@ class Eutils:
                 reason = str(error)
                 backoff = s.pause * 2 ** (attempt - 1)
                 if attempt < s.max_tries:
-                    self._sleep(min(backoff if error.wait is None else error.wait, s.max_pause))
+                    self._sleep(min(backoff if error.wait is None else error.wait, MAX_PAUSE))
         raise ServiceError(
             f"PubMed Central did not answer after {s.max_tries} tries (last: {reason}); "
             "what was fetched so far is kept, run the same command again to go on"
@@ -144,8 +141,6 @@ class Eutils:
 def _entrez(settings: RetrieveSettings) -> Iterator[None]:
     """Biopython's module settings for one call: whom, which key, where to, and our retries
     instead of its own."""
-    names = ("email", "api_key", "tool", "max_tries", "urlopen")
-    before = {name: getattr(Entrez, name) for name in names}
 
     def opened(request: Request):
         url = request.full_url
@@ -162,15 +157,14 @@ def _entrez(settings: RetrieveSettings) -> Iterator[None]:
         except (URLError, OSError, http.client.HTTPException) as error:
             raise _Transient(_kind(error)) from None
 
+    ours = {"email": settings.email, "api_key": settings.key(), "tool": "agmpk"}
+    ours |= {"max_tries": 1, "urlopen": opened}
+    before = {name: getattr(Entrez, name) for name in ours}
     try:
-        for name, value in zip(
-            names, (settings.email, settings.key(), "agmpk", 1, opened), strict=True
-        ):
-            setattr(Entrez, name, value)
+        vars(Entrez).update(ours)
         yield
     finally:
-        for name, value in before.items():
-            setattr(Entrez, name, value)
+        vars(Entrez).update(before)
 
 
 def _retry_after(error: HTTPError) -> float | None:
@@ -220,23 +214,15 @@ _WORDS = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class Licence:
-    """`name` such as `CC BY 4.0`; `mining` says whether analysing the text is permitted."""
-
-    name: str
-    mining: bool
-
-
-def licence_of(article: Element) -> Licence:
-    """The licence of a JATS article, from its link or its words.
+def licence_of(article: Element) -> tuple[str, bool]:
+    """`(name, whether analysing is permitted)` of a JATS article, from its link or its words.
 
     Every Creative Commons licence permits reading and analysing a lawfully accessed text, also by
     machine; only facts are kept. Without a stated licence nothing is permitted.
     """
     permissions = next((e for e in article.iter() if local(e.tag) == "permissions"), None)
     if permissions is None:
-        return Licence("none stated", False)
+        return "none stated", False
     texts = [text_of(permissions)]
     for element in permissions.iter():
         marks = ("href", "license-type")
@@ -244,18 +230,16 @@ def licence_of(article: Element) -> Licence:
         if local(element.tag) in ("license_ref", "ext-link") and element.text:
             texts.append(element.text)
     joined = " ".join(texts)
-    match = _CC.search(joined)
-    if match:
+    if match := _CC.search(joined):
         if match["public"]:
-            return Licence("CC0" if match["public"].lower() == "zero" else "public domain", True)
-        return Licence(f"CC {match['kind'].upper()} {match['version']}", True)
-    words = _WORDS.search(joined)
-    if words:
+            return "CC0" if match["public"].lower() == "zero" else "public domain", True
+        return f"CC {match['kind'].upper()} {match['version']}", True
+    if words := _WORDS.search(joined):
         if words["short"]:
-            return Licence("CC0" if words["short"] == "0" else f"CC {words['short'].upper()}", True)
+            return "CC0" if words["short"] == "0" else f"CC {words['short'].upper()}", True
         more = {"n": "-ND", "s": "-SA"}.get((words["more"] or " ")[0].lower(), "")
-        return Licence("CC BY" + ("-NC" if words["nc"] else "") + more, True)
-    return Licence("other: " + " ".join(text_of(permissions).split())[:80], False)
+        return "CC BY" + ("-NC" if words["nc"] else "") + more, True
+    return "other: " + " ".join(text_of(permissions).split())[:80], False
 
 
 NAME = "manifest.json"
@@ -387,10 +371,10 @@ def _fetch(pmcid: str, folder: Path, client: Eutils) -> Entry:
         return Entry(pmcid, "unreadable", note=f"{len(articles)} articles in one answer")
     article = articles[0]
     document = document_from_article(article)
-    licence = licence_of(article)
+    licence, mining = licence_of(article)
     pmid, year = str(document.meta.get("pmid", "")), document.meta.get("year")
-    entry = Entry(pmcid, "kept", licence.name, pmid, year, document.title)
-    if not licence.mining:
+    entry = Entry(pmcid, "kept", licence, pmid, year, document.title)
+    if not mining:
         entry.status = "refused"
     elif not any(local(e.tag) == "body" for e in article):
         entry.status = "no full text"

@@ -9,19 +9,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.document import Document, document_from_record, read_jsonl
 from agmpk.literature.extract import extract_document
 from agmpk.literature.extract.design import SALTS
-from agmpk.literature.parse import parse_jats_file
+from agmpk.literature.parse import parse_file
 from agmpk.literature.schema import FIELDS
 from agmpk.literature.text import normalize
 from agmpk.literature.units import parse_unit
-from agmpk.paths import data_path
 
 
 def score_records(
@@ -94,17 +95,10 @@ def same(field: str, found: object, truth: object) -> bool:
         return _unit(found) == _unit(truth)
     if field == "compound":
         return _compound(found) == _compound(truth)
-    a, b = _number(found), _number(truth)
-    if a is not None and b is not None:
-        return math.isclose(a, b, rel_tol=TOLERANCE)
-    return _text(found) == _text(truth)
-
-
-def _number(value: object) -> float | None:
     try:
-        return float(value)  # type: ignore[arg-type]
+        return math.isclose(float(found), float(truth), rel_tol=TOLERANCE)  # type: ignore[arg-type]
     except (TypeError, ValueError):
-        return None
+        return _text(found) == _text(truth)
 
 
 def _text(value: object) -> str:
@@ -137,7 +131,7 @@ def load_gold(part: str) -> list[tuple[Document, dict[str, Any]]]:
     result = []
     for line in read_jsonl(folder / f"{part}.jsonl"):
         if line["kind"] == "article":
-            document = parse_jats_file(folder / line["jats"], id=line["id"])
+            document = replace(parse_file(folder / line["jats"])[0], id=line["id"])
         else:
             document = document_from_record(line)
         result.append((document, line["truth"]))

@@ -77,11 +77,6 @@ class NormalText:
             )
         return self.start[begin], self.end[stop - 1]
 
-    def quote(self, begin: int, stop: int) -> str:
-        """The source text behind the normalized span."""
-        first, last = self.span(begin, stop)
-        return self.source[first:last]
-
     def _substitute(self, pattern: re.Pattern[str], template: str) -> NormalText:
         parts: list[str] = []
         start: list[int] = []

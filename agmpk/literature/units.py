@@ -115,35 +115,27 @@ def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
     percent = re.compile(r"\s*(%|percent\b|per cent\b)").match(text, position)
     if percent:
         return percent.end(), Unit("%", "percent")
-    cursor = position
-    opening = re.compile(r"\s*[(\[]?\s*").match(text, cursor)
-    cursor = opening.end() if opening else cursor
+    begin = re.compile(r"\s*[(\[]?\s*(1\s?/\s?)?").match(text, position)
+    cursor, sign = begin.end(), -1 if begin[1] else 1
     powers: list[tuple[str, str, int]] = []
     best: tuple[int, Unit] | None = None
-    sign = 1
-    if re.compile(r"1\s?/\s?").match(text, cursor):
-        cursor += re.compile(r"1\s?/\s?").match(text, cursor).end() - cursor
-        sign = -1
     while len(powers) < 4:
         molar = _MOLAR.match(text, cursor)
         if molar and not any(cls in ("mass", "volume") for _, cls, _ in powers):
             powers += [(f"{molar[1]}mol", "mass", sign), ("L", "volume", -sign)]
-            cursor = molar.end()
             unit = _canonical(powers)
-            best = (cursor, unit) if unit else best
-            separator = _SEPARATOR.match(text, cursor)
-            cursor = separator.end() if separator else cursor
+            best = (molar.end(), unit) if unit else best
+            cursor = _SEPARATOR.match(text, molar.end()).end()
             continue
         word = _WORD.match(text, cursor)
         if not word:
             break
         name = word.group().lower()
+        cls = _CLASSES[name]
         if name in ("mu", "u") and word.group() not in ("U", "mU"):
             break
-        if word.group() == "D":
-            break  # a label or vitamin D, never days
-        cls = _CLASSES[name]
-        if any(cls == known for _, known, _ in powers):
+        # D is a label or vitamin D, never days.
+        if word.group() == "D" or any(cls == known for _, known, _ in powers):
             break
         cursor = word.end()
         power = sign
@@ -161,12 +153,11 @@ def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
         if closing and text.count("(", position, cursor) + text.count("[", position, cursor) > 0:
             step = closing.end()
         separator = _SEPARATOR.match(text, step)
-        glue = separator.group() if separator else ""
-        if not glue:
-            if step == cursor:
-                break
+        glue = separator.group()
+        if not glue and step == cursor:
+            break
         sign = -1 if ("/" in glue or "per" in glue.lower()) else 1
-        cursor = separator.end() if separator else step
+        cursor = separator.end()
     return best
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.nlme.closed_forms import dose_columns
 from agmpk.nlme.data import seen_after_dose
 from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.select import Selection, select
-from agmpk.paths import data_path
 from agmpk.store import Store, digest
 from agmpk.studies import Individual, Study
 

@@ -22,8 +22,8 @@ from agmpk.book.tables import table_html
 from agmpk.config import parse_yaml, read_config
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import by_compound
+from agmpk.files import data_path
 from agmpk.paper.ablations.results import first_version
-from agmpk.paths import data_path
 
 NEEDED = {
     "lower": ("figure",),

@@ -33,26 +33,20 @@ from agmpk.training.run import part_weights
 
 # Dense bf16 tensor-core rate of one NVIDIA H100 SXM (data sheet), operations a second.
 H100 = 989e12
-UTILISATION = 0.1
 LAUNCH = 10e-6  # s an operator, eager PyTorch
-WORKERS = 8
 
 
 @dataclass(frozen=True)
 class Cost:
     """parameters; of one step: flops, operators, seconds of simulation on one core; and what the
-    whole run takes if bound by one thing alone: ``hours`` of arithmetic, launches, simulation."""
+    whole run takes if bound by one thing alone: ``hours`` of arithmetic, launches, simulation,
+    which overlap, so that the longest counts."""
 
     parameters: int
     flops: float
     operators: float
     simulation: float
     hours: dict[str, float]
-
-    @property
-    def total_hours(self) -> float:
-        """The three overlap: the longest counts."""
-        return max(self.hours.values())
 
 
 class OperatorCounter(TorchDispatchMode):
@@ -70,8 +64,8 @@ class OperatorCounter(TorchDispatchMode):
 def expected_cost(
     config: TrainingConfig,
     peak: float = H100,
-    utilisation: float = UTILISATION,
-    workers: int = WORKERS,
+    utilisation: float = 0.1,
+    workers: int = 8,
     steps: int = 2,
 ) -> Cost:
     """The cost of a run on one GPU; means over its first ``steps`` steps.
@@ -80,31 +74,26 @@ def expected_cost(
     """
     prior = load_prior(config.prior)
     model = build_model(config.kind, config.model)
-    flops = operators = 0
-    seconds = 0.0
+    flops = operators = seconds = 0.0
     for step in range(steps):
         began = time.process_time()
         parts = training_batch(config, prior, step)
-        seconds += time.process_time() - began
+        seconds += (time.process_time() - began) / steps
         # The plain kernel, whose matrix products the counter sees on any device.
         with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
             _gradients(config, model, parts, step)
-        flops += counter.get_total_flops()
+        flops += counter.get_total_flops() / steps
         with OperatorCounter() as called:
             _gradients(config, model, parts, step)
-        operators += called.number
-    per_step = {
-        "arithmetic": flops / steps / (peak * utilisation),
-        "launches": operators / steps * LAUNCH,
-        "simulation": seconds / steps / workers,
+        operators += called.number / steps
+    hours = {
+        "arithmetic": flops / (peak * utilisation),
+        "launches": operators * LAUNCH,
+        "simulation": seconds / workers,
     }
-    return Cost(
-        parameters=sum(p.numel() for p in model.parameters()),
-        flops=flops / steps,
-        operators=operators / steps,
-        simulation=seconds / steps,
-        hours={name: value * config.steps / 3600 for name, value in per_step.items()},
-    )
+    hours = {name: value * config.steps / 3600 for name, value in hours.items()}
+    parameters = sum(p.numel() for p in model.parameters())
+    return Cost(parameters, flops, operators, seconds, hours)
 
 
 def _gradients(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> None:
@@ -127,13 +116,13 @@ def in_words(
 ) -> str:
     """The cost and its assumptions, for a terminal."""
     studies = BLOCK * config.blocks * config.steps
-    bound = max(cost.hours, key=lambda name: cost.hours[name])
+    bound, longest = max(cost.hours.items(), key=lambda one: one[1])
     lines = [
         f"{recipe}: {cost.parameters / 1e6:.1f} M parameters, {studies / 1e6:.1f} M studies; "
         f"a step: {cost.flops / 1e12:.2f} TFLOP, "
         f"{cost.operators:.0f} operators, {cost.simulation:.2f} s of simulation on one core",
         *(f"  {name}: {hours:.1f} h" for name, hours in cost.hours.items()),
-        f"about {cost.total_hours:.1f} h, bound by {bound}, if {utilisation:.0%} of "
+        f"about {longest:.1f} h, bound by {bound}, if {utilisation:.0%} of "
         f"{peak / 1e12:.0f} TFLOP/s are used, an operator takes {LAUNCH * 1e6:.0f} us to launch "
         f"and {workers} workers simulate",
     ]

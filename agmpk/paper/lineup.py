@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster, load_forecaster, model_names
-from agmpk.paths import data_path
 from agmpk.prior import PriorConfig
 from agmpk.studies import Individual, Study
 

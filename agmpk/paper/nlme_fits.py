@@ -24,13 +24,12 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
 from agmpk.evaluation.protocol import Case, Scored
-from agmpk.files import atomic_path, sha256, write_csv
+from agmpk.files import atomic_path, data_path, sha256, write_csv
 from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
 from agmpk.jobs import map_jobs
 from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.select import Selection
 from agmpk.nlme.store import METHOD_VERSION, FitStore, fitted
-from agmpk.paths import data_path
 from agmpk.store import digest
 from agmpk.studies import Study
 

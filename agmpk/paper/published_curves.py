@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 from scipy.special import lambertw
 
 from agmpk.errors import AgmpkError
-from agmpk.paths import data_path
+from agmpk.files import data_path
 
 Array = NDArray[np.float64]
 

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from agmpk.errors import AgmpkError
-from agmpk.files import write_csv
+from agmpk.files import data_path, write_csv
 from agmpk.paper.published_curves import (
     Array,
     Given,
@@ -27,7 +27,6 @@ from agmpk.paper.published_curves import (
     published_models,
     typical_person,
 )
-from agmpk.paths import data_path
 from agmpk.studies import Dose, Individual, Study, Units, read_study, write_study
 
 Rng = np.random.Generator

@@ -22,8 +22,7 @@ from torch import Tensor
 import agmpk
 from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path, sha256
-from agmpk.paths import data_path
+from agmpk.files import atomic_path, data_path, sha256
 from agmpk.prior import PriorConfig
 from agmpk.store import digest
 from agmpk.training.config import TrainingConfig

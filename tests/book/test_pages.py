@@ -6,9 +6,11 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from bs4 import BeautifulSoup
 
 from agmpk.book import build, pages
 from agmpk.book.build import build_html
+from agmpk.book.dress import START
 from agmpk.book.plots import figure_html
 from agmpk.book.tables import table_html
 from agmpk.book.tiers import Project
@@ -46,29 +48,45 @@ def test_one_address_turns_on_the_buttons_and_another_the_preview(tmp_path, monk
     (project.book / "chapters").mkdir(parents=True)
     notebook = nbformat.v4.new_notebook()
     notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "P", "language": "python"}
-    notebook.cells = [nbformat.v4.new_markdown_cell("# Alpha")]
+    exercises = (
+        f":::{{exercise}}\n:label: alpha-{n}\n\nWhy?\n:::\n\n"
+        f":::{{solution}} alpha-{n}\n:class: dropdown\n\nSo.\n:::"
+        for n in (1, 2)
+    )
+    notebook.cells = [
+        nbformat.v4.new_markdown_cell("# Alpha"),
+        nbformat.v4.new_code_cell(START, metadata={"tags": ["remove-cell"]}),
+        *map(nbformat.v4.new_markdown_cell, exercises),
+    ]
     nbformat.write(notebook, project.executed / "alpha.ipynb")
     project.toc.write_text("format: jb-book\nroot: index\nchapters:\n- file: chapters/alpha\n")
     (project.root / "notebooks").mkdir()
     nbformat.write(notebook, project.notebook("alpha"))
     project.config.write_text(
         "title: T\nexecute: {execute_notebooks: 'off'}\n"
-        "sphinx: {extra_extensions: [agmpk.book.pages]}\n"
+        "parse: {myst_enable_extensions: [colon_fence]}\n"
+        "sphinx: {extra_extensions: [agmpk.book.pages, sphinx_exercise]}\n"
     )
     (project.book / "index.md").write_text("# Title\n\nText.\n")
-    monkeypatch.setenv("AGMPK_REPOSITORY", "https://example.org/who/what")
+    monkeypatch.setenv("AGMPK_REPOSITORY", "https://github.com/who/what")
     monkeypatch.setenv("AGMPK_SITE", "https://who.example.org/what")
     build_html(project, echo=lambda _: None)
     page = Path(project.index_html.parent, "chapters", "alpha.html").read_text()
     for part in (
-        "https://example.org/who/what/edit/main/notebooks/alpha.ipynb",
-        "https://example.org/who/what/issues/new",
-        "colab.research.google.com",
-        "alpha.ipynb",
+        "https://github.com/who/what/edit/main/notebooks/alpha.ipynb",
+        "https://github.com/who/what/issues/new",
+        "colab.research.google.com/github/who/what/blob/gh-pages/_sources/chapters/alpha.ipynb",
+        'href="../_sources/chapters/alpha.ipynb"',
         'property="og:title"',
         'content="https://who.example.org/what/chapters/alpha.html"',
     ):
         assert part in page, part
+    copy = Path(project.index_html.parent, "_sources", "chapters", "alpha.ipynb").read_text()
+    assert r'repository = \"https://github.com/who/what\"' in copy
+    soup = BeautifulSoup(page, "html.parser")
+    ids = [tag["id"] for tag in soup.find_all(id=True)]
+    assert len(soup.select("div.exercise")) == len(soup.select("div.solution.dropdown")) == 2
+    assert ids.count("alpha-1") == 1 and "exercise-content" not in ids
 
 
 def test_printing_without_a_browser_says_which_to_install(project, monkeypatch, tmp_path):

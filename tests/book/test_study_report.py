@@ -9,8 +9,8 @@ import pytest
 from agmpk.book.study_report import NOTEBOOK, _before_adapt, or_why, to_html
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.vpc import share_below
+from agmpk.files import HOME
 from agmpk.paper.golden import golden_studies
-from agmpk.paths import HOME
 from agmpk.studies import write_study
 from tests.cli.test_cli import agmpk
 

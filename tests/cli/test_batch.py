@@ -8,7 +8,7 @@ import sys
 import pandas as pd
 import pytest
 
-from agmpk.paths import data_path
+from agmpk.files import data_path
 from tests.cli.test_cli import agmpk
 
 STUDIES = data_path("benchmark", "studies")

@@ -20,8 +20,8 @@ from agmpk.cli.study import what_if
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases, evaluate
 from agmpk.evaluation.compare import COLUMNS
+from agmpk.files import data_path
 from agmpk.forecasting.forecaster import NaiveForecaster
-from agmpk.paths import data_path
 
 THEOPHYLLINE = str(data_path("benchmark", "studies", "theophylline.csv"))
 

@@ -5,7 +5,7 @@ from click.testing import CliRunner
 
 import agmpk.cli as command_line
 from agmpk.evaluation import familiar
-from agmpk.paths import data_path
+from agmpk.files import data_path
 
 THEOPHYLLINE = str(data_path("benchmark", "studies", "theophylline.csv"))
 

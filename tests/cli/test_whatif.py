@@ -7,7 +7,7 @@ from click.testing import CliRunner
 from agmpk.cli import cli
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import familiar
-from agmpk.paths import data_path
+from agmpk.files import data_path
 
 THEOPHYLLINE = str(data_path("benchmark", "studies", "theophylline.csv"))
 PLANS = "PLAN,TIME,AMT,ADDL,II\nas before,24,4,2,12\ntwice,24,8,2,12\n"

@@ -10,7 +10,7 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.intervals import people
-from agmpk.paths import PROJECT, data_path
+from agmpk.files import PROJECT, data_path
 from agmpk.studies import Dose, load_catalogue
 
 METABOLITES = {

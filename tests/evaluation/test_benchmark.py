@@ -14,8 +14,8 @@ from agmpk.evaluation import (
     wins,
 )
 from agmpk.evaluation.compare import COLUMNS
+from agmpk.files import data_path
 from agmpk.forecasting.forecaster import NaiveForecaster
-from agmpk.paths import data_path
 
 
 @pytest.fixture(scope="module")

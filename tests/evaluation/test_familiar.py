@@ -11,6 +11,7 @@ import pytest
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, Familiarity, familiarity, statistics
+from agmpk.files import data_path
 from agmpk.paper.prior_fit.familiar import (
     AS_IS,
     STRESSES,
@@ -19,7 +20,6 @@ from agmpk.paper.prior_fit.familiar import (
     second_peak,
     stressed_questions,
 )
-from agmpk.paths import data_path
 from agmpk.prior import load_prior
 from agmpk.studies import Dose, Individual, Study, Units
 

@@ -71,6 +71,30 @@ def test_times_far_beyond_the_study_are_refused(theophylline):
         forecaster("flow").forecast(case.context, case.prefix, np.array([200.0]), 5, 0)
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_several_questions_together_are_answered_as_one_by_one(name, theophylline):
+    """Whatever stands beside a question; what is refused among them says why, and the others go
+    on."""
+    model, study = forecaster(name), theophylline.after_dose()
+    asked = [
+        (study.without(one.id), one.prefix(k), one.times[k:] * factor, seed)
+        for seed, (one, k, factor) in enumerate(
+            [(study["1"], 4, 1), (study["2"], 2, 1), (study["3"], 4, 9), (study["5"], 4, 1),
+             (study["6"], 0, 1)])
+    ]  # fmt: skip
+    context, target, *_ = asked[0]
+    asked.append((context, target, np.array([0.0]), 5))  # inside the prefix
+    for question, found in zip(asked, model.forecast_all(asked, 8), strict=True):
+        try:
+            alone = model.forecast(*question[:3], 8, question[3])
+        except AgmpkError as error:
+            assert str(found) == str(error)
+            continue
+        np.testing.assert_allclose(np.log(found.samples), np.log(alone.samples), atol=1e-4)
+        np.testing.assert_allclose(np.log(found.pred), np.log(alone.pred), atol=1e-4)
+    assert [isinstance(one, AgmpkError) for one in model.forecast_all(asked, 8)][2::3] == [True] * 2
+
+
 def test_a_model_without_a_study_level_does_not_generate(theophylline):
     model = forecaster("transformer")
     model.model.generates = False

@@ -12,8 +12,8 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
+from agmpk.files import data_path
 from agmpk.literature.score import load_gold
-from agmpk.paths import data_path
 
 sys.path.insert(0, str(Path(__file__).parent))  # literature_server, literature_stand_in
 

@@ -31,7 +31,7 @@ def _passages(document: Document) -> list[str]:
             result += [line for line in text.split("\n") if line.strip()]
             continue
         spans = sentences(normal.text)
-        result += [normal.quote(a, b).strip() for a, b in spans]
+        result += [normal.source[slice(*normal.span(a, b))].strip() for a, b in spans]
     return result
 
 

@@ -6,10 +6,10 @@ from click.testing import CliRunner
 
 from agmpk.cli.literature import literature
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.extract import extract_document
 from agmpk.literature.schema import FIELDS, QUANTITIES
 from agmpk.literature.score import PARTS, load_gold, pooled, same
-from agmpk.paths import data_path
 
 PRECISION, RECALL = 0.95, 0.80  # the aim: precision before recall
 SIZES = (80, 42, 45, 20, 22, 14, 12, 33, 32)

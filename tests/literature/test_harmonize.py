@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.harmonize import harmonize_file, harmonize_records, write_harmonized
-from agmpk.paths import data_path
 
 RECORDS = data_path("literature", "be_records.jsonl")
 

@@ -9,13 +9,13 @@ from literature_server import loopback_server, user_text
 from literature_stand_in import EMPTY
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.document import Document
 from agmpk.literature.extract import extract_document
 from agmpk.literature.extract.client import LlmClient, LlmSettings, ServiceError, load_settings
 from agmpk.literature.extract.llm import LlmEngine, Recordings, load_prompt
 from agmpk.literature.schema import ExtractionAnswer
 from agmpk.literature.score import load_gold
-from agmpk.paths import data_path
 
 DOCUMENT = Document(
     "d",

@@ -9,10 +9,10 @@ from literature_stand_in import EMPTY
 
 from agmpk.cli.literature import literature
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.literature.document import read_jsonl
 from agmpk.literature.schema import FIELDS
 from agmpk.literature.score import same, score_records
-from agmpk.paths import data_path
 
 
 def call(*arguments, error=None):

@@ -7,6 +7,7 @@ from scipy.integrate import quad, solve_ivp
 from scipy.stats import gamma
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.paper.published_curves import (
     Given,
     People,
@@ -28,7 +29,6 @@ from agmpk.paper.published_models import (
     stored_published_studies,
     typical_profile,
 )
-from agmpk.paths import data_path
 
 MODELS = {model.name: model for model in published_models()}
 TIMES = np.array([0.1, 0.4, 1.0, 2.0, 5.0, 9.0, 24.0, 30.0, 49.0])

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields, is_dataclass
 import pytest
 
 from agmpk.errors import AgmpkError
-from agmpk.paths import data_path
+from agmpk.files import data_path
 from agmpk.prior import PriorConfig, load_prior, presets
 from agmpk.prior.config import VERSION
 

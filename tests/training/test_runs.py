@@ -13,11 +13,10 @@ from safetensors.torch import load_file
 
 from agmpk.cli.train import train as command
 from agmpk.errors import AgmpkError
-from agmpk.files import only_one
+from agmpk.files import data_path, only_one
 from agmpk.forecasting import load_forecaster
 from agmpk.models.registry import NETWORKS, build_model
 from agmpk.models.transport import FlowModel
-from agmpk.paths import data_path
 from agmpk.prior.config import load_prior
 from agmpk.training import folder as run_folder
 from agmpk.training import run as run_module

@@ -146,14 +146,6 @@ class Usage:
     requests: int = 0
 
 
-@dataclass(frozen=True)
-class Reply:
-    """A valid answer as plain data, with what it took."""
-
-    answer: dict[str, Any]
-    usage: Usage
-
-
 class LlmClient:
     """Asks one endpoint through pydantic-ai at temperature 0.
 
@@ -168,8 +160,8 @@ class LlmClient:
         logging.getLogger("openai").setLevel(logging.WARNING)
         logging.getLogger("httpx").setLevel(logging.WARNING)
 
-    def ask(self, system: str, user: str, schema: type[BaseModel]) -> Reply:
-        """The model's answer as data that fits `schema`.
+    def ask(self, system: str, user: str, schema: type[BaseModel]) -> tuple[dict[str, Any], Usage]:
+        """The model's answer as data that fits `schema`, and what it took.
 
         A thread of its own runs the event loop, so that this works inside a notebook too.
 
@@ -180,7 +172,7 @@ class LlmClient:
         with ThreadPoolExecutor(1) as pool:
             return pool.submit(lambda: asyncio.run(self._ask(system, user, schema))).result()
 
-    async def _ask(self, system: str, user: str, schema: type[BaseModel]) -> Reply:
+    async def _ask(self, system: str, user: str, schema: type[BaseModel]):
         from pydantic_ai import (
             Agent,
             NativeOutput,
@@ -217,7 +209,7 @@ class LlmClient:
                     raise aside(f"the server refused it (HTTP {error.status_code})") from None
                 raise ServiceError(_http_message(s, error.status_code)) from None
             except UnexpectedModelBehavior as error:
-                if not _has_answers(messages):
+                if not any(getattr(message, "kind", "") == "response" for message in messages):
                     raise ServiceError(_not_a_model(s)) from None
                 raise aside(
                     f"no answer fitted the schema after {s.schema_retries + 1} tries "
@@ -236,7 +228,7 @@ class LlmClient:
                     f"{s.address}: the request failed ({type(error).__name__}); "
                     "check address and settings and run again, answers so far are kept"
                 ) from None
-        return Reply(result.output.model_dump(mode="json"), _usage(usage))
+        return result.output.model_dump(mode="json"), _usage(usage)
 
 
 class _NotAnAnswer(OSError):
@@ -317,10 +309,6 @@ def _http_message(settings: LlmSettings, status: int) -> str:
 
 def _usage(usage: Any) -> Usage:
     return Usage(usage.input_tokens, usage.output_tokens, usage.requests)
-
-
-def _has_answers(messages: list[Any]) -> bool:
-    return any(getattr(message, "kind", "") == "response" for message in messages)
 
 
 def _answers(messages: list[Any]) -> list[str]:

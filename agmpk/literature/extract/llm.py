@@ -232,14 +232,14 @@ class LlmEngine:
                 "run --engine llm once with the same --recordings file"
             )
         began = time.perf_counter()
-        reply = self.client.ask(prompt.system, prompt.fill(document), schema)
-        self.cost.add(reply.usage)
+        answer, usage = self.client.ask(prompt.system, prompt.fill(document), schema)
+        self.cost.add(usage)
         line = {
             "model": self.client.settings.model,
             "origin": self.origin,
-            "answer": reply.answer,
-            "usage": asdict(reply.usage),
+            "answer": answer,
+            "usage": asdict(usage),
             "seconds": round(time.perf_counter() - began, 1),
         }
         self.recordings.add(prompt, document, line)
-        return reply.answer
+        return answer

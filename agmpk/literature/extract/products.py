@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from agmpk.literature.extract.lexicon import any_of, words
-from agmpk.literature.extract.tokens import REFERENCE, TEST, find_names
+from agmpk.literature.extract.tokens import REFERENCE, TEST, any_of, find_names, words
 
 _FORM = any_of("form")
 _USUAL = re.compile(f"(?P<test>{any_of('test')})|(?P<reference>{any_of('reference')})", re.I)

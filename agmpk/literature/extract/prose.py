@@ -11,9 +11,16 @@ import re
 from dataclasses import dataclass, field, replace
 
 from agmpk.literature.extract.design import find_analytes
-from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.products import Mark, Products
-from agmpk.literature.extract.tokens import REFERENCE, TEST, Name, Value, find_names, find_values
+from agmpk.literature.extract.tokens import (
+    REFERENCE,
+    TEST,
+    Name,
+    Value,
+    any_of,
+    find_names,
+    find_values,
+)
 from agmpk.literature.schema import center_type
 from agmpk.literature.text import sentences
 
@@ -38,8 +45,8 @@ _CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|ave
 @dataclass(frozen=True)
 class Reading:
     """One value read for one quantity. `how`: `label`, `order` (both stand in the sentence),
-    `assumed` (an order used before), `unsaid` (no product named). `analyte` is empty for the
-    studied compound."""
+    `assumed` (an order used before), `unsaid` (no product named). `group` is another
+    analyte than the studied compound, or `fed`; else empty."""
 
     name: str
     value: Value
@@ -49,7 +56,7 @@ class Reading:
     start: int
     stop: int
     center: str | None = None
-    analyte: str = ""
+    group: str = ""
 
 
 @dataclass
@@ -59,17 +66,12 @@ class _Segment:
     marks: list[Mark] = field(default_factory=list)
 
 
-def names_two_states(text: str) -> bool:
-    """Whether `text` speaks of subjects who fasted and of subjects who ate."""
-    return len({m.lastgroup for m in _FOOD.finditer(text)}) == 2
-
-
 class Reader:
     """Reads sentence after sentence; keeps what a text has established: the order of the products,
-    analyte and food state (which matters where a text has `two_states`)."""
+    analyte and food state."""
 
-    def __init__(self, products: Products, compound: str, two_states: bool) -> None:
-        self.products, self.compound, self.two_states = products, compound, two_states
+    def __init__(self, products: Products, compound: str) -> None:
+        self.products, self.compound = products, compound
         self.order: tuple[str, ...] = ()
         self.analyte, self.food = "", ""
         self.printed: set[str] = set()  # quantities with a value in their segment
@@ -105,18 +107,18 @@ class Reader:
             if not segment.names or not segment.values:
                 continue
             first = segment.values[0].start
-            ours = self._ours(text[:first])
+            group = self._group(text[:first])
             fitting = {n.name for n in segment.names if any(_fits(v, n) for v in segment.values)}
             if not fitting or any(n.name == "poison" for n in segment.names):
                 continue
             self.printed |= fitting
-            if not ours:
+            if _SUBGROUP.search(text[:first][-60:]):
                 continue
             read = _place(text, segment, order, carried, () if own else self.order)
             if {r.name for r in read} == {"cmax"}:
                 read += _times(text, segment, read)
             center = center_type((_CENTER.findall(text[:first]) or [""])[-1])
-            result += [replace(r, center=center, analyte=self.analyte) for r in read]
+            result += [replace(r, center=center, group=group) for r in read]
             arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
             order = arms if len(arms) == 2 else order
             if not closes:
@@ -128,14 +130,13 @@ class Reader:
             result = [r for r in result if r.arm]
         return [r for r in result if r.name != "decoy"]
 
-    def _ours(self, before: str) -> bool:
-        """Whether what stands behind `before` is of all subjects, fasting; notes the analyte."""
+    def _group(self, before: str) -> str:
+        """The group of what stands behind `before`; a state once named holds until another is."""
         self.analyte = [self.analyte, *find_analytes(before, self.compound)][-1]
-        self.food = [self.food, *(m.lastgroup or "" for m in _FOOD.finditer(before))][-1]
-        if re.search(r"\bfast\w* and fed|fed and fast", before):
-            self.food = ""
-        fed = self.two_states and self.food == "fed"
-        return not (fed or _SUBGROUP.search(before[-60:]))
+        states = ["fed" if m.lastgroup == "fed" else "" for m in _FOOD.finditer(before)]
+        both = re.search(r"\bfast\w* and fed|fed and fast", before)
+        self.food = "" if both else [self.food, *states][-1]
+        return self.analyte or self.food
 
 
 def _segments(text: str, names, values, marks) -> list[_Segment]:
@@ -160,7 +161,9 @@ def _segments(text: str, names, values, marks) -> list[_Segment]:
                 here.names.append(token)
                 continue
             # `6.0 ng/mL; reference AUC: 99 ng·h/mL`: a product before a name is that name's
-            moved = [m for m in here.marks if m.start >= last and _NEXT.search(text[last:m.start])]
+            moved = [
+                m for m in here.marks if m.start >= last and _NEXT.search(text[last : m.start])
+            ]
             here.marks = [m for m in here.marks if m not in moved]
             segments.append(_Segment([token], marks=moved))
     return segments

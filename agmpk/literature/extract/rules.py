@@ -12,7 +12,7 @@ from functools import partial
 from agmpk.literature.document import Document
 from agmpk.literature.extract import design
 from agmpk.literature.extract.products import Products
-from agmpk.literature.extract.prose import Reader, Reading, names_two_states
+from agmpk.literature.extract.prose import Reader, Reading
 from agmpk.literature.extract.tables import read_table
 from agmpk.literature.extract.tokens import REFERENCE, TEST
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
@@ -37,8 +37,7 @@ class Readings:
         self.compound = design.find_compound(title, abstract)
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
         compound = str(self.compound.value or "")
-        states = names_two_states("\n".join(self.texts.values()))
-        new_reader = partial(Reader, self.products, compound, states)
+        new_reader = partial(Reader, self.products, compound)
         self.printed: set[str] = set()  # quantities with a value, whosever it is
         self.found: list[list[Reading]] = [[]]
         for i, table in enumerate(document.tables):
@@ -48,9 +47,9 @@ class Readings:
             reader = new_reader()
             self.found.append(reader.read(text, source))
             self.printed |= reader.printed
-        analytes = {r.analyte for r in self.all()}  # another one only where it alone is measured
-        analyte = analytes.pop() if len(analytes) == 1 else ""
-        self.found = [[r for r in part if r.analyte == analyte] for part in self.found]
+        groups = {r.group for r in self.all()}  # another one only where it alone is measured
+        group = groups.pop() if len(groups) == 1 else ""
+        self.found = [[r for r in part if r.group == group] for part in self.found]
 
     def span(self, source: str, start: int, stop: int, untouched: bool = False) -> Span:
         """The untouched text behind a place in the normalized (or the `untouched`) text."""
@@ -107,6 +106,7 @@ def _take(record: Extraction, reading: Reading, readings: Readings) -> None:
     span = readings.span(reading.source, reading.start, reading.stop, untouched=in_table)
     record.evidence[name] = [span]
     flags = [_HOW[reading.how]] if reading.how in _HOW else []
+    flags += [reading.group] if reading.group else []
     if unit and unit.misprint:
         flags.append("unit printed as concentration per time, read as times time")
     if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", span.text):

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from agmpk.literature.document import Table
-from agmpk.literature.extract.lexicon import any_of
 from agmpk.literature.extract.prose import Reader, Reading
-from agmpk.literature.extract.tokens import find_names
+from agmpk.literature.extract.tokens import any_of, find_names
 from agmpk.literature.schema import center_type, dispersion_type
 from agmpk.literature.text import normalize
 from agmpk.literature.units import scan_unit

@@ -10,11 +10,29 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import cache
+from importlib.resources import files
 
-from agmpk.literature.extract.lexicon import any_of
+import yaml
+
 from agmpk.literature.schema import dispersion_type
 from agmpk.literature.text import NUMBER_TEXT, power_of_ten
 from agmpk.literature.units import Unit, scan_unit
+
+_LEXICON = yaml.safe_load(files(__package__).joinpath("lexicon.yaml").read_text(encoding="utf-8"))
+
+
+def words(name: str) -> list[str]:
+    """The entries of a list of `lexicon.yaml`, in order."""
+    return _LEXICON[name].split()
+
+
+@cache
+def any_of(name: str) -> str:
+    """A regular expression (a group without a name) for any entry of a list."""
+    text = "|".join(words(name))
+    return f"(?:{re.sub('<(form)>', lambda match: any_of(match[1]), text)})"
+
 
 KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc", "auc": "auc"}
 _DECOYS = {"time": "time", "level": "concentration", "decoy": "", "poison": ""}

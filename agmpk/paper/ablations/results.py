@@ -25,7 +25,7 @@ from scipy.stats import t
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import paired_difference
-from agmpk.files import write_csv
+from agmpk.files import data_path, write_csv
 from agmpk.paper.ablations.run import (
     COLUMNS,
     DEFAULT_PRIOR,
@@ -36,7 +36,6 @@ from agmpk.paper.ablations.run import (
     load,
 )
 from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find
-from agmpk.paths import data_path
 
 LEVEL = 0.95
 BETTER, WORSE, SAME, OPEN = "better", "worse", "no difference beyond seeds", "not judged"

@@ -17,8 +17,8 @@ from scipy.integrate import cumulative_trapezoid
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.exposure import curve_spread, nca
 from agmpk.evaluation.familiar import bends
+from agmpk.files import data_path
 from agmpk.paper.prior_fit.trials import PLAIN_DOSING
-from agmpk.paths import data_path
 from agmpk.prior import PriorConfig, simulate
 from agmpk.prior.table import to_studies
 from agmpk.studies import Individual, Study

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.exposure import auc
-from agmpk.paths import data_path
+from agmpk.files import data_path
 from agmpk.prior import PriorConfig, SimulatedStudies, simulate_block
 from agmpk.prior.laws import Law
 

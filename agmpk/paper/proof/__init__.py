@@ -14,7 +14,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
-from agmpk.paths import data_path
+from agmpk.files import data_path
 
 PROOFS = ("faults", "fuzz", "repeats")
 COLUMNS = ["proof", "what", "tried", "survived", "first_failure"]

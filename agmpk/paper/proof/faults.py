@@ -29,16 +29,15 @@ import torch
 import yaml
 
 from agmpk.errors import AgmpkError
-from agmpk.files import only_one, sha256
+from agmpk.files import PROJECT, data_path, only_one, sha256
 from agmpk.models.registry import load_checkpoint
 from agmpk.paper.proof import Attempt, Command, Kinds
-from agmpk.paths import PROJECT, data_path
 from agmpk.training.checkpoint import save_checkpoint
 from agmpk.training.config import load_training_config
 from agmpk.training.run import train, trained_model
 
 NOBODY = 65534
-CHAPTERS = ("prior", "forecasting")
+CHAPTERS = ("literature", "forecasting")
 MODULES = (
     *("torch._dynamo", "agmpk.literature.extract", "agmpk.literature.parse", "agmpk.nlme.select"),
     *("agmpk.book.build", "agmpk.cli.book", "agmpk.cli.literature"),
@@ -59,7 +58,7 @@ def kinds(command: Command) -> Kinds:
         "make book": (lambda folder: _build(command, folder), _numbers),
     }
     return {
-        f"kill -9 in {name}": (20, lambda rng, job=job: _killed(*job, rng))
+        f"kill -9 in {name}": (20, lambda rng, job=job: _killed_late(*job, rng))
         for name, job in jobs.items()
     } | {
         "flipped bits of a checkpoint": (200, _checkpoint),
@@ -95,13 +94,17 @@ def _ended(process: int) -> int:
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
 
+def _killed_late(*job: object) -> Attempt:
+    for module in MODULES:  # or most kills would hit an import
+        importlib.import_module(module)
+    return _killed(*job)
+
+
 def _killed(
     work: Callable[[Path], object], result: Callable[[Path], object], rng: np.random.Generator
 ) -> Attempt:
     """Kill ``work`` in a folder, with all it started, at random moments of the time that the whole
     takes; then repeat it.  ``result`` is what must be the same in the end."""
-    for module in MODULES:  # or most kills would hit an import
-        importlib.import_module(module)
     with tempfile.TemporaryDirectory() as name:
         began = time.monotonic()
         if _ended(_fork(lambda: work(Path(name)))):

@@ -20,8 +20,8 @@ from pathlib import Path
 import numpy as np
 
 from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 from agmpk.paper.proof import Attempt, Command, Kinds
-from agmpk.paths import data_path
 
 SECONDS, MEGABYTES = 10.0, 1000
 NASTY = (
@@ -68,43 +68,34 @@ class _TooLong(BaseException):
 
 @contextlib.contextmanager
 def limited() -> Iterator[None]:
-    """Raise when the block takes longer than ``SECONDS`` of the processor, or ten times that of
-    the clock."""
+    """Raise when the block takes longer than ``SECONDS`` of the processor, or ten times that of the
+    clock, or twice ``MEGABYTES`` more than now: what is asked for beyond would stop the machine."""
 
     def alarm(*_: object) -> None:
         raise _TooLong
 
-    timers = {signal.SIGPROF: (signal.ITIMER_PROF, SECONDS),
-              signal.SIGALRM: (signal.ITIMER_REAL, 10 * SECONDS)}  # fmt: skip
-    before = {number: signal.signal(number, alarm) for number in timers}
-    for timer, seconds in timers.values():
-        signal.setitimer(timer, seconds)
-    try:
-        yield
-    finally:
-        for number, (timer, _) in timers.items():
-            signal.setitimer(timer, 0)
-            signal.signal(number, before[number])
-
-
-@contextlib.contextmanager
-def _little_memory() -> Iterator[None]:
-    """Twice ``MEGABYTES`` more than now, or what is asked for beyond would stop the machine."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     old = resource.getrlimit(resource.RLIMIT_AS)
     most = pages * resource.getpagesize() + 2_000_000 * MEGABYTES
+    before = signal.signal(signal.SIGPROF, alarm), signal.signal(signal.SIGALRM, alarm)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, 10 * SECONDS)
     resource.setrlimit(resource.RLIMIT_AS, (most, old[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_AS, old)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGPROF, before[0])
+        signal.signal(signal.SIGALRM, before[1])
 
 
 def verdict(work: Callable[[], object], label: str) -> str:
     """What went wrong in ``work``, '' where nothing did."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     try:
-        with limited(), _little_memory():
+        with limited():
             work()
     except AgmpkError:
         pass

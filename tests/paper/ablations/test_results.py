@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from agmpk.evaluation import benchmark_studies
+from agmpk.files import PROJECT, data_path
 from agmpk.paper.ablations.results import (
     BETTER,
     PLACES,
@@ -22,7 +23,6 @@ from agmpk.paper.ablations.results import (
     verdict,
 )
 from agmpk.paper.ablations.variants import DEFAULT, VARIANTS
-from agmpk.paths import PROJECT, data_path
 
 
 def test_differences_of_a_known_shift(folder):

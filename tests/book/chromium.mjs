@@ -1,5 +1,5 @@
-// The page in headless Chromium, driven by its own protocol:
-// node try_chromium.mjs CHROMIUM URL < steps.json > answers.json
+// Pages in headless Chromium, driven by its own protocol:
+// node chromium.mjs CHROMIUM URL < steps.json > answers.json
 // A step is {evaluate} (JavaScript of the page), {until} (the same, polled until it is true),
 // {keys} (pressed one after the other), {size: [width, height]}, {goto: URL} or {shot: file}.
 
