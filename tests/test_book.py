@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import nbformat
+import papermill
 import pytest
 from bs4 import BeautifulSoup
 
@@ -89,6 +90,12 @@ def test_every_local_link_leads_somewhere(built):
             if parts.fragment and target in parsed:
                 found = parsed[target].find(id=unquote(parts.fragment))
                 assert found is not None, f"{Path(file).name} links to {anchor['href']}"
+
+
+def test_a_downloaded_copy_runs_anywhere(built, tmp_path):
+    """That of the quickest chapter; all begin with the same cell."""
+    copy = built.index_html.parent / "_sources" / "chapters" / "literature.ipynb"
+    papermill.execute_notebook(copy, tmp_path / "out.ipynb", cwd=tmp_path, progress_bar=False)
 
 
 def test_no_page_shows_a_folder_of_this_machine(built):

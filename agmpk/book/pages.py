@@ -33,6 +33,20 @@ _COUNTED = re.compile(
     r'|(?P<open><figcaption class="agmpk-caption">|<div class="agmpk-table-caption">)'
 )
 PUBLISHED = "gh-pages"  # the branch with the pages, see .github/workflows
+# What axe, or the standard, says against pages that others write.
+MENDED = {
+    # A label says something else aloud than what is seen.
+    '<summary aria-label="Toggle hidden content">': "<summary>",
+    ' title="Search" aria-label="Search"': ' title="Search"',
+    ' aria-label="Color mode"': "",
+    '<i class="theme-switch fa-solid fa-sun ': '<span class="visually-hidden">Color mode</span>'
+    '<i class="theme-switch fa-solid fa-sun ',
+    # Its entries are no list items.
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    # An id occurs once in a page.
+    ' id="exercise-content"': "",
+    ' id="solution-content"': "",
+}
 DESCRIPTION = (
     "Forecasts of a patient's drug concentrations from a few samples and the other patients of the "
     "study, by networks trained on simulated studies: the executable book."
@@ -48,7 +62,7 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("config-inited", _remove_thebe, priority=0)
     app.connect("config-inited", _configure)
     app.connect("html-page-context", _page, priority=900)
-    app.connect("build-finished", _address_copies)
+    app.connect("build-finished", _finish)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -87,6 +101,9 @@ class AnswerFigure(SphinxDirective):
 def _configure(app: Sphinx, config: Any) -> None:
     """Buttons where the repository's address is known; the environment goes before the file, for
     a workflow that knows its own address."""
+    # sphinx-exercise speaks to this builder by name, which would hide what others say to "html".
+    known = app.registry.translation_handlers
+    known["singlehtml"] = known["html"] | known.get("singlehtml", {})
     repository = os.environ.get("AGMPK_REPOSITORY", config.agmpk_repository).rstrip("/")
     config.html_baseurl = os.environ.get("AGMPK_SITE", config.agmpk_site)
     if repository:
@@ -104,11 +121,7 @@ def _configure(app: Sphinx, config: Any) -> None:
 def _page(app: Sphinx, page: str, _template: str, context: dict, _doctree: Any) -> None:
     """Change a page that is about to be written."""
     if "body" in context:
-        body = _number(_store_images(app, context["body"], context["pathto"]))
-        # What folded code is stands in its summary: a label would say something else aloud.
-        body = body.replace('<summary aria-label="Toggle hidden content">', "<summary>")
-        # The same in every exercise of a page, where an id must occur once.
-        context["body"] = re.sub(r' id="(exercise|solution)-content"', "", body)
+        context["body"] = _number(_store_images(app, context["body"], context["pathto"]))
     # Colab runs the published copy, which knows how to install the project; the source of a
     # chapter is its notebook, not the executed copy.
     buttons = context.get("header_buttons", ())
@@ -167,13 +180,17 @@ def _rename(buttons: Any, old: str, new: str, among: str = "") -> None:
             _rename(button.get("buttons", ()), old, new, among)
 
 
-def _address_copies(app: Sphinx, _error: object) -> None:
-    """Write the repository's address into the first cell of the copies of the chapters."""
-    repository = app.config.html_theme_options.get("repository_url", "")
-    for copy in Path(app.outdir, "_sources", "chapters").glob("*.ipynb"):
-        text = copy.read_text("utf-8")
-        told = text.replace(r"repository = \"\"", rf"repository = \"{repository}\"")
-        copy.write_text(told, "utf-8")
+def _finish(app: Sphinx, _error: object) -> None:
+    """Mend what others have written into the pages, and write the repository's address into the
+    first cell of the copies of the chapters."""
+    address = app.config.html_theme_options.get("repository_url", "")
+    first = {r"repository = \"\"": rf"repository = \"{address}\""}
+    for pattern, mended in (("*.html", MENDED), ("_sources/chapters/*.ipynb", first)):
+        for file in Path(app.outdir).rglob(pattern):
+            text = file.read_text("utf-8")
+            for old, new in mended.items():
+                text = text.replace(old, new)
+            file.write_text(text, "utf-8")
 
 
 def _preview(app: Sphinx, page: str, context: dict) -> str:

@@ -179,8 +179,9 @@ def draw_context(axes: Axes, context: Study, label: str | None = "context") -> N
 def draw_forecast(
     axes: Axes, forecast: Forecast, colour: str, label: str | None, band: bool = True
 ) -> None:
-    """Point prediction, and the central 50 and 90 % intervals."""
-    axes.plot(forecast.times, forecast.pred, color=colour, label=label, zorder=4)
+    """Point prediction and the central 50 and 90 % intervals; without ``band`` it is dashed."""
+    style = "-" if band else "--"
+    axes.plot(forecast.times, forecast.pred, style, color=colour, label=label, zorder=4)
     if band:
         q05, q25, q75, q95 = forecast.quantiles([0.05, 0.25, 0.75, 0.95])
         axes.fill_between(forecast.times, q05, q95, color=colour, alpha=0.15, lw=0, zorder=2)

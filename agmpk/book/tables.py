@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from html import escape
 
 import pandas as pd
@@ -38,6 +39,7 @@ def table_html(
     # A corner without a name is no header.
     head = head.replace("<th></th>", "<td></td>").replace("<th>", '<th scope="col">')
     rest = rest.replace("<th>", '<th scope="row">')
+    rest = re.sub(r"<td>(?=[^<]{30})", '<td class="agmpk-text">', rest)  # wraps; numbers do not
     return (
         f'<div class="agmpk-table-caption">{escape(caption)}</div>'
         f'<div class="agmpk-scroll" tabindex="0" role="region" '

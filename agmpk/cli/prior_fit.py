@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 
@@ -26,30 +25,24 @@ PRESET = Path(str(resources.files("agmpk.prior"))) / "presets" / "calibrated.yam
 TABLES = PROJECT / "data" / "calibration"
 MODELS = PROJECT / "data" / "poppk"
 _tables = option("--out", default=TABLES, type=FOLDER)
+_start = option("--start", default="extended", help="Preset or file to start at.")
+_seed = option("--seed", default=2026, help="Seed of the simulated trials.")
+_blocks = option("--blocks", default=224, help="Blocks of 64 trials in the pool.")
 
 
 @click.group(cls=OneLineGroup)
 def prior_fit() -> None:
     """Calibrate the prior against the literature and the development cohorts."""
-
-
-def _fitting(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command what a fit starts from, and the pool of its trials."""
-    for one in (
-        option("--blocks", default=224, help="Blocks of 64 trials in the pool."),
-        option("--seed", default=2026, help="Seed of the simulated trials."),
-        option("--start", default="extended", help="Preset or file to start at."),
-    ):
-        command = one(command)
-    return command
+    torch.set_num_threads(1)
 
 
 @prior_fit.command("fit")
-@_fitting
+@_start
+@_seed
+@_blocks
 @option("--out", default=PRESET, type=FILE)
 def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
-    torch.set_num_threads(1)
     prior, articles = changed(load_prior(start)), literature()
     result = fit(prior, articles, trial_pool(prior, articles, seed, blocks))
     write_preset(result.config, header(result, start, seed, blocks), out)
@@ -57,12 +50,13 @@ def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
 
 
 @prior_fit.command("held-out")
-@_fitting
+@_start
+@_seed
+@_blocks
 @option("--splits", default=4, help="Random halvings of the articles.")
 @_tables
 def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path) -> None:
     """Fit on halves of the articles and judge on the other halves (minutes)."""
-    torch.set_num_threads(1)
     check_writable(out / "held_out.csv")
     prior, articles = changed(load_prior(start)), literature()
     pool = trial_pool(prior, articles, seed, blocks)
@@ -80,7 +74,6 @@ def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path)
 @option("--seed", default=2027, help="Seed of the simulated trials.")
 def tables_command(out: Path, seed: int) -> None:
     """Compare the presets with literature, cohorts and published models (some minutes)."""
-    torch.set_num_threads(1)
     priors = {name: load_prior(name) for name in NAMES}
     found = calibration_tables(priors, seed=seed) | published_tables(priors)
     write_tables(found, out)
@@ -98,7 +91,6 @@ def tables_command(out: Path, seed: int) -> None:
 @option("--out", default=MODELS, type=FOLDER)
 def published_command(out: Path) -> None:
     """Simulate the stored studies of the published models, and split their drugs."""
-    torch.set_num_threads(1)
     write_published(out)
     click.echo(f"{out}: {len(list(out.glob('studies/*/*.csv')))} studies")
 
@@ -109,7 +101,6 @@ def published_command(out: Path) -> None:
 @_tables
 def familiar_command(prior: str, studies: int, out: Path) -> None:
     """Make the reference of the familiarity check and measure its power (some minutes)."""
-    torch.set_num_threads(1)
     check_writable(out / "familiar.csv.gz")
     for row in write_familiar(load_prior(prior), out, studies).itertuples():
         click.echo(f"{row.stress}: {row.alarms:.0%} of {row.studies} studies raise the alarm")

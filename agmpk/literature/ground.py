@@ -129,6 +129,10 @@ def _same(a: float, b: float) -> bool:
 
 
 # ---------------------------------------------------------------------- a model's answer, checked
+class _Refused(Exception):
+    """Why a value is not taken."""
+
+
 class Grounder:
     """Checks the answers about one document; keeps evidence for what holds and a reason for what
     does not."""
@@ -142,68 +146,66 @@ class Grounder:
 
     def ground(self, answer: ExtractionAnswer) -> Extraction:
         """The record of an answer."""
-        if answer.compound:
-            self._compound(answer.compound)
-        if answer.dose:
-            self._dose(answer.dose)
-        if answer.n_subjects:
-            self._subjects(answer.n_subjects)
-        if answer.route:
-            found = find_route({k: n.text for k, n in self.normals.items()}, [answer.route])
-            if found is None:
-                self._reject("route", answer.route, "no word of the document says this route")
-            else:
-                self.record.route = answer.route
-                passage = Passage(found.source, self.normals[found.source], *found.spans[0])
-                self._evidence("route", passage, found.spans[0])
-        for name in QUANTITIES:
-            quantity = getattr(answer, name)
-            if quantity is not None:
-                self._quantity(name, quantity)
+        checks = {"compound": self._compound, "dose": self._dose, "n_subjects": self._subjects}
+        for name in (*checks, "route", *QUANTITIES):
+            part = getattr(answer, name)
+            if part is None:
+                continue
+            try:
+                if name in QUANTITIES:
+                    self._quantity(name, part)
+                else:
+                    checks.get(name, self._route)(part)
+            except _Refused as reason:
+                unit = f"{part.value:g} {part.unit}" if hasattr(part, "unit") else None
+                self._reject(name, unit or getattr(part, "value", part), str(reason))
         return self.record
 
     def _reject(self, field: str, value: object, reason: str) -> None:
         self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
 
-    def _evidence(self, field: str, passage: Passage, *spans: tuple[int, int]) -> None:
-        self.record.evidence[field] = [self.readings.span(passage.source, *span) for span in spans]
+    def _evidence(self, field: str, source: str, *spans: tuple[int, int]) -> None:
+        self.record.evidence[field] = [self.readings.span(source, *span) for span in spans]
 
-    def _locate(self, field: str, value: object, quote: str) -> Passage | None:
+    def _locate(self, quote: str) -> Passage:
         passage = locate(quote, self.normals)
         if passage is None:
-            self._reject(field, value, _NOT_THERE)
+            raise _Refused(_NOT_THERE)
         return passage
 
+    def _route(self, route: str) -> None:
+        found = find_route({k: n.text for k, n in self.normals.items()}, [route])
+        if found is None:
+            raise _Refused("no word of the document says this route")
+        self.record.route = route
+        self._evidence("route", found.source, found.spans[0])
+
     def _compound(self, answer: NameAnswer) -> None:
-        passage = self._locate("compound", answer.value, answer.quote)
+        passage = self._locate(answer.quote)
         words = re.findall(r"\w[\w-]*", normalize(answer.value).text)
-        if passage is None or not words:
+        if not words:
             return
         text = passage.normal.text
         match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *passage.sentence())
         front = normalize(f"{self.document.title} {self.document.abstract}").text.lower()
         if not match:
-            self._reject("compound", answer.value, "the name is not in the quoted passage")
-        elif words[0].lower() not in front:
-            self._reject("compound", answer.value, "the name is not in title or abstract")
-        else:
-            # Salts, strengths and forms behind the name are no part of it.
-            self.record.compound = re.sub(r"\s+\d.*", "", answer.value) or answer.value
-            self._evidence("compound", passage, match.span())
+            raise _Refused("the name is not in the quoted passage")
+        if words[0].lower() not in front:
+            raise _Refused("the name is not in title or abstract")
+        # Salts, strengths and forms behind the name are no part of it.
+        self.record.compound = re.sub(r"\s+\d.*", "", answer.value) or answer.value
+        self._evidence("compound", passage.source, match.span())
 
     def _dose(self, answer: AmountAnswer) -> None:
-        shown = f"{answer.value:g} {answer.unit}"
-        passage = self._locate("dose", shown, answer.quote)
+        passage = self._locate(answer.quote)
         unit = parse_unit(normalize(answer.unit).text)
-        if passage is None:
-            return
         if unit is None or unit.kind not in ("mass", "mass/weight"):
-            return self._reject("dose", shown, "the unit is not one of a dose")
+            raise _Refused("the unit is not one of a dose")
         text, (a, b) = passage.normal.text, passage.sentence()
         amounts = []
         for number, start, end in _numbers_at(text, a, b):
             behind = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(text, end)
-            found = scan_unit(text, behind.end() if behind else end)
+            found = scan_unit(text, behind.end())
             if found and found[1] == unit:
                 amounts.append((number, (start, found[0])))
         spans = [span for number, span in amounts if _same(number, answer.value)][:1]
@@ -217,19 +219,15 @@ class Grounder:
             )
             spans = next(products, [])
         if not spans:
-            reason = "this amount with this unit is not in the quoted passage"
-            return self._reject("dose", shown, reason)
+            raise _Refused("this amount with this unit is not in the quoted passage")
         self.record.dose, self.record.dose_unit = answer.value, unit.text
-        self._evidence("dose", passage, *spans)
+        self._evidence("dose", passage.source, *spans)
 
     def _subjects(self, answer: CountAnswer) -> None:
-        passage = self._locate("n_subjects", answer.value, answer.quote)
-        if passage is None:
-            return
+        passage = self._locate(answer.quote)
         text, (a, b) = passage.normal.text, passage.sentence()
         if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
-            reason = "the passage does not speak of subjects"
-            return self._reject("n_subjects", answer.value, reason)
+            raise _Refused("the passage does not speak of subjects")
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
         numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
         numbers += list(_words_at(text, a, b))
@@ -239,16 +237,14 @@ class Grounder:
             sums = ([x[1:], y[1:]] for x, y in pairs if _same(x[0] + y[0], answer.value))
             spans = next(sums, [])
         if not spans:
-            reason = "this number is not in the quoted passage"
-            return self._reject("n_subjects", answer.value, reason)
+            raise _Refused("this number is not in the quoted passage")
         self.record.n_subjects = answer.value
-        self._evidence("n_subjects", passage, *spans)
+        self._evidence("n_subjects", passage.source, *spans)
 
     def _quantity(self, name: str, answer: QuantityAnswer) -> None:
-        shown = f"{answer.value:g} {answer.unit}"
         unit = parse_unit(normalize(answer.unit).text)
         if unit is None or unit.kind != KINDS[name]:
-            return self._reject(name, shown, f"the unit does not measure {KINDS[name]}")
+            raise _Refused(f"the unit does not measure {KINDS[name]}")
         passage, flags, reason = locate(answer.quote, self.normals), [], _NOT_THERE
         places = self._places(passage, answer.value) if passage else []
         if passage and not places:
@@ -257,21 +253,20 @@ class Grounder:
             passage, places = self._once(answer.value)
             flags = ["the quotation does not hold it; the number stands once in the document"]
         if passage is None:
-            return self._reject(name, shown, reason)
+            raise _Refused(reason)
         verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
         good = [(found, p) for (veto, found), p in verdicts if not veto]
         good = [g for g in good if not (flags and _NO_NAME in g[0])]
         if not good:
-            return self._reject(name, shown, reason if flags else verdicts[0][0][0])
+            raise _Refused(reason if flags else verdicts[0][0][0])
         found, (_, start, end) = min(good, key=lambda g: len(g[0]))
-        flags += found
         record = self.record
-        record.flags += [f"{name}: {flag}" for flag in flags]
+        record.flags += [f"{name}: {flag}" for flag in (*flags, *found)]
         setattr(record, name, answer.value)
         setattr(record, f"{name}_unit", unit.text)
         setattr(record, f"{name}_type", answer.central_tendency)
-        self._evidence(name, passage, (start, end))
-        self._dispersion(name, answer, passage, start, end)
+        self._evidence(name, passage.source, (start, end))
+        self._dispersion(name, answer, passage, end)
         record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
 
     @staticmethod
@@ -390,9 +385,7 @@ class Grounder:
             return f"the line of the table does not name {name}", []
         return "", ["the rules cannot read this table"]
 
-    def _dispersion(
-        self, name: str, answer: QuantityAnswer, passage: Passage, start: int, end: int
-    ) -> None:
+    def _dispersion(self, name: str, answer: QuantityAnswer, passage: Passage, end: int) -> None:
         if answer.dispersion is None:
             return
         text = passage.normal.text

@@ -34,8 +34,8 @@ INPUTS = (*(f"{who}_{name}" for who in ("context", "target") for name in RECORD)
 OUTPUTS = ("prepared", "mean", "sd", "centre", "spread", "kernel", "place", "naive", "highest")
 """Of law.onnx: prepared float32[T, H], mean and sd float32[T], centre and spread float64[T] for
 draw.onnx; length, level and nugget of the kernel float64[3] over place float64[T]; the naive
-forecast of ln y float64[T]; highest float64[], by which idle limits are found (see
-``agmpk.models.task.without_idle_limits``)."""
+forecast of ln y float64[T]; highest float64[], ln of the study's highest mean value, by which idle
+limits are found (``task_from_study``)."""
 OPSET = 20
 
 

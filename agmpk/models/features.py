@@ -22,7 +22,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from agmpk.models.frame import Clock, Frame, warp
+from agmpk.models.frame import Frame, warp
+from agmpk.models.kinetics import Clock
 from agmpk.models.task import Record, Task
 
 FREQUENCIES = 4

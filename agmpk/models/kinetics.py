@@ -1,5 +1,5 @@
-"""One-compartment kinetics by superposition, and what they say of every individual: a fit in closed
-form on a grid.
+"""Where times lie in a list of doses; one-compartment kinetics by superposition, and what they say
+of every individual: a fit in closed form on a grid.
 
 Any list of doses superposes in a linear model, so with bolus, infusion and first-order oral input
 the concentration per unit of volume is a sum over the doses,
@@ -36,6 +36,63 @@ ERROR, LEVEL = 0.3, 0.4  # SD of ln y around a curve of the grid, and of the lev
 FLOOR = 1e-9  # of f relative to the individual's first dose
 OPEN_MINDED = 0.02  # share of the typical weights that is uniform over the grid
 POOLED = 8.0  # the pooled likelihood counts as that of at most so many individuals
+
+
+@dataclass(frozen=True)
+class Clock:
+    """Where times lie in an individual's doses: since [B, N, T] h since the last dose before them,
+    number [B, N, T] of doses until then, amount, oral, duration [B, N, T] of that last dose."""
+
+    since: Tensor
+    number: Tensor
+    amount: Tensor
+    oral: Tensor
+    duration: Tensor
+
+    @property
+    def infused(self) -> Tensor:
+        """1 where the last dose is an infusion, else 0."""
+        return (self.duration > 0).to(self.since.dtype)
+
+    @property
+    def running(self) -> Tensor:
+        """1 while it runs, else 0."""
+        return self.infused * (self.since < self.duration)
+
+    def last_dose(self) -> list[Tensor]:
+        """Channels that say which dose the last one is."""
+        kind = self.since.dtype
+        return [
+            torch.log(self.number.to(kind).clamp(min=0.5)) / 2,
+            (self.number == 0).to(kind),
+            (self.number > 1).to(kind),
+            self.amount.clamp(min=1e-6).log().clamp(-6, 6) / 2,
+            self.oral,
+            self.infused,
+        ]
+
+
+def read_clock(record: Record, amount: Tensor, times: Tensor) -> Clock:
+    """The clock of an individual at ``times`` [B, N, T]; ``amount`` [B, N, D] relative.
+
+    A dose at the very time of a sample comes after it; before any dose the first one counts, so
+    that the time since it is 0.
+    """
+    before = record.dosed[:, :, None] & (record.dose_time[:, :, None] < times[..., None])
+    number = before.sum(-1)
+    last = (number - 1).clamp(min=0)
+
+    def of_last(values: Tensor) -> Tensor:
+        return values.gather(2, last)
+
+    since = (times - of_last(record.dose_time)).clamp(min=0)
+    return Clock(
+        since=since,
+        number=number,
+        amount=of_last(amount),
+        oral=of_last(record.dose_oral.to(times.dtype)),
+        duration=of_last(record.dose_duration),
+    )
 
 
 def rates(like: Tensor) -> tuple[Tensor, Tensor]:

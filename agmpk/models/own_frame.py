@@ -22,8 +22,9 @@ from torch import Tensor
 
 from agmpk.errors import AgmpkError
 from agmpk.models.features import TIME_CHANNELS, dose_features, time_features
-from agmpk.models.frame import TRIM, read_clock, warp
+from agmpk.models.frame import TRIM, warp
 from agmpk.models.heads import GaussianNetwork
+from agmpk.models.kinetics import read_clock
 from agmpk.models.task import Record, Task
 
 POINT_CHANNELS = TIME_CHANNELS + 24

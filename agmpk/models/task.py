@@ -11,7 +11,7 @@ D doses; padded behind, real ones in front and in order of time.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -264,20 +264,6 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
         times: float64[T] [h on the target's clock], to be forecast.
     """
     others = [one for one in context if len(_samples(one)[0])]
-    seen, logs, below = _samples(prefix)
-    query = np.asarray(times, dtype=float) - prefix.doses[0].time
-    points = len(seen) + len(query)
-    shown = np.arange(points) < len(seen)
-    target = _record(
-        [prefix],
-        [
-            (
-                np.concatenate([seen, query]),
-                np.append(logs, 0 * query),
-                np.append(below, np.zeros(len(query), bool)),
-            )
-        ],
-    )
     limits = [context.lloq] if context.lloq else []
     quantified = [np.inf]
     for one in (*others, prefix):
@@ -285,39 +271,38 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
         quantified += list(one.concentrations[(one.concentrations > 0) & ~one.censored])
     # What one sample fell below may be above what another one showed; the study's limit is not.
     limit = np.log(min(np.median(limits), *quantified)) if limits else np.nan
-    task = Task(
+    task = _task(others, prefix, times, limit)
+    people = (*others, prefix)
+    if not any(one.censored.any() for one in people):
+        return task
+    # No study of the prior has idle limits, so a network may take them for anything.  The page to
+    # try leaves them out by the same rule: ``withoutIdleLimits`` in book/try/task.js.
+    highest = float(torch.exp(task.frame.highest + IDLE))
+    idle = [one.censored & (one.concentrations > highest) for one in people]
+    if not any(marks.any() for marks in idle):
+        return task
+    *others, prefix = (one.select(~marks) for one, marks in zip(people, idle, strict=True))
+    left = any(one.censored.any() for one in (*others, prefix))
+    return _task(others, prefix, times, limit if left else np.nan)
+
+
+def _task(
+    others: Sequence[Individual], prefix: Individual, times: NDArray[np.float64], limit: float
+) -> Task:
+    seen, logs, below = _samples(prefix)
+    query = np.asarray(times, dtype=float) - prefix.doses[0].time
+    shown = np.arange(len(seen) + len(query)) < len(seen)
+    target = (
+        np.append(seen, query),
+        np.append(logs, 0 * query),
+        np.append(below, np.zeros(len(query), bool)),
+    )
+    return Task(
         context=_record(others, [_samples(one) for one in others]),
-        target=target,
+        target=_record([prefix], [target]),
         prefix=torch.from_numpy(shown)[None, None],
         asked=torch.from_numpy(~shown)[None, None],
         limit=torch.tensor([limit], dtype=torch.float64),
-    )
-    return without_idle_limits(task)
-
-
-def without_idle_limits(task: Task) -> Task:
-    """The task without samples "below a limit" that is far above the study's highest mean value.
-
-    They say nothing, and no study of the prior has them, so a network may take them for anything.
-    (The page to try does the same: ``withoutIdleLimits`` in book/try/task.js.)
-    """
-    context, target = task.context, task.target
-    own = task.prefix & target.below
-    if not (context.below.any() or own.any()):
-        return task
-    highest = task.frame.highest[:, None, None] + IDLE
-    idle, own = context.below & (context.logs > highest), own & (target.logs > highest)
-    if not (idle.any() or own.any()):
-        return task
-    kept = replace(context, mask=context.mask & ~idle, below=context.below & ~idle)
-    prefix = task.prefix & ~own
-    left = kept.below.any() or (prefix & target.below).any()
-    return Task(
-        kept,
-        replace(target, mask=target.mask & ~own, below=target.below & ~own),
-        prefix,
-        task.asked,
-        task.limit if left else torch.full_like(task.limit, torch.nan),
     )
 
 

@@ -286,3 +286,19 @@ def test_a_contradiction_is_flagged():
     record = extract("The test Cmax was 6.0 ng/mL. The test Cmax was 9.0 ng/mL.")
     assert record.cmax == 6.0
     assert "cmax: the document also gives 9 ng/mL" in record.flags
+
+
+@pytest.mark.parametrize(
+    ("text", "dose"),
+    [
+        ("The volunteers took two 250 mg tablets.", None),
+        ("Amlodipine (2 × 250 mg) was given.", None),
+        ("They received 500 mg (two 250 mg capsules).", 500),
+        ("Group 2 received 250 mg.", 250),
+        ("Bioequivalence of two 250 mg tablets was shown.", 250),
+    ],
+)
+def test_a_dose_of_several_units_is_left_open(text, dose):
+    record = extract(text, "Bioequivalence of amlodipine")
+    assert record.dose == dose
+    assert dose or "dose: several units of it may have been taken" in record.flags

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from agmpk.models.frame import interpolate, read_clock
+from agmpk.models.frame import interpolate
+from agmpk.models.kinetics import read_clock
 from agmpk.models.task import Record, Task
 
 

@@ -225,3 +225,28 @@ def test_values_that_are_neither_positive_nor_censored_are_left_out():
     empty = Individual("2", np.array([0.0]), np.array([0.0]), (Dose(0.0, 2.0),))
     task = task_from_study(Study("toy", (zero, empty)), zero.prefix(0), np.array([9.0]))
     assert task.context.times.tolist() == [[[1.0, 2.0]]]
+
+
+def test_a_limit_far_above_all_that_was_seen_says_nothing():
+    """The task is that of the study without such samples; a limit that says something stays."""
+    dose = (Dose(0.0, 100.0),)
+    times, values = [1.0, 2.0, 4.0, 8.0], np.array([5.0, 4.0, 3.0, 2.0])
+
+    def person(name: str, limit: float | None) -> Individual:
+        below = np.array([False, limit is not None, False, False])
+        return Individual(name, times, np.where(below, limit or 0.0, values), dose, below)
+
+    for limit, idle in ((100.0, True), (6.0, False)):
+        context = Study("x", (person("1", limit), person("2", None)))
+        target = person("3", limit)
+        task = task_from_study(context, target, np.array([10.0, 12.0]))
+        assert task.context.below.any() != idle and bool(task.limit.isnan()) == idle
+        assert int(task.prefix.sum()) == 4 - idle
+        if idle:
+            seen = [one.select(~one.censored) for one in (*context, target)]
+            without = task_from_study(Study("x", tuple(seen[:2])), seen[2], np.array([10.0, 12.0]))
+            for name, value in vars(without.target).items():
+                assert torch.equal(getattr(task.target, name), value)
+            for name, value in vars(without.context).items():
+                assert torch.equal(getattr(task.context, name), value)
+            assert torch.equal(task.prefix, without.prefix)

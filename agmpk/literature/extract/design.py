@@ -111,9 +111,10 @@ def find_dose(texts: dict[str, str]) -> Found | None:
             unit = _UNITS.get(match["unit"].rstrip("s"), match["unit"])
             found = Found(float(match["n"]), source, (match.span(),), unit)
             options.append((rank, found))
-            times = _TIMES.search(before)
-            if times and (given or times.group().rstrip()[-1] in "×x*"):
-                several.add(_mg(found))
+            if times := _TIMES.search(before):
+                units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
+                if (given and units) or times.group().rstrip()[-1] in "×x*":
+                    several.add(_mg(found))
     if not options:
         return None
     top, dose = max(options, key=lambda o: o[0])
