@@ -37,7 +37,7 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     notebook is then kept in ``book/_build/failed``, and an earlier good one stays as it was.
     """
     parameters = check_parameters(project, tier, chapter)
-    _check_package(project)
+    _check_package(project, chapter)
     parts = chapter_digest(project, chapter, parameters)  # before running: what it starts from
     started, processor = time.monotonic(), _processor()
     project.executed.mkdir(parents=True, exist_ok=True)
@@ -76,8 +76,11 @@ def execute_chapter(project: Project, tier: Tier, chapter: str) -> Stamp:
     return stamp
 
 
-def _check_package(project: Project) -> None:
+def _check_package(project: Project, chapter: str) -> None:
     """Refuse to run where the kernel would import another package than that of the digests."""
+    cells = nbformat.read(project.notebook(chapter), as_version=4).cells
+    if not any(project.package in cell.source for cell in cells if cell.cell_type == "code"):
+        return
     beside = project.root / project.package
     spec = importlib.util.find_spec(project.package)
     places = list(spec.submodule_search_locations or ()) if spec else []

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 _MODULES = {
-    "book": "IPython docutils grimp jupytext myst_nb nbclient nbformat papermill sphinx",
+    "book": "IPython docutils jupytext myst_nb nbclient nbformat papermill sphinx",
     "literature": "Bio defusedxml openai pydantic pydantic_ai",
     "nlme": "pynlme",
     "metrics": "pysiglib sklearn",
