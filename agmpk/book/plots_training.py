@@ -188,6 +188,17 @@ def throughput(step: pd.DataFrame, scores: pd.DataFrame) -> Figure:
     return figure
 
 
+def stages(relative: pd.DataFrame) -> Figure:
+    """Error relative to the naive curve's against studies seen, one line a kind of studies."""
+    figure, ax = plt.subplots(figsize=(6.4, 3.0))
+    for (name, values), marker in zip(relative.items(), "o^s", strict=True):
+        ax.plot(values.index, values, marker + "-", label=name)
+    ax.axhline(1, color=COLOURS["naive"], ls="--", label="naive")
+    ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE / naive log-RMSE (1)")
+    ax.legend(fontsize="small")
+    return figure
+
+
 def shipped(logs: Mapping[str, pd.DataFrame]) -> Figure:
     """The runs behind the checkpoints: errors relative to the naive curve's on the same studies."""
     figure, ax = plt.subplots(figsize=(6.4, 3.6))

@@ -120,6 +120,7 @@ def train(
             if not bar.n:  # of a resumed run, what is left sets the time left
                 bar.initial = bar.n = step - 1
             bar.update(step - bar.n)
+            bar.n = step  # a bar that is not shown does not count
             bar.set_postfix(loss=f"{loss:.3f}")
 
         train_together(runs, report, device, workers, minutes)

@@ -96,19 +96,17 @@ class Eutils:
             answer = self._call(Entrez.esearch, db="pmc", term=query, retmode="json", **where)
             try:
                 result = json.loads(answer)["esearchresult"]
-                if "ERROR" in result:
-                    fault = str(result["ERROR"])[:200]
-                    raise AgmpkError(
-                        f"PubMed Central did not accept the query ({fault}); check its spelling"
-                    )
-                total = int(result["count"])
-                new = [f"PMC{int(i)}" for i in result["idlist"]]
-            except (KeyError, TypeError, ValueError) as error:
-                if isinstance(error, AgmpkError):
-                    raise
+                fault = str(result.get("ERROR", ""))[:200]
+                total = 0 if fault else int(result["count"])
+                new = [] if fault else [f"PMC{int(i)}" for i in result["idlist"]]
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
                 raise ServiceError(
                     "PubMed Central's answer to the search could not be read; try again later"
                 ) from error
+            if fault:
+                raise AgmpkError(
+                    f"PubMed Central did not accept the query ({fault}); check its spelling"
+                )
             fresh = [i for i in new if i not in ids]
             if not fresh:
                 break
@@ -143,8 +141,6 @@ class Eutils:
 def _entrez(settings: RetrieveSettings) -> Iterator[None]:
     """Biopython's module settings for one call: whom, which key, where to, and our retries
     instead of its own."""
-    names = ("email", "api_key", "tool", "max_tries", "urlopen")
-    before = {name: getattr(Entrez, name) for name in names}
 
     def opened(request: Request):
         url = request.full_url
@@ -161,15 +157,14 @@ def _entrez(settings: RetrieveSettings) -> Iterator[None]:
         except (URLError, OSError, http.client.HTTPException) as error:
             raise _Transient(_kind(error)) from None
 
+    ours = {"email": settings.email, "api_key": settings.key(), "tool": "agmpk"}
+    ours |= {"max_tries": 1, "urlopen": opened}
+    before = {name: getattr(Entrez, name) for name in ours}
     try:
-        for name, value in zip(
-            names, (settings.email, settings.key(), "agmpk", 1, opened), strict=True
-        ):
-            setattr(Entrez, name, value)
+        vars(Entrez).update(ours)
         yield
     finally:
-        for name, value in before.items():
-            setattr(Entrez, name, value)
+        vars(Entrez).update(before)
 
 
 def _retry_after(error: HTTPError) -> float | None:

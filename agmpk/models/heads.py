@@ -40,13 +40,14 @@ class Network(nn.Module):
         self,
         task: Task,
         samples: int,
-        generator: torch.Generator,
+        generator: torch.Generator | list[torch.Generator],
         known: Any = None,
         **options: Any,
     ) -> Tensor:
         """Draws of ln y [S, B, R, T]; at prefix points the observed value itself.
 
         Args:
+            generator: one for all, or one for each study.
             known: the answer of ``condition``, where there is one already.
             options: those of the kind.
         """

@@ -45,6 +45,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Project:
     """Chapter alpha imports ``toy.one``, which imports ``toy.two``; beta reads ``data/b.csv``."""
     project = Project(tmp_path, "toy")
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr("agmpk.cli.book.Project", lambda root: project)  # whose package is no agmpk
     project.toc.write_text(
         yaml.safe_dump(
             {

@@ -13,7 +13,7 @@ from torch import nn
 import agmpk.forecasting.forecaster
 from agmpk.forecasting import load_forecaster
 from agmpk.models import registry
-from agmpk.models.heads import Network
+from agmpk.models.heads import Network, normal
 from agmpk.models.registry import MODELS, NETWORKS, Row, build_model, load_checkpoint
 from agmpk.paper.golden import golden_studies
 from agmpk.prior.config import load_prior
@@ -101,8 +101,8 @@ class LevelModel(Network):
 
     def _draws(self, task, known, samples, generator):
         mean = self._mean(task, known)
-        noise = torch.randn((samples, *mean.shape), generator=generator)
-        return mean + (self.law[1].exp() * noise.to(mean)).detach()
+        noise = normal((samples, *mean.shape), generator, mean)
+        return mean + (self.law[1].exp() * noise).detach()
 
 
 def test_a_rival_is_one_module_one_row_one_recipe(recipe, tmp_path, monkeypatch):

@@ -37,7 +37,7 @@ from agmpk.training.config import load_training_config
 from agmpk.training.run import train, trained_model
 
 NOBODY = 65534
-CHAPTERS = ("prior", "forecasting")
+CHAPTERS = ("literature", "forecasting")
 MODULES = (
     *("torch._dynamo", "agmpk.literature.extract", "agmpk.literature.parse", "agmpk.nlme.select"),
     *("agmpk.book.build", "agmpk.cli.book", "agmpk.cli.literature"),
