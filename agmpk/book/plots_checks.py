@@ -163,7 +163,7 @@ def paired(rows: pd.DataFrame) -> Figure:
     plots.draw_rows(ax, rows, np.where(sure, COLOURS["flow"], "0.5").tolist(), "difference")
     ax.axvline(0, color="0.5", lw=1, ls="--")
     ax.locator_params(axis="x", nbins=6)
-    ax.set_xlabel("Difference of log-RMSE (left: the first is better)")
+    ax.set_xlabel("Difference of log-RMSE\n(left: the first is better)")
     return figure
 
 
