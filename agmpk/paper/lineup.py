@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,14 +12,9 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster, load_forecaster, model_names
+from agmpk.models.registry import FAMILY
 from agmpk.prior import PriorConfig
 from agmpk.studies import Individual, Study
-
-if TYPE_CHECKING:
-    # The registry imports them by name; named here, a chapter's digest covers them.
-    from agmpk.models import aicmet, diffusion, flow, node, transformer  # noqa: F401
-
-FAMILY = ("flow", "diffusion", "aicmet")
 
 
 class Remembered:
