@@ -127,7 +127,7 @@ def at_times(forecast: Forecast, times: Array) -> Forecast:
     if not np.all(known) or np.any(forecast.times[index] != times):
         raise AgmpkError("A forecast was not asked at all times at which it is to be scored.")
     point = None if forecast.point is None else forecast.point[index]
-    return Forecast(np.asarray(times), forecast.samples[:, index], point)
+    return Forecast(np.asarray(times), forecast.samples[:, index], point, forecast.note)
 
 
 def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study") -> list[Case]:

@@ -230,8 +230,9 @@ class Places:
 
     def put(self, x: Tensor, into: Tensor) -> Tensor:
         """``into`` [N, L, ...] with x [n, S, ...] in these places."""
-        flat = into.flatten(0, 1).index_copy(0, self.index.flatten(), x.flatten(0, 1))
-        return flat.view_as(into)
+        # Under autocast on a GPU a norm answers in single precision, what it read may be half.
+        flat = into.to(x.dtype).flatten(0, 1)
+        return flat.index_copy(0, self.index.flatten(), x.flatten(0, 1)).view_as(into)
 
 
 def first(mask: Tensor) -> Places:

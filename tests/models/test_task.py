@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from agmpk.models.features import first
 from agmpk.models.task import Record, Task, concatenate, task_from_study, tasks_from_simulation
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import simulate_block
@@ -250,3 +251,13 @@ def test_a_limit_far_above_all_that_was_seen_says_nothing():
             for name, value in vars(without.context).items():
                 assert torch.equal(getattr(task.context, name), value)
             assert torch.equal(task.prefix, without.prefix)
+
+
+def test_places_are_put_back_in_the_precision_of_what_was_computed():
+    """As on a GPU under autocast: a norm answers in single precision to half-precision tokens."""
+    mask = torch.tensor([[True, False, True], [False, True, False]])
+    x = torch.arange(6.0).view(2, 3, 1).bfloat16()
+    places = first(mask)
+    y = places.put(places.take(x).float() + 10, torch.zeros_like(x))
+    assert y.dtype == torch.float32
+    assert torch.equal(y[..., 0][mask], x[..., 0].float()[mask] + 10)
