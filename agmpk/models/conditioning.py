@@ -246,9 +246,10 @@ class Decoder(nn.Module):
         ``own`` [N, L, W] is what the queries know of their individuals, N rows of individuals or
         studies; ``own_bias`` [N, 1, 1 or Q, L].
         """
-        x = self.query(queries.to(self.query.weight.dtype))
+        kind = self.query.weight.dtype  # of the biases too, whatever autocast makes of x
+        x = self.query(queries.to(kind))
         heads = self.study_layers[0].attention.heads
-        bias = near_in_time(u.to(x.dtype), known.u.to(x.dtype), known.seen, heads)
+        bias = near_in_time(u.to(kind), known.u.to(kind), known.seen, heads)
         for look_own, look_study in zip(self.own_layers, self.study_layers, strict=True):
             x = look_own(x.reshape(len(own), -1, x.shape[-1]), own, own_bias)
             x = look_study(x.reshape(len(u), -1, x.shape[-1]), known.samples, bias)
