@@ -227,7 +227,7 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
                 "write the future doses with ADDL and II."
             )
         more = int(f["ADDL"][n]) if f["ADDL"][n] > 0 else 0
-        plans[reader.ids[f["id"][n]]].append(
+        plans[f["id"][n]].append(
             Dose(
                 float(f["TIME"][n]) * reader.hours, float(f["AMT"][n]), str(f["way"][n]),
                 float(f["length"][n]) * reader.hours, more,

@@ -97,6 +97,12 @@ class Cells(NamedTuple):
         """Which records have a cell of that kind, bool[N]."""
         return np.array([test(text) for text in self.texts], bool)[self.codes]
 
+    def known(self) -> NDArray[np.object_]:
+        """The texts of all records, '' where they mean 'no value'."""
+        return np.array(["" if is_missing(text) else text for text in self.texts], object)[
+            self.codes
+        ]
+
 
 def to_number(text: str) -> float:
     """The number a cell holds (NaN unless it is written as one)."""

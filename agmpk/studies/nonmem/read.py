@@ -266,12 +266,10 @@ class _Builder:
     def parts(self) -> list[tuple[str, str]]:
         """Return the (study, analyte) pairs of the table in the order of their first
         observation."""
-        f, reader = self.reader.f, self.reader
+        f = self.reader.f
         source = next((mask for mask in (f["seen"], ~f["unlabelled"]) if mask.any()), f["dose"])
-        labels = [*reader.labels, ""]  # the last one for the code -1
-        pairs = np.unique(f["part"][source], return_index=True)[1]
-        places = np.flatnonzero(source)[np.sort(pairs)].tolist()
-        return [(reader.studies[f["study"][n]], labels[f["label"][n]]) for n in places]
+        first = source & ~after_first(f["part"], source)
+        return list(zip(f["study"][first], f["label"][first], strict=True))
 
     def build(self, study: str, label: str, compound: str) -> Study:
         """Return the study of one (study, analyte) pair.
@@ -280,49 +278,47 @@ class _Builder:
         empty prefix); one in whom only other analytes were observed is not.
         """
         reader, f, times = self.reader, self.reader.f, self.times
-        code = reader.labels.index(label) if label else -1
-        mine = np.flatnonzero(f["study"] == reader.studies.index(study))
-        order = mine[np.argsort(f["id"][mine], kind="stable")]  # by individual, in order of rows
-        own = f["seen"] & (f["label"] == code)
+        mine = np.flatnonzero(f["study"] == study)
+        order = mine[np.argsort(f["who"][mine], kind="stable")]  # by individual, in order of rows
+        own = f["seen"] & (f["label"] == label)
         seen, given = order[own[order]], order[f["dose"][order]]
-        labelled = f["unlabelled"] | (f["label"] == code)
+        labelled = f["unlabelled"] | (f["label"] == label)
         censored = f["CENS"] == 1
         values = np.where(censored & (f["LLOQ"] > 0), f["LLOQ"], f["DV"])
         samples = times[seen], values[seen], censored[seen]
         for array in samples:
             array.flags.writeable = False
-        make = Individual.checked if self._sound(f["id"][seen], *samples) else Individual
-        ids, first = np.unique(f["id"][mine], return_index=True)
-        anybody = np.isin(ids, f["id"][mine][f["seen"][mine]])
+        make = Individual.checked if self._sound(f["who"][seen], *samples) else Individual
+        anybody = set(f["who"][mine][f["seen"][mine]].tolist())
+        firsts = mine[~after_first(f["who"][mine], np.ones(len(mine), bool))]
         low, high, start, end = (
-            np.searchsorted(f["id"][rows], ids, side).tolist()
+            np.searchsorted(f["who"][rows], f["who"][firsts], side).tolist()
             for rows in (seen, given)
             for side in ("left", "right")
         )
         individuals = []
-        for k in np.argsort(first).tolist():
-            if low[k] == high[k] and anybody[k]:
+        for k, n in enumerate(firsts.tolist()):
+            if low[k] == high[k] and f["who"][n] in anybody:
                 continue
             rows = given[start[k] : end[k]]
             if labelled[rows].any():
                 rows = rows[labelled[rows]]
-            who, chosen = int(ids[k]), slice(low[k], high[k])
-            own_times, own_values, marks = (array[chosen] for array in samples)
+            own_times, own_values, marks = (array[low[k] : high[k]] for array in samples)
             try:
                 doses = self._doses(rows, own_times[0] if len(own_times) else math.inf)
-                name, person = reader.ids[who], reader.persons[who]
-                individuals.append(make(name, own_times, own_values, doses, marks, person))
+                who = f["id"][n], f["person"][n]
+                individuals.append(make(who[0], own_times, own_values, doses, marks, who[1]))
             except AgmpkError as error:
                 if not reader.options.skip_unusable:
                     raise
-                self.skipped[reader.ids[who]] = str(error)
-        later = after_first(f["id"][given], np.ones(len(given), bool))  # all doses but the first
-        at_dose = combined(f["id"], times)
+                self.skipped[f["id"][n]] = str(error)
+        later = after_first(f["who"][given], np.ones(len(given), bool))  # all doses but the first
+        at_dose = combined(f["who"], times)
         ties = int(np.isin(at_dose[seen], at_dose[given][later]).sum())
-        begun = np.full(len(reader.ids), -math.inf)
-        begun[f["id"][given][~later]] = times[given][~later]
+        begun = np.full(int(f["who"].max()) + 1, -math.inf)
+        begun[f["who"][given][~later]] = times[given][~later]
         measured = (values[seen] > 0) & ~censored[seen]
-        early = int((measured & (times[seen] < begun[f["id"][seen]])).sum())
+        early = int((measured & (times[seen] < begun[f["who"][seen]])).sum())
         if early:
             reader.notes.append(
                 f"{early} sample(s) above 0 before the first dose are not forecast from; give an "

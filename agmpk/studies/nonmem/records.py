@@ -15,7 +15,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.columns import (
-    LABELS,
     NUMERIC,
     ROUTE_NAMES,
     Cells,
@@ -29,6 +28,7 @@ from agmpk.studies.study import is_missing
 
 DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
 CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
+NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "occasion": "OCC"}
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
 _DATE_TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
 _MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
@@ -103,10 +103,10 @@ class TableReader(Table):
     """One table on its way from cells to records that are sound or not yet judged.
 
     ``f`` gets, all of length N, numbers: TIME [the table's unit], DV, AMT, EVID, MDV, RATE, DUR,
-    ADDL, II, SS, CENS, LLOQ (NaN where missing); codes: id, study, label, occasion (-1 where
-    missing) of the texts ``ids`` (and ``persons``), ``studies``, ``labels``, ``occasions``; event
-    (EVID or what stands for it); dose, seen: what the record is; length [the table's unit] and way
-    (route, '' when it cannot be told) of a dose.
+    ADDL, II, SS, CENS, LLOQ (NaN where missing); names, '' where missing: id, person, study, label
+    (the analyte), occasion; who, a number for each individual; event (EVID or what stands for it);
+    dose, seen: what the record is; length [the table's unit] and way (route, '' when it cannot be
+    told) of a dose.
     """
 
     def records(self) -> list[Fault]:
@@ -124,22 +124,15 @@ class TableReader(Table):
                 self._tell(name, wrong)
         f["TIME"] = self._times(comma)
         f["clock"] = np.bool_(self.clock)
-        codes = {name: self._labels(name) for name in LABELS}
-        f["id"], f["study"], f["label"] = (codes[one].codes for one in ("ID", "STUDY", "ANALYTE"))
-        occasion = codes["OCC"]
-        f["occasion"] = np.where(occasion.which("".__eq__), -1, occasion.codes)
+        for key, name in NAMES.items():
+            f[key] = self._names(name)
+        f["who"] = combined(f["study"], f["id"])
+        persons = {one: person for one, person in zip(f["id"], f["person"], strict=True) if person}
+        f["person"] = np.array([persons.get(one, one) for one in f["id"]], object)
         if not np.all(np.isnan(limits)):
             f["LLOQ"] = np.where(np.isnan(limits), f["LLOQ"], limits)
             f["CENS"] = np.where(np.isnan(limits), f["CENS"], 1.0)
             self.notes.append("cells such as <0.5 or BLQ are read as below that limit")
-        self.ids, self.studies, self.labels, self.occasions = (
-            list(codes[name].texts) for name in ("ID", "STUDY", "ANALYTE", "OCC")
-        )
-        self.persons = list(self.ids)
-        if "PERSON" in self.cells:
-            people = codes["PERSON"]
-            for code, person in zip(f["id"].tolist(), people.codes.tolist(), strict=True):
-                self.persons[code] = people.texts[person] or self.persons[code]
         return self.faults
 
     def _tell(self, name: str, found: dict[int, tuple[str, str]]) -> None:
@@ -150,10 +143,10 @@ class TableReader(Table):
             problem = problem.replace("{value}", cells.text(n))
             self.faults.append(Fault(int(self.f["row"][n]), self.names[name], problem, remedy))
 
-    def _labels(self, name: str) -> Cells:
+    def _names(self, name: str) -> NDArray[np.object_]:
         """A column of names, '' where one is missing (all, without the column)."""
         if name not in self.cells:
-            return Cells(np.zeros(len(self.f["row"]), np.int64), [""])
+            return np.full(len(self.f["row"]), "", object)
         cells, faults = self.cells[name], {}
         for code, text in enumerate(cells.texts):
             if is_missing(text):
@@ -163,9 +156,7 @@ class TableReader(Table):
                 faults[code] = "{value} cannot be used as a name", "write a plain one"
         if name in ("ID", "STUDY", "ANALYTE"):
             self._tell(name, faults)
-        # Several texts that mean 'no value' become one.
-        known = Cells.of(["" if is_missing(text) else text for text in cells.texts])
-        return Cells(known.codes[cells.codes], known.texts)
+        return cells.known()
 
     def _decimal_commas(self) -> bool:
         """Whether the numbers are written with decimal commas and never with points."""
@@ -222,7 +213,7 @@ class TableReader(Table):
         if "DATE" not in self.cells or (present == 3).all():
             return None
         cells, column = self.cells["DATE"], self.names["DATE"]
-        who = combined(self.cells["ID"].codes)
+        who = self.cells["ID"].codes
         changes = len(np.unique(np.stack([who, cells.codes], 1), axis=0)) > who.max(initial=0) + 1
         if not changes and not (present == 2).any():
             return None  # one day each, and TIME in hours: nothing to add
@@ -301,7 +292,7 @@ class TableReader(Table):
     def _dose_at(self) -> None:
         """One dose each from an amount that stands on every row."""
         f, column = self.f, self.names["AMT"]
-        who = combined(f["study"], f["id"])
+        who = combined(f["who"])  # without gaps
         first = np.unique(who, return_index=True)[1]
         differs = ~np.isnan(f["AMT"]) & (f["AMT"] != f["AMT"][first][who])
         if differs.any():
@@ -320,7 +311,7 @@ class TableReader(Table):
             ("AMT", f["AMT"], np.nan),
             ("EVID", 1.0, 0.0),
             ("MDV", 1.0, f["MDV"]),
-            ("label", -1, f["label"]),
+            ("label", "", f["label"]),
             *((name, np.nan, f[name]) for name in ("DV", "CENS", "LLOQ")),
         ):
             f[name] = np.where(dose, value, other)
@@ -337,7 +328,7 @@ class TableReader(Table):
         amounts = pd.Series(np.where(f["dose"], f["AMT"], np.nan))
         # The last dose, though it has no amount: infinity stands for that while filling.
         last = amounts.mask(f["dose"] & amounts.isna(), np.inf)
-        again = observed & (f["AMT"] == last.groupby(combined(f["study"], f["id"])).ffill())
+        again = observed & (f["AMT"] == last.groupby(f["who"]).ffill())
         if again.any():
             self.notes.append(
                 f"{self.names['AMT']} stands again on {int(again.sum())} row(s) with EVID 0: "
@@ -411,12 +402,12 @@ class TableReader(Table):
 
 
 def combined(*columns: NDArray) -> NDArray[np.int64]:
-    """One code per distinct row of several columns of numbers (NaN equals NaN), in their order."""
+    """One code per distinct row of several columns (NaN equals NaN), in order of appearance."""
     codes = np.zeros(len(columns[0]), np.int64)
     for column in columns:
-        values = np.unique(np.nan_to_num(column, nan=-1.0), return_inverse=True)[1]
-        codes = codes * (int(values.max(initial=0)) + 1) + values.reshape(-1)
-        codes = np.unique(codes, return_inverse=True)[1].reshape(-1)  # so that nothing overflows
+        values = pd.factorize(column, use_na_sentinel=False)[0]
+        # Coded again at each step, so that nothing overflows.
+        codes = pd.factorize(codes * (values.max(initial=0) + 1) + values)[0]
     return codes
 
 

@@ -13,10 +13,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.studies.nonmem.columns import Cells
 from agmpk.studies.nonmem.layout import Fault, refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined, previous
-from agmpk.studies.study import MAX_DOSES, MAX_HOURS, is_missing
+from agmpk.studies.study import MAX_DOSES, MAX_HOURS
 
 Frame = Mapping[str, NDArray]
 """Columns of the records by name; see :class:`agmpk.studies.nonmem.records.TableReader`."""
@@ -208,7 +207,7 @@ def _repeated(f: Frame, *columns: str) -> NDArray:
 
 def _reappears(f: Frame) -> NDArray:
     """The first record of a run of records whose ID had an earlier run (per study, analyte)."""
-    return after_first(f["series"], previous(f["id"], f["part"]) != f["id"])
+    return after_first(f["series"], previous(f["series"], f["part"]) != f["series"])
 
 
 def _backwards(f: Frame) -> NDArray:
@@ -220,11 +219,10 @@ def _backwards(f: Frame) -> NDArray:
 
 def _mixed(f: Frame) -> NDArray:
     """The first record that returns to an occasion that another one had interrupted."""
-    known = np.flatnonzero(f["occasion"] >= 0)
-    occasion, series = f["occasion"][known], f["series"][known]
-    starts = np.zeros(len(f["row"]), bool)
-    starts[known] = previous(occasion, series) != occasion
-    mixed = after_first(combined(f["series"], f["occasion"]), starts)
+    known, occasion = f["occasion"] != "", combined(f["series"], f["occasion"])
+    starts = known.copy()
+    starts[known] = previous(occasion[known], f["series"][known]) != occasion[known]
+    mixed = after_first(occasion, starts)
     return mixed & ~after_first(f["series"], mixed)
 
 
@@ -236,10 +234,9 @@ def _no_dose(f: Frame) -> NDArray:
 def _several_drugs(f: Frame) -> NDArray:
     """The first observation of an analyte that could take the doses of more than one drug."""
     own = f["dose"] & ~f["unlabelled"]
-    drugs = np.unique(np.stack([f["who"][own], f["label"][own]], 1), axis=0)
-    who, count = np.unique(drugs[:, 0], return_counts=True)
+    drugs = pd.Series(f["label"][own]).groupby(f["who"][own]).nunique()
     plain = f["who"][f["dose"] & f["unlabelled"]]
-    several = np.isin(f["who"], who[count > 1])
+    several = np.isin(f["who"], drugs.index[drugs > 1])
     served = np.isin(f["series"], f["series"][own]) | np.isin(f["who"], plain)
     unclear = f["seen"] & several & ~served
     return unclear & ~after_first(f["series"], f["seen"])
@@ -274,10 +271,9 @@ def judge(reader: TableReader) -> list[Fault]:
         _combine(reader)
     f = reader.f
     f["value"] = np.where(f["dose"], f["AMT"], f["DV"])
-    f["who"] = combined(f["study"], f["id"])
     f["part"] = combined(f["study"], f["label"])
-    f["series"] = combined(f["part"], f["id"])
-    f["again_dosed"] = f["dose"] | _restarts(reader, f["who"])
+    f["series"] = combined(f["part"], f["who"])
+    f["again_dosed"] = f["dose"] | _restarts(f)
     analyte = "ANALYTE" if "ANALYTE" in reader.cells else ""
     return broken(reader, group_rules(analyte, reader.clock))
 
@@ -291,32 +287,28 @@ def _find_analytes(reader: TableReader) -> None:
     if "CMT" in reader.cells and reader.names.get("ANALYTE") != reader.names["CMT"]:
         _analytes_by_compartment(reader)
     # DVID 0 is what NONMEM users write on dose rows of all analytes.
-    labels = Cells(f["label"], reader.labels)
-    zero = f["dose"] & labels.which("0".__eq__)
-    f["unlabelled"] = (f["label"] < 0) | labels.which("".__eq__) | zero
-    f["label"] = np.where(f["unlabelled"], -1, f["label"])
+    f["unlabelled"] = (f["label"] == "") | f["dose"] & (f["label"] == "0")
+    f["label"] = np.where(f["unlabelled"], "", f["label"])
 
 
 def _analytes_by_compartment(reader: TableReader) -> None:
     f, cells = reader.f, reader.cells["CMT"]
-    known = f["seen"] & ~cells.which(is_missing)
-    if len(np.unique(cells.codes[known])) < 2:
+    places = cells.known()
+    known = f["seen"] & (places != "")
+    if len(set(places[known])) < 2:
         return
-    labels = np.unique(f["label"][known])
-    if "ANALYTE" in reader.cells and (len(labels) > 1 or reader.labels[labels[0]]):
-        pairs = np.unique(np.stack([f["label"][known], cells.codes[known]], 1), axis=0)
-        split = [label for label in labels if (pairs[:, 0] == label).sum() > 1]
-        if not split:
+    if "ANALYTE" in reader.cells and set(f["label"][known]) != {""}:
+        several = pd.Series(places[known]).groupby(f["label"][known], sort=False).nunique() > 1
+        if not several.any():
             return
         reader.refuse(
             reader.names["CMT"],
-            f"observations of {reader.names['ANALYTE']} {reader.labels[split[0]]} lie in "
-            "several compartments",
+            f"observations of {reader.names['ANALYTE']} {several.idxmax()} lie in several "
+            "compartments",
             "choose what tells analytes apart, as --columns ANALYTE=CMT does, or leave CMT out "
             "with --columns CMT=",
         )
-    f["label"] = np.where(f["seen"], cells.codes, -1)
-    reader.labels = ["" if is_missing(text) else text for text in cells.texts]
+    f["label"] = np.where(f["seen"], places, "")
     reader.names["ANALYTE"], reader.cells["ANALYTE"] = reader.names["CMT"], cells
     reader.notes.append("CMT of the observations tells the analytes apart")
 
@@ -324,40 +316,35 @@ def _analytes_by_compartment(reader: TableReader) -> None:
 def _part_occasions(reader: TableReader) -> None:
     """Make an individual of each occasion, as --occasion split asks for."""
     f = reader.f
-    who = combined(f["study"], f["id"])
     if "OCC" in reader.cells:
-        missing = (f["occasion"] < 0) & (f["dose"] | f["seen"])
+        missing = (f["occasion"] == "") & (f["dose"] | f["seen"])
         lack = "the occasion is missing", "give every row one"
         refuse(reader.path, [
             Fault(int(row), reader.names["OCC"], *lack) for row in f["row"][missing][:100]
         ])  # fmt: skip
-        number, names = f["occasion"], reader.occasions
+        occasion = f["occasion"]
     else:
         starts = np.isin(f["EVID"], [3, 4])
-        starts = starts if starts.any() else _restarts(reader, who)
-        counted = pd.Series(starts).astype(int).groupby(who)
-        number = (counted.cumsum() - counted.transform("first")).to_numpy()
-        names = [str(k + 1) for k in range(int(number.max(initial=0)) + 1)]
-    pairs = combined(who, number)
-    firsts = np.unique(pairs, return_index=True)[1]
-    several = np.bincount(who[firsts]) > 1
-    taken, ids = set(reader.ids), []
-    for n in firsts.tolist():
-        person = reader.ids[f["id"][n]]
-        name = f"{person}.{names[number[n]]}" if several[who[n]] else person
-        ids.append(name.replace(".", "/", 1) if several[who[n]] and name in taken else name)
-    reader.persons = [reader.persons[code] for code in f["id"][firsts]]
-    reader.ids, f["id"], f["occasion"] = ids, pairs, np.full(len(pairs), -1)
+        starts = pd.Series(starts if starts.any() else _restarts(f)).astype(int)
+        counted = starts.groupby(f["who"])
+        number = counted.cumsum() - counted.transform("first") + 1
+        occasion = number.astype(str).to_numpy(object)
+    several = pd.Series(occasion).groupby(f["who"]).transform("nunique").to_numpy() > 1
+    named = np.where(several, f["id"] + "." + occasion, f["id"])
+    taken = several & np.isin(named, reader.cells["ID"].texts)
+    named[taken] = [one.replace(".", "/", 1) for one in named[taken]]
     reader.notes.append(
-        f"{int(several.sum())} person(s) have several occasions; each occasion is an individual"
+        f"{len(set(f['who'][several]))} person(s) have several occasions; each occasion is an "
+        "individual"
     )
+    f["id"], f["who"] = named, combined(f["who"], occasion)
+    f["occasion"] = np.full(len(named), "", object)
 
 
-def _restarts(reader: TableReader, who: NDArray) -> NDArray[np.bool_]:
+def _restarts(f: Frame) -> NDArray[np.bool_]:
     """Records at which time starts again with a dose."""
-    f = reader.f
-    starts, kept = np.zeros(len(who), bool), np.flatnonzero(f["dose"] | f["seen"])
-    times, dose, who = f["TIME"][kept], f["dose"][kept], who[kept]
+    starts, kept = np.zeros(len(f["row"]), bool), np.flatnonzero(f["dose"] | f["seen"])
+    times, dose, who = f["TIME"][kept], f["dose"][kept], f["who"][kept]
     follows = previous(dose[::-1], who[::-1])[::-1] == 1  # the next record of the same ID is a dose
     starts[kept] = (times < previous(times, who)) & (dose | follows)
     return starts
@@ -365,7 +352,7 @@ def _restarts(reader: TableReader, who: NDArray) -> NDArray[np.bool_]:
 
 def _sort(reader: TableReader) -> None:
     """Sort the rows of each ID by time, as --occasion as-is asks for."""
-    who = combined(reader.f["study"], reader.f["id"])
+    who = reader.f["who"]
     run = np.cumsum(np.append(0, who[1:] != who[:-1]))
     order = np.lexsort((reader.f["TIME"], run))
     if (order != np.arange(len(order))).any():
@@ -376,22 +363,16 @@ def _sort(reader: TableReader) -> None:
 def _pool(reader: TableReader) -> None:
     """Make one study of all, as --study all asks for."""
     f = reader.f
-    codes = combined(f["study"], f["id"])
-    firsts = np.unique(codes, return_index=True)[1]
-    if len(firsts) > len(np.unique(f["id"])):
-        pairs = zip(f["study"][firsts], f["id"][firsts], strict=True)
-        reader.ids = [f"{reader.studies[study]}/{reader.ids[id]}" for study, id in pairs]
-        reader.persons = list(reader.ids)
-        f["id"] = codes
-    reader.notes.append(f"{len(np.unique(f['study']))} studies are pooled")
-    f["study"] = np.zeros(len(codes), np.int64)
-    reader.studies = [""]
+    if len(set(f["who"])) > len(set(f["id"])):
+        f["id"], f["person"] = (f["study"] + "/" + f[name] for name in ("id", "person"))
+    reader.notes.append(f"{len(set(f['study']))} studies are pooled")
+    f["study"] = np.full(len(f["row"]), "", object)
 
 
 def _combine(reader: TableReader) -> None:
     """Add up equal doses and average observations at one time (--repeats combine)."""
     f = reader.f
-    series, dose = combined(f["study"], f["label"], f["id"]), f["dose"]
+    series, dose = combined(f["label"], f["who"]), f["dose"]
     doses = combined(
         series, f["TIME"], f["AMT"], f["way"] == "oral", f["length"], f["ADDL"], f["II"]
     )
