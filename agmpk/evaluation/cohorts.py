@@ -12,7 +12,7 @@ outside, and are left out of the other measures.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -103,15 +103,6 @@ class CohortEvaluation(NamedTuple):
     refused: pd.DataFrame
 
 
-class Blocks(NamedTuple):
-    """Real and generated individuals of a study, matched: features [n, 1 + m, F], paths
-    [n, 1 + k, L, 2], and who they are (columns compound, individual)."""
-
-    features: NDArray[np.float64]
-    paths: NDArray[np.float64]
-    who: pd.DataFrame
-
-
 def evaluate_cohorts(
     forecaster: Forecaster,
     questions: Mapping[str, Sequence[Case]],
@@ -134,7 +125,11 @@ def evaluate_cohorts(
     settings, name = settings or CohortSettings(), forecaster.name
     tables: dict[str, list[pd.DataFrame]] = defaultdict(list)
     refused: list[tuple] = []
-    blocks: list[Blocks] = []
+    blocks: list[tuple] = []
+    # Paths are padded to one length: repeating the last point changes no signature.
+    longest = 1 + max(
+        (len(case.times) for asked in questions.values() for case in asked), default=0
+    )
 
     def keep(compound: str, what: str, table: pd.DataFrame) -> None:
         table.insert(0, "model", name)
@@ -143,6 +138,12 @@ def evaluate_cohorts(
 
     def refuse(compound: str, reason: object, individual: str = "") -> None:
         refused.append((name, compound, individual, 0, str(reason)))
+
+    def try_pooled(what: str, measure: Callable[[], pd.DataFrame]) -> None:
+        try:
+            keep(POOLED, what, measure())
+        except AgmpkError as error:
+            refuse(POOLED, error)
 
     for compound, asked in tqdm(questions.items(), desc=name, unit="study", disable=None):
         answered = list(answer(forecaster, asked, settings.n_samples, seed))
@@ -158,41 +159,26 @@ def evaluate_cohorts(
         keep(compound, "exposures", study_exposures(scored, settings, seed))
         keep(compound, "points", points)
         try:
-            blocks.append(study_blocks(compound, scored, settings))
+            blocks.append(study_blocks(compound, scored, settings, longest))
         except AgmpkError as error:
             refuse(compound, error)
     if len(blocks) > 1:
-        features, every, who = _pooled(blocks)
+        features, every = (np.concatenate(parts) for parts in list(zip(*blocks, strict=True))[:2])
+        who = pd.concat([one[2] for one in blocks], ignore_index=True)
         often = {"permutations": settings.permutations, "seed": seed}
-        try:
-            repeats = settings.classifier_repeats
-            found = classifier_auc(features, people(who), repeats=repeats, **often)
-            keep(POOLED, "classifier", found)
-        except AgmpkError as error:
-            refuse(POOLED, error)
-        try:
-            # Over several studies, pairs of one study do not count: they share more than their law.
-            studies = who["compound"] if len(blocks) > 2 else None
-            keep(POOLED, "signature", pd.DataFrame([signature_mmd(every, studies, **often)]))
-        except AgmpkError as error:
-            refuse(POOLED, error)
+        repeats = settings.classifier_repeats
+        try_pooled(
+            "classifier", lambda: classifier_auc(features, people(who), repeats=repeats, **often)
+        )
+        # Over several studies, pairs of one study do not count: they share more than their law.
+        studies = who["compound"] if len(blocks) > 2 else None
+        try_pooled("signature", lambda: pd.DataFrame([signature_mmd(every, studies, **often)]))
     nothing = [pd.DataFrame(columns=REFUSED[:2])]
     joined = {
         one: pd.concat(tables[one] or nothing, ignore_index=True)
         for one in CohortEvaluation._fields[:-1]
     }
     return CohortEvaluation(**joined, refused=pd.DataFrame(refused, columns=REFUSED))
-
-
-def _pooled(blocks: Sequence[Blocks]) -> Blocks:
-    longest = max(one.paths.shape[2] for one in blocks)
-    # Repeating the last point changes no signature.
-    wide = [
-        np.pad(one.paths, ((0, 0), (0, 0), (0, longest - one.paths.shape[2]), (0, 0)), "edge")
-        for one in blocks
-    ]
-    who = pd.concat([one.who for one in blocks], ignore_index=True)
-    return Blocks(np.concatenate([one.features for one in blocks]), np.concatenate(wide), who)
 
 
 def study_vpc(scored: Sequence[Scored]) -> pd.DataFrame:
@@ -271,14 +257,16 @@ def study_exposures(scored: Sequence[Scored], settings: CohortSettings, seed: in
     return compare_exposures(observed, generated, settings.bootstrap, seed)
 
 
-def study_blocks(compound: str, scored: Sequence[Scored], settings: CohortSettings) -> Blocks:
-    """Features and paths of a study relative to each case's own context.
+def study_blocks(
+    compound: str, scored: Sequence[Scored], settings: CohortSettings, longest: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64], pd.DataFrame]:
+    """Real and generated individuals of a study, matched, relative to each case's own context:
+    features [n, 1 + m, F], paths [n, 1 + k, L, 2] of L = ``longest`` points, and who they are.
 
     Raises:
         AgmpkError: a context is too small to be a frame of reference.
     """
     features, found = [], []
-    longest = 1 + max(len(one.case.times) for one in scored)
     for one in scored:
         case, frame = one.case, context_frame(one.case.context)
         y = np.vstack([case.observed, one.forecast.samples]) / amount(case.prefix)
@@ -286,4 +274,4 @@ def study_blocks(compound: str, scored: Sequence[Scored], settings: CohortSettin
         logs, scale = np.log(y[: 1 + settings.signature]), (frame.last, frame.level, frame.spread)
         found.append(paths(case.times, logs, *scale, longest))
     who = pd.DataFrame({"compound": compound, "individual": [one.case.prefix.id for one in scored]})
-    return Blocks(np.stack(features), np.stack(found), who)
+    return np.stack(features), np.stack(found), who

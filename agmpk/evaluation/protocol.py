@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.studies import Individual, Study, read_studies
+from agmpk.studies import Individual, Study, load_catalogue, read_studies
 
 Array = NDArray[np.float64]
 
@@ -76,9 +76,8 @@ class Case:
 
     def ask(self, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast:
         """The forecaster's answer at ``asked``; ``seed`` is the base of the case's own."""
-        return forecaster.forecast(
-            self.context, self.prefix, self.asked, n_samples, self.seed(seed)
-        )
+        seed = self.seed(seed)
+        return forecaster.forecast(self.context, self.prefix, self.asked, n_samples, seed)
 
     def seed(self, base: int) -> int:
         """A seed of its own for every case, the same in every run."""
@@ -138,19 +137,8 @@ def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study
     """
     if protocol not in PROTOCOLS:
         raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
-    if protocol == "published":
-        kept = study.after_dose()
-        return [
-            Case(
-                compound,
-                kept.without(own.id),
-                own.prefix(observed),
-                own.times[observed:],
-                own.concentrations[observed:],
-            )
-            for own in kept
-        ]
-    kept, due = _kept(study), _due(study)
+    honest = protocol == "study"
+    kept, due = study.after_dose(limits=honest), _due(study if honest else ())
     return [_case(compound, kept.without(own.id), own, observed, due) for own in kept]
 
 
@@ -162,8 +150,8 @@ def question(compound: str, context: Study, individual: Individual, observed: in
     Raises:
         AgmpkError: ``observed`` is negative.
     """
-    due = _due((*context, individual))
-    return _case(compound, _kept(context), usable(individual), observed, due)
+    due, own = _due((*context, individual)), individual.after_dose(limits=True)
+    return _case(compound, context.after_dose(limits=True), own, observed, due)
 
 
 def _case(compound: str, context: Study, own: Individual, observed: int, due: Array) -> Case:
@@ -177,20 +165,10 @@ def _case(compound: str, context: Study, own: Individual, observed: int, due: Ar
     return Case(compound, context, prefix, *values, _asked(prefix, rest.times, due))
 
 
-def _kept(study: Study) -> Study:
-    return replace(study, individuals=[usable(one) for one in study])
-
-
 def _due(people: Iterable[Individual]) -> Array:
     """Every time [h] at which anybody was sampled, with whatever result, after its first dose."""
     times = [one.times - one.doses[0].time for one in people]
     return np.unique(np.concatenate(times)) if times else np.array([])
-
-
-def usable(individual: Individual) -> Individual:
-    """The individual with its samples after the first dose that have a value or a limit."""
-    after = individual.times > individual.doses[0].time
-    return individual.select(after & (individual.concentrations > 0))
 
 
 def shown(individual: Individual, observed: int) -> Individual:
@@ -238,9 +216,8 @@ def answer(
     while part := list(islice(waiting, number)):
         asked = [case for case in part if case.held_out]
         if at_once:
-            found = at_once(
-                [(c.context, c.prefix, c.asked, c.seed(seed)) for c in asked], n_samples
-            )
+            posed = [(c.context, c.prefix, c.asked, c.seed(seed)) for c in asked]
+            found = at_once(posed, n_samples)
         else:
             found = [_or_why(case, forecaster, n_samples, seed) for case in asked]
         answers = iter(found)
@@ -259,15 +236,11 @@ def _or_why(case: Case, forecaster: Forecaster, n_samples: int, seed: int) -> Fo
 
 def benchmark_studies() -> dict[str, Study]:
     """The 20 compounds by name, in the order of the published table; for reporting only."""
-    from agmpk.studies import load_catalogue
-
     return load_catalogue(data_path("benchmark", "compounds.csv"))
 
 
 def development_studies() -> dict[str, Study]:
     """Real cohorts outside the 20 compounds: for every choice of prior, model and setting."""
-    from agmpk.studies import load_catalogue
-
     return load_catalogue(data_path("development", "cohorts.csv"))
 
 

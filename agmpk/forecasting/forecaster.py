@@ -19,6 +19,8 @@ from agmpk.files import data_path
 from agmpk.models.registry import NETWORKS, load_checkpoint
 from agmpk.studies import Individual, Study
 
+Array = NDArray[np.float64]
+
 if TYPE_CHECKING:  # PyTorch takes seconds to load, so it is imported where it computes
     from agmpk.models.heads import Network
     from agmpk.models.task import Task
@@ -42,17 +44,17 @@ class Forecast:
         note: what a reader of the forecast should know about it, a sentence, or ''.
     """
 
-    times: NDArray[np.float64]
-    samples: NDArray[np.float64]
-    point: NDArray[np.float64] | None = None
+    times: Array
+    samples: Array
+    point: Array | None = None
     note: str = ""
 
     @property
-    def pred(self) -> NDArray[np.float64]:
+    def pred(self) -> Array:
         """Point prediction [T]: exp of the mean of the log-samples, which log-RMSE rewards."""
         return np.exp(np.log(self.samples).mean(0)) if self.point is None else self.point
 
-    def quantiles(self, levels: Sequence[float]) -> NDArray[np.float64]:
+    def quantiles(self, levels: Sequence[float]) -> Array:
         """Quantiles [len(levels), T] of the samples, at Weibull's plotting position: a new draw
         falls between Q05 and Q95 with probability 0.9 however few the samples are."""
         return np.quantile(self.samples, levels, axis=0, method="weibull")
@@ -71,12 +73,7 @@ class Forecaster(Protocol):
     name: str
 
     def forecast(
-        self,
-        context: Study,
-        target: Individual,
-        times: NDArray[np.float64],
-        n_samples: int,
-        seed: int,
+        self, context: Study, target: Individual, times: Array, n_samples: int, seed: int
     ) -> Forecast:
         """Forecast ``target`` at ``times`` [h].
 
@@ -95,8 +92,8 @@ class Forecaster(Protocol):
 
 
 def check_question(
-    context: Study, target: Individual, times: NDArray[np.float64], n_samples: int
-) -> tuple[Study, Individual, NDArray[np.float64]]:
+    context: Study, target: Individual, times: Array, n_samples: int
+) -> tuple[Study, Individual, Array]:
     """Validate what every forecaster needs; return context and prefix reduced to usable samples:
     values that are positive, and samples marked as below a limit.
 
@@ -116,8 +113,8 @@ def check_question(
             f"Individual {target.id} was observed until {target.times[-1]:g} h: "
             f"ask for times after that, not {times[0]:g} h."
         )
-    context = replace(context, individuals=[usable(one) for one in context])
-    prefix = usable(target)
+    people = [one.select(one.concentrations > 0) for one in (*context, target)]
+    context, prefix = replace(context, individuals=people[:-1]), people[-1]
     if not len(prefix.quantifiable()) and not any(len(one.quantifiable()) for one in context):
         raise AgmpkError(
             f"Nothing of {context.compound} was quantified in {target.id} or in anybody else, so "
@@ -142,11 +139,6 @@ def too_far(task: Task, place: int, compound: str, name: str) -> str:
     )
 
 
-def usable(one: Individual) -> Individual:
-    """The individual with the samples that say something: positive, or below a limit."""
-    return one.select(one.concentrations > 0)
-
-
 class AmortizedForecaster:
     """A trained network, of the family or a rival, behind the seam.
 
@@ -157,12 +149,7 @@ class AmortizedForecaster:
         self.model, self.name, self.options = model.eval(), name or model.kind, options
 
     def forecast(
-        self,
-        context: Study,
-        target: Individual,
-        times: NDArray[np.float64],
-        n_samples: int,
-        seed: int,
+        self, context: Study, target: Individual, times: Array, n_samples: int, seed: int
     ) -> Forecast:
         """As in :class:`Forecaster`; any doses of anybody, past and planned."""
         (found,) = self.forecast_all([(context, target, times, seed)], n_samples)
@@ -203,9 +190,7 @@ class AmortizedForecaster:
                 found[k] = AgmpkError(refusal) if refusal else answer
         return found
 
-    def _task(
-        self, context: Study, target: Individual, times: NDArray[np.float64], n_samples: int
-    ) -> Task:
+    def _task(self, context: Study, target: Individual, times: Array, n_samples: int) -> Task:
         """The question as tensors; an AgmpkError says why it cannot be one."""
         from agmpk.models.task import task_from_study
 
@@ -234,12 +219,7 @@ class NaiveForecaster:
     name = "naive"
 
     def forecast(
-        self,
-        context: Study,
-        target: Individual,
-        times: NDArray[np.float64],
-        n_samples: int,
-        seed: int,
+        self, context: Study, target: Individual, times: Array, n_samples: int, seed: int
     ) -> Forecast:
         """Point forecast as defined above; samples by bootstrap of the context."""
         from agmpk.models.frame import usable

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting.forecaster import Forecast, check_question
+from agmpk.forecasting.forecaster import Array, Forecast, check_question
 from agmpk.nlme.closed_forms import StructuralModel, dose_columns
-from agmpk.nlme.data import seen_after_dose
-from agmpk.nlme.individual import Population, Posterior, posterior, predict
+from agmpk.nlme.individual import posterior, predict
 from agmpk.nlme.select import Selection
 from agmpk.nlme.store import FitStore
 from agmpk.studies import Individual, Study
@@ -51,10 +49,7 @@ class NlmeForecaster:
     metabolites = METABOLITES  # compounds whose absorption may be slower than their elimination
 
     def __init__(
-        self,
-        store: FitStore | None = None,
-        point: str = "mean",
-        uncertain: bool = True,
+        self, store: FitStore | None = None, point: str = "mean", uncertain: bool = True
     ) -> None:
         if point not in POINTS:
             raise AgmpkError(f"A point forecast is {' or '.join(POINTS)}, not {point!r}.")
@@ -66,12 +61,7 @@ class NlmeForecaster:
         return self.store.get(context, flip_flop=context.compound in self.metabolites)
 
     def forecast(
-        self,
-        context: Study,
-        target: Individual,
-        times: NDArray[np.float64],
-        n_samples: int,
-        seed: int,
+        self, context: Study, target: Individual, times: Array, n_samples: int, seed: int
     ) -> Forecast:
         """As in :class:`agmpk.forecasting.Forecaster`.
 
@@ -82,7 +72,11 @@ class NlmeForecaster:
         *_, times = check_question(context, target, times, n_samples)
         population = self.selection(context).population
         check_routes(population.structure, target, context.compound)
-        known, found = self._posteriors(population, target, n_samples, seed)
+        # The estimates are taken as known for the point, and as uncertain for the samples if asked.
+        rng, seen = np.random.default_rng(seed), self.seen(target)
+        known = found = posterior(population, seen, n_samples, rng, uncertain=False)
+        if self.uncertain:
+            found = posterior(population, seen, n_samples, rng, near=known.mode)
         quantified = [one.quantifiable().concentrations for one in context]
         floor = FLOOR * min(values.min() for values in quantified if len(values))
         curves = predict(population, found.samples, target, times)
@@ -96,21 +90,9 @@ class NlmeForecaster:
         point = np.exp(weights @ logs / weights.sum())
         return Forecast(times, samples, point)
 
-    def _posteriors(
-        self, population: Population, target: Individual, n_samples: int, seed: int
-    ) -> tuple[Posterior, Posterior]:
-        """With the population's estimates taken as known, for the point forecast, and (if asked)
-        with their uncertainty, for the samples."""
-        rng = np.random.default_rng(seed)
-        seen = self.seen(target)
-        known = posterior(population, seen, n_samples, rng, uncertain=False)
-        if not self.uncertain:
-            return known, known
-        return known, posterior(population, seen, n_samples, rng, near=known.mode)
-
     def seen(self, target: Individual) -> Individual:
         """What of the prefix is used: values and limits after the first dose."""
-        return seen_after_dose(target)
+        return target.after_dose(limits=True)
 
 
 class NlmePopulationForecaster(NlmeForecaster):
@@ -123,7 +105,7 @@ class NlmePopulationForecaster(NlmeForecaster):
         return target.prefix(0)
 
 
-def own_streams(seed: int, times: NDArray[np.float64], n: int) -> NDArray[np.float64]:
+def own_streams(seed: int, times: Array, n: int) -> Array:
     """Uniform numbers [n, T], each column from a stream of its own time (to the nanosecond)."""
     keys = np.round(np.asarray(times) * 3.6e12).astype(np.int64) & (2**63 - 1)
     return np.stack([np.random.default_rng([seed, key]).random(n) for key in keys.tolist()], axis=1)

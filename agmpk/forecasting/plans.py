@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.forecasting.forecaster import Forecast, Forecaster, usable
+from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.studies import Dose, Individual, Study
 from agmpk.studies.nonmem.columns import Options
 from agmpk.studies.nonmem.layout import HEADER_REMEDY, refuse
@@ -281,8 +281,8 @@ def _shown(own: Individual | None, observed: int) -> Individual:
             f"Individual {own.id} has no positive sample after its first dose to show: ask with "
             "0 observed."
         )
-    after = usable(own)
-    return after.select((after.times > own.doses[0].time) & (after.times <= seen[-1]))
+    after = own.after_dose(limits=True)
+    return after.select(after.times <= seen[-1])
 
 
 def _singles(plan: Sequence[Dose]) -> list[Dose]:

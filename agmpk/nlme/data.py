@@ -45,20 +45,13 @@ class FitData:
         return float(np.median([one.concentrations[~one.censored].max() for one in self.people]))
 
 
-def seen_after_dose(one: Individual) -> Individual:
-    """The individual with what it tells after its first dose: positive values, and observations
-    below their limit."""
-    usable = (one.concentrations > 0) & (one.times > one.doses[0].time)
-    return one.select(usable)
-
-
 def fit_data(study: Study) -> FitData:
     """Stack a study.
 
     Raises:
         AgmpkError: fewer than ``FEWEST`` individuals have quantified observations.
     """
-    people = tuple(one for one in map(seen_after_dose, study) if not one.censored.all())
+    people = tuple(one for one in study.after_dose(limits=True) if not one.censored.all())
     if len(people) < FEWEST:
         raise AgmpkError(
             f"A mixed-effects fit of {study.compound} needs {FEWEST} individuals with "

@@ -14,7 +14,6 @@ from typing import Any
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.nlme.closed_forms import dose_columns
-from agmpk.nlme.data import seen_after_dose
 from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.select import Selection, select
 from agmpk.store import Store, digest
@@ -38,7 +37,7 @@ def context_key(context: Study) -> str:
         seen = one.concentrations.tolist(), one.censored.tolist()
         return json.dumps([one.id, since, *seen, doses])
 
-    return digest([context.compound, sorted(facts(seen_after_dose(one)) for one in context)])
+    return digest([context.compound, sorted(map(facts, context.after_dose(limits=True)))])
 
 
 class FitStore:

@@ -231,21 +231,16 @@ class Individual:
             raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
         return self.select(slice(0, p))
 
-    def rest(self, p: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return (times [h], concentrations) of the observations after :meth:`prefix`."""
-        start = len(self.prefix(p))
-        return self.times[start:], self.concentrations[start:]
-
     def quantifiable(self) -> Individual:
         """Return the individual with the observations whose logarithm is known: positive and not
         censored. Pre-dose zeros go; a positive pre-dose value stays."""
         return self.select((self.concentrations > 0) & ~self.censored)
 
-    def after_dose(self) -> Individual:
+    def after_dose(self, limits: bool = False) -> Individual:
         """Return the individual with its :meth:`quantifiable` observations after its first dose:
-        what the benchmark's protocol keeps."""
-        usable = self.quantifiable()
-        return usable.select(usable.times > self.doses[0].time)
+        what the benchmark's protocol keeps; with those below their ``limits`` too where asked."""
+        after = (self.times > self.doses[0].time) & (self.concentrations > 0)
+        return self.select(after & (limits | ~self.censored))
 
     def single_doses(self) -> tuple[Dose, ...]:
         """Return all doses with schedules expanded, in order of time."""
@@ -353,10 +348,10 @@ class Study:
         :meth:`Individual.quantifiable`; all individuals stay, even those left with none."""
         return replace(self, individuals=[one.quantifiable() for one in self])
 
-    def after_dose(self) -> Study:
-        """Return the study with the quantifiable observations after each first dose, see
+    def after_dose(self, limits: bool = False) -> Study:
+        """Return the study with the observations after each first dose, see
         :meth:`Individual.after_dose`; all individuals stay."""
-        return replace(self, individuals=[one.after_dose() for one in self])
+        return replace(self, individuals=[one.after_dose(limits) for one in self])
 
 
 # ------------------------------------------------------------------------------------ in words
