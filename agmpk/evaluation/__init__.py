@@ -8,22 +8,7 @@ function that bears its module's name is found in the module (``agmpk.evaluation
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    # What reads imports without running them sees the modules here.
-    from agmpk.evaluation import (  # noqa: F401
-        calibration,
-        cohorts,
-        compare,
-        exposure,
-        failures,
-        intervals,
-        protocol,
-        scores,
-        two_sample,
-        vpc,
-    )
+from typing import Any
 
 _NAMES = {
     "calibration": "calibrate calibration_table ecdf_envelope learning_curves learning_table "

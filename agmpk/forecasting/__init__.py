@@ -9,11 +9,7 @@ Names are loaded when they are first used.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    # What reads imports without running them sees the modules here.
-    from agmpk.forecasting import cohort, forecaster, plans  # noqa: F401
+from typing import Any
 
 _NAMES = {
     "cohort": ("generate", "sampling_times"),

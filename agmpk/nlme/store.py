@@ -66,32 +66,28 @@ class FitStore:
             AgmpkError: the context cannot be fitted, or a stored file is damaged.
         """
         settings = self.settings(context, flip_flop)
-        key = digest(settings)
-        if key not in self._memory:
-            found = self._find(context.compound, settings)
-            if found is None:
-                found = fitted(context, settings)
-                if self.keep:
-                    self.put(context, settings, found)
-            self._memory[key] = found
-        found = self._memory[key]
+        found = self._known(context.compound, settings)
+        if found is None:
+            found = self._memory[digest(settings)] = fitted(context, settings)
+            if self.keep:
+                self.put(context, settings, found)
         if isinstance(found, str):
             raise FitFailed(found)
         return found
 
     def has(self, context: Study, flip_flop: bool = False) -> bool:
         """Whether a current selection, or failure, of the context is stored or remembered."""
-        settings = self.settings(context, flip_flop)
-        kept = self._disk.load(context.compound, settings) is not None
-        return kept or digest(settings) in self._memory
+        return self._known(context.compound, self.settings(context, flip_flop)) is not None
 
-    def _find(self, compound: str, settings: dict[str, Any]) -> Selection | str | None:
-        entry = self._disk.load(compound, settings)
-        if entry is None:
-            return None
+    def _known(self, compound: str, settings: dict[str, Any]) -> Selection | str | None:
+        """What is remembered or stored for these settings, None where nothing is."""
+        key = digest(settings)
+        if key in self._memory or (entry := self._disk.load(compound, settings)) is None:
+            return self._memory.get(key)
         try:
             failed = entry.result.get("failed")
-            return failed if failed is not None else Selection.from_dict(entry.result)
+            self._memory[key] = Selection.from_dict(entry.result) if failed is None else failed
+            return self._memory[key]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise AgmpkError(
                 f"A stored fit of {compound} in {self._disk.folder} cannot be read ({error}): "

@@ -99,9 +99,8 @@ class Cells(NamedTuple):
 
     def known(self) -> NDArray[np.object_]:
         """The texts of all records, '' where they mean 'no value'."""
-        return np.array(["" if is_missing(text) else text for text in self.texts], object)[
-            self.codes
-        ]
+        texts = ["" if is_missing(text) else text for text in self.texts]
+        return np.array(texts, object)[self.codes]
 
 
 def to_number(text: str) -> float:
