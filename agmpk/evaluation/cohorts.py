@@ -147,7 +147,7 @@ def evaluate_cohorts(
 
     for compound, asked in tqdm(questions.items(), desc=name, unit="study", disable=None):
         answered = list(answer(forecaster, asked, settings.n_samples, seed))
-        refused += [tuple(one.refused_row(name).values()) for one in answered if one.refusal]
+        refused += [one.refused_row(name) for one in answered if one.refusal]
         scored = [one for one in answered if one.forecast is not None]
         if not scored:
             continue

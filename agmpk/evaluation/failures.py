@@ -66,57 +66,45 @@ def readings(case: Case) -> list[Reading]:
     curves = [own, *((one.times, one.concentrations) for one in others)]
     doses = [one.doses[0].amount for one in (case.prefix, *others)]
     analyses = pd.DataFrame([nca(*curve) for curve in curves])
-    found = [
-        _late(case.prefix, curves, analyses["Tmax"]),
-        _level(curves, doses, analyses["t_half"]),
-        _limit(case, others),
-    ]
-    return [one for one in found if one is not None] or [
-        Reading("unexplained", "peak, level, half-life and distance from the assay limit are usual")
-    ]
+    found = {
+        "delayed absorption": _late(case.prefix, curves, analyses["Tmax"]),
+        **_level(curves, doses, analyses["t_half"]),
+        "assay limit": _limit(case, others),
+    }
+    usual = "peak, level, half-life and distance from the assay limit are usual"
+    return [Reading(*one) for one in found.items() if one[1]] or [Reading("unexplained", usual)]
 
 
 # Curves, as (times [h], concentrations), and numbers hold the individual first, then the others.
+# Evidence is in words, '' where there is none.
 
 
-def _late(prefix: Individual, curves: list[Curve], tmax: pd.Series) -> Reading | None:
+def _late(prefix: Individual, curves: list[Curve], tmax: pd.Series) -> str:
     own, latest = tmax[0], tmax[1:].max()
     if own > LATER * latest:
-        return Reading(
-            "delayed absorption", f"peak at {own:.3g} h, the others' latest at {latest:.3g} h"
-        )
+        return f"peak at {own:.3g} h, the others' latest at {latest:.3g} h"
     if not len(prefix):
-        return None
+        return ""
     end = prefix.times[-1]
     # The share of its peak that each curve has reached by then.
     reached, *rest = (float(y[t <= end].max(initial=0.0) / y.max()) for t, y in curves)
     half = float(np.median(rest))
     if reached >= LITTLE or half < 0.5:
-        return None
-    return Reading(
-        "delayed absorption",
-        f"{reached:.0%} of its peak reached after {end:.3g} h, half of the others {half:.0%}",
-    )
+        return ""
+    return f"{reached:.0%} of its peak reached after {end:.3g} h, half of the others {half:.0%}"
 
 
-def _level(curves: list[Curve], doses: list[float], half_lives: pd.Series) -> Reading | None:
+def _level(curves: list[Curve], doses: list[float], half_lives: pd.Series) -> dict[str, str]:
     level, *levels = _levels([(t, np.log(y / d)) for (t, y), d in zip(curves, doses, strict=True)])
     if level < min(levels) / FAR:
-        return Reading(
-            "low exposure",
-            f"level {level:.2g} of the others' mean curve, their lowest {min(levels):.2g}",
-        )
+        low = f"level {level:.2g} of the others' mean curve, their lowest {min(levels):.2g}"
+        return {"low exposure": low}
+    slow, (own, longest) = "", (half_lives[0], half_lives[1:].max())  # NaN compares with nothing
     if level > max(levels) * FAR:
-        return Reading(
-            "slow elimination",
-            f"level {level:.2g} times the others' mean curve, their highest {max(levels):.2g}",
-        )
-    own, longest = half_lives[0], half_lives[1:].max()  # NaN compares with nothing
-    if own > FAR * longest:
-        return Reading(
-            "slow elimination", f"half-life {own:.3g} h, the others' longest {longest:.3g} h"
-        )
-    return None
+        slow = f"level {level:.2g} times the others' mean curve, their highest {max(levels):.2g}"
+    elif own > FAR * longest:
+        slow = f"half-life {own:.3g} h, the others' longest {longest:.3g} h"
+    return {"slow elimination": slow}
 
 
 def _levels(logs: list[Curve]) -> list[float]:
@@ -129,16 +117,15 @@ def _levels(logs: list[Curve]) -> list[float]:
     return found
 
 
-def _limit(case: Case, others: list[Individual]) -> Reading | None:
+def _limit(case: Case, others: list[Individual]) -> str:
     if not case.held_out:
-        return None
+        return ""
     seen = np.concatenate([*(one.concentrations for one in others), case.observed, case.limits])
     limit = case.context.lloq or float(seen.min())
     near = (np.sum(case.observed <= NEAR_LIMIT * limit) + len(case.below)) / case.held_out
     if near < 0.5:
-        return None
-    return Reading(
-        "assay limit",
+        return ""
+    return (
         f"{near:.0%} of the held-out samples below {NEAR_LIMIT:g} times the smallest "
-        f"concentration reported ({limit:.2g} {case.context.units.concentration})",
+        f"concentration reported ({limit:.2g} {case.context.units.concentration})"
     )

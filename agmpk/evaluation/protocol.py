@@ -108,11 +108,10 @@ class Scored:
             return None
         return at_times(self.answer, self.case.below).samples
 
-    def refused_row(self, model: str) -> dict[str, object]:
+    def refused_row(self, model: str) -> tuple:
         """The row of a refusal, ``REFUSED``."""
         case = self.case
-        row = (model, case.compound, case.prefix.id, len(case.prefix), self.refusal)
-        return dict(zip(REFUSED, row, strict=True))
+        return model, case.compound, case.prefix.id, len(case.prefix), self.refusal
 
 
 def at_times(forecast: Forecast, times: Array) -> Forecast:

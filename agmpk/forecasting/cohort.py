@@ -69,7 +69,9 @@ def generate(
         asked = _default_times(study, doses, start, dose is None) if times is None else times
         asked = np.asarray(asked, dtype=float)
         nobody = Individual("virtual", [], [], doses)
-        own_seed = seed if number == 0 else _seed(seed, number)
+        # A seed of its own for each further list of doses.
+        more = np.random.SeedSequence([seed, number]).generate_state(1)
+        own_seed = seed if number == 0 else int(more[0])
         found = forecaster.forecast(study, nobody, asked, len(places), own_seed)
         for place, row in zip(places, found.samples, strict=True):
             people[place] = Individual(f"V{place + 1}", asked, row, doses)
@@ -99,22 +101,18 @@ def _drawn(study: Study, n: int, start: float, seed: int) -> list[tuple[Dose, ..
     return [regimens[k] for k in np.random.default_rng(seed).integers(len(donors), size=n)]
 
 
-def _schedule(doses: Sequence[Dose]) -> tuple:
-    """What a list of doses is but for the amounts."""
-    return tuple((d.time, d.route, d.duration, d.additional, d.interval) for d in doses)
-
-
 def _default_times(
     study: Study, doses: tuple[Dose, ...], start: float, own: bool
 ) -> NDArray[np.float64]:
     """The sampling times of a virtual individual with these doses; ``own``: the study's doses."""
-    if not own:
-        times = _union(study.individuals, start)
-        return times[times > doses[0].time]
-    schedules = {one.id: _schedule(_regimen(one, start)) for one in study}
-    mine = _schedule(doses)
-    same = [one for one in study if schedules[one.id] == mine]
-    return _union(same, start)
+
+    def schedule(doses: Sequence[Dose]) -> list[Dose]:
+        return [replace(dose, amount=1.0) for dose in doses]  # whatever the amounts
+
+    mine = schedule(doses)
+    same = [one for one in study if not own or schedule(_regimen(one, start)) == mine]
+    times = _union(same, start)
+    return times[times > doses[0].time]
 
 
 def _union(people: Sequence[Individual], start: float) -> NDArray[np.float64]:
@@ -125,8 +123,3 @@ def _union(people: Sequence[Individual], start: float) -> NDArray[np.float64]:
         own = one.after_dose().times
         times.append(np.round(own + shift, 9) if shift else own)
     return np.unique(np.concatenate(times))
-
-
-def _seed(seed: int, number: int) -> int:
-    """A seed of its own for each further list of doses."""
-    return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])

@@ -19,6 +19,7 @@ This is research and no basis for dosing.  Shapes: S samples, T times.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.studies import Dose, Individual, Study
 from agmpk.studies.nonmem.columns import Options
 from agmpk.studies.nonmem.layout import HEADER_REMEDY, refuse
+from agmpk.studies.nonmem.read import Builder
 from agmpk.studies.nonmem.records import TableReader
 from agmpk.studies.nonmem.rules import judge
 from agmpk.studies.units import Units
@@ -213,31 +215,23 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
         )
     reader.choose_rows()
     names = list(dict.fromkeys(reader.cells["ID"].texts))
-    faults, order = judge(reader), ("--occasion", "together")
     remedy = "write the doses of each plan together, in order of time, each once"
-    for k, fault in enumerate(faults):
-        if any(word in fault.remedy for word in order):  # what helps a study does not help a plan
-            faults[k] = replace(fault, remedy=remedy)
-    refuse(reader.path, faults)
-    f, plans = reader.f, {name: [] for name in names}
-    for n in np.flatnonzero(f["dose"]).tolist():
-        if f["SS"][n] in (1, 2):
-            raise AgmpkError(
-                f"{reader.path}, row {int(f['row'][n])}, column SS: a plan holds no steady state; "
-                "write the future doses with ADDL and II."
-            )
-        more = int(f["ADDL"][n]) if f["ADDL"][n] > 0 else 0
-        plans[f["id"][n]].append(
-            Dose(
-                float(f["TIME"][n]) * reader.hours, float(f["AMT"][n]), str(f["way"][n]),
-                float(f["length"][n]) * reader.hours, more,
-                float(f["II"][n]) * reader.hours if more else 0.0,
-            )
-        )  # fmt: skip
-    for name, found in plans.items():
-        if not found:
+    refuse(reader.path, [
+        # What helps a study does not help a plan.
+        replace(one, remedy=remedy) if re.search("--occasion|together", one.remedy) else one
+        for one in judge(reader)
+    ])  # fmt: skip
+    f, builder, plans = reader.f, Builder(reader, {}), {}
+    for row in f["row"][f["dose"] & np.isin(f["SS"], [1, 2])].tolist():
+        raise AgmpkError(
+            f"{reader.path}, row {row}, column SS: a plan holds no steady state; write the future "
+            "doses with ADDL and II."
+        )
+    for name in names:
+        plans[name] = builder.given(np.flatnonzero(f["dose"] & (f["id"] == name)))
+        if not plans[name]:
             raise AgmpkError(f"{reader.path}: plan {name} has no dose; give it one (AMT above 0).")
-    return {name: tuple(found) for name, found in plans.items()}
+    return plans
 
 
 def _route(study: Study, path: str) -> str | None:

@@ -20,7 +20,7 @@ FEWEST = 3
 
 @dataclass(frozen=True)
 class FitData:
-    """y [N], times [N] [h], group [N] (index into ``people``), and the doses.
+    """y [N], times [N] [h], group [N] (index into ``people``), and the doses of each one's owner.
 
     ``people`` have one quantified observation or more after their first dose. y holds these; the
     observations below their limit are still with the people (``censored``).
@@ -34,10 +34,6 @@ class FitData:
     doses: tuple[DoseColumn, ...]
     oral: bool
     both: bool
-
-    def doses_of(self, group: NDArray[np.int64]) -> tuple[DoseColumn, ...]:
-        """The doses, one row per entry of ``group``."""
-        return tuple(DoseColumn(*(column[group] for column in dose)) for dose in self.doses)
 
     @property
     def scale(self) -> float:
@@ -70,7 +66,7 @@ def fit_data(study: Study) -> FitData:
         for name in ("concentrations", "times")
     )
     group = np.repeat(np.arange(len(people)), [len(one) for one in quantified])
-    doses = tuple(DoseColumn(*dose) for dose in table)
+    doses = tuple(DoseColumn(*dose[:, group]) for dose in table)
     return FitData(
         study.compound, people, y, times, group, doses, oral=True in routes, both=len(routes) == 2
     )

@@ -107,7 +107,7 @@ def fit(
     random = np.array([name not in candidate.fixed for name in names])
 
     # The engine hands the rows of X to the model: time, then the columns of each dose.
-    design = np.column_stack([data.times, *np.concatenate(data.doses_of(data.group))])
+    design = np.column_stack([data.times, *np.concatenate(data.doses)])
     width = len(DoseColumn._fields)
 
     def model(values: NDArray, rows: NDArray) -> NDArray:
@@ -154,7 +154,7 @@ def fit(
     a = a if candidate.error == "exponential" else a * scale
     error = ResidualError(candidate.error, float(a), float(b_error))
     variances = count * (count + 1) // 2 if candidate.correlated else count
-    return Population(
+    population = Population(
         compound=data.compound,
         structure=structure,
         error=error,
@@ -162,10 +162,11 @@ def fit(
         omega=omega,
         loglik=float(stats.logl - len(data.y) * np.log(scale)),
         n_parameters=len(names) + variances + (2 if error.kind == "combined" else 1),
-        se=standard_errors(data, structure, typical, omega, etas, error),
+        se=np.full(len(names), np.nan),
         etas=etas,
         ids=tuple(one.id for one in data.people),
     )
+    return replace(population, se=standard_errors(population, data))
 
 
 def with_limits(population: Population, data: FitData, seed: int = 0) -> Population:
@@ -198,9 +199,8 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
             omega=np.where(pattern, squares - np.outer(shift, shift), 0.0),
         )
     loglik = float(sum(f.log_marginal for f in found))
-    error, typical, omega = population.error, population.typical, population.omega
-    se = standard_errors(data, population.structure, typical, omega, means, error)
-    return replace(population, se=se, etas=means, loglik=loglik)
+    population = replace(population, etas=means, loglik=loglik)
+    return replace(population, se=standard_errors(population, data))
 
 
 def _error_step(
@@ -230,31 +230,22 @@ def _error_step(
     return moved(minimize(cost, np.zeros(count), method="Nelder-Mead", options=options).x)
 
 
-def standard_errors(
-    data: FitData,
-    structure: StructuralModel,
-    typical: NDArray[np.float64],
-    omega: NDArray[np.float64],
-    etas: NDArray[np.float64],
-    error: ResidualError,
-) -> NDArray[np.float64]:
+def standard_errors(population: Population, data: FitData) -> NDArray[np.float64]:
     """SE of ln typical [P], from the information of the model linearized at the etas; NaN where it
     is singular: sum_i J_i' V_i^-1 J_i with V_i = J_i Omega J_i' + diag(sd^2) (Lavielle 2014)."""
-    information = np.zeros_like(omega)
-    values = typical * np.exp(etas)[data.group]
-    doses = data.doses_of(data.group)
-    f = structure.concentration(values, data.times, doses)
-    step = 1e-4
-    columns = []
-    for p in range(len(typical)):
-        moved = np.exp(step * (np.arange(len(typical)) == p))
-        up = structure.concentration(values * moved, data.times, doses)
-        down = structure.concentration(values / moved, data.times, doses)
-        columns.append((up - down) / (2 * step))
-    jacobian = np.stack(columns, -1)
-    if error.kind == "exponential":
+    omega, information = population.omega, np.zeros_like(population.omega)
+    values = population.typical * np.exp(population.etas)[data.group]
+
+    def predicted(at: NDArray) -> NDArray:
+        return population.structure.concentration(at, data.times, data.doses)
+
+    f, step = predicted(values), 1e-4
+    moves = np.exp(step * np.eye(len(omega)))
+    slopes = [(predicted(values * move) - predicted(values / move)) / (2 * step) for move in moves]
+    jacobian = np.stack(slopes, -1)
+    if population.error.kind == "exponential":
         jacobian = jacobian / np.maximum(f, 1e-300)[:, None]
-    sd = error.sd(f)
+    sd = population.error.sd(f)
     try:
         for i in range(len(data.people)):
             mine = data.group == i
@@ -262,7 +253,7 @@ def standard_errors(
             information += j.T @ np.linalg.solve(j @ omega @ j.T + np.diag(sd[mine] ** 2), j)
         variances = np.diag(np.linalg.inv(information))
     except np.linalg.LinAlgError:
-        return np.full(len(typical), np.nan)
+        return np.full(len(omega), np.nan)
     return np.sqrt(np.where(variances > 0, variances, np.nan))
 
 
@@ -274,8 +265,8 @@ def suggested(data: FitData) -> dict[str, float]:
     form, residuals in the logarithm; Tmax [h], the median over individuals of the time since the
     last dose at their highest observation; first [h], that of their first observation.
     """
-    dosed = np.stack([dose.time for dose in data.doses_of(data.group)])
-    given = np.stack([dose.amount for dose in data.doses_of(data.group)]) > 0
+    dosed = np.stack([dose.time for dose in data.doses])
+    given = np.stack([dose.amount for dose in data.doses]) > 0
     since_last = (data.times - np.where(given & (dosed < data.times), dosed, -np.inf)).min(0)
     mine = [data.group == i for i in range(len(data.people))]
     since_first = data.times - np.array([one.doses[0].time for one in data.people])[data.group]
@@ -295,7 +286,7 @@ def suggested(data: FitData) -> dict[str, float]:
     values = np.array(
         [[(named | {"ka": ka, "CL": ke})[p] for p in structure.parameters] for ka, ke in pairs]
     )
-    curves = structure.concentration(values[:, None, :], data.times, data.doses_of(data.group))
+    curves = structure.concentration(values[:, None, :], data.times, data.doses)
     gaps = np.log(data.y) - np.log(np.maximum(curves, 1e-12 * curves.max()))
     levels = np.median(gaps, axis=1)
     best = int(np.argmin(np.abs(gaps - levels[:, None]).mean(1)))
@@ -338,10 +329,9 @@ def starting_values(
     # Before the lag the prediction is 0: half the smallest value keeps its logarithm finite.
     small = data.y.min() / 2
     target = np.log(data.y + small)
-    doses = data.doses_of(data.group)
 
     def residual(logs: NDArray) -> NDArray:
-        f = structure.concentration(np.exp(logs)[None], data.times, doses)
+        f = structure.concentration(np.exp(logs)[None], data.times, data.doses)
         return np.nan_to_num(np.log(f + small) - target, nan=50.0, posinf=50.0, neginf=-50.0)
 
     solutions = []

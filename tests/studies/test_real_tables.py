@@ -288,6 +288,13 @@ def test_several_studies_in_one_table(tmp_path):
         read_study(path, study="C")
 
 
+def test_occasions_of_pooled_studies_stay_with_their_people(write):
+    rows = "1,0,.,100,1,A\n1,1,5,.,1,A\n1,0,.,100,2,A\n1,1,4,.,2,A\n1,0,.,100,1,B\n1,1,3,.,1,B\n"
+    path = write("ID,TIME,DV,AMT,OCC,STUDY\n" + rows)
+    study = read_study(path, study="all", occasion="split")
+    assert study.ids == ("A/1.1", "A/1.2", "B/1") and study.people == ("A/1", "B/1")
+
+
 # ---------------------------------------------------------------------------- doses and routes
 
 

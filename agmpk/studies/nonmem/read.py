@@ -217,7 +217,7 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
         if not left.any():
             refuse(reader.path, faults)
         reader.keep(left)
-    builder = _Builder(reader, skipped)
+    builder = Builder(reader, skipped)
     parts = builder.parts()
     several = len({study for study, _ in parts}) > 1, len({label for _, label in parts}) > 1
     analyte = reader.options.analyte
@@ -254,7 +254,7 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
 # ------------------------------------------------------------------------------------ individuals
 
 
-class _Builder:
+class Builder:
     """From sound records to studies."""
 
     def __init__(self, reader: TableReader, skipped: dict[str, str]) -> None:
@@ -305,7 +305,7 @@ class _Builder:
                 rows = rows[labelled[rows]]
             own_times, own_values, marks = (array[low[k] : high[k]] for array in samples)
             try:
-                doses = self._doses(rows, own_times[0] if len(own_times) else math.inf)
+                doses = self.given(rows, own_times[0] if len(own_times) else math.inf)
                 who = f["id"][n], f["person"][n]
                 individuals.append(make(who[0], own_times, own_values, doses, marks, who[1]))
             except AgmpkError as error:
@@ -341,7 +341,7 @@ class _Builder:
             and np.all((values >= 0) & (values <= MAX_CONCENTRATION)) and np.all(values[below] > 0)
         )  # fmt: skip
 
-    def _doses(self, rows: NDArray, first: float) -> tuple[Dose, ...]:
+    def given(self, rows: NDArray, first: float = math.inf) -> tuple[Dose, ...]:
         """The doses of some rows, steady states written out; ``first`` is the time of the first
         observation [h]."""
         hours = self.reader.hours

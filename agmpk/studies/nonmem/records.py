@@ -402,22 +402,29 @@ class TableReader(Table):
 
 
 def combined(*columns: NDArray) -> NDArray[np.int64]:
-    """One code per distinct row of several columns (NaN equals NaN), in order of appearance."""
+    """One code 0, 1, ... per distinct row of several columns; NaN equals NaN."""
     codes = np.zeros(len(columns[0]), np.int64)
     for column in columns:
-        values = pd.factorize(column, use_na_sentinel=False)[0]
+        # NumPy's is quicker for few numbers; only pandas' is quick for text.
+        text = column.dtype == object
+        values = pd.factorize(column)[0] if text else np.unique(column, return_inverse=True)[1]
         # Coded again at each step, so that nothing overflows.
-        codes = pd.factorize(codes * (values.max(initial=0) + 1) + values)[0]
+        codes = codes * (values.max(initial=0) + 1) + values
+        codes = np.unique(codes, return_inverse=True)[1]
     return codes
 
 
 def after_first(keys: NDArray[np.int64], within: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """True for each record of ``within`` whose key an earlier one of them has."""
-    later = within.copy()
-    later[within] = pd.Series(keys[within]).duplicated()
+    later, kept = within.copy(), np.flatnonzero(within)
+    later[kept[np.unique(keys[kept], return_index=True)[1]]] = False
     return later
 
 
 def previous(values: NDArray, groups: NDArray) -> NDArray[np.float64]:
     """The value of the record before in the same group; NaN for a group's first."""
-    return pd.Series(values.astype(float)).groupby(groups).shift().to_numpy()
+    order = np.argsort(groups, kind="stable")
+    before, here = order[:-1], order[1:]
+    same, found = groups[before] == groups[here], np.full(len(values), np.nan)
+    found[here[same]] = values[before[same]]
+    return found
