@@ -256,15 +256,15 @@ def judge(reader: TableReader) -> list[Fault]:
     # Order and repetition can only be judged once every row can be read.
     if faults:
         return faults
-    if reader.options.occasion == "split":
-        _part_occasions(reader)
     used = reader.f["dose"] | reader.f["seen"]
     if not used.any():
         reader.refuse("", "no row is a dose or an observation", "add the records")
+    if reader.options.study == "all" and "STUDY" in reader.cells:
+        _pool(reader.f, used, reader.notes)
+    if reader.options.occasion == "split":
+        _part_occasions(reader)
     _find_analytes(reader)
     reader.keep(used)
-    if reader.options.study == "all" and "STUDY" in reader.cells:
-        _pool(reader)
     if reader.options.occasion == "as-is":
         _sort(reader)
     if reader.options.repeats:
@@ -360,12 +360,11 @@ def _sort(reader: TableReader) -> None:
     reader.keep(order)
 
 
-def _pool(reader: TableReader) -> None:
+def _pool(f: dict[str, NDArray], used: NDArray[np.bool_], notes: list[str]) -> None:
     """Make one study of all, as --study all asks for."""
-    f = reader.f
-    if len(set(f["who"])) > len(set(f["id"])):
+    if len(set(f["who"][used])) > len(set(f["id"][used])):
         f["id"], f["person"] = (f["study"] + "/" + f[name] for name in ("id", "person"))
-    reader.notes.append(f"{len(set(f['study']))} studies are pooled")
+    notes.append(f"{len(set(f['study'][used]))} studies are pooled")
     f["study"] = np.full(len(f["row"]), "", object)
 
 
