@@ -89,7 +89,6 @@ def mean_table(
     by: Sequence[str],
     columns: Sequence[str],
     name: str,
-    level: float = 0.95,
     draws: int = 2000,
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -100,7 +99,7 @@ def mean_table(
     rows = []
     for key, group in frame.groupby(list(by), sort=False):
         person = people(group)
-        found = cluster_mean(group[list(columns)].to_numpy(float), person, level, draws, seed)
+        found = cluster_mean(group[list(columns)].to_numpy(float), person, draws=draws, seed=seed)
         for column, *ends in zip(columns, *found, strict=True):
             rows.append((*key, column, *ends, len(group), person.nunique()))
     names = [*by, name, "value", "low", "high", "n", "n_people"]
@@ -159,7 +158,6 @@ def paired_difference(
     second: str,
     level: float = 0.95,
     draws: int = 4000,
-    seed: int = 0,
     column: str = "log_rmse",
     unit: str = "people",
 ) -> Difference:
@@ -190,7 +188,7 @@ def paired_difference(
         cluster = difference.index
     else:
         cluster = people(difference.index.to_frame(index=False)).to_numpy()
-    found = cluster_mean(difference.to_numpy(), cluster, level, draws, seed)
+    found = cluster_mean(difference.to_numpy(), cluster, level, draws)
     means = difference.groupby(np.asarray(cluster)).mean()
     return Difference(
         *map(float, found),
@@ -201,26 +199,19 @@ def paired_difference(
     )
 
 
-def against_each(
-    results: pd.DataFrame,
-    first: str,
-    level: float = 0.95,
-    column: str = "log_rmse",
-    unit: str = "people",
-) -> pd.DataFrame:
+def against_each(results: pd.DataFrame, first: str, column: str = "log_rmse") -> pd.DataFrame:
     """:func:`paired_difference` of ``first`` to every other model that has scores, a row each.
 
-    Columns: mean difference, low, high, p, individuals (or compounds) better, of.  With m
-    comparisons the intervals are at level 1 - (1 - ``level``) / m and the p values multiplied by m
-    (Bonferroni), so that all rows hold together, as far as a bootstrap of so few can say.
+    Columns: mean difference, low, high, p, individuals better, of.  With m comparisons the
+    intervals are at level 1 - 0.05 / m and the p values multiplied by m (Bonferroni), so that all
+    rows hold together, as far as a bootstrap of so few can say.
     """
     scored = results.dropna(subset=column).model
     others = [name for name in dict.fromkeys(scored) if name != first]
-    apart = 1 - (1 - level) / max(1, len(others))
+    apart = 1 - 0.05 / max(1, len(others))
     rows = {}
     for other in others:
-        d = paired_difference(results, first, other, apart, 20_000, column=column, unit=unit)
+        d = paired_difference(results, first, other, apart, 20_000, column)
         rows[other] = (d.mean, d.low, d.high, min(1.0, d.p * len(others)), d.better, d.n)
-    counted = "individuals better" if unit == "people" else "compounds better"
-    columns = ["mean difference", "low", "high", "p", counted, "of"]
+    columns = ["mean difference", "low", "high", "p", "individuals better", "of"]
     return pd.DataFrame.from_dict(rows, orient="index", columns=columns)

@@ -44,18 +44,16 @@ class FitStore:
     """Selections by context: in memory, and in ``folder`` (by default ``data/nlme/fits``), to which
     new ones are written where ``keep`` says so; ``starts`` as in :func:`select`."""
 
-    def __init__(
-        self, folder: Path | None = None, keep: bool = False, seed: int = 0, starts: int = 2
-    ) -> None:
+    def __init__(self, folder: Path | None = None, keep: bool = False, starts: int = 2) -> None:
         folder = data_path("nlme", "fits", must_exist=False) if folder is None else folder
         self._disk = Store(folder, METHOD_VERSION, "run 'agmpk paper nlme-fits fit'")
-        self.keep, self.seed, self.starts = keep, seed, starts
+        self.keep, self.starts = keep, starts
         self._memory: dict[str, Selection | str] = {}
 
     def settings(self, context: Study, flip_flop: bool = False) -> dict[str, Any]:
         """What a fit answers to: seed, starting vectors a structure (at most), whether absorption
         may be slower than elimination, and the context."""
-        found = {"seed": self.seed, "starts": self.starts, "flip_flop": flip_flop}
+        found = {"seed": 0, "starts": self.starts, "flip_flop": flip_flop}
         return found | {"context": context_key(context)}
 
     def get(self, context: Study, flip_flop: bool = False) -> Selection:
