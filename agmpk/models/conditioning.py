@@ -275,7 +275,7 @@ class ConditioningNetwork(nn.Module):
 
     def encode(self, task: Task) -> Encoded:
         """Encode the context and the known part of the targets."""
-        told, packing = task.features, task.features.packing
+        told, packing = task.features, task.packing
         seen = task.context.mask if self.limit_tokens else task.context.quantified
         people = packing.people if packing else None
         tokens, _ = self.individual(told.context, seen, packed=people)
@@ -311,7 +311,7 @@ class ConditioningNetwork(nn.Module):
 
     def decode(self, task: Task, known: Encoded) -> Tensor:
         """States [B, R, T, W] of the targets' points; of the asked ones alone in a packed task."""
-        told, packing, study = task.features, task.features.packing, known.study
+        told, packing, study = task.features, task.packing, known.study
         queries, u = told.queries.flatten(1, 2), told.u_target.flatten(1)
         kind = self.decoder.query.weight.dtype
         if packing is None:
