@@ -15,7 +15,7 @@ from agmpk.book import try_page
 from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, familiarity, statistics
-from agmpk.evaluation.protocol import shown, usable
+from agmpk.evaluation.protocol import shown
 from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
@@ -78,7 +78,7 @@ def told(folder, tmp_path_factory):
     chosen = [(name, TARGET, p, TIMES[p:].tolist()) for name in files for p in PREFIXES]
     for name in ("phenobarbital.csv", "theophylline.csv", "mavoglurant-50mg.csv"):
         one = studies[name].individuals[2]
-        times = usable(one).times
+        times = one.after_dose(limits=True).times
         chosen.append((name, one.id, 2, [*times[2:].tolist(), 1.5 * times[-1]]))
     keys = ("table", "target", "number", "times")
     cases = [dict(zip(keys, one, strict=True)) for one in chosen]
@@ -150,9 +150,8 @@ def test_forecasts_are_those_of_python(told):
     worst = {"mean": 0.0, "naive": 0.0, "curves": 0.0}
     for case, answer in zip(cases, found["answers"], strict=True):
         study = studies[case["table"]]
-        others = study.without(case["target"])
-        others = type(study)(study.compound, tuple(map(usable, others)), study.units, study.lloq)
-        prefix = shown(usable(study[case["target"]]), case["number"])
+        others = study.without(case["target"]).after_dose(limits=True)
+        prefix = shown(study[case["target"]].after_dose(limits=True), case["number"])
         task = task_from_study(others, prefix, np.array(case["times"]))
         assert not (task.context.logs[task.context.below] > np.log(500)).any()
         white, asked = torch.tensor(case["white"]), slice(-len(case["times"]), None)
@@ -283,6 +282,6 @@ def test_the_page_in_chromium(shown_in_chromium):
     assert all("file:" in problem for problem in found["problems"]), found["problems"]
     flow = load_forecaster("flow")
     for prefix, pred in zip(PREFIXES, preds, strict=True):
-        own = shown(usable(study[TARGET]), prefix)
+        own = shown(study[TARGET].after_dose(limits=True), prefix)
         wanted = flow.forecast(study.without(TARGET), own, TIMES[prefix:], 2, 0).pred
         assert np.abs(np.log(pred) - np.log(wanted)).max() < PARITY

@@ -69,7 +69,7 @@ CONFIGS = st.fixed_dictionaries(
 @settings(max_examples=5, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
 @given(CONFIGS)
 def test_everything_is_finite(changes):
-    batch = simulate_block(load_prior("extended").replace(**changes), 0, 0)
+    batch = simulate_block(load_prior("extended").replace(**changes), 0, 0, studies=24)
     for name, value in vars(batch).items():
         assert torch.isfinite(value).all(), name
     assert (batch.true >= 0).all() and (batch.weight > 0).all()

@@ -63,7 +63,8 @@ def on_grid(hours: float, points: int, scale: float, n: int = 40_000, shared: bo
 @pytest.mark.parametrize("points", [1, 3, 40])
 @pytest.mark.parametrize("hours, scale", [(96.0, 1.0), (5.0, 2.0), (0.02, 3.0)])
 def test_the_mean_over_an_interval_is_exact_on_coarse_and_fine_grids(hours, scale, points, shared):
-    whole, end, start = on_grid(hours, points, scale, shared=shared)
+    n = 10_000 if points == 40 else 40_000
+    whole, end, start = on_grid(hours, points, scale, n, shared)
     sd, n, a = sd_of_mean(hours, scale), len(whole), hours / scale
     assert float(whole.std()) == pytest.approx(sd, rel=0.03)
     # Covariance of the mean with the value at either end: (1 - exp(-a)) / a.

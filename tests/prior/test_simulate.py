@@ -92,22 +92,28 @@ def test_published_design():
     assert abs(noise.square().mean() / 0.0037 - 1) < 0.1
 
 
-def test_a_seed_gives_the_same_studies_on_any_batch_size():
-    config = load_prior("extended")
-    few, many = simulate(config, 70, seed=3), simulate(config, 130, seed=3)
+@pytest.fixture(scope="module")
+def extended():
+    """Four blocks of the extended prior."""
+    return simulate(load_prior("extended"), 4 * BLOCK, seed=2)
+
+
+def test_a_seed_gives_the_same_studies_on_any_batch_size(extended):
+    config, many = load_prior("extended"), extended
+    few = simulate(config, 70, seed=2)
     for name in ("times", "concentration", "quantified", "dose_amount"):
         short, long = getattr(few, name), getattr(many, name)[:70]
         assert torch.equal(short, long[..., : short.shape[-1]])
         assert not long[..., short.shape[-1] :].any()  # padding for studies of other blocks
-    other = simulate(config, 70, seed=4)
-    assert not torch.equal(few.concentration, other.concentration)
-    first, second = simulate_block(config, 3, 0), simulate_block(config, 3, 1)
+    other = simulate(config, 64, seed=4)
+    assert not torch.equal(few[:64].concentration, other.concentration)
+    first, second = (simulate_block(config, 3, block, studies=8) for block in (0, 1))
     assert not torch.equal(first.times, second.times)
 
 
 @pytest.mark.parametrize("name", presets())
-def test_what_is_drawn_is_finite_ordered_and_positive(name):
-    batch = simulate(load_prior(name), 4 * BLOCK, seed=11)
+def test_what_is_drawn_is_finite_ordered_and_positive(name, extended):
+    batch = extended if name == "extended" else simulate(load_prior(name), 2 * BLOCK, seed=11)
     for field in ("times", "concentration", "true", "dose_time", "dose_amount", "dose_duration"):
         assert torch.isfinite(getattr(batch, field)).all()
     assert (batch.true >= 0).all()
@@ -118,9 +124,8 @@ def test_what_is_drawn_is_finite_ordered_and_positive(name):
         assert len(study) >= 1
 
 
-def test_values_below_the_lloq_are_censored_and_only_those():
-    config = load_prior("extended")
-    batch = simulate(config, 256, seed=2)
+def test_values_below_the_lloq_are_censored_and_only_those(extended):
+    config, batch = load_prior("extended"), extended
     limit = batch.lloq[:, None, None]
     assert (batch.concentration >= limit)[batch.quantified].all()
     assert (batch.concentration < limit.expand_as(batch.below))[batch.below].all()
@@ -136,7 +141,7 @@ def test_values_below_the_lloq_are_censored_and_only_those():
 
 def test_the_limit_is_a_fraction_of_the_median_cmax():
     config = load_prior("extended").replace(assay={"lloq_probability": 1.0})
-    batch = simulate(config, 256, seed=2)
+    batch = simulate(config, 40, seed=2)
     sampled = batch.quantified | batch.below
     for s in range(40):
         cmax = torch.where(sampled[s], batch.true[s], 0.0).amax(-1)[sampled[s].any(-1)]

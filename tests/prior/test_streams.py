@@ -22,10 +22,10 @@ def test_workers_and_order_do_not_matter():
 def test_global_randomness_is_neither_used_nor_touched():
     config = load_prior("extended")
     torch.manual_seed(1)
-    first, after = simulate_block(config, 6, 0), torch.rand(3)
+    first, after = simulate_block(config, 6, 0, studies=8), torch.rand(3)
     torch.manual_seed(1)
     assert torch.equal(after, torch.rand(3))
-    assert torch.equal(first.concentration, simulate_block(config, 6, 0).concentration)
+    assert torch.equal(first.concentration, simulate_block(config, 6, 0, studies=8).concentration)
 
 
 def test_streams_differ_by_name_block_and_seed():

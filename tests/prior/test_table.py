@@ -73,7 +73,7 @@ def test_a_failed_command_leaves_nothing(tmp_path, monkeypatch):
 
 
 def test_a_trough_stands_in_the_row_before_its_dose():
-    batch = simulate(load_prior("clinic"), 128, seed=3)
+    batch = simulate(load_prior("clinic"), 64, seed=3)
     table = to_table(batch)
     doses = int(batch.dosed.sum())
     assert (table["EVID"] == 1).sum() == doses and table.loc[table["EVID"] == 1, "AMT"].gt(0).all()
