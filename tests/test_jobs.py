@@ -24,15 +24,16 @@ from agmpk.paper.ablations.variants import SCORING, find
 from agmpk.store import Store
 
 
-@pytest.fixture
-def cluster(tmp_path):
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory):
     """The address of a scheduler with two workers, each a process, and the workers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
     port = address.rpartition(":")[2]
     dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    quiet["cwd"] = tmp_path_factory.mktemp("cluster")
     place = ["--host", "127.0.0.1", "--no-dashboard"]
     started = [subprocess.Popen([*dask, "scheduler", *place, "--port", port], **quiet)]
     worker = [*dask, "worker", address, *place, "--no-nanny", "--nthreads", "1"]
@@ -43,29 +44,6 @@ def cluster(tmp_path):
     for process in (*workers, *started):
         process.kill()
         process.wait()
-
-
-def test_a_worker_that_is_killed_loses_nothing_and_nothing_counts_twice(cluster, tmp_path):
-    address, workers = cluster
-
-    def work(item):  # travels by value
-        (tmp_path / f"{item}-{os.getpid()}").touch()
-        time.sleep(0.2)
-        return item, os.getpid()
-
-    found = []
-    for number, result in enumerate(map_jobs(work, range(16), scheduler=address)):
-        found.append(result)
-        if number == 2:
-            until = time.monotonic() + 60
-            while len({f.name.partition("-")[2] for f in tmp_path.glob("*-*")}) < 2:
-                assert time.monotonic() < until, "one of the workers got no job"
-                time.sleep(0.05)  # until both have begun
-            workers[0].send_signal(signal.SIGKILL)
-    assert [item for item, _ in found] == list(range(16))
-    begun = {int(f.name.partition("-")[2]) for f in tmp_path.glob("*-*")}
-    assert begun == {one.pid for one in workers}
-    assert found[-1][1] == workers[1].pid
 
 
 def test_processes_give_the_rows_of_one(monkeypatch):
@@ -110,3 +88,27 @@ def test_ablations_of_a_scheduler_are_those_of_one_process(cluster, tmp_path, mo
 def test_no_scheduler_is_one_sentence():
     with pytest.raises(AgmpkError, match="no Dask scheduler at tcp://127.0.0.1:1"):
         list(map_jobs(abs, [1, 2], scheduler="tcp://127.0.0.1:1"))
+
+
+def test_a_worker_that_is_killed_loses_nothing_and_nothing_counts_twice(cluster, tmp_path):
+    """The last one here: it leaves the cluster one worker short."""
+    address, workers = cluster
+
+    def work(item):  # travels by value
+        (tmp_path / f"{item}-{os.getpid()}").touch()
+        time.sleep(0.2)
+        return item, os.getpid()
+
+    found = []
+    for number, result in enumerate(map_jobs(work, range(16), scheduler=address)):
+        found.append(result)
+        if number == 2:
+            until = time.monotonic() + 60
+            while len({f.name.partition("-")[2] for f in tmp_path.glob("*-*")}) < 2:
+                assert time.monotonic() < until, "one of the workers got no job"
+                time.sleep(0.05)  # until both have begun
+            workers[0].send_signal(signal.SIGKILL)
+    assert [item for item, _ in found] == list(range(16))
+    begun = {int(f.name.partition("-")[2]) for f in tmp_path.glob("*-*")}
+    assert begun == {one.pid for one in workers}
+    assert found[-1][1] == workers[1].pid
