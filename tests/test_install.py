@@ -1,11 +1,13 @@
 """A wheel used outside of a clone, with the core's packages only; licences; which PyTorch."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -25,9 +27,17 @@ class Refuse:
 
 sys.meta_path.insert(0, Refuse())
 from agmpk.cli import main
-sys.argv = ["agmpk", *sys.argv[1:]]
-main()
+for words in {commands!r}:
+    sys.argv = ["agmpk", *words]
+    try:
+        main()
+        status = 0
+    except SystemExit as end:
+        status = int(end.code or 0)
+    print("{end}", status, file=sys.stderr)
 """
+END = "The end, with status"
+STUDY = "agmpk/_shipped/data/benchmark/studies/indometacin.csv"
 MODULES = {"biopython": "Bio", "pydantic-ai-slim": "pydantic_ai", "scikit-learn": "sklearn"}
 ROOT = Path(__file__).resolve().parents[1]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
@@ -56,22 +66,24 @@ def installed(root, tmp_path_factory):
     return place
 
 
-def bare(installed: Path, *words: str) -> subprocess.CompletedProcess:
-    """The command, outside of any clone and without the extras' packages."""
+def bare(installed: Path, *commands: Sequence[str]) -> list[tuple[int, str]]:
+    """Status and stderr of the commands, outside of any clone and without the extras' packages."""
     environment = {k: v for k, v in os.environ.items() if k not in ("AGMPK_DATA", "PYTHONPATH")}
-    return subprocess.run(
-        [sys.executable, "-c", BARE.format(refused=REFUSED), *words],
-        env=environment | {"PYTHONPATH": str(installed)},
-        cwd=installed.parent, capture_output=True, text=True, check=False,
+    code = BARE.format(refused=REFUSED, commands=commands, end=END)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment | {"PYTHONPATH": str(installed)},
+        cwd=installed.parent, capture_output=True, text=True, check=True,
     )  # fmt: skip
+    told = re.split(rf"^{END} (\d)\n", done.stderr, flags=re.MULTILINE)
+    return [(int(status), said) for said, status in zip(told[::2], told[1::2], strict=False)]
 
 
 def test_the_core_forecasts_outside_of_a_clone(installed):
-    study = str(installed / "agmpk/_shipped/data/benchmark/studies/indometacin.csv")
-    for model in ("naive", "flow"):
-        words = ("--target", "1", "--model", model, "--samples", "8", "--out", f"{model}.csv")
-        done = bare(installed, "forecast", study, *words)
-        assert done.returncode == 0, done.stderr[-2000:]
+    models = ("naive", "flow")
+    words = ["forecast", str(installed / STUDY), "--target", "1", "--samples", "8"]
+    done = bare(installed, *([*words, "--model", one, "--out", f"{one}.csv"] for one in models))
+    assert [status for status, _ in done] == [0, 0], done
+    for model in models:
         assert (installed.parent / f"{model}.csv").read_text().startswith("ID,TIME,DV,PRED")
     assert (installed / "agmpk" / "_shipped" / "notebooks" / "your-study.ipynb").is_file()
 
@@ -79,20 +91,18 @@ def test_the_core_forecasts_outside_of_a_clone(installed):
 NLME = ("--model", "nlme", "--out", "x.csv")  # of a study without one there is no stored fit
 
 
-@pytest.mark.parametrize(
-    ("words", "extra"),
-    [
-        (("report", "{study}"), "book"),
-        (("forecast", "{study}", "--target", "1", "--exclude", "2", *NLME), "nlme"),
-        (("literature", "parse", ".", "--out", "x.jsonl"), "literature"),
-        (("benchmark", "--models", "naive", "--jobs", "2", "--out", "x.csv"), "cluster"),
-    ],
-)
-def test_what_needs_an_extra_names_it(installed, words, extra):
-    study = str(installed / "agmpk/_shipped/data/benchmark/studies/indometacin.csv")
-    done = bare(installed, *(word.format(study=study) for word in words))
-    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr[-2000:]
-    assert f"[{extra}]" in done.stderr.splitlines()[-1]
+def test_what_needs_an_extra_names_it(installed):
+    study = str(installed / STUDY)
+    words = {
+        "book": ["report", study],
+        "nlme": ["forecast", study, "--target", "1", "--exclude", "2", *NLME],
+        "literature": ["literature", "parse", ".", "--out", "x.jsonl"],
+        "cluster": ["benchmark", "--models", "naive", "--jobs", "2", "--out", "x.csv"],
+    }
+    done = bare(installed, *words.values())
+    for extra, (status, said) in zip(words, done, strict=True):
+        assert status == 2 and "Traceback" not in said, said[-2000:]
+        assert f"[{extra}]" in said.splitlines()[-1]
 
 
 def test_no_run_time_package_is_under_a_gpl():
