@@ -56,19 +56,13 @@ class Candidate:
     correlated: bool = False
 
 
-@dataclass(frozen=True)
-class Effort:
-    """Iterations of simulated annealing, of exploration, and of averaging; Markov chains per
-    individual (None: 100 over the number of individuals)."""
-
-    iterations: tuple[int, int, int]
-    chains: int | None
-
-
+Effort = tuple[tuple[int, int, int], int | None]
+"""Iterations of simulated annealing, of exploration, and of averaging; Markov chains per individual
+(None: 100 over the number of individuals)."""
+FULL: Effort = ((150, 150, 100), None)
+SCREENING: Effort = ((100, 80, 40), 5)
 ROUNDS, DRAWS = 20, 100
 """Of the Monte-Carlo EM for limits: rounds, and draws an individual for the residual error."""
-FULL = Effort((150, 150, 100), None)
-SCREENING = Effort((100, 80, 40), 5)
 
 
 def fit(
@@ -132,8 +126,8 @@ def fit(
                 error_parameters=ERROR_START[candidate.error],
                 vectorization="full",
                 loglik_method="is",
-                n_iterations=effort.iterations,
-                n_chains=effort.chains,
+                n_iterations=effort[0],
+                n_chains=effort[1],
                 compute_std_errors=False,
                 random_state=seed,
             )

@@ -127,8 +127,10 @@ class TableReader(Table):
         for key, name in NAMES.items():
             f[key] = self._names(name)
         f["who"] = combined(f["study"], f["id"])
-        persons = {one: person for one, person in zip(f["id"], f["person"], strict=True) if person}
-        f["person"] = np.array([persons.get(one, one) for one in f["id"]], object)
+        named = {one: person for one, person in zip(f["id"], f["person"], strict=True) if person}
+        f["person"] = f["id"].copy()
+        if named:
+            f["person"][:] = [named.get(one, one) for one in f["id"]]
         if not np.all(np.isnan(limits)):
             f["LLOQ"] = np.where(np.isnan(limits), f["LLOQ"], limits)
             f["CENS"] = np.where(np.isnan(limits), f["CENS"], 1.0)

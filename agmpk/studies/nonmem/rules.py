@@ -329,15 +329,17 @@ def _part_occasions(reader: TableReader) -> None:
         counted = starts.groupby(f["who"])
         number = counted.cumsum() - counted.transform("first") + 1
         occasion = number.astype(str).to_numpy(object)
-    several = pd.Series(occasion).groupby(f["who"]).transform("nunique").to_numpy() > 1
+    pairs = combined(f["who"], occasion)
+    firsts = np.unique(pairs, return_index=True)[1]
+    several = (np.bincount(f["who"][firsts]) > 1)[f["who"]]
     named = np.where(several, f["id"] + "." + occasion, f["id"])
-    taken = several & np.isin(named, reader.cells["ID"].texts)
+    taken = several & pd.Series(named).isin(reader.cells["ID"].texts).to_numpy()
     named[taken] = [one.replace(".", "/", 1) for one in named[taken]]
     reader.notes.append(
         f"{len(set(f['who'][several]))} person(s) have several occasions; each occasion is an "
         "individual"
     )
-    f["id"], f["who"] = named, combined(f["who"], occasion)
+    f["id"], f["who"] = named, pairs
     f["occasion"] = np.full(len(named), "", object)
 
 
