@@ -163,13 +163,12 @@ def evaluate_cohorts(
         except AgmpkError as error:
             refuse(compound, error)
     if len(blocks) > 1:
-        features, every = (np.concatenate(parts) for parts in list(zip(*blocks, strict=True))[:2])
-        who = pd.concat([one[2] for one in blocks], ignore_index=True)
+        *parts, who = zip(*blocks, strict=True)
+        features, every = map(np.concatenate, parts)
+        who = pd.concat(who, ignore_index=True)
         often = {"permutations": settings.permutations, "seed": seed}
-        repeats = settings.classifier_repeats
-        try_pooled(
-            "classifier", lambda: classifier_auc(features, people(who), repeats=repeats, **often)
-        )
+        seldom = often | {"repeats": settings.classifier_repeats}
+        try_pooled("classifier", lambda: classifier_auc(features, people(who), **seldom))
         # Over several studies, pairs of one study do not count: they share more than their law.
         studies = who["compound"] if len(blocks) > 2 else None
         try_pooled("signature", lambda: pd.DataFrame([signature_mmd(every, studies, **often)]))
