@@ -83,8 +83,7 @@ def score(model: str, scored: Scored) -> dict[str, object]:
     n_target: held-out samples with a value; n_below: those below the limit. log_rmse: of an empty
     rest 0, as published; of a refused case missing. crps: of ln concentration, mean over the
     samples with a value; both of the law given that it is ``reported``. covered_90: share of all
-    held-out samples inside the central 90 %
-    interval. failure: the refusal, else empty.
+    held-out samples inside the central 90 % interval. failure: the refusal, else empty.
     """
     case, error, found = scored.case, np.nan if scored.refusal else 0.0, (np.nan, np.nan)
     if scored.answer is not None:

@@ -26,7 +26,7 @@ def test_the_law_above_a_limit_is_the_truncated_normal(known):
     quantiles = np.quantile(np.log(after.samples[:, 0]), [0.1, 0.5, 0.9])
     assert quantiles == pytest.approx(law.ppf([0.1, 0.5, 0.9]), abs=0.04)
     assert after.pred[1] == pytest.approx(before.pred[1])  # far above the limit: as it was
-    assert after.pred[2] == pytest.approx(LIMIT)  # no draw reaches it: the least that can be reported
+    assert after.pred[2] == pytest.approx(LIMIT)  # no draw reaches it: the least reported
     assert spearmanr(before.samples[:, 0], after.samples[:, 0])[0] > 0.99  # curves stay curves
     assert reported(before, None) is before
 
