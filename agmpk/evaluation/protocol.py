@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -144,7 +144,8 @@ def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study
         raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
     honest = protocol == "study"
     kept, due = study.after_dose(limits=honest), _due(study if honest else ())
-    return [_case(compound, kept.without(own.id), own, observed, due) for own in kept]
+    found = [_case(compound, kept.without(own.id), own, observed, due) for own in kept]
+    return found if honest else [replace(one, limit=None) for one in found]
 
 
 def question(compound: str, context: Study, individual: Individual, observed: int) -> Case:
