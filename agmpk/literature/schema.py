@@ -133,10 +133,13 @@ def _number(value: object) -> object:
 
 
 def _or_null(required: tuple[str, ...]) -> BeforeValidator:
-    """An answer without its number or unit is no answer: null, instead of a refused document."""
+    """An answer without its number or unit is no answer: null, instead of a refused document. A
+    number of zero is how small models say that nothing is stated."""
 
     def check(value: object) -> object:
-        if isinstance(value, dict) and any(value.get(k) in (None, "", "null") for k in required):
+        if isinstance(value, dict) and any(
+            value.get(k) in (None, "", "null", 0) for k in required
+        ):
             return None
         return value
 

@@ -7,10 +7,12 @@ or nothing is.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agmpk.literature.extract.tokens import any_of, words
-from agmpk.literature.text import WORD_NUMBER, word_number
+from agmpk.literature.text import NUMBER_TEXT, WORD_NUMBER, word_number
+from agmpk.literature.units import Unit, scan_unit
 
 _STEMS, _NAMES, _NEVER = (set(words(name)) for name in ("stems", "names", "never"))
 SALTS, _ESTERS = set(words("salts")), set(words("esters"))
@@ -72,24 +74,20 @@ def find_analytes(text: str, compound: str) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------- the dose
-_AMOUNT = re.compile(
-    r"(?<![\w./±-])(?P<n>\d+(?:\.\d+)?)(?:\s?/\s?\d+(?:\.\d+)?)*[\s-]?(?P<unit>(?:mg|µg|IU|U)/kg|mg/m2"
-    r"|mg|µg|mcg|ug|micrograms?|milligrams?|g|IU)\b(?!\s?(?:/|·|\*|per\b|×)\s?(?:d?L|m[lL]|h\b|min\b)"
-    r"|\s?h?[·.* ]?\s?h?/?m[lL]|\sm[lL]-)"
-)
+_AMOUNT = re.compile(rf"(?<![\w./±-])({NUMBER_TEXT})(?:\s?/\s?{NUMBER_TEXT})*[\s-]?")
 _NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
 _GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
-_GIVEN_BEHIND = re.compile(
-    r"[\s-]*(?:single |oral )*(?:doses?\b|(?:tablets |capsules )?(?:was|were) "
-    r"(?:given|taken|admin\w+)|once|twice|\((?:\d|two))"
-)
-_TIMES = re.compile(  # `2 x`, `two`, `three tablets of` before an amount
-    rf"\b(?!one |1 )(?:\d|{WORD_NUMBER})(?:\s?[×x*]\s?|\s(?:of )?(?:[a-z]+ )?"
-    r"|\s(?:tablets|capsules) (?:of|containing) )$",
-    re.I,
-)
+_GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
+_SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
 _STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
-_UNITS = {"mcg": "µg", "ug": "µg", "microgram": "µg", "milligram": "mg", "U/kg": "IU/kg"}
+
+
+def amounts(text: str) -> Iterator[tuple[float, Unit, int, int]]:
+    """`(number, unit, start, end)` of every mass, activity or mass per weight, in order."""
+    for match in _AMOUNT.finditer(text):
+        end, unit = scan_unit(text, match.end()) or (0, None)
+        if unit and unit.kind in ("mass", "mass/weight"):
+            yield float(match[1]), unit, match.start(), end
 
 
 def find_dose(texts: dict[str, str]) -> Found | None:
@@ -100,18 +98,16 @@ def find_dose(texts: dict[str, str]) -> Found | None:
     options: list[tuple[int, Found]] = []
     several = set()
     for source, text in texts.items():
-        for match in _AMOUNT.finditer(text):
-            start, end = match.span()
+        for number, unit, start, end in amounts(text):
             before = re.split(r"[.;]\s", text[max(0, start - 90) : start])[-1]
             after = text[end : end + 40]
             if _NO_DOSE.search(before):
                 continue
             given = bool(_GIVEN.search(before) or _GIVEN_BEHIND.match(after))
             rank = 3 * given + (source == "title") - bool(_STRENGTH.match(after))
-            unit = _UNITS.get(match["unit"].rstrip("s"), match["unit"])
-            found = Found(float(match["n"]), source, (match.span(),), unit)
+            found = Found(number, source, ((start, end),), unit.text)
             options.append((rank, found))
-            if times := _TIMES.search(before):
+            if times := _SEVERAL.search(before):
                 units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
                 if (given and units) or times.group().rstrip()[-1] in "×x*":
                     several.add(_mg(found))
@@ -129,35 +125,17 @@ def _mg(dose: Found) -> float:
 
 
 # --------------------------------------------------------------------------- subjects and route
-_N = rf"\d{{1,4}}|{WORD_NUMBER}"
-_SEX = r"(?:healthy )?(?:men|women|(?:fe)?males?)"
-_NO_ADJECTIVE = "of h hours days? weeks? mg to periods? and tablets? were received in with".split()
-_COUNTS = tuple(  # (how clear, pattern); counts of a pattern are added up, without one all is open
-    (clear, re.compile(pattern, re.I))
-    for clear, pattern in (
-        (1.4, rf"\b({_N}) {_SEX},?(?: and)? ({_N}) {_SEX}\b"),  # 14 women and 14 men
-        (2.7, rf"\b(?:{_N}) (?:{WHO} )?(?:were )?(?:received|given|took|\w+ed to) (?:the )?test\b"),
-        (2.7, rf"\b(?:{_N}) and (?:{_N}) (?:[\w-]+ ){{0,3}}{WHO}\b"),
-        (3.0, rf"(?:of (?:whom|them|which)|and|,),? ({_N})(?: {WHO})? were "
-              r"(?:enrol\w*|random\w*|included)(?! in (?:the )?(?:\w+ ){0,2}anal)"),
-        (2.0, rf"(?<![\w.,/±-])({_N}) (?:(?!(?:{'|'.join(_NO_ADJECTIVE)})\b)\(?[A-Za-z][\w-]*"
-              rf"\)?,? ){{0,5}}?{WHO}\b"),
-        (2.0, rf"\b{WHO} ?\((\d{{1,4}})\)"),
-        (1.5, r"\bn\s?=\s?(\d{1,4})\b(?!\s?%)"),
-    )
-)  # fmt: skip
-_DONE = re.compile(r"complet|finish|analy[sz]|evaluat|withdr|dropped|excluded|discontinu")
-_IN = re.compile(
-    r"enrol|randomi|includ\w*(?! in (?:the )?(?:\w+ ){0,2}anal)|recruit|particip|took part|total of"
+_N = rf"(?:\b\d{{1,4}}|{WORD_NUMBER})"
+_WHOLE = {"sum": 1.4, "enrolled": 3.0, "groups": 2.7, "people": 2.0, "n": 1.5}  # how clear
+_COUNTS = re.compile(
+    "|".join(f"(?P<{k}>{any_of(f'count_{k}')})" for k in _WHOLE).replace("#", _N), re.I
 )
-_NOT_THE_STUDY = re.compile(
-    r" ?\(\d+(?:\.\d+)? ?%|[^.,;]{0,15}screened"
-    r"| (?:reported|experienced|had|withdrew|vomited|showed)| (?:per (?!study)|in each)"
-)
+_DONE, _ENTERED = re.compile(any_of("done")), re.compile(any_of("entered"))
+_NOT_THE_STUDY = re.compile(any_of("not_the_study"))
 
 
-def _count(text: str) -> int | None:
-    return int(text) if text.isdigit() else word_number(text)
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else word_number(text) or 0
 
 
 def find_subjects(texts: dict[str, str]) -> Found | None:
@@ -165,27 +143,26 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
     counted nothing is clear."""
     options: list[tuple[float, Found]] = []
     for source, text in texts.items():
-        summed: set[int] = set()  # places that are part of a sum
-        for clear, pattern in _COUNTS:
-            for m in pattern.finditer(text):
-                spans = m.regs[1:]
-                number = sum(_count(text[a:b]) or 0 for a, b in spans) if spans else None
-                score, flag = clear, "" if spans else "groups are counted, and no total"
-                if len(spans) > 1:
-                    summed |= set(range(*m.span()))
-                elif clear <= 2.0:
-                    lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
-                    clause = re.split(r"[.;,]| and ", text[m.end() : m.end() + 50])[0]
-                    other = _NOT_THE_STUDY.match(text, m.end()) or re.search(r"\d (?:to|-) $", lead)
-                    if other or m.start() in summed:
-                        continue
-                    entered = _IN.search(clause)
-                    if _DONE.search(clause) and not entered:
-                        score, flag = clear - 1.0, "completed"
-                    elif entered or _IN.search(lead):
-                        score += 0.6
-                if number is None or 3 <= number <= 5000:
-                    options.append((score, Found(number, source, spans, flag=flag)))
+        for m in _COUNTS.finditer(text):
+            score, flag = _WHOLE[m.lastgroup], ""
+            numbers = list(re.compile(_N, re.I).finditer(text, *m.span()))
+            numbers = numbers if m.lastgroup == "sum" else numbers[:1]
+            number = sum(_count(n.group()) for n in numbers)
+            if m.lastgroup == "groups":
+                number, numbers, flag = None, [], "groups are counted, and no total"
+            elif m.lastgroup in ("people", "n"):
+                lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
+                clause = re.split(r"[.;,]| and ", text[m.end() : m.end() + 50])[0]
+                if _NOT_THE_STUDY.match(text, m.end()) or re.search(r"\d (?:to|-) $", lead):
+                    continue
+                entered = _ENTERED.search(clause)
+                if _DONE.search(clause) and not entered:
+                    score, flag = score - 1.0, "completed"
+                elif entered or _ENTERED.search(lead):
+                    score += 0.6
+            if number is None or 3 <= number <= 5000:
+                spans = tuple(n.span() for n in numbers)
+                options.append((score, Found(number, source, spans, flag=flag)))
     if not options:
         return None
     top, best = max(options, key=lambda o: o[0])

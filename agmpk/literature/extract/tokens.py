@@ -31,37 +31,14 @@ def words(name: str) -> list[str]:
 def any_of(name: str) -> str:
     """A regular expression (a group without a name) for any entry of a list."""
     text = "|".join(words(name))
-    return f"(?:{re.sub('<(form)>', lambda match: any_of(match[1]), text)})"
+    return f"(?:{re.sub('{([a-z_]+)}', lambda match: any_of(match[1]), text)})"
 
 
-KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc", "auc": "auc"}
+KINDS = {"tmax": "time", "cmax": "concentration", "auc0_inf": "auc", "auc0_t": "auc", "auc": "auc"}
 _DECOYS = {"time": "time", "level": "concentration", "decoy": "", "poison": ""}
 TEST, REFERENCE = "test", "reference"
 
-# B and E are the brackets around a subscript, M what is measured, P the end of an area.
-_PARTS = {
-    "<B>": r"[\s_]?[\[({\s]{0,3}",
-    "<E>": r"(?:\s?[\])}]){0,2}(?:,?\s?ss\b)?",
-    "<M>": r"(?:plasma|serum|whole[-\s]blood|blood|drug|observed|mean|measured)",
-    "<P>": r"(?:time\s)?(?:0|zero)?(?:\sh)?\s?[^,;.()]{0,25}?(?:to|-|and)\s(?:the\s)?(?:infinity|∞"
-    r"|time\st|\d+\s?h(?:ours)?|last[\w\s]{0,25}?(?:concentration|sample|point)?)\b",
-}
-_NAMES = r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:required|taken|needed))?
-        \s(?:to|of|until|at\swhich)(?:\sthe)?(?:\s(?:reach|attain|achiev)\w*)?(?:\sthe)?
-        \s(?:peaks?|maxim\w+|C<B>max<E>)(?:\s<M>)*(?:\s(?:concentrations?|levels?))?)
-    | (?P<cmax> \bC<B>p?\s?(?:ss,\s?)?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
-        | \b(?:peak|maxim(?:um|al)|highest)(?:\s<M>|\sof)*(?:\s[a-z-]{4,20})?(?:\s<M>)*
-        \s(?:concentrations?|levels?))
-    | (?P<auc> \bAUCs?(?:<B>(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?
-            (?:(?P<inf>∞|tot(?:al)?\b|inf\w*\.?|oo\b|¥|I\b)|(?P<t>t\s?last|last|tlqc|tz|tau|τ|all
-            |ss|t|z|n|x|\d+(?:\.\d+)?(?:\s?-?h(?:ours?|rs?)?\b|\s?min\b|\s?d(?:ays?)?\b)?)
-            (?![A-Za-z]))<E>(?:\s?h\b)?)?(?P<after>\s\(?(?:from\s)?<P>\)?)?
-        | \bareas?(?:\sunder(?:\sthe)?[^,.;:()]{0,60}?curves?)?(?=\W)(?:\s?\(AUCs?\))?
-          (?P<tail>\s\(?(?:values\s)?(?:from\s|between\s)?<P>\)?)?)"""
-for _letter, _pattern in _PARTS.items():
-    _NAMES = _NAMES.replace(_letter, _pattern)
-_NAMES += "".join(f"| (?P<{name}>{any_of(name)})" for name in _DECOYS)
-_NAMES = re.compile(_NAMES, re.X | re.I)
+_NAMES = re.compile("|".join(f"(?P<{k}>{any_of(k)})" for k in (*KINDS, *_DECOYS)), re.I)
 _VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
 _COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
     r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d"
@@ -73,12 +50,12 @@ _VOID_BEHIND = re.compile(  # `23 ng/mL higher`; `(1.2 ± 0.3) × 10³`, of what
     r"\s(?:\w+ )?(?:(?:high|low|great|small|larg|short|long)er|less|more|above|below)\b"
     r"|\s?[×x*]\s?10\b"
 )
-_KIND = rf"(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')}"
-_SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`
-    rf"\s?[(\[,]?\s?±\s?(?:SD |SE )?(?P<pm>{NUMBER_TEXT})\s?(?P<pmp>%)?\s?[)\]]?"
-    rf"|\s?[(\[]\s?(?:(?P<l1>{_KIND})\s?[:,=]?\s?(?:of )?)?±?\s?(?P<a>{NUMBER_TEXT})\s?(?P<pa>%)?"
-    rf"(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})\s?(?P<pb>%)?)?(?P<rest>[^()\[\]\d]{{0,16}})[)\]]"
-    rf"|\s?,?\s(?:with a )?(?P<l2>{_KIND})\s?[:,=]?\s?(?:of )?(?P<c>{NUMBER_TEXT})\s?(?P<pc>%)?",
+_SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`; in brackets a `rest`
+    rf"[\s,]{{0,3}}(?P<open>[(\[]\s?)?(?:with a )?"
+    rf"(?:(?P<label>(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')})\s?[:,=]?\s?(?:of )?)?"
+    rf"(?P<pm>±\s?(?:SD |SE )?)?(?P<a>{NUMBER_TEXT})\s?(?P<percent>%)?"
+    rf"(?(open)(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})(?P<twice>\s?%)?)?(?P<rest>[^()\[\]\d]"
+    r"{0,16})[)\]]|(?(pm)\s?[)\]]?|(?(label)|(?!))))",
     re.I,
 )
 _CONNECTOR = re.compile(rf"(?:[\s,;/:()\[\].-]|\b{any_of('connector')}\b)*")
@@ -118,13 +95,8 @@ def find_names(text: str) -> list[Name]:
     """Names and decoys in order; a name spelled out and abbreviated in brackets is one."""
     found: list[Name] = []
     for match in _NAMES.finditer(text):
-        name = next(k for k in ("tmax", "cmax", "auc", *_DECOYS) if match[k])
-        kind = KINDS[name] if name in KINDS else _DECOYS[name]
-        words = f"{text[max(0, match.start() - 14) : match.start()]}{match['after']}{match['tail']}"
-        if name == "auc" and (match["inf"] or re.search(r"inf|∞|extrapolated", words.lower())):
-            name = "auc0_inf"
-        elif name == "auc" and (match["t"] or match["after"] or match["tail"]):
-            name = "auc0_t"
+        name = match.lastgroup
+        kind = (KINDS | _DECOYS)[name]
         name = "decoy" if name in ("time", "level") else name
         start, end = match.span()
         last = found[-1] if found else Name("", 0, 0)
@@ -173,8 +145,7 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
     void |= _VOID_BEFORE.search(before) is not None
     cursor = stop + 2 * bool(re.match(r"\^\d", text[stop:]))  # a footnote mark
     value = Value(float(match.group()) * (factor or 1.0), match.start(), stop, stop, void=void)
-    interval = _INTERVAL.match(text, cursor)
-    if interval:
+    if interval := _INTERVAL.match(text, cursor):
         return replace(value, end=interval.end(), void=True)
     for _ in range(4):
         label = re.compile(r"\s?\((?:test|reference|[A-Z])\)(?=\s?[a-zµ(])").match(text, cursor)
@@ -198,19 +169,17 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
     inner = scan_unit(rest)[1].kind if rest and scan_unit(rest) else ""
     if rest and inner != value.kind and not re.fullmatch(r"(?:g?CV|SD|[a-z*†‡])%?", rest):
         return None
-    label = m["l1"] or m["l2"] or rest.replace("%", " CV") or None
+    label = m["label"] or rest.replace("%", " CV") or None
     if m["b"]:
-        if m["pa"] or m["pb"] or float(m["a"]) > float(m["b"]):
+        if m["percent"] or m["twice"] or float(m["a"]) > float(m["b"]):
             return None
         word = re.search(r"IQR|interquartile|95 ?% ?CI", announced)
         kind = dispersion_type(label) or dispersion_type(word and word.group()) or "range"
         return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
-    plus = m["pm"] is not None or "±" in m.group()
-    kind = "CV%" if m["pmp"] or m["pa"] or m["pc"] else dispersion_type(label)
-    kind = kind or _announced(announced, plus)
+    kind = "CV%" if m["percent"] else dispersion_type(label) or _announced(announced, bool(m["pm"]))
     if kind is None or power_of_ten(text, m.end())[0] != 1.0:
         return value
-    return replace(value, dispersion=float(m["pm"] or m["a"] or m["c"]), dispersion_type=kind)
+    return replace(value, dispersion=float(m["a"]), dispersion_type=kind)
 
 
 def _announced(text: str, plus: bool) -> str | None:
