@@ -23,8 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.design import WHO, find_route
-from agmpk.literature.extract.rules import Readings, contradiction
+from agmpk.literature.extract.rules import WHO, Readings, contradiction, find_route
 from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
 from agmpk.literature.schema import (
     QUANTITIES,

@@ -133,14 +133,15 @@ def _number(value: object) -> object:
 
 
 def _or_null(required: tuple[str, ...]) -> BeforeValidator:
-    """An answer without its number or unit is no answer: null, instead of a refused document. A
-    number of zero is how small models say that nothing is stated."""
+    """An answer without its number or unit is no answer: null, instead of a refused document. So is
+    a number that is not above zero: small models say so that nothing is stated."""
 
     def check(value: object) -> object:
-        if isinstance(value, dict) and any(
-            value.get(k) in (None, "", "null", 0) for k in required
-        ):
-            return None
+        if not isinstance(value, dict):
+            return value
+        for part in map(value.get, required):
+            if part in (None, "", "null") or (isinstance(part, (int, float)) and part <= 0):
+                return None
         return value
 
     return BeforeValidator(check)

@@ -18,7 +18,7 @@ from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.literature.document import Document, document_from_record, read_jsonl
 from agmpk.literature.extract import extract_document
-from agmpk.literature.extract.design import SALTS
+from agmpk.literature.extract.tokens import SALTS
 from agmpk.literature.parse import parse_file
 from agmpk.literature.schema import FIELDS
 from agmpk.literature.text import normalize

@@ -8,21 +8,25 @@ name means. A segment whose counts do not fit is left alone: what is unclear is 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from agmpk.literature.extract.design import find_analytes
-from agmpk.literature.extract.products import Mark, Products
+from agmpk.literature.document import Table
 from agmpk.literature.extract.tokens import (
     REFERENCE,
     TEST,
+    Mark,
     Name,
+    Products,
     Value,
     any_of,
+    find_drugs,
     find_names,
     find_values,
 )
-from agmpk.literature.schema import center_type
-from agmpk.literature.text import sentences
+from agmpk.literature.schema import center_type, dispersion_type
+from agmpk.literature.text import normalize, sentences
+from agmpk.literature.units import scan_unit
 
 MAX_SENTENCE = 5_000  # characters
 MAX_NAMES = 100  # of one sentence; a longer row is no prose
@@ -240,3 +244,73 @@ def _in_turn(names: list[Name], values: list[Value]) -> list[tuple[Name, Value]]
     chosen = [n for v in values for n in names if _fits(v, n)]
     unique = len(set(chosen)) == len(chosen) == len(values)
     return list(zip(chosen, values, strict=True)) if unique else None
+
+
+_METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
+
+
+def find_analytes(text: str, compound: str) -> list[str]:
+    """The analytes that `text` names, in order; the studied compound itself is the empty name."""
+    found = sorted([*_METABOLITE.finditer(text), *find_drugs(text)], key=lambda m: m.start())
+    names = [m.group().lower() for m in found]
+    same = compound[:6] or "-"
+    return ["" if n.startswith(same) and not n.endswith("at") else n for n in names]
+
+
+# -------------------------------------------------------------------------------------- tables
+_SKIP = re.compile(any_of("skip"), re.I)
+_SPREAD = re.compile(rf"\b(?:{any_of('spread')}|minimum|maximum)", re.I)
+_POWER = re.compile(r"[×x*]\s?10(?:\^|-|\d|\b)|\b10\^")  # what the factor belongs to is not clear
+_CHANGED = re.compile(
+    r"\bANOVA\b|\b(?:ln|log)\b|transformed|analysis of variance|\bdifferences?\b", re.I
+)
+_ONE_SUBJECT = re.compile(r"\s*(?:subject|volunteer|no\.?|id)\b", re.I)
+
+
+def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> list[Reading]:
+    """The readings of one table; positions refer to `table.text()`, which is not normalized."""
+    about = normalize(f"{table.label} {table.caption}").text
+    if _POWER.search(about) or _CHANGED.search(about):
+        return []
+    for name in reversed(find_names(about)):  # of all cells: none of them is this one's
+        about = about[: name.start] + about[name.end :]
+    untouched = (*table.header, *table.rows)
+    grid = [[normalize(c).text for c in row] for row in untouched]
+    heads = max(len(table.header), 1)
+    if len(grid) > heads + 1:  # a row of units below the headings
+        units = [scan_unit(c) for c in grid[heads][1:] if c.strip()]
+        heads += bool(units) and all(units)
+    result: list[Reading] = []
+    spreads: dict[tuple, tuple[float, str]] = {}
+    section = ""
+    for r, row in enumerate(grid[heads:], start=heads):
+        if len({c for c in row if c.strip()}) == 1 and not re.search(r"\d\s?[±(]|^\d", row[0]):
+            section = row[0]
+            continue
+        if _ONE_SUBJECT.match(grid[heads - 1][0]) and re.fullmatch(r"\s*\w?\d+\s*", row[0]):
+            continue
+        width = 1 + (len(row) > 2 and bool(row[1].strip()) and not re.search(r"\d", row[1]))
+        for c in range(width, len(row)):
+            above = [grid[h][c] for h in range(heads)]
+            labels = " ; ".join(dict.fromkeys([section, *row[:width], *above]))
+            if not re.match(r"[\s(]*\d", row[c]) or _SKIP.search(labels) or _POWER.search(labels):
+                continue
+            text = f"{about} ; {labels} : {row[c]}"
+            start, whole = len(text) - len(row[c]), f"{text} {' '.join(table.footnotes)}"
+            spread = not center_type(labels) and _SPREAD.search(labels)
+            for read in new_reader().read_sentence(text, whole, start)[:1]:
+                key = (read.name, read.arm)
+                if spread and read.value.dispersion is None:
+                    kind = dispersion_type(spread.group())
+                    spreads.setdefault(key, (read.value.number, kind))
+                    continue
+                cell = normalize(untouched[r][c])
+                a, b = cell.span(read.start - start, read.stop - start)
+                at = table.offset(r, c)
+                result.append(replace(read, source=source, start=at + a, stop=at + b))
+    for i, read in enumerate(result):
+        number, kind = spreads.get((read.name, read.arm), (None, None))
+        if read.value.dispersion is None and kind not in (None, "range"):
+            value = replace(read.value, dispersion=number, dispersion_type=kind)
+            result[i] = replace(read, value=value)
+    return result

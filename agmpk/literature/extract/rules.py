@@ -7,17 +7,161 @@ What the readings leave open stays null, with a flag.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from functools import partial
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract import design
-from agmpk.literature.extract.products import Products
-from agmpk.literature.extract.prose import Reader, Reading
-from agmpk.literature.extract.tables import read_table
-from agmpk.literature.extract.tokens import REFERENCE, TEST
+from agmpk.literature.extract.prose import Reader, Reading, read_table
+from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, any_of, find_drugs
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
-from agmpk.literature.text import normalize
-from agmpk.literature.units import convert
+from agmpk.literature.text import NUMBER_TEXT, WORD_NUMBER, normalize, word_number
+from agmpk.literature.units import Unit, convert, scan_unit
+
+WHO = any_of("who")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value (None where it is not clear) with the source and spans it was read from; `flag` says
+    what was in doubt."""
+
+    value: object
+    source: str
+    spans: tuple[tuple[int, int], ...]
+    unit: str | None = None
+    flag: str = ""
+
+
+# ------------------------------------------------------------------------ compound and analytes
+def find_compound(title: str, abstract: str) -> Found:
+    """The first drug name of the title, else the most frequent of the abstract."""
+    source, text, drugs = "title", title, find_drugs(title)
+    if not drugs:
+        source, text, drugs = "abstract", abstract, find_drugs(abstract)
+        all_names = [m.group().lower() for m in drugs]
+        drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
+    if not drugs:
+        return Found(None, source, (), flag="no known drug name in title or abstract")
+    name, (start, end) = drugs[0].group(), drugs[0].span()
+    more = re.compile(r" ([A-Za-z]+)").match(text, end)
+    if more and more[1].lower() in ESTERS:
+        name, end = f"{name} {more[1]}", more.end()
+    if "-" in name and all(map(find_drugs, name.split("-"))):  # artesunate-mefloquine: the first
+        name = name.split("-")[0]
+        end = start + len(name)
+    return Found(name.lower(), source, ((start, end),))
+
+
+# ------------------------------------------------------------------------------------- the dose
+_AMOUNT = re.compile(rf"(?<![\w./±-])({NUMBER_TEXT})(?:\s?/\s?{NUMBER_TEXT})*[\s-]?")
+_NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
+_GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
+_GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
+_SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
+_STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
+
+
+def amounts(text: str) -> Iterator[tuple[float, Unit, int, int]]:
+    """`(number, unit, start, end)` of every mass, activity or mass per weight, in order."""
+    for match in _AMOUNT.finditer(text):
+        end, unit = scan_unit(text, match.end()) or (0, None)
+        if unit and unit.kind in ("mass", "mass/weight"):
+            yield float(match[1]), unit, match.start(), end
+
+
+def find_dose(texts: dict[str, str]) -> Found | None:
+    """The amount given on one occasion: from a sentence that speaks of giving, else the first one.
+
+    Where several units of it were taken (`two 500-mg tablets`) nothing is: the dose may be the sum.
+    """
+    options: list[tuple[int, Found]] = []
+    several = set()
+    for source, text in texts.items():
+        for number, unit, start, end in amounts(text):
+            before = re.split(r"[.;]\s", text[max(0, start - 90) : start])[-1]
+            after = text[end : end + 40]
+            if _NO_DOSE.search(before):
+                continue
+            given = bool(_GIVEN.search(before) or _GIVEN_BEHIND.match(after))
+            rank = 3 * given + (source == "title") - bool(_STRENGTH.match(after))
+            found = Found(number, source, ((start, end),), unit.text)
+            options.append((rank, found))
+            if times := _SEVERAL.search(before):
+                units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
+                if (given and units) or times.group().rstrip()[-1] in "×x*":
+                    several.add(_mg(found))
+    if not options:
+        return None
+    top, dose = max(options, key=lambda o: o[0])
+    if _mg(dose) in several:
+        return replace(dose, value=None, unit=None, flag="several units of it may have been taken")
+    others = {_mg(d) for rank, d in options if rank == top or d.source == "title"}
+    return replace(dose, flag="several amounts are named" if others > {_mg(dose)} else "")
+
+
+def _mg(dose: Found) -> float:
+    return float(dose.value) * {"g": 1e3, "µg": 1e-3}.get(dose.unit or "", 1.0)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------- subjects and route
+_N = rf"(?:\b\d{{1,4}}|{WORD_NUMBER})"
+_WHOLE = {"sum": 1.4, "enrolled": 3.0, "groups": 2.7, "people": 2.0, "n": 1.5}  # how clear
+_COUNTS = re.compile(
+    "|".join(f"(?P<{k}>{any_of(f'count_{k}')})" for k in _WHOLE).replace("#", _N), re.I
+)
+_DONE, _ENTERED = re.compile(any_of("done")), re.compile(any_of("entered"))
+_NOT_THE_STUDY = re.compile(any_of("not_the_study"))
+
+
+def _count(text: str) -> int:
+    return int(text) if text.isdigit() else word_number(text) or 0
+
+
+def find_subjects(texts: dict[str, str]) -> Found | None:
+    """Subjects enrolled: a total, else a sum of men and women; where only completers or groups are
+    counted nothing is clear."""
+    options: list[tuple[float, Found]] = []
+    for source, text in texts.items():
+        for m in _COUNTS.finditer(text):
+            score, flag = _WHOLE[m.lastgroup], ""
+            numbers = list(re.compile(_N, re.I).finditer(text, *m.span()))
+            numbers = numbers if m.lastgroup == "sum" else numbers[:1]
+            number = sum(_count(n.group()) for n in numbers)
+            if m.lastgroup == "groups":
+                number, numbers, flag = None, [], "groups are counted, and no total"
+            elif m.lastgroup in ("people", "n"):
+                lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
+                clause = re.split(r"[.;,]| and ", text[m.end() : m.end() + 50])[0]
+                if _NOT_THE_STUDY.match(text, m.end()) or re.search(r"\d (?:to|-) $", lead):
+                    continue
+                entered = _ENTERED.search(clause)
+                if _DONE.search(clause) and not entered:
+                    score, flag = score - 1.0, "completed"
+                elif entered or _ENTERED.search(lead):
+                    score += 0.6
+            if number is None or 3 <= number <= 5000:
+                spans = tuple(n.span() for n in numbers)
+                options.append((score, Found(number, source, spans, flag=flag)))
+    if not options:
+        return None
+    top, best = max(options, key=lambda o: o[0])
+    unclear = any(score == top > 2 and f.value != best.value for score, f in options)
+    return replace(best, flag=best.flag or "another count is named" * unclear)
+
+
+_ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".split()
+
+
+def find_route(texts: dict[str, str], routes: list[str] = _ROUTES) -> Found | None:
+    """The first of `routes` that the title, else the text names; a tablet or fasting says oral."""
+    for words_of in (any_of, lambda route: any_of("oral_form") if route == "oral" else "(?!)"):
+        for source, text in texts.items():
+            for route in routes:
+                if match := re.search(words_of(route), text, re.I):
+                    return Found(route, source, (match.span(),))
+    return None
+
 
 CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
 MAX_SOURCE = 200_000  # characters of a body or another source that are read
@@ -34,7 +178,7 @@ class Readings:
         self.normal = {k: normalize(v[:MAX_SOURCE]) for k, v in document.sources().items()}
         self.texts = {k: n.text for k, n in self.normal.items()}
         title, abstract, body = (self.texts.get(k, "") for k in ("title", "abstract", "body"))
-        self.compound = design.find_compound(title, abstract)
+        self.compound = find_compound(title, abstract)
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
         compound = str(self.compound.value or "")
         new_reader = partial(Reader, self.products, compound)
@@ -82,9 +226,9 @@ def extract_rules(document: Document) -> Extraction:
     rest = {k: t for k, t in readings.texts.items() if k == "body"}
     found = {
         "compound": readings.compound,
-        "dose": design.find_dose(front) or design.find_dose(rest),
-        "n_subjects": design.find_subjects(front) or design.find_subjects(rest),
-        "route": design.find_route({**front, **rest}),
+        "dose": find_dose(front) or find_dose(rest),
+        "n_subjects": find_subjects(front) or find_subjects(rest),
+        "route": find_route({**front, **rest}),
     }
     for name, item in found.items():
         if item is not None:

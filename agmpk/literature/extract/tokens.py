@@ -190,3 +190,99 @@ def _announced(text: str, plus: bool) -> str | None:
     if not plus and re.search(percent, text):
         return "CV%"
     return "SD" if plus or re.search(r"\bSDs?\b|\bS\.D\.|standard deviations?", text) else None
+
+
+# ------------------------------------------------------------------------------------- products
+_FORM = any_of("form")
+_USUAL = re.compile(f"(?P<test>{any_of('test')})|(?P<reference>{any_of('reference')})", re.I)
+_ROLE = rf"(?:(?P<test>{any_of('role_test')})|{any_of('role_reference')})\b"
+_DECLARED = (  # `Glizon (Medex) as the test product`, `syrup (test)`; `test (A)`, `test tablet, T`
+    rf"\b(?<![\w-])(?P<name>[A-Z][\w-]{{0,30}}|[a-z]{{4,30}})®?(?: {_FORM})?\s?"
+    rf"(?:\((?!test|ref|the)[^()]{{0,40}}\) )?"
+    rf"(?:as|\(|,|:|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}"
+    r"(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))"
+    r"(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
+    rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?"
+    r"(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
+)
+_NO_NAME = re.compile(any_of("no_name"))
+_TRADE = re.compile(
+    r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) ([A-Z][a-z][\w-]+)\b"
+    r"|(?<![\w-])([A-Z][\w-]{1,30})\s?[®™]"
+)
+_BESIDE = re.compile(  # `test and reference`, `T/R`: between two products
+    r"[^.;:\d]{0,45}?(?:\b(?:and|or|vs|versus|then)\b|[/,-])[^;:\d]{0,22}"
+)
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A product named at `start:end`; two side by side (`test and reference`) set an order."""
+
+    arms: tuple[str, ...]
+    start: int
+    end: int
+
+
+class Products:
+    """Finds which product a stretch of text speaks of, with what a document calls its two."""
+
+    def __init__(self, text: str) -> None:
+        declared: dict[str, set[str]] = {}
+        for match in (m for p in _DECLARED for m in re.finditer(p, text)):
+            name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
+            labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
+            if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
+                declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
+        self.names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
+        if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or|\|) R\b|\bT:", text):
+            self.names = {"T": TEST, "R": REFERENCE} | self.names
+        for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
+            often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
+            if often and not find_names(name) and re.search(r"\b(?:test|generic)", text, re.I):
+                self.names.setdefault(name, REFERENCE)  # beside a generic it is the reference
+        known = "|".join(re.escape(n) + "s?" * n.islower() for n in self.names) or "(?!)"
+        self._named = re.compile(rf"(?<!-)\b(?:{known})\b(?![-/]\d)")
+
+    def find(self, text: str) -> list[Mark]:
+        """Marks in order; products side by side (`test and reference`) become one mark."""
+        found = [Mark((m.lastgroup or "",), *m.span()) for m in _USUAL.finditer(text)]
+        for m in self._named.finditer(text):
+            arm = self.names.get(m.group()) or self.names[m.group().rstrip("s")]
+            found.append(Mark((arm,), *m.span()))
+        marks: list[Mark] = []
+        for mark in sorted(found, key=lambda m: (m.start, -m.end)):
+            last = marks[-1] if marks else Mark((), 0, 0)
+            gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : mark.start])
+            again = mark.arms == last.arms[-1:] and len(gap) < 25
+            if mark.start < last.end:
+                continue
+            if again and not re.search(r"[\d.;:]|\band\b", gap):
+                marks[-1] = replace(last, end=mark.end)
+            elif (
+                len(last.arms) == 1
+                and not find_names(gap)
+                and (_BESIDE.fullmatch(gap) or (gap == "; " and text[last.start - 1] == "("))
+            ):
+                marks[-1] = Mark(last.arms + mark.arms, last.start, mark.end)
+            else:
+                marks.append(mark)
+        return marks
+
+
+# ---------------------------------------------------------------------------------- drug names
+_STEMS, _DRUGS, _NEVER = (set(words(name)) for name in ("stems", "drugs", "never"))
+SALTS, ESTERS = set(words("salts")), set(words("esters"))
+_STEM = re.compile(rf"[a-z-]{{2,}}{any_of('stems')}|(?:cef|sulfa)[a-z]{{3,}}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
+
+
+def find_drugs(text: str) -> list[re.Match[str]]:
+    """The words of `text` that are known drug names or carry an INN stem; trade names do not."""
+
+    def known(word: str) -> bool:
+        if word in _NEVER | SALTS or len(word) < 5 or word.endswith("ivalent"):
+            return False
+        return word in _DRUGS or (len(word) > 6 and word in _STEMS) or bool(_STEM.fullmatch(word))
+
+    return [m for m in _WORD.finditer(text) if known(m.group().lower())]
