@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agmpk.literature.document import Document
+from agmpk.literature.extract.prose import Reading, span_of
 from agmpk.literature.extract.rules import WHO, Readings, contradiction, find_route
 from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
 from agmpk.literature.schema import (
@@ -164,7 +165,9 @@ class Grounder:
         self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
 
     def _evidence(self, field: str, source: str, *spans: tuple[int, int]) -> None:
-        self.record.evidence[field] = [self.readings.span(source, *span) for span in spans]
+        self.record.evidence[field] = [
+            span_of(source, self.normals[source], *span) for span in spans
+        ]
 
     def _locate(self, quote: str) -> Passage:
         passage = locate(quote, self.normals)
@@ -324,8 +327,7 @@ class Grounder:
                 return f"the passage does not name {name}", []
             flags.append(_NO_NAME)
         arm, direct = self._arm(sentence, left, right, value, values)
-        place = (passage.source, start)
-        read = [r for r in self.readings.all() if (r.source, r.start) == place]
+        read = self._read_at(passage, start)
         ordered = left == 0 and any(r.arm == REFERENCE and r.how == "order" for r in read)
         if ordered or (arm == REFERENCE and direct):
             return "the clause gives this number for the reference product", []
@@ -366,11 +368,13 @@ class Grounder:
             return before[-1].arms[0], leads and len(before) == 1 and not after
         return (after[0].arms[0] if after else None), False
 
+    def _read_at(self, passage: Passage, start: int) -> list[Reading]:
+        """What the rules read at a place."""
+        place = (passage.source, passage.normal.span(start, start + 1)[0])
+        return [r for r in self.readings.all() if (r.span.source, r.span.start) == place]
+
     def _table_fault(self, name: str, passage: Passage, start: int) -> tuple[str, list[str]]:
-        untouched = passage.normal.span(start, start + 1)[0]
-        read = [
-            r for r in self.readings.all() if r.source == passage.source and r.start == untouched
-        ]
+        read = self._read_at(passage, start)
         line = passage.normal.text[slice(*passage.sentence())]
         if read:
             if all(r.name != name for r in read):

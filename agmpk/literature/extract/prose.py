@@ -24,8 +24,8 @@ from agmpk.literature.extract.tokens import (
     find_names,
     find_values,
 )
-from agmpk.literature.schema import center_type, dispersion_type
-from agmpk.literature.text import normalize, sentences
+from agmpk.literature.schema import Span, center_type, dispersion_type
+from agmpk.literature.text import NormalText, normalize, sentences
 from agmpk.literature.units import scan_unit
 
 MAX_SENTENCE = 5_000  # characters
@@ -56,11 +56,15 @@ class Reading:
     value: Value
     arm: str | None
     how: str
-    source: str
-    start: int
-    stop: int
     center: str | None = None
     group: str = ""
+    span: Span | None = None
+
+
+def span_of(source: str, normal: NormalText, start: int, stop: int, offset: int = 0) -> Span:
+    """The untouched text behind a normalized place; it stands at `offset` of the source."""
+    a, b = normal.span(start, stop)
+    return Span(source=source, start=a + offset, end=b + offset, text=normal.source[a:b])
 
 
 @dataclass
@@ -74,19 +78,19 @@ class Reader:
     """Reads sentence after sentence; keeps what a text has established: the order of the products,
     analyte and food state."""
 
-    def __init__(self, products: Products, compound: str) -> None:
+    def __init__(self, products: Products, compound: str, printed: set[str]) -> None:
         self.products, self.compound = products, compound
         self.order: tuple[str, ...] = ()
         self.analyte, self.food = "", ""
-        self.printed: set[str] = set()  # quantities with a value in their segment
+        self.printed = printed  # gets the quantities with a value in their segment
 
-    def read(self, text: str, source: str) -> list[Reading]:
-        """Every value of normalized `text` that can be given to a quantity, in order."""
+    def read(self, source: str, normal: NormalText) -> list[Reading]:
+        """Every value of a source that can be given to a quantity, in order."""
         return [
-            replace(r, source=source, start=r.start + a, stop=r.stop + a)
-            for a, b in sentences(text)
+            replace(r, span=span_of(source, normal, r.value.start + a, r.value.stop + a))
+            for a, b in sentences(normal.text)
             if b - a < MAX_SENTENCE
-            for r in self.read_sentence(text[a:b], text)
+            for r in self.read_sentence(normal.text[a:b], normal.text)
         ]
 
     def read_sentence(self, text: str, whole: str, start: int = 0) -> list[Reading]:
@@ -96,11 +100,8 @@ class Reader:
             return []
         values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
         values = [v for v in values if v.start >= start][: 1 if start else None]
-        inside = {i for v in values for i in range(v.start, v.end)}
-        names = [n for n in names if n.start not in inside]
-        taken = inside | {i for n in names for i in range(n.start, n.end)}
-        marks = [m for m in self.products.find(text) if m.start not in taken]
-        marks = [m for m in marks if not _COMPARED.search(text[: m.start])]
+        names = [n for n in names if not any(v.start <= n.start < v.end for v in values)]
+        marks = [m for m in self.products.find(text) if not _COMPARED.search(text[: m.start])]
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
         order = pairs.pop() if len(pairs) == 1 else ()  # the order this sentence uses
         # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
@@ -138,8 +139,7 @@ class Reader:
         """The group of what stands behind `before`; a state once named holds until another is."""
         self.analyte = [self.analyte, *find_analytes(before, self.compound)][-1]
         states = ["fed" if m.lastgroup == "fed" else "" for m in _FOOD.finditer(before)]
-        both = re.search(r"\bfast\w* and fed|fed and fast", before)
-        self.food = "" if both else [self.food, *states][-1]
+        self.food = [self.food, *states][-1]
         return self.analyte or self.food
 
 
@@ -181,7 +181,7 @@ def _fits(value: Value, name: Name) -> bool:
 
 def _reading(name: Name, value: Value, arm: str | None, how: str) -> Reading:
     value = value if value.unit else replace(value, unit=name.unit)
-    return Reading(name.name, value, arm, how, "", value.start, value.stop)
+    return Reading(name.name, value, arm, how)
 
 
 def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]:
@@ -192,13 +192,15 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     single = [m for m in segment.marks if len(m.arms) == 1]
     labels = [m for m in single if m.start < first][-1:] + [m for m in single if m.start >= first]
     pair = tuple(dict.fromkeys(m.arms[0] for m in labels))
-    turn = _in_turn(names, values)
-    if turn is not None:  # one product
+    if len(values) == len(names) and all(map(_fits, values, names)):  # one product
         paired = not pair and len(single) < len(segment.marks)
         if paired or (len(pair) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
         arm = (*pair, carried)[0]
-        return [_reading(n, v, arm, "label" if arm else "unsaid") for n, v in turn]
+        return [
+            _reading(n, v, arm, "label" if arm else "unsaid")
+            for n, v in zip(names, values, strict=True)
+        ]
     p, how = len(names), "label"
     if len(values) != 2 * p:
         return []
@@ -219,10 +221,10 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
 
 def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:
     """Tmax of `a Cmax of 92.6 ng/mL at 1.02 h`: one time behind every peak, or none at all."""
-    behind = [v for v in segment.values if v.kind == "time" and v.start > peaks[0].start]
+    behind = [v for v in segment.values if v.kind == "time" and v.start > peaks[0].value.start]
     times = [v for v in behind if not v.void and _AT.search(text[: v.start])]
-    pairs = zip(times, sorted(peaks, key=lambda r: r.start), strict=False)
-    read = [replace(r, name="tmax", value=v, start=v.start, stop=v.stop) for v, r in pairs]
+    pairs = zip(times, sorted(peaks, key=lambda r: r.value.start), strict=False)
+    read = [replace(r, name="tmax", value=v) for v, r in pairs]
     return read if len(times) == len(peaks) else []
 
 
@@ -235,15 +237,6 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     gap = text[values[middle - 1].end : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
-
-
-def _in_turn(names: list[Name], values: list[Value]) -> list[tuple[Name, Value]] | None:
-    """Each value to the one name it fits, in order; None where that is not clear."""
-    if len(values) == len(names) and all(map(_fits, values, names)):
-        return list(zip(names, values, strict=True))
-    chosen = [n for v in values for n in names if _fits(v, n)]
-    unique = len(set(chosen)) == len(chosen) == len(values)
-    return list(zip(chosen, values, strict=True)) if unique else None
 
 
 _METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
@@ -260,17 +253,14 @@ def find_analytes(text: str, compound: str) -> list[str]:
 # -------------------------------------------------------------------------------------- tables
 _SKIP = re.compile(any_of("skip"), re.I)
 _SPREAD = re.compile(rf"\b(?:{any_of('spread')}|minimum|maximum)", re.I)
-_POWER = re.compile(r"[×x*]\s?10(?:\^|-|\d|\b)|\b10\^")  # what the factor belongs to is not clear
-_CHANGED = re.compile(
-    r"\bANOVA\b|\b(?:ln|log)\b|transformed|analysis of variance|\bdifferences?\b", re.I
-)
+_CHANGED = re.compile(any_of("changed"), re.I)
 _ONE_SUBJECT = re.compile(r"\s*(?:subject|volunteer|no\.?|id)\b", re.I)
 
 
 def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> list[Reading]:
     """The readings of one table; positions refer to `table.text()`, which is not normalized."""
     about = normalize(f"{table.label} {table.caption}").text
-    if _POWER.search(about) or _CHANGED.search(about):
+    if _CHANGED.search(about):
         return []
     for name in reversed(find_names(about)):  # of all cells: none of them is this one's
         about = about[: name.start] + about[name.end :]
@@ -293,7 +283,7 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
         for c in range(width, len(row)):
             above = [grid[h][c] for h in range(heads)]
             labels = " ; ".join(dict.fromkeys([section, *row[:width], *above]))
-            if not re.match(r"[\s(]*\d", row[c]) or _SKIP.search(labels) or _POWER.search(labels):
+            if not re.match(r"[\s(]*\d", row[c]) or _SKIP.search(labels):
                 continue
             text = f"{about} ; {labels} : {row[c]}"
             start, whole = len(text) - len(row[c]), f"{text} {' '.join(table.footnotes)}"
@@ -304,10 +294,9 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
                     kind = dispersion_type(spread.group())
                     spreads.setdefault(key, (read.value.number, kind))
                     continue
-                cell = normalize(untouched[r][c])
-                a, b = cell.span(read.start - start, read.stop - start)
-                at = table.offset(r, c)
-                result.append(replace(read, source=source, start=at + a, stop=at + b))
+                at, cell = table.offset(r, c), normalize(untouched[r][c])
+                span = span_of(source, cell, read.value.start - start, read.value.stop - start, at)
+                result.append(replace(read, span=span))
     for i, read in enumerate(result):
         number, kind = spreads.get((read.name, read.arm), (None, None))
         if read.value.dispersion is None and kind not in (None, "range"):

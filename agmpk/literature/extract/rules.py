@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.prose import Reader, Reading, read_table
+from agmpk.literature.extract.prose import Reader, Reading, read_table, span_of
 from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, any_of, find_drugs
-from agmpk.literature.schema import QUANTITIES, Extraction, Span
+from agmpk.literature.schema import QUANTITIES, Extraction
 from agmpk.literature.text import NUMBER_TEXT, WORD_NUMBER, normalize, word_number
 from agmpk.literature.units import Unit, convert, scan_unit
 
@@ -177,29 +177,19 @@ class Readings:
     def __init__(self, document: Document) -> None:
         self.normal = {k: normalize(v[:MAX_SOURCE]) for k, v in document.sources().items()}
         self.texts = {k: n.text for k, n in self.normal.items()}
-        title, abstract, body = (self.texts.get(k, "") for k in ("title", "abstract", "body"))
+        title, abstract = (self.texts.get(k, "") for k in ("title", "abstract"))
         self.compound = find_compound(title, abstract)
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
-        compound = str(self.compound.value or "")
-        new_reader = partial(Reader, self.products, compound)
         self.printed: set[str] = set()  # quantities with a value, whosever it is
-        self.found: list[list[Reading]] = [[]]
-        for i, table in enumerate(document.tables):
-            self.found[0] += read_table(table, f"tables[{i}]", new_reader)
-        self.printed |= {r.name for r in self.found[0]}
-        for source, text in (("abstract", abstract), ("body", body)):
-            reader = new_reader()
-            self.found.append(reader.read(text, source))
-            self.printed |= reader.printed
+        compound = str(self.compound.value or "")
+        reader = partial(Reader, self.products, compound, self.printed)
+        tables = (read_table(t, f"tables[{i}]", reader) for i, t in enumerate(document.tables))
+        self.found = [[r for table in tables for r in table]]
+        texts = [k for k in ("abstract", "body") if k in self.normal]
+        self.found += [reader().read(source, self.normal[source]) for source in texts]
         groups = {r.group for r in self.all()}  # another one only where it alone is measured
         group = groups.pop() if len(groups) == 1 else ""
         self.found = [[r for r in part if r.group == group] for part in self.found]
-
-    def span(self, source: str, start: int, stop: int, untouched: bool = False) -> Span:
-        """The untouched text behind a place in the normalized (or the `untouched`) text."""
-        normal = self.normal[source]
-        a, b = (start, stop) if untouched else normal.span(start, stop)
-        return Span(source=source, start=a, end=b, text=normal.source[a:b])
 
     def all(self) -> list[Reading]:
         """Every reading, in the order of trust."""
@@ -235,7 +225,8 @@ def extract_rules(document: Document) -> Extraction:
             record.flags += [f"{name}: {item.flag}"] if item.flag else []
         if item is not None and item.value is not None:
             setattr(record, name, item.value)
-            record.evidence[name] = [readings.span(item.source, *s) for s in item.spans]
+            normal = readings.normal[item.source]
+            record.evidence[name] = [span_of(item.source, normal, *s) for s in item.spans]
     record.dose_unit = found["dose"].unit if found["dose"] else None
     return record
 
@@ -246,15 +237,13 @@ def _take(record: Extraction, reading: Reading, readings: Readings) -> None:
     fields |= {"_dispersion": value.dispersion, "_dispersion_type": value.dispersion_type}
     for suffix, item in fields.items():
         setattr(record, f"{name}{suffix}", item)
-    in_table = reading.source.startswith("tables[")  # whose places are untouched ones
-    span = readings.span(reading.source, reading.start, reading.stop, untouched=in_table)
-    record.evidence[name] = [span]
+    record.evidence[name] = [reading.span]
     flags = [_HOW[reading.how]] if reading.how in _HOW else []
     flags += [reading.group] if reading.group else []
     if unit and unit.misprint:
         flags.append("unit printed as concentration per time, read as times time")
-    if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", span.text):
-        flags.append(f"printed as '{span.text}'")
+    if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", reading.span.text):
+        flags.append(f"printed as '{reading.span.text}'")
     record.flags += [f"{name}: {flag}" for flag in flags]
     record.flags += contradiction(name, value.number, unit and unit.text, readings.all())
 
