@@ -31,14 +31,8 @@ from agmpk.literature.units import scan_unit
 MAX_SENTENCE = 5_000  # characters
 MAX_NAMES = 100  # of one sentence; a longer row is no prose
 _FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
-_SUBGROUP = re.compile(
-    r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|(?:fe)?males?|elderly|\w+ metab\w+)\b", re.I
-)
-_COMPARED = re.compile(
-    r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to)"
-    r" (?:(?:that of|after|with|for) )?(?:the )?$",
-    re.I,
-)
+_SUBGROUP = re.compile(rf"\b{any_of('subgroup')}\b", re.I)
+_COMPARED = re.compile(rf"{any_of('compared')}\s(?:(?:that of|after|with|for) )?(?:the )?$", re.I)
 _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
 _NEXT = re.compile(r"(?:[;:]|\.\s)\s*$|^[)\s,]*(?:and )?$")
 _AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
@@ -188,10 +182,8 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     """Values to names and products; an empty list where the counts do not fit."""
     names = [n for n in segment.names if n.kind]
     values = [v for v in segment.values if any(_fits(v, n) for n in names)]
-    first = values[0].start
     single = [m for m in segment.marks if len(m.arms) == 1]
-    labels = [m for m in single if m.start < first][-1:] + [m for m in single if m.start >= first]
-    pair = tuple(dict.fromkeys(m.arms[0] for m in labels))
+    pair = tuple(dict.fromkeys(m.arms[0] for m in single))
     if len(values) == len(names) and all(map(_fits, values, names)):  # one product
         paired = not pair and len(single) < len(segment.marks)
         if paired or (len(pair) > 1 and len(values) > 1):
@@ -205,14 +197,14 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     if len(values) != 2 * p:
         return []
     if len(pair) == 1 and not order:
-        pair = _with_the_other(text, labels[0], values)
+        pair = _with_the_other(text, single[0], values)
     elif len(pair) < 2:
         pair, how = (order, "order") if order else (known, "assumed")
     if len(pair) != 2:
         return []
     by_name = [(names[i // 2], v, pair[i % 2]) for i, v in enumerate(values)]
     by_arm = [(names[i % p], v, pair[i // p]) for i, v in enumerate(values)]
-    layouts = [by_arm] if len(labels) == 2 and p > 1 else [by_name, by_arm]
+    layouts = [by_arm] if len(single) == 2 and p > 1 else [by_name, by_arm]
     fitting = [x for x in layouts if all(_fits(v, name) for name, v, _ in x)]
     # Two products of one quantity, or two quantities of one product: both fit, nobody can tell.
     clear = fitting[:1] if len(fitting) == 1 or p == 1 else []
@@ -274,7 +266,7 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
     spreads: dict[tuple, tuple[float, str]] = {}
     section = ""
     for r, row in enumerate(grid[heads:], start=heads):
-        if len({c for c in row if c.strip()}) == 1 and not re.search(r"\d\s?[±(]|^\d", row[0]):
+        if len({c for c in row if c.strip()}) == 1:
             section = row[0]
             continue
         if _ONE_SUBJECT.match(grid[heads - 1][0]) and re.fullmatch(r"\s*\w?\d+\s*", row[0]):
