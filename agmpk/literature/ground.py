@@ -19,12 +19,11 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agmpk.literature.document import Document
 from agmpk.literature.extract.prose import Reading, span_of
-from agmpk.literature.extract.rules import WHO, Readings, contradiction, find_route
+from agmpk.literature.extract.rules import WHO, Readings, amounts, contradiction, find_route
 from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
 from agmpk.literature.schema import (
     QUANTITIES,
@@ -38,12 +37,10 @@ from agmpk.literature.schema import (
 )
 from agmpk.literature.text import (
     NUMBER_TEXT,
-    WORD_NUMBER,
     NormalText,
     normalize,
-    power_of_ten,
+    numbers_at,
     sentences,
-    word_number,
 )
 from agmpk.literature.units import convert, parse_unit, scan_unit
 
@@ -106,22 +103,6 @@ def locate(quote: str, normals: dict[str, NormalText]) -> Passage | None:
             if not inside:  # a number inside another one is no quotation of it
                 return Passage(source, normal, begin, stop)
     return None
-
-
-def _numbers_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
-    """`(number, start, end)` of every printed number of normalized text, powers of ten included."""
-    for match in re.finditer(rf"(?<![\d.^]){NUMBER_TEXT}", text[:stop]):
-        if match.start() >= begin:
-            factor, end = power_of_ten(text, match.end())
-            if factor is not None:
-                yield float(match.group()) * factor, match.start(), end
-
-
-def _words_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
-    for match in re.compile(WORD_NUMBER, re.I).finditer(text, begin, stop):
-        number = word_number(match.group())
-        if number is not None:
-            yield float(number), *match.span()
 
 
 def _same(a: float, b: float) -> bool:
@@ -204,20 +185,15 @@ class Grounder:
         if unit is None or unit.kind not in ("mass", "mass/weight"):
             raise _Refused("the unit is not one of a dose")
         text, (a, b) = passage.normal.text, passage.sentence()
-        amounts = []
-        for number, start, end in _numbers_at(text, a, b):
-            behind = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(text, end)
-            found = scan_unit(text, behind.end())
-            if found and found[1] == unit:
-                amounts.append((number, (start, found[0])))
-        spans = [span for number, span in amounts if _same(number, answer.value)][:1]
+        given = [x for x in amounts(text) if a <= x[2] < b and x[1] == unit]
+        spans = [(s, e) for number, _, s, e in given if _same(number, answer.value)][:1]
         if not spans:  # three 400 mg tablets are 1200 mg
-            counts = [*_numbers_at(text, a, b), *_words_at(text, a, b)]
+            counts = numbers_at(text, a, b, words=True)
             products = (
-                [(s, e), span]
-                for number, span in amounts
+                [(s, e), (start, end)]
+                for number, _, start, end in given
                 for k, s, e in counts
-                if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)
+                if 2 <= k <= 12 and s != start and _same(k * number, answer.value)
             )
             spans = next(products, [])
         if not spans:
@@ -231,8 +207,8 @@ class Grounder:
         if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
             raise _Refused("the passage does not speak of subjects")
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
-        numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
-        numbers += list(_words_at(text, a, b))
+        numbers = numbers_at(text, a, b, words=True)
+        numbers = [n for n in numbers if not not_people.match(text, n[2])]
         spans = [(s, e) for n, s, e in numbers if _same(n, answer.value)][:1]
         if not spans and re.search(r"\b(?:men|male|women|female|group|fast)", text[a:b]):
             pairs = itertools.combinations(numbers, 2)
@@ -273,7 +249,7 @@ class Grounder:
 
     @staticmethod
     def _places(passage: Passage, value: float) -> list[tuple[float, int, int]]:
-        numbers = _numbers_at(passage.normal.text, passage.begin, passage.stop)
+        numbers = numbers_at(passage.normal.text, passage.begin, passage.stop)
         return [place for place in numbers if _same(place[0], value)]
 
     def _once(self, value: float) -> tuple[Passage | None, list[tuple[float, int, int]]]:
@@ -470,7 +446,7 @@ def _readable(text: str) -> list[float]:
         re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
         re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
     }
-    return [n for f in forms for at in (_numbers_at, _words_at) for n, _, _ in at(f, 0, len(f))]
+    return [n for f in forms for n, _, _ in numbers_at(f, 0, len(f), words=True)]
 
 
 # --------------------------------------------------------------------------------- plausibility

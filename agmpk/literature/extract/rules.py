@@ -105,49 +105,37 @@ def _mg(dose: Found) -> float:
 
 
 # --------------------------------------------------------------------------- subjects and route
-_N = rf"(?:\b\d{{1,4}}|{WORD_NUMBER})"
-_WHOLE = {"sum": 1.4, "enrolled": 3.0, "groups": 2.7, "people": 2.0, "n": 1.5}  # how clear
+_CLEAR = ("completed", "sum", "n", "people", "entered", "groups", "enrolled")  # the last the most
+_FLAGS = {"completed": "completed", "groups": "groups are counted, and no total"}
 _COUNTS = re.compile(
-    "|".join(f"(?P<{k}>{any_of(f'count_{k}')})" for k in _WHOLE).replace("#", _N), re.I
+    "|".join(
+        f"(?P<{kind}>{any_of(f'count_{kind}')})"
+        for kind in ("sum", "enrolled", "groups", "entered", "completed", "people", "n")
+    ).replace("#", rf"(\b\d{{1,4}}|{WORD_NUMBER})"),
+    re.I,
 )
-_DONE, _ENTERED = re.compile(any_of("done")), re.compile(any_of("entered"))
-_NOT_THE_STUDY = re.compile(any_of("not_the_study"))
-
-
-def _count(text: str) -> int:
-    return int(text) if text.isdigit() else word_number(text) or 0
 
 
 def find_subjects(texts: dict[str, str]) -> Found | None:
     """Subjects enrolled: a total, else a sum of men and women; where only completers or groups are
     counted nothing is clear."""
-    options: list[tuple[float, Found]] = []
+    options: list[tuple[int, Found]] = []
     for source, text in texts.items():
-        for m in _COUNTS.finditer(text):
-            score, flag = _WHOLE[m.lastgroup], ""
-            numbers = list(re.compile(_N, re.I).finditer(text, *m.span()))
-            numbers = numbers if m.lastgroup == "sum" else numbers[:1]
-            number = sum(_count(n.group()) for n in numbers)
-            if m.lastgroup == "groups":
-                number, numbers, flag = None, [], "groups are counted, and no total"
-            elif m.lastgroup in ("people", "n"):
-                lead = re.split(r"[.;]", text[max(0, m.start() - 40) : m.start()])[-1]
-                clause = re.split(r"[.;,]| and ", text[m.end() : m.end() + 50])[0]
-                if _NOT_THE_STUDY.match(text, m.end()) or re.search(r"\d (?:to|-) $", lead):
-                    continue
-                entered = _ENTERED.search(clause)
-                if _DONE.search(clause) and not entered:
-                    score, flag = score - 1.0, "completed"
-                elif entered or _ENTERED.search(lead):
-                    score += 0.6
-            if number is None or 3 <= number <= 5000:
-                spans = tuple(n.span() for n in numbers)
-                options.append((score, Found(number, source, spans, flag=flag)))
+        for match in _COUNTS.finditer(text):
+            kind, flag = match.lastgroup, _FLAGS.get(match.lastgroup, "")
+            numbers = [i for i, n in enumerate(match.groups(), 1) if n and i != match.lastindex]
+            words = [match[i] for i in numbers if kind != "groups"]
+            total = sum(int(w) if w.isdigit() else word_number(w) or 0 for w in words)
+            if not words or 3 <= total <= 5000:
+                spans = tuple(match.span(i) for i in numbers)
+                found = Found(total or None, source, spans, flag=flag)
+                options.append((_CLEAR.index(kind), found))
     if not options:
         return None
     top, best = max(options, key=lambda o: o[0])
-    unclear = any(score == top > 2 and f.value != best.value for score, f in options)
-    return replace(best, flag=best.flag or "another count is named" * unclear)
+    others = {found.value for clear, found in options if clear == top} - {best.value}
+    unclear = others and _CLEAR[top] in ("entered", "enrolled")
+    return replace(best, flag=best.flag or ("another count is named" if unclear else ""))
 
 
 _ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".split()
