@@ -391,7 +391,8 @@ def _only_name(names: list, values: list, at: int):
 
 
 def _plain(name: str) -> str:
-    return {"decoy": "something else", "poison": "a ratio, limit or difference"}.get(name, name)
+    other = dict.fromkeys(("decoy", "time", "level"), "something else")
+    return (other | {"poison": "a ratio, limit or difference"}).get(name, name)
 
 
 def _units(text: str) -> set[str]:

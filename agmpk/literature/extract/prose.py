@@ -24,7 +24,7 @@ from agmpk.literature.extract.tokens import (
     find_names,
     find_values,
 )
-from agmpk.literature.schema import Span, center_type, dispersion_type
+from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_type
 from agmpk.literature.text import NormalText, normalize, sentences
 from agmpk.literature.units import scan_unit
 
@@ -127,7 +127,7 @@ class Reader:
         if closes and any(r.arm for r in result):
             # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: whose the first is, is left open
             result = [r for r in result if r.arm]
-        return [r for r in result if r.name != "decoy"]
+        return [r for r in result if r.name in QUANTITIES]
 
     def _group(self, before: str) -> str:
         """The group of what stands behind `before`; a state once named holds until another is."""

@@ -40,16 +40,8 @@ TEST, REFERENCE = "test", "reference"
 
 _NAMES = re.compile("|".join(f"(?P<{k}>{any_of(k)})" for k in (*KINDS, *_DECOYS)), re.I)
 _VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
-_COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
-    r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d"
-    rf"|\s(?:[A-Za-z-]+\s){{0,3}}{any_of('who')}"
-)
-# `1-500`; `5, 483 ng·h/mL`, of which nobody can tell whether it is one number
-_INTERVAL = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}|, \d{{3}}(?=\s?(?:±|\(|[npµm]g|h\b|IU))")
-_VOID_BEHIND = re.compile(  # `23 ng/mL higher`; `(1.2 ± 0.3) × 10³`, of what is not clear
-    r"\s(?:\w+ )?(?:(?:high|low|great|small|larg|short|long)er|less|more|above|below)\b"
-    r"|\s?[×x*]\s?10\b"
-)
+_COUNTED, _BEHIND = re.compile(any_of("counted")), re.compile(any_of("void_behind"))
+_INTERVAL = re.compile(any_of("interval"))
 _SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`; in brackets a `rest`
     rf"[\s,]{{0,3}}(?P<open>[(\[]\s?)?(?:with a )?"
     rf"(?:(?P<label>(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')})\s?[:,=]?\s?(?:of )?)?"
@@ -95,9 +87,7 @@ def find_names(text: str) -> list[Name]:
     """Names and decoys in order; a name spelled out and abbreviated in brackets is one."""
     found: list[Name] = []
     for match in _NAMES.finditer(text):
-        name = match.lastgroup
-        kind = (KINDS | _DECOYS)[name]
-        name = "decoy" if name in ("time", "level") else name
+        name, kind = match.lastgroup, (KINDS | _DECOYS)[match.lastgroup]
         start, end = match.span()
         last = found[-1] if found else Name("", 0, 0)
         between = re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", text[last.end : start])
@@ -138,7 +128,7 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
 def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None:
     """The number with what stands behind it; None where it counts or weighs something else."""
     behind, before = text[match.end() :], text[max(0, match.start() - 20) : match.start()]
-    if _COUNT.match(behind):
+    if _COUNTED.match(behind):
         return None
     factor, stop = power_of_ten(text, match.end())
     void = factor is None or (match.group() == "10" and behind[:1] == "^")
@@ -160,7 +150,7 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
             value, cursor = read, spread.end()
         else:
             break
-    return replace(value, end=cursor, void=value.void or bool(_VOID_BEHIND.match(text, cursor)))
+    return replace(value, end=cursor, void=value.void or bool(_BEHIND.match(text, cursor)))
 
 
 def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> Value | None:
@@ -193,26 +183,10 @@ def _announced(text: str, plus: bool) -> str | None:
 
 
 # ------------------------------------------------------------------------------------- products
-_FORM = any_of("form")
 _USUAL = re.compile(f"(?P<test>{any_of('test')})|(?P<reference>{any_of('reference')})", re.I)
-_ROLE = rf"(?:(?P<test>{any_of('role_test')})|{any_of('role_reference')})\b"
-_DECLARED = (  # `Glizon (Medex) as the test product`, `syrup (test)`; `test (A)`, `test tablet, T`
-    rf"\b(?<![\w-])(?P<name>[A-Z][\w-]{{0,30}}|[a-z]{{4,30}})®?(?: {_FORM})?\s?"
-    rf"(?:\((?!test|ref|the)[^()]{{0,40}}\) )?"
-    rf"(?:as|\(|,|:|is|was|are|were|being|=)\s?(?:as )?(?:an? |the )?(?:new )?{_ROLE}"
-    r"(?! (?:and|or|vs\.?) (?:the )?(?:ref|test|brand|innov|gen))"
-    r"(?:[ \w]*[,)]| and| tablet| product| formul| capsule| drug|\.|$)",
-    rf"\b{_ROLE}(?: {_FORM})?(?: {_FORM})?\s?[(\[,]\s?(?:{_FORM} )?"
-    r"(?P<name>[A-Z]|[A-Z][a-z][\w-]+)®?\s?[)\],;]",
-)
+_DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product")]
 _NO_NAME = re.compile(any_of("no_name"))
-_TRADE = re.compile(
-    r"(?:compared (?:with|to)|versus|vs\.?|against|replace|and) ([A-Z][a-z][\w-]+)\b"
-    r"|(?<![\w-])([A-Z][\w-]{1,30})\s?[®™]"
-)
-_BESIDE = re.compile(  # `test and reference`, `T/R`: between two products
-    r"[^.;:\d]{0,45}?(?:\b(?:and|or|vs|versus|then)\b|[/,-])[^;:\d]{0,22}"
-)
+_TRADE, _BESIDE = re.compile(any_of("trade")), re.compile(any_of("beside"))
 
 
 @dataclass(frozen=True)
@@ -229,7 +203,7 @@ class Products:
 
     def __init__(self, text: str) -> None:
         declared: dict[str, set[str]] = {}
-        for match in (m for p in _DECLARED for m in re.finditer(p, text)):
+        for match in (m for p in _DECLARED for m in p.finditer(text)):
             name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
             labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
             if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
