@@ -183,7 +183,6 @@ def _announced(text: str, plus: bool) -> str | None:
 
 
 # ------------------------------------------------------------------------------------- products
-_USUAL = re.compile(f"(?P<test>{any_of('test')})|(?P<reference>{any_of('reference')})", re.I)
 _DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product")]
 _NO_NAME = re.compile(any_of("no_name"))
 _TRADE, _BESIDE = re.compile(any_of("trade")), re.compile(any_of("beside"))
@@ -208,39 +207,34 @@ class Products:
             labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
             if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
-        self.names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
+        names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
         if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or|\|) R\b|\bT:", text):
-            self.names = {"T": TEST, "R": REFERENCE} | self.names
+            names = {"T": TEST, "R": REFERENCE} | names
         for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
             often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
             if often and not find_names(name) and re.search(r"\b(?:test|generic)", text, re.I):
-                self.names.setdefault(name, REFERENCE)  # beside a generic it is the reference
-        known = "|".join(re.escape(n) + "s?" * n.islower() for n in self.names) or "(?!)"
-        self._named = re.compile(rf"(?<!-)\b(?:{known})\b(?![-/]\d)")
+                names.setdefault(name, REFERENCE)  # beside a generic it is the reference
+        arms = []
+        for arm in (TEST, REFERENCE):
+            own = "|".join(re.escape(n) + "s?" * n.islower() for n in names if names[n] == arm)
+            arms.append(f"(?P<{arm}>(?i:{any_of(arm)})|(?<!-)\\b(?:{own or '(?!)'})\\b(?![-/]\\d))")
+        self._marks = re.compile("|".join(arms))
 
     def find(self, text: str) -> list[Mark]:
         """Marks in order; products side by side (`test and reference`) become one mark."""
-        found = [Mark((m.lastgroup or "",), *m.span()) for m in _USUAL.finditer(text)]
-        for m in self._named.finditer(text):
-            arm = self.names.get(m.group()) or self.names[m.group().rstrip("s")]
-            found.append(Mark((arm,), *m.span()))
         marks: list[Mark] = []
-        for mark in sorted(found, key=lambda m: (m.start, -m.end)):
+        for match in self._marks.finditer(text):
+            arms, (start, end) = (match.lastgroup,), match.span()
             last = marks[-1] if marks else Mark((), 0, 0)
-            gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : mark.start])
-            again = mark.arms == last.arms[-1:] and len(gap) < 25
-            if mark.start < last.end:
-                continue
+            gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : start])
+            again = arms == last.arms[-1:] and len(gap) < 25
+            paired = gap == "; " and text[last.start - 1] == "("
             if again and not re.search(r"[\d.;:]|\band\b", gap):
-                marks[-1] = replace(last, end=mark.end)
-            elif (
-                len(last.arms) == 1
-                and not find_names(gap)
-                and (_BESIDE.fullmatch(gap) or (gap == "; " and text[last.start - 1] == "("))
-            ):
-                marks[-1] = Mark(last.arms + mark.arms, last.start, mark.end)
+                marks[-1] = replace(last, end=end)
+            elif len(last.arms) == 1 and not find_names(gap) and (paired or _BESIDE.fullmatch(gap)):
+                marks[-1] = Mark(last.arms + arms, last.start, end)
             else:
-                marks.append(mark)
+                marks.append(Mark(arms, start, end))
         return marks
 
 
