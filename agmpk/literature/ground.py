@@ -22,8 +22,8 @@ import re
 from dataclasses import dataclass
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.prose import Reading, span_of
-from agmpk.literature.extract.rules import WHO, Readings, amounts, contradiction, find_route
+from agmpk.literature.extract.prose import Reading
+from agmpk.literature.extract.rules import WHO, Readings, contradiction, find_route
 from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
 from agmpk.literature.schema import (
     QUANTITIES,
@@ -34,6 +34,7 @@ from agmpk.literature.schema import (
     NameAnswer,
     QuantityAnswer,
     Rejection,
+    Span,
 )
 from agmpk.literature.text import (
     NUMBER_TEXT,
@@ -42,7 +43,7 @@ from agmpk.literature.text import (
     numbers_at,
     sentences,
 )
-from agmpk.literature.units import convert, parse_unit, scan_unit
+from agmpk.literature.units import amounts, convert, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
 MAX_CV = 150.0  # percent; flagged above
@@ -147,7 +148,7 @@ class Grounder:
 
     def _evidence(self, field: str, source: str, *spans: tuple[int, int]) -> None:
         self.record.evidence[field] = [
-            span_of(source, self.normals[source], *span) for span in spans
+            Span.of(source, self.normals[source], *span) for span in spans
         ]
 
     def _locate(self, quote: str) -> Passage:

@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from agmpk.literature.text import NormalText
+
 Route = Literal[
     "oral", "intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other"
 ]
@@ -41,6 +43,12 @@ class Span(BaseModel):
     start: int
     end: int
     text: str
+
+    @classmethod
+    def of(cls, source: str, normal: NormalText, start: int, stop: int, offset: int = 0) -> Span:
+        """The untouched text behind a normalized place; it stands at `offset` of the source."""
+        a, b = normal.span(start, stop)
+        return cls(source=source, start=a + offset, end=b + offset, text=normal.source[a:b])
 
 
 class Rejection(BaseModel):

@@ -8,10 +8,13 @@ misprint (its dimension is a rate, not an exposure): it is read as an AUC and ma
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 import pint
+
+from agmpk.literature.text import NUMBER_TEXT
 
 
 def _spellings(text: str) -> dict[str, str]:
@@ -159,6 +162,17 @@ def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
         sign = -1 if ("/" in glue or "per" in glue.lower()) else 1
         cursor = separator.end()
     return best
+
+
+_AMOUNT = re.compile(rf"(?<![\w./±-])({NUMBER_TEXT})(?:\s?/\s?{NUMBER_TEXT})*[\s-]?")
+
+
+def amounts(text: str) -> Iterator[tuple[float, Unit, int, int]]:
+    """`(number, unit, start, end)` of every mass, activity or mass per weight, in order."""
+    for match in _AMOUNT.finditer(text):
+        end, unit = scan_unit(text, match.end()) or (0, None)
+        if unit and unit.kind in ("mass", "mass/weight"):
+            yield float(match[1]), unit, match.start(), end
 
 
 def parse_unit(text: str | None) -> Unit | None:

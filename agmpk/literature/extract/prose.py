@@ -55,12 +55,6 @@ class Reading:
     span: Span | None = None
 
 
-def span_of(source: str, normal: NormalText, start: int, stop: int, offset: int = 0) -> Span:
-    """The untouched text behind a normalized place; it stands at `offset` of the source."""
-    a, b = normal.span(start, stop)
-    return Span(source=source, start=a + offset, end=b + offset, text=normal.source[a:b])
-
-
 @dataclass
 class _Segment:
     names: list[Name]
@@ -81,7 +75,7 @@ class Reader:
     def read(self, source: str, normal: NormalText) -> list[Reading]:
         """Every value of a source that can be given to a quantity, in order."""
         return [
-            replace(r, span=span_of(source, normal, r.value.start + a, r.value.stop + a))
+            replace(r, span=Span.of(source, normal, r.value.start + a, r.value.stop + a))
             for a, b in sentences(normal.text)
             if b - a < MAX_SENTENCE
             for r in self.read_sentence(normal.text[a:b], normal.text)
@@ -287,7 +281,7 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
                     spreads.setdefault(key, (read.value.number, kind))
                     continue
                 at, cell = table.offset(r, c), normalize(untouched[r][c])
-                span = span_of(source, cell, read.value.start - start, read.value.stop - start, at)
+                span = Span.of(source, cell, read.value.start - start, read.value.stop - start, at)
                 result.append(replace(read, span=span))
     for i, read in enumerate(result):
         number, kind = spreads.get((read.name, read.arm), (None, None))

@@ -7,16 +7,15 @@ What the readings leave open stays null, with a flag.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.prose import Reader, Reading, read_table, span_of
+from agmpk.literature.extract.prose import Reader, Reading, read_table
 from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, any_of, find_drugs
-from agmpk.literature.schema import QUANTITIES, Extraction
-from agmpk.literature.text import NUMBER_TEXT, WORD_NUMBER, normalize, word_number
-from agmpk.literature.units import Unit, convert, scan_unit
+from agmpk.literature.schema import QUANTITIES, Extraction, Span
+from agmpk.literature.text import WORD_NUMBER, normalize, word_number
+from agmpk.literature.units import amounts, convert
 
 WHO = any_of("who")
 
@@ -54,20 +53,11 @@ def find_compound(title: str, abstract: str) -> Found:
 
 
 # ------------------------------------------------------------------------------------- the dose
-_AMOUNT = re.compile(rf"(?<![\w./±-])({NUMBER_TEXT})(?:\s?/\s?{NUMBER_TEXT})*[\s-]?")
 _NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
 _GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
 _GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
 _SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
 _STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
-
-
-def amounts(text: str) -> Iterator[tuple[float, Unit, int, int]]:
-    """`(number, unit, start, end)` of every mass, activity or mass per weight, in order."""
-    for match in _AMOUNT.finditer(text):
-        end, unit = scan_unit(text, match.end()) or (0, None)
-        if unit and unit.kind in ("mass", "mass/weight"):
-            yield float(match[1]), unit, match.start(), end
 
 
 def find_dose(texts: dict[str, str]) -> Found | None:
@@ -214,7 +204,7 @@ def extract_rules(document: Document) -> Extraction:
         if item is not None and item.value is not None:
             setattr(record, name, item.value)
             normal = readings.normal[item.source]
-            record.evidence[name] = [span_of(item.source, normal, *s) for s in item.spans]
+            record.evidence[name] = [Span.of(item.source, normal, *s) for s in item.spans]
     record.dose_unit = found["dose"].unit if found["dose"] else None
     return record
 

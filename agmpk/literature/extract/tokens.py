@@ -50,6 +50,7 @@ _SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`; in brack
     r"{0,16})[)\]]|(?(pm)\s?[)\]]?|(?(label)|(?!))))",
     re.I,
 )
+_SAID = {"SEM": "said_sem", "CV%": "said_cv", "SD": "said_sd"}  # of all numbers: `mean (SD)`
 _CONNECTOR = re.compile(rf"(?:[\s,;/:()\[\].-]|\b{any_of('connector')}\b)*")
 
 
@@ -93,14 +94,10 @@ def find_names(text: str) -> list[Name]:
         between = re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", text[last.end : start])
         if between and last.kind == kind != "" and last.name in (name, "auc"):
             start = found.pop().start
-        found.append(Name(name, start, end, kind, _unit_behind(text, end, kind)))
+        unit = scan_unit(text, re.compile(r"\s?[(\[,;]?\s?").match(text, end).end())
+        closed = unit and unit[1].kind == kind and text[unit[0] :].lstrip()[:1] in ")],:;"
+        found.append(Name(name, start, end, kind, unit[1] if closed else None))
     return found
-
-
-def _unit_behind(text: str, end: int, kind: str) -> Unit | None:
-    found = scan_unit(text, re.compile(r"\s?[(\[,;]?\s?").match(text, end).end())
-    closed = found and found[1].kind == kind and text[found[0] :].lstrip()[:1] in ")],:;"
-    return found[1] if closed else None
 
 
 def find_values(text: str, names: list[Name], announced: str = "") -> list[Value]:
@@ -166,20 +163,12 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
         word = re.search(r"IQR|interquartile|95 ?% ?CI", announced)
         kind = dispersion_type(label) or dispersion_type(word and word.group()) or "range"
         return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
-    kind = "CV%" if m["percent"] else dispersion_type(label) or _announced(announced, bool(m["pm"]))
+    said = [kind for kind, name in _SAID.items() if re.search(any_of(name), announced)]
+    said = [kind for kind in said if kind == "SEM"] + ["SD"] if m["pm"] else [*said, None]
+    kind = "CV%" if m["percent"] else dispersion_type(label) or said[0]
     if kind is None or power_of_ten(text, m.end())[0] != 1.0:
         return value
     return replace(value, dispersion=float(m["a"]), dispersion_type=kind)
-
-
-def _announced(text: str, plus: bool) -> str | None:
-    """What a number behind ± or in brackets is, by what the text says of its numbers."""
-    if re.search(r"(?:±\s?|[(\[/]\s?±?\s?|, )(?:SEM?|standard errors?)\b", text):
-        return "SEM"
-    percent = r"[(\[,]\s?%?\s?g?CVb?\s?%?\s?[)\]]|geometric CV\b|CVs? ?%|% ?CV"
-    if not plus and re.search(percent, text):
-        return "CV%"
-    return "SD" if plus or re.search(r"\bSDs?\b|\bS\.D\.|standard deviations?", text) else None
 
 
 # ------------------------------------------------------------------------------------- products
