@@ -23,8 +23,23 @@ from dataclasses import dataclass
 
 from agmpk.literature.document import Document
 from agmpk.literature.extract.prose import Reading
-from agmpk.literature.extract.rules import WHO, Readings, contradiction, find_route
-from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
+from agmpk.literature.extract.rules import (
+    WHO,
+    Found,
+    Readings,
+    contradiction,
+    find_compound,
+    find_route,
+    find_subjects,
+)
+from agmpk.literature.extract.tokens import (
+    KINDS,
+    REFERENCE,
+    TEST,
+    find_drugs,
+    find_names,
+    find_values,
+)
 from agmpk.literature.schema import (
     QUANTITIES,
     AmountAnswer,
@@ -41,6 +56,7 @@ from agmpk.literature.text import (
     NormalText,
     normalize,
     numbers_at,
+    parse_range,
     sentences,
 )
 from agmpk.literature.units import amounts, convert, parse_unit, scan_unit
@@ -121,10 +137,9 @@ class Grounder:
 
     def __init__(self, document: Document, engine: str) -> None:
         self.readings = Readings(document)
-        self.normals = {k: normalize(t) for k, t in document.sources().items()}
+        self.normals, self.texts = self.readings.normal, self.readings.texts
         meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
         self.record = Extraction(id=document.id, engine=engine, **meta)
-        self.document = document
 
     def ground(self, answer: ExtractionAnswer) -> Extraction:
         """The record of an answer."""
@@ -157,28 +172,40 @@ class Grounder:
             raise _Refused(_NOT_THERE)
         return passage
 
+    def _doubt(self, field: str, value: object, found: Found | None) -> None:
+        """A flag where the rules read something else."""
+        if found is not None and found.value not in (None, value):
+            self.record.flags.append(f"{field}: the rules read {found.value}")
+
     def _route(self, route: str) -> None:
-        found = find_route({k: n.text for k, n in self.normals.items()}, [route])
+        found = find_route(self.texts, [route])
         if found is None:
             raise _Refused("no word of the document says this route")
         self.record.route = route
-        self._evidence("route", found.source, found.spans[0])
+        self._evidence("route", found.source, *found.spans)
+        self._doubt("route", route, find_route(self.texts))
 
     def _compound(self, answer: NameAnswer) -> None:
         passage = self._locate(answer.quote)
-        words = re.findall(r"\w[\w-]*", normalize(answer.value).text)
+        # Salts, strengths and forms behind the name are no part of it; of a sentence only a drug is.
+        name = re.sub(r"\s+\d.*", "", normalize(answer.value).text)
+        if len(name.split()) > 3:
+            name = str(find_compound(name, "").value or name)
+        words = re.findall(r"[^\W\d][\w-]{2,}", name)
         if not words:
-            return
-        text = passage.normal.text
-        match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *passage.sentence())
-        front = normalize(f"{self.document.title} {self.document.abstract}").text.lower()
+            raise _Refused("this is no name")
+        text, where = passage.normal.text, passage.sentence()
+        match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *where)
         if not match:
             raise _Refused("the name is not in the quoted passage")
+        front = " ".join(self.texts.get(k, "") for k in ("title", "abstract")).lower()
         if words[0].lower() not in front:
             raise _Refused("the name is not in title or abstract")
-        # Salts, strengths and forms behind the name are no part of it.
-        self.record.compound = re.sub(r"\s+\d.*", "", answer.value) or answer.value
+        self.record.compound = name
         self._evidence("compound", passage.source, match.span())
+        self._doubt("compound", name.lower(), self.readings.compound)
+        if not find_drugs(name):
+            self.record.flags.append("compound: no known drug name")
 
     def _dose(self, answer: AmountAnswer) -> None:
         passage = self._locate(answer.quote)
@@ -219,6 +246,7 @@ class Grounder:
             raise _Refused("this number is not in the quoted passage")
         self.record.n_subjects = answer.value
         self._evidence("n_subjects", passage.source, *spans)
+        self._doubt("n_subjects", answer.value, find_subjects(self.texts))
 
     def _quantity(self, name: str, answer: QuantityAnswer) -> None:
         unit = parse_unit(normalize(answer.unit).text)
@@ -303,6 +331,8 @@ class Grounder:
                     return f"the clause gives this number for {_plain(inside[-1].name)}", []
                 return f"the passage does not name {name}", []
             flags.append(_NO_NAME)
+        elif name.startswith("auc") and not any(n.name == name for n in inside):
+            flags.append("the clause does not say which area")
         arm, direct = self._arm(sentence, left, right, value, values)
         read = self._read_at(passage, start)
         ordered = left == 0 and any(r.arm == REFERENCE and r.how == "order" for r in read)
@@ -369,14 +399,17 @@ class Grounder:
         if answer.dispersion is None:
             return
         text = passage.normal.text
-        wanted = [float(x) for x in re.findall(NUMBER_TEXT, normalize(answer.dispersion).text)]
+        printed = normalize(answer.dispersion).text
+        limits = parse_range(printed)
+        wanted = limits or [float(x) for x in re.findall(NUMBER_TEXT, printed)]
         a, b = passage.sentence()
         window = text[a:b] if passage.source.startswith("tables[") else text[end : min(b, end + 80)]
         there = [float(x) for x in re.findall(NUMBER_TEXT, window)]
-        if not wanted or not all(any(_same(w, t) for t in there) for w in wanted):
+        beside = all(any(_same(w, t) for t in there) for w in wanted)
+        if not beside or len(wanted) != 1 + bool(limits):
             reason = "the dispersion does not stand beside its value"
             return self._reject(f"{name}_dispersion", answer.dispersion, reason)
-        value = wanted[0] if len(wanted) == 1 else "-".join(f"{w:g}" for w in wanted[:2])
+        value = "-".join(f"{w:g}" for w in limits) if limits else wanted[0]
         setattr(self.record, f"{name}_dispersion", value)
         setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
 

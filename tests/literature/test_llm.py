@@ -259,7 +259,15 @@ def test_words_for_dispersions(word, kind):
 
 
 @pytest.mark.parametrize(
-    "change", [{"unit": None}, {"unit": ""}, {"value": None}, {"value": "null"}, {"value": 0}, {"value": -31}]
+    "change",
+    [
+        {"unit": None},
+        {"unit": ""},
+        {"value": None},
+        {"value": "null"},
+        {"value": 0},
+        {"value": -31},
+    ],
 )
 def test_half_an_answer_is_none(change):
     answer = ExtractionAnswer.model_validate({**GOOD, "cmax": {**GOOD["cmax"], **change}})
