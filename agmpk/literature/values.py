@@ -52,12 +52,10 @@ def read_quantity(
         return None
     raw_unit = entry.get("central_tendency_unit")
     if is_missing(raw_unit):
-        notes.erased(name, f"{value:g}", "no unit")
-        return None
+        return notes.erased(name, f"{value:g}", "no unit")
     unit = parse_unit(normalize(str(raw_unit)).text)
     if unit is None or unit.kind != kind:
-        notes.erased(name, f"{value:g} {raw_unit}", f"the unit does not measure {kind}")
-        return None
+        return notes.erased(name, f"{value:g} {raw_unit}", f"the unit does not measure {kind}")
     if unit.misprint:
         notes.corrected(
             f"{name} unit",
@@ -68,10 +66,9 @@ def read_quantity(
     try:
         factor = convert(1.0, unit.text, target)
     except ValueError:
-        notes.erased(
+        return notes.erased(
             name, f"{value:g} {raw_unit}", "activity or molar units cannot be turned into mass"
         )
-        return None
     spread = _spread(name, entry, unit.text, notes)
     cv = cv_percent(
         value,
@@ -102,10 +99,9 @@ def _spread(name: str, entry: Mapping[str, Any], unit: str, notes: Notes):
     try:
         factor = convert(1.0, other.text, unit)
     except ValueError:
-        notes.erased(
+        return notes.erased(
             f"{name} dispersion", raw, "the dispersion's unit does not fit the value's unit"
         )
-        return None
     return tuple(factor * x for x in spread) if isinstance(spread, tuple) else factor * spread
 
 
@@ -159,11 +155,9 @@ def positive(value: object, name: str, notes: Notes) -> float | None:
         return None
     number = parse_number(normalize(str(value)).text)
     if number is None:
-        notes.erased(name, value, "not a number")
-        return None
+        return notes.erased(name, value, "not a number")
     if number <= 0:
-        notes.erased(name, value, "zero or negative stands for a missing value")
-        return None
+        return notes.erased(name, value, "zero or negative stands for a missing value")
     return number
 
 
@@ -176,8 +170,9 @@ def dispersion(value: object, name: str, notes: Notes) -> float | tuple[float, f
         return None
     raw = str(value)
     if any(not c.isprintable() for c in raw):
-        notes.erased(name, raw, "control character inside the value, its digits cannot be trusted")
-        return None
+        return notes.erased(
+            name, raw, "control character inside the value, its digits cannot be trusted"
+        )
     text = normalize(raw).text.strip()
     limits = parse_range(text)
     if limits is not None:
@@ -187,15 +182,13 @@ def dispersion(value: object, name: str, notes: Notes) -> float | tuple[float, f
         rest = re.fullmatch(r"[:;,./±+]\s*(\d+(?:\.\d+)?)", text)
         number = float(rest[1]) if rest else None
     if number is None:
-        notes.erased(name, raw, "no digits: punctuation where a dispersion should stand")
-        return None
+        return notes.erased(name, raw, "no digits: punctuation where a dispersion should stand")
     if not text[:1].isdigit():
         notes.corrected(
             name, raw, f"{number:g}", "stray mark before the number, left over from a ± sign"
         )
     if number <= 0:
-        notes.erased(name, raw, "a dispersion of zero stands for a missing value")
-        return None
+        return notes.erased(name, raw, "a dispersion of zero stands for a missing value")
     return number
 
 
@@ -226,8 +219,9 @@ def cv_percent(
     if isinstance(dispersion, tuple):
         low, high = dispersion
         if not low <= center <= high:
-            notes.erased(name, f"{low:g}-{high:g}", "the central value lies outside its own range")
-            return None
+            return notes.erased(
+                name, f"{low:g}-{high:g}", "the central value lies outside its own range"
+            )
         width = IQR_IN_SD if known == "IQR" else 4.0
         if known not in ("range", "IQR"):
             notes.corrected(name, kind, "range", "two limits were given, so the kind is a range")
@@ -238,18 +232,14 @@ def cv_percent(
         cv = 100.0 * dispersion / center
     elif known == "SEM":
         if n is None:
-            notes.erased(name, dispersion, "a standard error needs the number of subjects")
-            return None
+            return notes.erased(name, dispersion, "a standard error needs the number of subjects")
         cv = 100.0 * dispersion * math.sqrt(n) / center
     else:
-        notes.erased(name, dispersion, "kind of dispersion not stated")
-        return None
+        return notes.erased(name, dispersion, "kind of dispersion not stated")
     if cv > MAX_CV:
-        notes.erased(name, f"{cv:.0f}%", f"a CV above {MAX_CV:g} % is taken as a misreading")
-        return None
+        return notes.erased(name, f"{cv:.0f}%", f"a CV above {MAX_CV:g} % is taken as a misreading")
     if cv == 0:
-        notes.erased(name, "0", "no spread at all stands for a missing value")
-        return None
+        return notes.erased(name, "0", "no spread at all stands for a missing value")
     if known == "SD" and cv < SMALL_CV:
         notes.flagged(name, f"{cv:.1f}%", "so small that the SD may be a standard error")
     return cv
