@@ -187,7 +187,7 @@ class Grounder:
 
     def _compound(self, answer: NameAnswer) -> None:
         passage = self._locate(answer.quote)
-        # Salts, strengths and forms behind the name are no part of it; of a sentence only a drug is.
+        # What stands behind a strength is no part of the name; of a sentence only a drug is.
         name = re.sub(r"\s+\d.*", "", normalize(answer.value).text)
         if len(name.split()) > 3:
             name = str(find_compound(name, "").value or name)
