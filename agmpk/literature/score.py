@@ -72,7 +72,8 @@ def outcomes(
     for record, line in zip(found, truth, strict=True):
         for field in table.index:
             value, wanted = record.get(field), line["truth"].get(field)
-            flagged = any(f.startswith(f"{field}:") for f in record.get("flags", ()))
+            value_of = re.sub(r"_(?:unit|dispersion|dispersion_type)$", "", field)  # shares its flags
+            flagged = any(f.startswith(f"{value_of}:") for f in record.get("flags", ()))
             if value is None:
                 table.loc[field, "empty"] += wanted is not None
             elif same(field, value, wanted):
