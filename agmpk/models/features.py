@@ -296,7 +296,7 @@ class Packing:
 
 def asked_points(task: Task) -> Tensor:
     """Asked points [M] counted through B R T; every point where the task is not packed."""
-    packing = task.features.packing
+    packing = task.packing
     return packing.points if packing else torch.arange(task.asked.numel(), device=task.asked.device)
 
 
@@ -316,8 +316,7 @@ def _with_whole(mask: Tensor) -> Tensor:
 class Features:
     """All of a task that does not depend on a network: the context's samples [B, J, K, C], the
     targets' prefix [B, R, P, C], their doses [B, R, D, C] and their points as asked times
-    [B, R, T, C]; warped time since the last dose of context samples and of targets' points; and
-    where a packed task's real tokens are."""
+    [B, R, T, C]; warped time since the last dose of context samples and of targets' points."""
 
     context: Tensor
     prefix: Tensor
@@ -325,10 +324,10 @@ class Features:
     queries: Tensor
     u_context: Tensor
     u_target: Tensor
-    packing: Packing | None = None
 
     @classmethod
-    def of(cls, task: Task, packed: bool = False) -> Features:
+    def of(cls, task: Task) -> Features:
+        """The features of a task, in its precision."""
         frame = task.frame
         scale = frame.since_scale[:, None, None]
         with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
@@ -344,5 +343,4 @@ class Features:
                 query_features(task, frame),
                 warp(frame.context_clock.since / scale),
                 warp(frame.target_clock.since / scale),
-                Packing.of(task) if packed else None,
             )

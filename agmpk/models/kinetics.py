@@ -109,7 +109,7 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
     of all earlier doses is carried from dose to dose, so the cost grows with D + T and not with
     D T.  Of two infusions that overlap, the earlier one is taken to end when the later one starts.
     """
-    if torch.onnx.is_in_onnx_export():
+    if torch.onnx.is_in_onnx_export() or times.device.type != "cpu":
         return _superpose_at_once(record, amount, times)
     ke, ka = rates(times)
     empty = torch.zeros_like(amount[..., :1])
@@ -160,7 +160,8 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
 
 
 def _superpose_at_once(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Tensor]:
-    """The same as a plain sum over the doses, without a loop: exported with any number of them."""
+    """The same as a plain sum over the doses, without a loop: exported with any number of them, and
+    few operations for a GPU."""
     ke, ka = rates(times)
     start, oral = record.dose_time[:, :, None], record.dose_oral[:, :, None]
     since = times[..., None] - start  # [B, N, T, D]
@@ -229,9 +230,10 @@ class GridPosterior:
         grid = torch.stack(
             [ke.log()[:, None].expand(-1, len(ka)), ka.log().expand(len(ke), -1)], -1
         ).flatten(0, 1)
-        mean = self.weight @ grid
-        square = self.weight @ grid.square()
-        return torch.cat([mean, torch.sqrt((square - mean.square()).clamp(min=0))], -1)
+        # In double precision: a GPU's quick products would round a difference of squares away.
+        grid, weight = grid.double(), self.weight.double()
+        mean, square = weight @ grid, weight @ grid.square()
+        return torch.cat([mean, torch.sqrt((square - mean.square()).clamp(min=0))], -1).to(like)
 
 
 def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> Tensor:

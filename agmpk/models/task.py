@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from agmpk.models.features import Features
+    from agmpk.models.features import Features, Packing
     from agmpk.models.frame import Frame
     from agmpk.studies import Individual, Study
 
@@ -109,11 +109,16 @@ class Task:
 
         return Features.of(self)
 
+    @cached_property
+    def packing(self) -> Packing | None:
+        """Where the real samples, doses and asked points are, if this task is packed."""
+        return None
+
     def packed(self) -> Task:
         """This task, whose padding the networks leave out (see ``agmpk.models.features``)."""
-        from agmpk.models.features import Features
+        from agmpk.models.features import Packing
 
-        self.__dict__["features"] = Features.of(self, packed=True)
+        self.__dict__["packing"] = Packing.of(self)
         return self
 
     @cached_property
@@ -149,7 +154,7 @@ class Task:
             moved.__dict__[name] = getattr(self, name)
         if not any(isinstance(a, torch.dtype) for a in args):
             # What was computed before, as by the processes that simulate, goes along.
-            for name in {"frame", "features"} & set(self.__dict__):
+            for name in {"frame", "features", "packing"} & set(self.__dict__):
                 moved.__dict__[name] = _to(getattr(self, name), *args)
         return moved
 

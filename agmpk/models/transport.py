@@ -280,10 +280,11 @@ class FlowModel(Network):
         error = ((predicted - wanted) * spread * sd).square()
         loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":
-            kernel = Kernel(*(x.to(kind) for x in vars(kernel).values()))
-            law = correlation(kernel, place(task).to(kind), task.prefix, free)
-            copula = negative_log_likelihood(w_1.clamp(-4, 4), law, free)
-            loss = loss + COPULA * copula
+            # In double precision: rounded, a correlation need not stay positive definite.
+            kernel = Kernel(*(x.double() for x in vars(kernel).values()))
+            law = correlation(kernel, place(task).double(), task.prefix, free)
+            copula = negative_log_likelihood(w_1.clamp(-4, 4).double(), law, free)
+            loss = loss + COPULA * copula.to(loss)
         return loss
 
     @torch.no_grad()

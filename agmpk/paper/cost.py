@@ -26,7 +26,6 @@ from torch.utils.flop_counter import FlopCounterMode
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
 from agmpk.prior.config import load_prior
-from agmpk.prior.simulate import BLOCK
 from agmpk.training.config import TrainingConfig
 from agmpk.training.data import part_generator, training_batch
 from agmpk.training.run import part_weights
@@ -115,7 +114,7 @@ def in_words(
     workers: int,
 ) -> str:
     """The cost and its assumptions, for a terminal."""
-    studies = BLOCK * config.blocks * config.steps
+    studies = config.studies * config.steps
     bound, longest = max(cost.hours.items(), key=lambda one: one[1])
     lines = [
         f"{recipe}: {cost.parameters / 1e6:.1f} M parameters, {studies / 1e6:.1f} M studies; "

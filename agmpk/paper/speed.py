@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from agmpk.models.features import Features
+from agmpk.models.features import Packing
 from agmpk.models.registry import build_model
 from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
@@ -116,11 +116,13 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     for step in range(steps + 1):
         began = time.process_time()
         parts = training_batch(config, prior, step)
+        for part in parts:
+            _ = part.features
         simulated = time.process_time() - began
         each = {}
         for name, packed in (("padded", False), ("packed", True)):
             for part in parts:
-                part.__dict__["features"] = Features.of(part, packed)
+                part.__dict__["packing"] = Packing.of(part) if packed else None
             model.zero_grad()
             began = time.process_time()
             losses = [
@@ -137,7 +139,7 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     columns = ["network computes", "simulate, frame", "network", "loss", "update"]
     table = pd.DataFrame(rows, columns=columns).groupby("network computes").mean()
     seconds = table[["simulate, frame", "network", "update"]].sum(axis=1)
-    table["studies per second"] = BLOCK * config.blocks / seconds
+    table["studies per second"] = config.studies / seconds
     return table.loc[["padded", "packed"]]
 
 

@@ -51,10 +51,15 @@ class Trial:
     present: Tensor
 
 
-def simulate_block(config: PriorConfig, seed: int, block: int) -> SimulatedStudies:
-    """The ``block``-th ``BLOCK`` studies of the stream of ``seed``, on the CPU."""
+def simulate_block(
+    config: PriorConfig, seed: int, block: int, studies: int = BLOCK
+) -> SimulatedStudies:
+    """The ``block``-th block of the stream of ``seed``, on the CPU.
+
+    Blocks of another number of ``studies`` are another stream: larger ones cost less per study.
+    """
     streams = Streams(seed, block)
-    trial = draw_trial(config, streams)
+    trial = draw_trial(config, streams, studies)
     true = solve(config, trial, streams)
     concentration, quantified, below, lloq = observe(config.assay, true, trial.exists, streams)
     doses = trial.doses
@@ -77,11 +82,11 @@ def simulate_block(config: PriorConfig, seed: int, block: int) -> SimulatedStudi
     )
 
 
-def draw_trial(config: PriorConfig, streams: Streams) -> Trial:
-    """Everything of ``BLOCK`` studies that is drawn before a sample is taken."""
+def draw_trial(config: PriorConfig, streams: Streams, studies: int = BLOCK) -> Trial:
+    """Everything of a block that is drawn before a sample is taken."""
     design = config.design
-    present = draw_present(design, BLOCK, streams)
-    horizon, half_life = fit_horizon(config, BLOCK, streams)
+    present = draw_present(design, studies, streams)
+    horizon, half_life = fit_horizon(config, studies, streams)
     doses = draw_doses(config.dosing, horizon, present, streams, half_life)
     doses = replace(doses, gain=draw_occasions(config.variability, doses.dosed, streams))
     p = draw_parameters(config, horizon, doses.weight, streams, doses.reference)

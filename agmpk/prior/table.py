@@ -61,6 +61,19 @@ class SimulatedStudies:
     def __getitem__(self, rows: slice | Tensor) -> SimulatedStudies:
         return SimulatedStudies(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
+    def shuffled(self, generator: torch.Generator) -> SimulatedStudies:
+        """The same studies, the individuals of each in another order; who is present in front."""
+        order = torch.rand(self.present.shape, generator=generator, dtype=torch.float64)
+        order = (order + ~self.present).argsort(-1)
+
+        def reorder(values: Tensor) -> Tensor:
+            if values.ndim < 2:  # of the study
+                return values
+            index = order.view(*order.shape, *[1] * (values.ndim - 2)).expand_as(values)
+            return values.gather(1, index)
+
+        return SimulatedStudies(**{f.name: reorder(getattr(self, f.name)) for f in fields(self)})
+
 
 def concatenate(parts: list[SimulatedStudies]) -> SimulatedStudies:
     """One batch from several, padded to the largest numbers of individuals, samples and doses."""

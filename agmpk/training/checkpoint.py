@@ -20,7 +20,7 @@ from torch import nn
 import agmpk
 from agmpk.files import atomic_path, sha256
 from agmpk.models.registry import DESCRIPTION, DIGESTS, FORMAT, MODELS, WEIGHTS
-from agmpk.prior.simulate import BLOCK
+from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import run_config, run_environment, run_prior, start_folder
 
 ALONE = "It sees the individual alone, never the other individuals of the study. "
@@ -103,7 +103,7 @@ def _before(start: str) -> dict[str, float] | None:
     about = json.loads((start_folder(start) / DESCRIPTION).read_text("utf-8"))
     steps = pd.read_csv(start_folder(start) / "steps.csv")
     earlier = about.get("before") or {"studies": 0, "hours": 0.0}
-    studies = BLOCK * about["training"]["blocks"] * len(steps)
+    studies = TrainingConfig.from_dict(about["training"]).studies * len(steps)
     hours = round(steps.seconds.sum() / 3600, 2)
     return {"studies": earlier["studies"] + studies, "hours": earlier["hours"] + hours}
 
@@ -115,7 +115,7 @@ def write_card(folder: Path) -> str:
     steps = pd.read_csv(folder / "steps.csv")
     training, kind = about["training"], about["model"]
     row = MODELS[kind]
-    studies = BLOCK * training["blocks"]
+    studies = TrainingConfig.from_dict(training).studies
     generates = "; generating virtual individuals of a study." if row.sees_study else "."
     return TEXT.format(
         model=kind,

@@ -11,20 +11,23 @@ import yaml
 from agmpk.config import Range, load_yaml, read_config, shipped, to_plain
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import model_config
+from agmpk.prior.simulate import BLOCK
 
 Count = Annotated[int, Range(1)]
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a run; one step sees ``blocks`` blocks (of 64 studies) of the prior's stream.
+    """Settings of a run; one step sees ``blocks`` blocks of the prior's stream.
 
     kind: which network (``agmpk.models.registry``).  model: its configuration, or the plain values
-    of it.  prior: preset name or YAML file.  targets: target individuals per study.  max_prefix:
-    longest prefix trained.  optimizer: see ``agmpk.training.optimizer``.  rate: peak learning rate
-    (``matrix_rate`` for the matrices that Muon trains), reached after ``warmup`` steps, held on a
-    plateau, and taken to zero linearly over the last ``cooldown`` share of the run.  The plateau
-    does not know when it ends: a run that was cooled down can go on from there with more steps.
+    of it.  prior: preset name or YAML file.  block: studies of a block.  views: how often each is
+    asked about, every time with other individuals as targets and other prefixes.  targets: target
+    individuals per study.  max_prefix: longest prefix trained.  optimizer: see
+    ``agmpk.training.optimizer``.  rate: peak learning rate (``matrix_rate`` for the matrices that
+    Muon trains), reached after ``warmup`` steps, held on a plateau, and taken to zero linearly over
+    the last ``cooldown`` share of the run.  The plateau does not know when it ends: a run that was
+    cooled down can go on from there with more steps.
     ema: decay of the averaged weights that are shipped.  parts: of a step's studies, sorted by size
     to waste no padding; several processes share them out.  precision: of the matrix products, fp32,
     tf32 (GPU), or bf16.  snapshots: numbers of steps at which the averaged weights are kept.
@@ -40,7 +43,9 @@ class TrainingConfig:
     prior: str = "clinic"
     model: Any = None
     steps: Count = 6000
+    block: Count = BLOCK
     blocks: Count = 1
+    views: Count = 1
     targets: Count = 4
     max_prefix: int = 8
     optimizer: Literal["muon", "adamw"] = "muon"
@@ -69,11 +74,16 @@ class TrainingConfig:
             object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
 
     @property
+    def studies(self) -> int:
+        """Simulated studies of a step."""
+        return self.block * self.blocks
+
+    @property
     def stream(self) -> tuple:
         """What decides which tasks a step sees: runs that agree in it can share them."""
         return (
-            *(self.prior, self.seed, self.blocks, self.targets, self.max_prefix),
-            *(self.parts, self.steps, self.thinned),
+            *(self.prior, self.seed, self.block, self.blocks, self.views, self.targets),
+            *(self.max_prefix, self.parts, self.steps, self.thinned),
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -33,23 +34,28 @@ def part_generator(seed: int, step: int, part: int, device: str = "cpu") -> torc
     return torch.Generator(device).manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
-def block_task(config: TrainingConfig, prior: PriorConfig, block: int) -> Task:
-    """The tasks of one block of the stream, single precision."""
-    studies = simulate_block(prior, config.seed, block)
+def block_tasks(config: TrainingConfig, prior: PriorConfig, block: int) -> list[Task]:
+    """The tasks of one block of the stream, one for each of its views, single precision."""
+    studies = simulate_block(prior, config.seed, block, config.block)
     generator = step_generator(config.seed, block)
-    task = tasks_from_simulation(studies, config.targets, config.max_prefix, generator)
-    if config.thinned and block % 4:
-        # Their order is random, so the first are any.
-        kept = {name: values[:, : config.thinned] for name, values in vars(task.context).items()}
-        task = replace(task, context=Record(**kept))
-    return task.to(torch.float32)
+    tasks = []
+    for view in range(config.views):
+        seen = studies.shuffled(generator) if view else studies
+        task = tasks_from_simulation(seen, config.targets, config.max_prefix, generator)
+        if config.thinned and block % 4:
+            # Their order is random, so the first are any.
+            kept = {name: x[:, : config.thinned] for name, x in vars(task.context).items()}
+            task = replace(task, context=Record(**kept))
+        tasks.append(task.to(torch.float32))
+    return tasks
 
 
 def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
     """The parts of step ``step``, studies of similar size together."""
     with _one_thread():
         first = step * config.blocks
-        tasks = [block_task(config, prior, first + b) for b in range(config.blocks)]
+        blocks = range(first, first + config.blocks)
+        tasks = [task for block in blocks for task in block_tasks(config, prior, block)]
     sizes = torch.cat([_sizes(task) for task in tasks])
     bounds = np.cumsum([0, *(len(task) for task in tasks)])
     parts = []
@@ -59,7 +65,7 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
             inside = rows[(rows >= bounds[b]) & (rows < bounds[b + 1])] - int(bounds[b])
             if len(inside):
                 chosen.append(task[inside].trimmed())
-        # Here and not beside the network: many small operations, which a GPU does slowly.
+        # Here and not beside the network: a GPU would wait for each of the shapes.
         parts.append(concatenate(chosen).packed())
     return parts
 
@@ -94,14 +100,31 @@ def batches(
 ) -> Iterator[list[Task]]:
     """The batches from step ``start`` on, simulated ahead by ``workers`` processes (0: here).
 
-    The numbers do not depend on ``workers``.
+    The numbers do not depend on ``workers``.  They see to the features, too, unless there is a GPU,
+    to which the few large operations of a whole part are nothing.
     """
-    ahead = {"num_workers": workers, "prefetch_factor": PREFETCH} if workers else {}
-    if workers and device != "cpu":
-        # A copy of a process that drives a GPU would share its memory maps, which slows both.
-        ahead["multiprocessing_context"] = "spawn"
     steps, make = range(start, config.steps), partial(training_batch, config, prior)
+    if not workers:
+        return map(make, steps)
+    ahead = {"num_workers": workers, "prefetch_factor": PREFETCH}
+    if device == "cpu":
+        make = partial(_with_features, make)
+    else:
+        # A copy of a process that drives a GPU would share its memory maps, which slows both.
+        ahead |= {"multiprocessing_context": "spawn", "worker_init_fn": _yielding}
     return iter(DataLoader(steps, batch_size=None, collate_fn=make, **ahead))
+
+
+def _with_features(make: Callable[[int], list[Task]], step: int) -> list[Task]:
+    parts = make(step)
+    for part in parts:
+        _ = part.features
+    return parts
+
+
+def _yielding(number: int) -> None:
+    """The process that feeds the GPU goes first."""
+    os.nice(5)
 
 
 def validation_task(config: TrainingConfig, prior: PriorConfig, blocks: int, prefix: int) -> Task:

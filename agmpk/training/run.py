@@ -157,9 +157,10 @@ class Learner:
         self.processes.add_up([p.grad for p in self.trained])
         self.processes.add_up([total])
         norm = torch.nn.utils.clip_grad_norm_(self.trained, config.clip)
-        if not torch.isfinite(norm):
-            # One study beyond the range of single precision must not end a run.
-            torch._foreach_zero_([p.grad for p in self.trained])
+        for parameter in self.trained:
+            # One study beyond the range of single precision must not end a run: then clipping left
+            # nothing else.  Asking whether the norm is finite would wait for the GPU.
+            parameter.grad.nan_to_num_(0.0, 0.0, 0.0)
         self.optimizer.step(rate_factor(config, step, self.cool_from, self.end))
         decay = min(config.ema, (step + 1) / (step + 10))
         with torch.no_grad():
