@@ -514,7 +514,7 @@ def _compared(record: Extraction, small: str, large: str, message: str) -> list[
     units = [parse_unit(getattr(record, f"{k}_unit")) for k in (small, large)]
     if a is None or b is None or None in units:
         return []
-    try:
-        return [message] if convert(a, units[0].text, units[1].text) > b * 1.001 else []
-    except ValueError:
+    converted = convert(a, units[0].text, units[1].text)
+    if converted is None:
         return [f"{small}: its unit and that of {large} do not measure the same thing"]
+    return [message] if converted > b * 1.001 else []

@@ -72,7 +72,8 @@ def outcomes(
     for record, line in zip(found, truth, strict=True):
         for field in table.index:
             value, wanted = record.get(field), line["truth"].get(field)
-            value_of = re.sub(r"_(?:unit|dispersion|dispersion_type)$", "", field)  # shares its flags
+            # A unit and a dispersion share the flags of their value.
+            value_of = re.sub(r"_(?:unit|dispersion|dispersion_type)$", "", field)
             flagged = any(f.startswith(f"{value_of}:") for f in record.get("flags", ()))
             if value is None:
                 table.loc[field, "empty"] += wanted is not None

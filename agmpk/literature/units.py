@@ -189,8 +189,9 @@ def parse_unit(text: str | None) -> Unit | None:
     return unit if not cleaned[end:].strip(" )].^") else None
 
 
-def convert(value: float, unit: str, target: str) -> float:
-    """`value` in `unit` expressed in `target`, by pint. Raises ValueError for other dimensions."""
+def convert(value: float, unit: str, target: str) -> float | None:
+    """`value` in `unit` expressed in `target`, by pint; None where they measure different things
+    (molar units and activities are no masses)."""
     registry = _registry()
 
     def pinted(name: str) -> pint.Unit:
@@ -198,5 +199,5 @@ def convert(value: float, unit: str, target: str) -> float:
 
     try:
         return float(registry.Quantity(value, pinted(unit)).to(pinted(target)).magnitude)
-    except (pint.DimensionalityError, pint.UndefinedUnitError) as error:
-        raise ValueError(f"cannot express {unit} in {target}: {error}") from error
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return None

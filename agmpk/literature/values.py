@@ -63,9 +63,8 @@ def read_quantity(
             unit.text,
             "misprint: concentration per time is printed for concentration times time",
         )
-    try:
-        factor = convert(1.0, unit.text, target)
-    except ValueError:
+    factor = convert(1.0, unit.text, target)
+    if factor is None:
         return notes.erased(
             name, f"{value:g} {raw_unit}", "activity or molar units cannot be turned into mass"
         )
@@ -96,9 +95,8 @@ def _spread(name: str, entry: Mapping[str, Any], unit: str, notes: Notes):
     other = parse_unit(normalize(str(raw)).text)
     if other is None or other.text == unit:
         return spread
-    try:
-        factor = convert(1.0, other.text, unit)
-    except ValueError:
+    factor = convert(1.0, other.text, unit)
+    if factor is None:
         return notes.erased(
             f"{name} dispersion", raw, "the dispersion's unit does not fit the value's unit"
         )
@@ -269,7 +267,5 @@ def dose_mg(record: Mapping[str, Any], notes: Notes) -> tuple[float | None, str]
         return None, f"dose per body weight ('{raw}') and no body weight recorded"
     if unit.kind != "mass":
         return None, f"dose unit '{raw}' is not a mass"
-    try:
-        return value * convert(1.0, unit.text, "mg"), ""
-    except ValueError:
-        return None, f"dose unit '{raw}' is an activity or amount, not a mass"
+    dose = convert(value, unit.text, "mg")
+    return dose, "" if dose else f"dose unit '{raw}' is an activity or amount, not a mass"

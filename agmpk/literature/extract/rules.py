@@ -232,10 +232,7 @@ def contradiction(name: str, value: float, unit: str | None, readings: list[Read
         other = reading.value.unit
         if reading.name != name or reading.arm == REFERENCE or not (other and unit):
             continue
-        try:
-            number = convert(reading.value.number, other.text, unit)
-        except ValueError:
-            continue
-        if abs(number - value) > (CONTRADICTION - 1) * min(number, value):
+        number = convert(reading.value.number, other.text, unit)
+        if number is not None and abs(number - value) > (CONTRADICTION - 1) * min(number, value):
             return [f"{name}: the document also gives {reading.value.number:g} {other.text}"]
     return []
