@@ -68,39 +68,8 @@ def read_quantity(
         return notes.erased(
             name, f"{value:g} {raw_unit}", "activity or molar units cannot be turned into mass"
         )
-    spread = _spread(name, entry, unit.text, notes)
-    cv = cv_percent(
-        value,
-        spread,
-        entry.get("dispersion_type"),
-        parse_percent(entry.get("dispersion_unit")),
-        n,
-        f"{name} dispersion",
-        notes,
-    )
+    cv = _cv_percent(f"{name} dispersion", value, entry, unit.text, n, notes)
     return Quantity(value * factor, center_kind(entry.get("central_tendency_type")), cv)
-
-
-def parse_percent(unit: object) -> bool:
-    """Whether a dispersion unit says percent."""
-    return str(unit).strip().lower() in ("%", "percent", "per cent")
-
-
-def _spread(name: str, entry: Mapping[str, Any], unit: str, notes: Notes):
-    """The dispersion expressed in the unit of the central value (a percentage is left as it is)."""
-    spread = dispersion(entry.get("dispersion"), f"{name} dispersion", notes)
-    raw = entry.get("dispersion_unit")
-    if spread is None or is_missing(raw) or parse_percent(raw):
-        return spread
-    other = parse_unit(normalize(str(raw)).text)
-    if other is None or other.text == unit:
-        return spread
-    factor = convert(1.0, other.text, unit)
-    if factor is None:
-        return notes.erased(
-            f"{name} dispersion", raw, "the dispersion's unit does not fit the value's unit"
-        )
-    return tuple(factor * x for x in spread) if isinstance(spread, tuple) else factor * spread
 
 
 @dataclass(frozen=True)
@@ -196,44 +165,41 @@ IQR_IN_SD = 1.349  # width of the interquartile range of a normal distribution, 
 _SPREADS = ("SD", "CV%", "range", "IQR", "SEM")
 
 
-def cv_percent(
-    center: float,
-    dispersion: float | tuple[float, float] | None,
-    kind: object,
-    unit_is_percent: bool,
-    n: int | None,
-    name: str,
-    notes: Notes,
+def _cv_percent(
+    name: str, center: float, entry: Mapping[str, Any], unit: str, n: int | None, notes: Notes
 ) -> float | None:
-    """%CV from a central value and its dispersion (both in one unit), or None.
+    """%CV from a central value in `unit` and the dispersion of its entry, or None.
 
     Published rules: SD / center (mean and median interchangeable), CV as it stands, range / 4 as
     SD. Added here: IQR / 1.349 as SD, SEM * sqrt(n) as SD. A CV above 300 % is erased.
     """
-    if dispersion is None:
+    spread = dispersion(entry.get("dispersion"), name, notes)
+    if spread is None:
         return None
+    raw, kind = entry.get("dispersion_unit"), entry.get("dispersion_type")
+    percent = str(raw).strip().lower() in ("%", "percent", "per cent")
+    other = None if percent or is_missing(raw) else parse_unit(normalize(str(raw)).text)
+    scale = convert(1.0, other.text, unit) if other else 1.0
+    if scale is None:
+        return notes.erased(name, raw, "the dispersion's unit does not fit the value's unit")
     known = dispersion_type(kind)
-    known = known if known in _SPREADS else None
-    if isinstance(dispersion, tuple):
-        low, high = dispersion
+    if isinstance(spread, tuple):
+        low, high = scale * spread[0], scale * spread[1]
         if not low <= center <= high:
-            return notes.erased(
-                name, f"{low:g}-{high:g}", "the central value lies outside its own range"
-            )
+            outside = "the central value lies outside its own range"
+            return notes.erased(name, f"{low:g}-{high:g}", outside)
         width = IQR_IN_SD if known == "IQR" else 4.0
         if known not in ("range", "IQR"):
             notes.corrected(name, kind, "range", "two limits were given, so the kind is a range")
         cv = 100.0 * (high - low) / width / center
-    elif known == "CV%" or (known is None and unit_is_percent):
-        cv = dispersion
-    elif known == "SD":
-        cv = 100.0 * dispersion / center
-    elif known == "SEM":
-        if n is None:
-            return notes.erased(name, dispersion, "a standard error needs the number of subjects")
-        cv = 100.0 * dispersion * math.sqrt(n) / center
+    elif known == "CV%" or (known not in _SPREADS and percent):
+        cv = scale * spread
+    elif known == "SEM" and n is None:
+        return notes.erased(name, scale * spread, "a standard error needs the number of subjects")
+    elif known in ("SD", "SEM"):
+        cv = 100.0 * scale * spread * (1.0 if known == "SD" else math.sqrt(n)) / center
     else:
-        return notes.erased(name, dispersion, "kind of dispersion not stated")
+        return notes.erased(name, scale * spread, "kind of dispersion not stated")
     if cv > MAX_CV:
         return notes.erased(name, f"{cv:.0f}%", f"a CV above {MAX_CV:g} % is taken as a misreading")
     if cv == 0:
