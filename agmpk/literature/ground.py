@@ -122,6 +122,16 @@ def locate(quote: str, normals: dict[str, NormalText]) -> Passage | None:
     return None
 
 
+def _places(value: float, passages: list[Passage]) -> list[Passage]:
+    """Where a number stands within passages."""
+    return [
+        Passage(p.source, p.normal, start, end)
+        for p in passages
+        for number, start, end in numbers_at(p.normal.text, p.begin, p.stop)
+        if _same(number, value)
+    ]
+
+
 def _same(a: float, b: float) -> bool:
     return math.isclose(float(a), float(b), rel_tol=1e-9)
 
@@ -252,51 +262,35 @@ class Grounder:
         unit = parse_unit(normalize(answer.unit).text)
         if unit is None or unit.kind != KINDS[name]:
             raise _Refused(f"the unit does not measure {KINDS[name]}")
-        passage, flags, reason = locate(answer.quote, self.normals), [], _NOT_THERE
-        places = self._places(passage, answer.value) if passage else []
-        if passage and not places:
-            reason = "the number is not in the quoted passage"
+        passage, flags = locate(answer.quote, self.normals), []
+        reason = "the number is not in the quoted passage" if passage else _NOT_THERE
+        places = _places(answer.value, [passage] if passage else [])
         if not places:  # a quotation that does not hold: where else the number stands, if once
-            passage, places = self._once(answer.value)
+            whole = [Passage(k, normal, 0, len(normal.text)) for k, normal in self.normals.items()]
+            places = _places(answer.value, whole)
             flags = ["the quotation does not hold it; the number stands once in the document"]
-        if passage is None:
-            raise _Refused(reason)
-        verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
-        good = [(found, p) for (veto, found), p in verdicts if not veto]
+            if len(places) != 1:
+                raise _Refused(reason)
+        verdicts = [(*self._fault(name, unit.text, place), place) for place in places]
+        good = [(found, place) for veto, found, place in verdicts if not veto]
         good = [g for g in good if not (flags and _NO_NAME in g[0])]
         if not good:
-            raise _Refused(reason if flags else verdicts[0][0][0])
-        found, (_, start, end) = min(good, key=lambda g: len(g[0]))
+            raise _Refused(reason if flags else verdicts[0][0])
+        found, place = min(good, key=lambda g: len(g[0]))
         record = self.record
         record.flags += [f"{name}: {flag}" for flag in (*flags, *found)]
         setattr(record, name, answer.value)
         setattr(record, f"{name}_unit", unit.text)
         setattr(record, f"{name}_type", answer.central_tendency)
-        self._evidence(name, passage.source, (start, end))
-        self._dispersion(name, answer, passage, end)
+        self._evidence(name, place.source, (place.begin, place.stop))
+        self._dispersion(name, answer, place)
         record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
 
-    @staticmethod
-    def _places(passage: Passage, value: float) -> list[tuple[float, int, int]]:
-        numbers = numbers_at(passage.normal.text, passage.begin, passage.stop)
-        return [place for place in numbers if _same(place[0], value)]
-
-    def _once(self, value: float) -> tuple[Passage | None, list[tuple[float, int, int]]]:
-        """The one place of the document where the number stands, if there is just one."""
-        whole = [Passage(k, n, 0, len(n.text)) for k, n in self.normals.items()]
-        found = [(p.source, p.normal, place) for p in whole for place in self._places(p, value)]
-        if len(found) != 1:
-            return None, []
-        source, normal, place = found[0]
-        return Passage(source, normal, *place[1:]), [place]
-
-    def _fault(
-        self, name: str, unit: str, passage: Passage, start: int, end: int
-    ) -> tuple[str, list[str]]:
-        """`(veto, flags)` of taking the number at `start:end` for a quantity."""
-        if passage.source.startswith("tables["):
-            return self._table_fault(name, passage, start)
-        text = passage.normal.text
+    def _fault(self, name: str, unit: str, place: Passage) -> tuple[str, list[str]]:
+        """`(veto, flags)` of taking the number at a place for a quantity."""
+        if place.source.startswith("tables["):
+            return self._table_fault(name, place)
+        text, start = place.normal.text, place.begin
         a, b = next(((x, y) for x, y in sentences(text) if x <= start < y), (0, len(text)))
         sentence, at = text[a:b], start - a
         names = find_names(sentence)
@@ -334,7 +328,7 @@ class Grounder:
         elif name.startswith("auc") and not any(n.name == name for n in inside):
             flags.append("the clause does not say which area")
         arm, direct = self._arm(sentence, left, right, value, values)
-        read = self._read_at(passage, start)
+        read = self._read_at(place)
         ordered = left == 0 and any(r.arm == REFERENCE and r.how == "order" for r in read)
         if ordered or (arm == REFERENCE and direct):
             return "the clause gives this number for the reference product", []
@@ -375,14 +369,14 @@ class Grounder:
             return before[-1].arms[0], leads and len(before) == 1 and not after
         return (after[0].arms[0] if after else None), False
 
-    def _read_at(self, passage: Passage, start: int) -> list[Reading]:
+    def _read_at(self, place: Passage) -> list[Reading]:
         """What the rules read at a place."""
-        place = (passage.source, passage.normal.span(start, start + 1)[0])
-        return [r for r in self.readings.all() if (r.span.source, r.span.start) == place]
+        where = (place.source, place.normal.span(place.begin, place.stop)[0])
+        return [r for r in self.readings.all() if (r.span.source, r.span.start) == where]
 
-    def _table_fault(self, name: str, passage: Passage, start: int) -> tuple[str, list[str]]:
-        read = self._read_at(passage, start)
-        line = passage.normal.text[slice(*passage.sentence())]
+    def _table_fault(self, name: str, place: Passage) -> tuple[str, list[str]]:
+        read = self._read_at(place)
+        line = place.normal.text[slice(*place.sentence())]
         if read:
             if all(r.name != name for r in read):
                 return f"the table gives this number for {read[0].name}", []
@@ -395,15 +389,19 @@ class Grounder:
             return f"the line of the table does not name {name}", []
         return "", ["the rules cannot read this table"]
 
-    def _dispersion(self, name: str, answer: QuantityAnswer, passage: Passage, end: int) -> None:
+    def _dispersion(self, name: str, answer: QuantityAnswer, place: Passage) -> None:
         if answer.dispersion is None:
             return
-        text = passage.normal.text
+        text = place.normal.text
         printed = normalize(answer.dispersion).text
         limits = parse_range(printed)
         wanted = limits or [float(x) for x in re.findall(NUMBER_TEXT, printed)]
-        a, b = passage.sentence()
-        window = text[a:b] if passage.source.startswith("tables[") else text[end : min(b, end + 80)]
+        a, b = place.sentence()
+        window = (
+            text[a:b]
+            if place.source.startswith("tables[")
+            else text[place.stop : min(b, place.stop + 80)]
+        )
         there = [float(x) for x in re.findall(NUMBER_TEXT, window)]
         beside = all(any(_same(w, t) for t in there) for w in wanted)
         if not beside or len(wanted) != 1 + bool(limits):
@@ -435,7 +433,7 @@ def _units(text: str) -> set[str]:
 
 
 # -------------------------------------------------------------- the last guard, for every engine
-_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route", "t_last")
+_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route")
 
 
 def verify(record: Extraction, document: Document) -> Extraction:
@@ -486,35 +484,24 @@ def _readable(text: str) -> list[float]:
 
 # --------------------------------------------------------------------------------- plausibility
 def plausibility_flags(record: Extraction) -> list[str]:
-    """What cannot be, or hardly can be: wrong units, Tmax after t_last, AUC order. Flags only."""
+    """What cannot be, or hardly can be: zeros, huge dispersions, AUC0-t above AUC0-inf. Flags
+    only."""
     flags = []
-    if record.dose is not None and record.dose <= 0:
-        flags.append("dose: not above zero")
     if record.n_subjects is not None and record.n_subjects < 3:
         flags.append("n_subjects: fewer than three")
-    for name in QUANTITIES:
-        value, unit = getattr(record, name), parse_unit(getattr(record, f"{name}_unit"))
-        if value is None:
-            continue
-        if value <= 0:
+    for name in ("dose", *QUANTITIES):
+        value = getattr(record, name)
+        spread, kind = (getattr(record, f"{name}_dispersion{k}", None) for k in ("", "_type"))
+        if value is not None and value <= 0:
             flags.append(f"{name}: not above zero")
-        if unit is None or unit.kind != KINDS[name]:
-            flags.append(f"{name}: the unit does not measure {KINDS[name]}")
-        spread, kind = (getattr(record, f"{name}_dispersion{k}") for k in ("", "_type"))
-        if isinstance(spread, float) and kind in ("CV%", "SD") and value > 0:
+        elif value is not None and isinstance(spread, float) and kind in ("CV%", "SD"):
             cv = spread if kind == "CV%" else 100 * spread / value
             if cv > MAX_CV:
                 flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
-    flags += _compared(record, "tmax", "t_last", "tmax: later than the last sample")
-    return flags + _compared(record, "auc0_t", "auc0_inf", "auc0_t: larger than auc0_inf")
-
-
-def _compared(record: Extraction, small: str, large: str, message: str) -> list[str]:
-    a, b = getattr(record, small), getattr(record, large)
-    units = [parse_unit(getattr(record, f"{k}_unit")) for k in (small, large)]
-    if a is None or b is None or None in units:
-        return []
-    converted = convert(a, units[0].text, units[1].text)
-    if converted is None:
-        return [f"{small}: its unit and that of {large} do not measure the same thing"]
-    return [message] if converted > b * 1.001 else []
+    if record.auc0_t is not None and record.auc0_inf is not None:
+        last = convert(record.auc0_t, record.auc0_t_unit, record.auc0_inf_unit)
+        if last is None:
+            flags.append("auc0_t: its unit and that of auc0_inf do not measure the same thing")
+        elif last > record.auc0_inf * 1.001:
+            flags.append("auc0_t: larger than auc0_inf")
+    return flags
