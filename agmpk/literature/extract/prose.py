@@ -28,8 +28,7 @@ from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_ty
 from agmpk.literature.text import NormalText, normalize, sentences
 from agmpk.literature.units import scan_unit
 
-MAX_SENTENCE = 5_000  # characters
-MAX_NAMES = 100  # of one sentence; a longer row is no prose
+MAX_SENTENCE = 2_000  # characters; a longer row is no prose
 _FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
 _SUBGROUP = re.compile(rf"\b{any_of('subgroup')}\b", re.I)
 _COMPARED = re.compile(rf"{any_of('compared')}\s(?:(?:that of|after|with|for) )?(?:the )?$", re.I)
@@ -84,8 +83,6 @@ class Reader:
     def read_sentence(self, text: str, whole: str, start: int = 0) -> list[Reading]:
         """The readings of a sentence out of `whole`; of a table's cell at `start`, the first."""
         names = find_names(text)
-        if len(names) > MAX_NAMES:
-            return []
         values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
         values = [v for v in values if v.start >= start][: 1 if start else None]
         names = [n for n in names if not any(v.start <= n.start < v.end for v in values)]
@@ -167,11 +164,6 @@ def _fits(value: Value, name: Name) -> bool:
     return value.kind == name.kind or (value.unit is None and name.unit is not None)
 
 
-def _reading(name: Name, value: Value, arm: str | None, how: str) -> Reading:
-    value = value if value.unit else replace(value, unit=name.unit)
-    return Reading(name.name, value, arm, how)
-
-
 def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]:
     """Values to names and products; an empty list where the counts do not fit."""
     names = [n for n in segment.names if n.kind]
@@ -183,26 +175,26 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
         if paired or (len(pair) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
         arm = (*pair, carried)[0]
-        return [
-            _reading(n, v, arm, "label" if arm else "unsaid")
-            for n, v in zip(names, values, strict=True)
-        ]
-    p, how = len(names), "label"
-    if len(values) != 2 * p:
+        layout, how = [(n, arm) for n in names], "label" if arm else "unsaid"
+    elif len(values) == 2 * len(names):
+        how = "label"
+        if len(pair) == 1 and not order:
+            pair = _with_the_other(text, single[0], values)
+        elif len(pair) < 2:
+            pair, how = (order, "order") if order else (known, "assumed")
+        layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
+        if len(single) == 2 and len(names) > 1:
+            layouts = layouts[1:]  # a label behind the values of each product
+        fits = [all(_fits(v, n) for v, (n, _) in zip(values, x, strict=False)) for x in layouts]
+        layouts = [x for x, fit in zip(layouts, fits, strict=True) if fit and len(pair) == 2]
+        # Two products of one quantity, or two quantities of one product: nobody can tell.
+        if not layouts or (len(layouts) > 1 and len(names) > 1):
+            return []
+        layout = layouts[0]
+    else:
         return []
-    if len(pair) == 1 and not order:
-        pair = _with_the_other(text, single[0], values)
-    elif len(pair) < 2:
-        pair, how = (order, "order") if order else (known, "assumed")
-    if len(pair) != 2:
-        return []
-    by_name = [(names[i // 2], v, pair[i % 2]) for i, v in enumerate(values)]
-    by_arm = [(names[i % p], v, pair[i // p]) for i, v in enumerate(values)]
-    layouts = [by_arm] if len(single) == 2 and p > 1 else [by_name, by_arm]
-    fitting = [x for x in layouts if all(_fits(v, name) for name, v, _ in x)]
-    # Two products of one quantity, or two quantities of one product: both fit, nobody can tell.
-    clear = fitting[:1] if len(fitting) == 1 or p == 1 else []
-    return [_reading(*x, how) for layout in clear for x in layout]
+    read = zip(values, layout, strict=True)
+    return [Reading(n.name, v if v.unit else replace(v, unit=n.unit), a, how) for v, (n, a) in read]
 
 
 def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:
