@@ -29,7 +29,8 @@ def words(name: str) -> list[str]:
 
 @cache
 def any_of(name: str) -> str:
-    """A regular expression (a group without a name) for any entry of a list."""
+    """A regular expression (a group without a name) for any entry of a list; `{name}` inside an
+    entry stands for another list."""
     text = "|".join(words(name))
     return f"(?:{re.sub('{([a-z_]+)}', lambda match: any_of(match[1]), text)})"
 
