@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -12,9 +13,9 @@ import pandas as pd
 from tqdm import tqdm
 
 from agmpk.evaluation.protocol import Case, Scored, answer, at_times, cases
-from agmpk.evaluation.scores import log_rmse, probability_below, scores
+from agmpk.evaluation.scores import crps, log_rmse, probability_below, scores
 from agmpk.files import data_path
-from agmpk.forecasting import Forecaster
+from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.jobs import map_jobs
 from agmpk.studies import Study
 
@@ -81,15 +82,15 @@ def score(model: str, scored: Scored) -> dict[str, object]:
 
     n_target: held-out samples with a value; n_below: those below the limit. log_rmse: of an empty
     rest 0, as published; of a refused case missing. crps: of ln concentration, mean over the
-    samples with a value. covered_90: share of all held-out samples inside the central 90 %
-    interval. failure: the refusal, else empty.
+    samples with a value; both of the law given that it is ``reported``. covered_90: share of all
+    held-out samples inside the central 90 % interval. failure: the refusal, else empty.
     """
     case, error, found = scored.case, np.nan if scored.refusal else 0.0, (np.nan, np.nan)
     if scored.answer is not None:
         points = score_points(model, scored)
         found = float(points["crps"].mean()), float(points["in_90"].mean())
     if scored.forecast is not None:
-        error = log_rmse(scored.forecast.pred, case.observed)
+        error = log_rmse(reported(scored.forecast, case.limit).pred, case.observed)
     who = model, case.compound, case.prefix.id, len(case.times), len(case.below)
     return dict(zip(COLUMNS, (*who, error, *found, scored.refusal), strict=True))
 
@@ -103,11 +104,12 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
         return pd.DataFrame()
     # The point forecast of a sample below the limit is not scored: the mean of the curves stands.
     seen, low = at_times(forecast, case.times), scored.at_below
-    values = np.concatenate([seen.samples, low], axis=1)
-    pred = np.concatenate([seen.pred, np.exp(np.log(low).mean(0))])
+    values, given = np.concatenate([seen.samples, low], axis=1), reported(seen, case.limit)
+    pred = np.concatenate([given.pred, np.exp(np.log(low).mean(0))])
     observed = np.concatenate([case.observed, case.limits])
     below = np.arange(len(observed)) >= len(case.times)
     found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1))
+    found["crps"][~below] = crps(np.log(given.samples), np.log(case.observed))
     pit = found.pop("pit")
     return pd.DataFrame(
         {
@@ -124,6 +126,24 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
             "p_below": np.where(below, probability_below(values, observed), np.nan),
         }
     )
+
+
+def reported(forecast: Forecast, limit: float | None) -> Forecast:
+    """The forecast of values given that they are reported, at or above ``limit``: draws below it
+    are replaced, rank by rank, by those above, and the point forecast moves as their mean does."""
+    logs = np.log(forecast.samples)
+    low = (logs < np.log(limit)).sum(0) if limit else np.zeros(1)
+    if not low.any():
+        return forecast
+    order, draws = logs.argsort(0), len(logs)
+    above = low + (np.arange(draws)[:, None] + 0.5) / draws * (draws - low)
+    kept = np.sort(logs, 0)[np.minimum(above.astype(int), draws - 1), np.arange(logs.shape[1])]
+    kept = np.maximum(kept, np.log(limit))  # where all draws are below it
+    given = np.empty_like(logs)
+    np.put_along_axis(given, order, kept, 0)
+    moved = np.log(forecast.pred) + given.mean(0) - logs.mean(0)
+    point = np.exp(np.maximum(moved, np.log(limit)))
+    return replace(forecast, samples=np.exp(given), point=point)
 
 
 def by_compound(results: pd.DataFrame, strict: bool = False) -> pd.DataFrame:

@@ -11,6 +11,10 @@ Two protocols share what is shown and what is scored, and differ in what is *ask
 * ``published``: the times at which the individual could be quantified, and nothing else (AGM-PK,
   PAGE 34, 2026).  Samples below the limit are dropped everywhere.
 
+A sample has a value only where it reached the limit.  So the ``study`` protocol scores a value by
+the law that the forecast gives it *given that it is reported* (as M2 of Beal 2001 fits it), and
+what is below the limit by its probability: a forecast must not gain by being too high.
+
 In both, time 0 and values that are not positive are dropped, the first ``observed`` quantified
 samples are the prefix, and the context is the study's other individuals, whole.
 """
@@ -54,6 +58,7 @@ class Case:
         limits: float64[B], the limit of each.
         asked: float64[A] [h], increasing, all times that the model is asked for; by default
             ``times`` and ``below``.
+        limit: below which no value is reported; None where none is known.
     """
 
     compound: str
@@ -64,6 +69,7 @@ class Case:
     below: Array = field(default_factory=lambda: np.array([]))
     limits: Array = field(default_factory=lambda: np.array([]))
     asked: Array | None = None
+    limit: float | None = None
 
     def __post_init__(self) -> None:
         if self.asked is None:
@@ -174,7 +180,12 @@ def _case(compound: str, context: Study, own: Individual, observed: int, due: Ar
     rest = own.select(slice(len(prefix), None))
     seen, limit = rest.select(~rest.censored), rest.select(rest.censored)
     values = (seen.times, seen.concentrations, limit.times, limit.concentrations)
-    return Case(compound, context, prefix, *values, _asked(prefix, rest.times, due))
+    limits = [
+        one.concentrations[one.censored].min() for one in (*context, own) if any(one.censored)
+    ]
+    limits += [context.lloq] if context.lloq else []
+    asked = _asked(prefix, rest.times, due)
+    return Case(compound, context, prefix, *values, asked, min(limits, default=None))
 
 
 def _kept(study: Study) -> Study:
