@@ -171,28 +171,29 @@ def learning(steps: pd.DataFrame, scores: pd.DataFrame, per_step: int, kind: str
     return figure
 
 
-def throughput(step: pd.DataFrame, scores: pd.DataFrame) -> Figure:
-    """Left: seconds of a step by part, ``step`` as of ``training_step``.  Right: the error of a
-    run against the core-hours that its steps take so."""
+def throughput(step: pd.DataFrame, stages: pd.DataFrame) -> Figure:
+    """Left: seconds of a step by part, ``step`` as of ``training_step``.  Right: the error
+    ``simulated`` of ``stages`` (by studies seen) against the core-hours that they take so."""
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.0), width_ratios=(1, 1.2))
     parts = ["simulate, frame", "network", "update"]
     step[parts].plot.barh(stacked=True, ax=axes[0], color=["0.75", COLOURS["flow"], "0.35"])
     axes[0].set(xlabel="Processor time of a step (s)", ylabel="")
     axes[0].legend(fontsize="x-small")
     for name, style in (("padded", "--"), ("packed", "-")):
-        hours = scores.step * step.loc[name, parts].sum() / 3600
-        axes[1].plot(hours, scores.log_rmse, "o" + style, ms=3, color=COLOURS["flow"], label=name)
-    axes[1].axhline(scores.log_rmse_naive.iloc[-1], color=COLOURS["naive"], ls=":", label="naive")
+        hours = stages.index / step.loc[name, "studies per second"] / 3600
+        axes[1].plot(hours, stages.simulated, "o" + style, ms=3, color=COLOURS["flow"], label=name)
     axes[1].set(xlabel="Core-hours at that rate (h)", ylabel="log-RMSE (natural log units)")
     axes[1].legend(fontsize="x-small")
     return figure
 
 
-def stages(relative: pd.DataFrame) -> Figure:
-    """Error relative to the naive curve's against studies seen, one line a kind of studies."""
+def stages(medium: pd.DataFrame, wide: pd.DataFrame) -> Figure:
+    """Error relative to the naive curve's against studies seen, one line a kind of studies, and
+    single marks of a second network."""
     figure, ax = plt.subplots(figsize=(6.4, 3.0))
-    for (name, values), marker in zip(relative.items(), "o^s", strict=True):
-        ax.plot(values.index, values, marker + "-", label=name)
+    for (name, values), marker in zip(medium.items(), "o^s", strict=True):
+        (line,) = ax.plot(values.index, values, marker + "-", label=name)
+        ax.plot(wide.index, wide[name], marker, ms=10, mfc="none", color=line.get_color())
     ax.axhline(1, color=COLOURS["naive"], ls="--", label="naive")
     ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE / naive log-RMSE (1)")
     ax.legend(fontsize="small")
