@@ -19,13 +19,27 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.design import WHO, find_route
-from agmpk.literature.extract.rules import Readings, contradiction
-from agmpk.literature.extract.tokens import KINDS, REFERENCE, TEST, find_names, find_values
+from agmpk.literature.extract.prose import Reading
+from agmpk.literature.extract.rules import (
+    WHO,
+    Found,
+    Readings,
+    contradiction,
+    find_compound,
+    find_route,
+    find_subjects,
+)
+from agmpk.literature.extract.tokens import (
+    KINDS,
+    REFERENCE,
+    TEST,
+    find_drugs,
+    find_names,
+    find_values,
+)
 from agmpk.literature.schema import (
     QUANTITIES,
     AmountAnswer,
@@ -35,17 +49,17 @@ from agmpk.literature.schema import (
     NameAnswer,
     QuantityAnswer,
     Rejection,
+    Span,
 )
 from agmpk.literature.text import (
     NUMBER_TEXT,
-    WORD_NUMBER,
     NormalText,
     normalize,
-    power_of_ten,
+    numbers_at,
+    parse_range,
     sentences,
-    word_number,
 )
-from agmpk.literature.units import convert, parse_unit, scan_unit
+from agmpk.literature.units import amounts, convert, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
 MAX_CV = 150.0  # percent; flagged above
@@ -108,20 +122,14 @@ def locate(quote: str, normals: dict[str, NormalText]) -> Passage | None:
     return None
 
 
-def _numbers_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
-    """`(number, start, end)` of every printed number of normalized text, powers of ten included."""
-    for match in re.finditer(rf"(?<![\d.^]){NUMBER_TEXT}", text[:stop]):
-        if match.start() >= begin:
-            factor, end = power_of_ten(text, match.end())
-            if factor is not None:
-                yield float(match.group()) * factor, match.start(), end
-
-
-def _words_at(text: str, begin: int, stop: int) -> Iterator[tuple[float, int, int]]:
-    for match in re.compile(WORD_NUMBER, re.I).finditer(text, begin, stop):
-        number = word_number(match.group())
-        if number is not None:
-            yield float(number), *match.span()
+def _places(value: float, passages: list[Passage]) -> list[Passage]:
+    """Where a number stands within passages."""
+    return [
+        Passage(p.source, p.normal, start, end)
+        for p in passages
+        for number, start, end in numbers_at(p.normal.text, p.begin, p.stop)
+        if _same(number, value)
+    ]
 
 
 def _same(a: float, b: float) -> bool:
@@ -139,10 +147,9 @@ class Grounder:
 
     def __init__(self, document: Document, engine: str) -> None:
         self.readings = Readings(document)
-        self.normals = {k: normalize(t) for k, t in document.sources().items()}
+        self.normals, self.texts = self.readings.normal, self.readings.texts
         meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
         self.record = Extraction(id=document.id, engine=engine, **meta)
-        self.document = document
 
     def ground(self, answer: ExtractionAnswer) -> Extraction:
         """The record of an answer."""
@@ -165,7 +172,9 @@ class Grounder:
         self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
 
     def _evidence(self, field: str, source: str, *spans: tuple[int, int]) -> None:
-        self.record.evidence[field] = [self.readings.span(source, *span) for span in spans]
+        self.record.evidence[field] = [
+            Span.of(source, self.normals[source], *span) for span in spans
+        ]
 
     def _locate(self, quote: str) -> Passage:
         passage = locate(quote, self.normals)
@@ -173,28 +182,40 @@ class Grounder:
             raise _Refused(_NOT_THERE)
         return passage
 
+    def _doubt(self, field: str, value: object, found: Found | None) -> None:
+        """A flag where the rules read something else."""
+        if found is not None and found.value not in (None, value):
+            self.record.flags.append(f"{field}: the rules read {found.value}")
+
     def _route(self, route: str) -> None:
-        found = find_route({k: n.text for k, n in self.normals.items()}, [route])
+        found = find_route(self.texts, [route])
         if found is None:
             raise _Refused("no word of the document says this route")
         self.record.route = route
-        self._evidence("route", found.source, found.spans[0])
+        self._evidence("route", found.source, *found.spans)
+        self._doubt("route", route, find_route(self.texts))
 
     def _compound(self, answer: NameAnswer) -> None:
         passage = self._locate(answer.quote)
-        words = re.findall(r"\w[\w-]*", normalize(answer.value).text)
+        # What stands behind a strength is no part of the name; of a sentence only a drug is.
+        name = re.sub(r"\s+\d.*", "", normalize(answer.value).text)
+        if len(name.split()) > 3:
+            name = str(find_compound(name, "").value or name)
+        words = re.findall(r"[^\W\d][\w-]{2,}", name)
         if not words:
-            return
-        text = passage.normal.text
-        match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *passage.sentence())
-        front = normalize(f"{self.document.title} {self.document.abstract}").text.lower()
+            raise _Refused("this is no name")
+        text, where = passage.normal.text, passage.sentence()
+        match = re.compile(rf"\b{re.escape(words[0])}", re.I).search(text, *where)
         if not match:
             raise _Refused("the name is not in the quoted passage")
+        front = " ".join(self.texts.get(k, "") for k in ("title", "abstract")).lower()
         if words[0].lower() not in front:
             raise _Refused("the name is not in title or abstract")
-        # Salts, strengths and forms behind the name are no part of it.
-        self.record.compound = re.sub(r"\s+\d.*", "", answer.value) or answer.value
+        self.record.compound = name
         self._evidence("compound", passage.source, match.span())
+        self._doubt("compound", name.lower(), self.readings.compound)
+        if not find_drugs(name):
+            self.record.flags.append("compound: no known drug name")
 
     def _dose(self, answer: AmountAnswer) -> None:
         passage = self._locate(answer.quote)
@@ -202,20 +223,15 @@ class Grounder:
         if unit is None or unit.kind not in ("mass", "mass/weight"):
             raise _Refused("the unit is not one of a dose")
         text, (a, b) = passage.normal.text, passage.sentence()
-        amounts = []
-        for number, start, end in _numbers_at(text, a, b):
-            behind = re.compile(r"(?:\s?/\s?\d+(?:\.\d+)?)*-?").match(text, end)
-            found = scan_unit(text, behind.end())
-            if found and found[1] == unit:
-                amounts.append((number, (start, found[0])))
-        spans = [span for number, span in amounts if _same(number, answer.value)][:1]
+        given = [x for x in amounts(text) if a <= x[2] < b and x[1] == unit]
+        spans = [(s, e) for number, _, s, e in given if _same(number, answer.value)][:1]
         if not spans:  # three 400 mg tablets are 1200 mg
-            counts = [*_numbers_at(text, a, b), *_words_at(text, a, b)]
+            counts = numbers_at(text, a, b, words=True)
             products = (
-                [(s, e), span]
-                for number, span in amounts
+                [(s, e), (start, end)]
+                for number, _, start, end in given
                 for k, s, e in counts
-                if 2 <= k <= 12 and s != span[0] and _same(k * number, answer.value)
+                if 2 <= k <= 12 and s != start and _same(k * number, answer.value)
             )
             spans = next(products, [])
         if not spans:
@@ -229,8 +245,8 @@ class Grounder:
         if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
             raise _Refused("the passage does not speak of subjects")
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
-        numbers = [n for n in _numbers_at(text, a, b) if not not_people.match(text, n[2])]
-        numbers += list(_words_at(text, a, b))
+        numbers = numbers_at(text, a, b, words=True)
+        numbers = [n for n in numbers if not not_people.match(text, n[2])]
         spans = [(s, e) for n, s, e in numbers if _same(n, answer.value)][:1]
         if not spans and re.search(r"\b(?:men|male|women|female|group|fast)", text[a:b]):
             pairs = itertools.combinations(numbers, 2)
@@ -240,56 +256,41 @@ class Grounder:
             raise _Refused("this number is not in the quoted passage")
         self.record.n_subjects = answer.value
         self._evidence("n_subjects", passage.source, *spans)
+        self._doubt("n_subjects", answer.value, find_subjects(self.texts))
 
     def _quantity(self, name: str, answer: QuantityAnswer) -> None:
         unit = parse_unit(normalize(answer.unit).text)
         if unit is None or unit.kind != KINDS[name]:
             raise _Refused(f"the unit does not measure {KINDS[name]}")
-        passage, flags, reason = locate(answer.quote, self.normals), [], _NOT_THERE
-        places = self._places(passage, answer.value) if passage else []
-        if passage and not places:
-            reason = "the number is not in the quoted passage"
+        passage, flags = locate(answer.quote, self.normals), []
+        reason = "the number is not in the quoted passage" if passage else _NOT_THERE
+        places = _places(answer.value, [passage] if passage else [])
         if not places:  # a quotation that does not hold: where else the number stands, if once
-            passage, places = self._once(answer.value)
+            whole = [Passage(k, normal, 0, len(normal.text)) for k, normal in self.normals.items()]
+            places = _places(answer.value, whole)
             flags = ["the quotation does not hold it; the number stands once in the document"]
-        if passage is None:
-            raise _Refused(reason)
-        verdicts = [(self._fault(name, unit.text, passage, p[1], p[2]), p) for p in places]
-        good = [(found, p) for (veto, found), p in verdicts if not veto]
+            if len(places) != 1:
+                raise _Refused(reason)
+        verdicts = [(*self._fault(name, unit.text, place), place) for place in places]
+        good = [(found, place) for veto, found, place in verdicts if not veto]
         good = [g for g in good if not (flags and _NO_NAME in g[0])]
         if not good:
-            raise _Refused(reason if flags else verdicts[0][0][0])
-        found, (_, start, end) = min(good, key=lambda g: len(g[0]))
+            raise _Refused(reason if flags else verdicts[0][0])
+        found, place = min(good, key=lambda g: len(g[0]))
         record = self.record
         record.flags += [f"{name}: {flag}" for flag in (*flags, *found)]
         setattr(record, name, answer.value)
         setattr(record, f"{name}_unit", unit.text)
         setattr(record, f"{name}_type", answer.central_tendency)
-        self._evidence(name, passage.source, (start, end))
-        self._dispersion(name, answer, passage, end)
+        self._evidence(name, place.source, (place.begin, place.stop))
+        self._dispersion(name, answer, place)
         record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
 
-    @staticmethod
-    def _places(passage: Passage, value: float) -> list[tuple[float, int, int]]:
-        numbers = _numbers_at(passage.normal.text, passage.begin, passage.stop)
-        return [place for place in numbers if _same(place[0], value)]
-
-    def _once(self, value: float) -> tuple[Passage | None, list[tuple[float, int, int]]]:
-        """The one place of the document where the number stands, if there is just one."""
-        whole = [Passage(k, n, 0, len(n.text)) for k, n in self.normals.items()]
-        found = [(p.source, p.normal, place) for p in whole for place in self._places(p, value)]
-        if len(found) != 1:
-            return None, []
-        source, normal, place = found[0]
-        return Passage(source, normal, *place[1:]), [place]
-
-    def _fault(
-        self, name: str, unit: str, passage: Passage, start: int, end: int
-    ) -> tuple[str, list[str]]:
-        """`(veto, flags)` of taking the number at `start:end` for a quantity."""
-        if passage.source.startswith("tables["):
-            return self._table_fault(name, passage, start)
-        text = passage.normal.text
+    def _fault(self, name: str, unit: str, place: Passage) -> tuple[str, list[str]]:
+        """`(veto, flags)` of taking the number at a place for a quantity."""
+        if place.source.startswith("tables["):
+            return self._table_fault(name, place)
+        text, start = place.normal.text, place.begin
         a, b = next(((x, y) for x, y in sentences(text) if x <= start < y), (0, len(text)))
         sentence, at = text[a:b], start - a
         names = find_names(sentence)
@@ -324,9 +325,10 @@ class Grounder:
                     return f"the clause gives this number for {_plain(inside[-1].name)}", []
                 return f"the passage does not name {name}", []
             flags.append(_NO_NAME)
+        elif name.startswith("auc") and not any(n.name == name for n in inside):
+            flags.append("the clause does not say which area")
         arm, direct = self._arm(sentence, left, right, value, values)
-        place = (passage.source, start)
-        read = [r for r in self.readings.all() if (r.source, r.start) == place]
+        read = self._read_at(place)
         ordered = left == 0 and any(r.arm == REFERENCE and r.how == "order" for r in read)
         if ordered or (arm == REFERENCE and direct):
             return "the clause gives this number for the reference product", []
@@ -367,12 +369,14 @@ class Grounder:
             return before[-1].arms[0], leads and len(before) == 1 and not after
         return (after[0].arms[0] if after else None), False
 
-    def _table_fault(self, name: str, passage: Passage, start: int) -> tuple[str, list[str]]:
-        untouched = passage.normal.span(start, start + 1)[0]
-        read = [
-            r for r in self.readings.all() if r.source == passage.source and r.start == untouched
-        ]
-        line = passage.normal.text[slice(*passage.sentence())]
+    def _read_at(self, place: Passage) -> list[Reading]:
+        """What the rules read at a place."""
+        where = (place.source, place.normal.span(place.begin, place.stop)[0])
+        return [r for r in self.readings.all() if (r.span.source, r.span.start) == where]
+
+    def _table_fault(self, name: str, place: Passage) -> tuple[str, list[str]]:
+        read = self._read_at(place)
+        line = place.normal.text[slice(*place.sentence())]
         if read:
             if all(r.name != name for r in read):
                 return f"the table gives this number for {read[0].name}", []
@@ -385,18 +389,25 @@ class Grounder:
             return f"the line of the table does not name {name}", []
         return "", ["the rules cannot read this table"]
 
-    def _dispersion(self, name: str, answer: QuantityAnswer, passage: Passage, end: int) -> None:
+    def _dispersion(self, name: str, answer: QuantityAnswer, place: Passage) -> None:
         if answer.dispersion is None:
             return
-        text = passage.normal.text
-        wanted = [float(x) for x in re.findall(NUMBER_TEXT, normalize(answer.dispersion).text)]
-        a, b = passage.sentence()
-        window = text[a:b] if passage.source.startswith("tables[") else text[end : min(b, end + 80)]
+        text = place.normal.text
+        printed = normalize(answer.dispersion).text
+        limits = parse_range(printed)
+        wanted = limits or [float(x) for x in re.findall(NUMBER_TEXT, printed)]
+        a, b = place.sentence()
+        window = (
+            text[a:b]
+            if place.source.startswith("tables[")
+            else text[place.stop : min(b, place.stop + 80)]
+        )
         there = [float(x) for x in re.findall(NUMBER_TEXT, window)]
-        if not wanted or not all(any(_same(w, t) for t in there) for w in wanted):
+        beside = all(any(_same(w, t) for t in there) for w in wanted)
+        if not beside or len(wanted) != 1 + bool(limits):
             reason = "the dispersion does not stand beside its value"
             return self._reject(f"{name}_dispersion", answer.dispersion, reason)
-        value = wanted[0] if len(wanted) == 1 else "-".join(f"{w:g}" for w in wanted[:2])
+        value = "-".join(f"{w:g}" for w in limits) if limits else wanted[0]
         setattr(self.record, f"{name}_dispersion", value)
         setattr(self.record, f"{name}_dispersion_type", answer.dispersion_type)
 
@@ -412,7 +423,8 @@ def _only_name(names: list, values: list, at: int):
 
 
 def _plain(name: str) -> str:
-    return {"decoy": "something else", "poison": "a ratio, limit or difference"}.get(name, name)
+    other = dict.fromkeys(("decoy", "time", "level"), "something else")
+    return (other | {"poison": "a ratio, limit or difference"}).get(name, name)
 
 
 def _units(text: str) -> set[str]:
@@ -421,7 +433,7 @@ def _units(text: str) -> set[str]:
 
 
 # -------------------------------------------------------------- the last guard, for every engine
-_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route", "t_last")
+_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route")
 
 
 def verify(record: Extraction, document: Document) -> Extraction:
@@ -467,40 +479,29 @@ def _readable(text: str) -> list[float]:
         re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
         re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
     }
-    return [n for f in forms for at in (_numbers_at, _words_at) for n, _, _ in at(f, 0, len(f))]
+    return [n for f in forms for n, _, _ in numbers_at(f, 0, len(f), words=True)]
 
 
 # --------------------------------------------------------------------------------- plausibility
 def plausibility_flags(record: Extraction) -> list[str]:
-    """What cannot be, or hardly can be: wrong units, Tmax after t_last, AUC order. Flags only."""
+    """What cannot be, or hardly can be: zeros, huge dispersions, AUC0-t above AUC0-inf. Flags
+    only."""
     flags = []
-    if record.dose is not None and record.dose <= 0:
-        flags.append("dose: not above zero")
     if record.n_subjects is not None and record.n_subjects < 3:
         flags.append("n_subjects: fewer than three")
-    for name in QUANTITIES:
-        value, unit = getattr(record, name), parse_unit(getattr(record, f"{name}_unit"))
-        if value is None:
-            continue
-        if value <= 0:
+    for name in ("dose", *QUANTITIES):
+        value = getattr(record, name)
+        spread, kind = (getattr(record, f"{name}_dispersion{k}", None) for k in ("", "_type"))
+        if value is not None and value <= 0:
             flags.append(f"{name}: not above zero")
-        if unit is None or unit.kind != KINDS[name]:
-            flags.append(f"{name}: the unit does not measure {KINDS[name]}")
-        spread, kind = (getattr(record, f"{name}_dispersion{k}") for k in ("", "_type"))
-        if isinstance(spread, float) and kind in ("CV%", "SD") and value > 0:
+        elif value is not None and isinstance(spread, float) and kind in ("CV%", "SD"):
             cv = spread if kind == "CV%" else 100 * spread / value
             if cv > MAX_CV:
                 flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
-    flags += _compared(record, "tmax", "t_last", "tmax: later than the last sample")
-    return flags + _compared(record, "auc0_t", "auc0_inf", "auc0_t: larger than auc0_inf")
-
-
-def _compared(record: Extraction, small: str, large: str, message: str) -> list[str]:
-    a, b = getattr(record, small), getattr(record, large)
-    units = [parse_unit(getattr(record, f"{k}_unit")) for k in (small, large)]
-    if a is None or b is None or None in units:
-        return []
-    try:
-        return [message] if convert(a, units[0].text, units[1].text) > b * 1.001 else []
-    except ValueError:
-        return [f"{small}: its unit and that of {large} do not measure the same thing"]
+    if record.auc0_t is not None and record.auc0_inf is not None:
+        last = convert(record.auc0_t, record.auc0_t_unit, record.auc0_inf_unit)
+        if last is None:
+            flags.append("auc0_t: its unit and that of auc0_inf do not measure the same thing")
+        elif last > record.auc0_inf * 1.001:
+            flags.append("auc0_t: larger than auc0_inf")
+    return flags

@@ -217,10 +217,9 @@ def _t_last(record: Mapping[str, Any], notes: Notes) -> float | None:
     value = parse_number(normalize(str(raw)).text)
     unit = None if is_missing(raw_unit) else parse_unit(normalize(str(raw_unit)).text)
     if value is None or value <= 0 or unit is None or unit.kind != "time":
-        notes.erased(
+        return notes.erased(
             "last_sample_time", f"{raw} {raw_unit or ''}".strip(), "not a time with a unit"
         )
-        return None
     return convert(value, unit.text, "h")
 
 

@@ -347,14 +347,12 @@ def _table(wrap: Element, table: Element) -> Table:
     heads = sum(id(r) in in_head for r in rows[: len(lines)])
     if not heads and rows and all(local(c.tag) == "th" for c in rows[0]):
         heads = 1 if len(lines) > 1 else 0
-    width = max((len(line) for line in lines), default=0)
-    padded = [tuple(line + [""] * (width - len(line))) for line in lines]
     foot = text_of(_first(wrap, "table-wrap-foot"), keep_tables=True)
     return Table(
         " ".join(text_of(_first(wrap, "label")).split()),
         " ".join(text_of(_first(wrap, "caption"), keep_tables=True).split()),
-        tuple(padded[:heads]),
-        tuple(padded[heads:]),
+        tuple(map(tuple, lines[:heads])),
+        tuple(map(tuple, lines[heads:])),
         tuple(line for line in foot.split("\n") if line),
     )
 
@@ -367,38 +365,20 @@ def _span(cell: Element, name: str) -> int:
 
 
 def grid(rows: list[Element]) -> list[list[str]]:
-    """Rows of `tr` elements with row and column spans filled in, from the head into the body too;
-    spans are bounded, so is the grid."""
-    result: list[list[str]] = []
-    pending: dict[int, tuple[int, str]] = {}  # column -> (rows left, text)
-    cells = 0
-    for row in rows:
-        line: list[str] = []
-
-        def fill(line: list[str] = line) -> None:
-            while len(line) in pending:
-                left, text = pending[len(line)]
-                if left == 1:
-                    del pending[len(line)]
-                else:
-                    pending[len(line)] = (left - 1, text)
-                line.append(text)
-
-        for cell in row:
-            if local(cell.tag) not in ("td", "th"):
-                continue
-            fill()
-            text = cell_text(cell)
-            down = _span(cell, "rowspan")
-            for _ in range(_span(cell, "colspan")):
-                if len(line) >= MAX_COLUMNS:
-                    break
-                if down > 1:
-                    pending[len(line)] = (down - 1, text)
-                line.append(text)
-        fill()
-        cells += len(line)
-        if cells > MAX_CELLS:
+    """Equally long rows of `tr` elements with row and column spans filled in, from the head into
+    the body too; spans are bounded, and so is the grid."""
+    cells: dict[tuple[int, int], str] = {}
+    for r, row in enumerate(rows):
+        column = 0
+        for cell in (e for e in row if local(e.tag) in ("td", "th")):
+            while (r, column) in cells:
+                column += 1
+            text, wide = cell_text(cell), min(_span(cell, "colspan"), MAX_COLUMNS - column)
+            for down in range(min(_span(cell, "rowspan"), len(rows) - r)):
+                cells |= {(r + down, column + right): text for right in range(wide)}
+            column += wide
+        if len(cells) > MAX_CELLS:
+            rows = rows[:r]
             break
-        result.append(line)
-    return result
+    width = max((column for _, column in cells), default=-1) + 1
+    return [[cells.get((r, c), "") for c in range(width)] for r in range(len(rows))]

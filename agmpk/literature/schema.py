@@ -19,6 +19,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from agmpk.literature.text import NormalText
+
 Route = Literal[
     "oral", "intravenous", "subcutaneous", "intramuscular", "inhaled", "topical", "other"
 ]
@@ -41,6 +43,12 @@ class Span(BaseModel):
     start: int
     end: int
     text: str
+
+    @classmethod
+    def of(cls, source: str, normal: NormalText, start: int, stop: int, offset: int = 0) -> Span:
+        """The untouched text behind a normalized place; it stands at `offset` of the source."""
+        a, b = normal.span(start, stop)
+        return cls(source=source, start=a + offset, end=b + offset, text=normal.source[a:b])
 
 
 class Rejection(BaseModel):
@@ -133,11 +141,15 @@ def _number(value: object) -> object:
 
 
 def _or_null(required: tuple[str, ...]) -> BeforeValidator:
-    """An answer without its number or unit is no answer: null, instead of a refused document."""
+    """An answer without its number or unit is no answer: null, instead of a refused document. So is
+    a number that is not above zero: small models say so that nothing is stated."""
 
     def check(value: object) -> object:
-        if isinstance(value, dict) and any(value.get(k) in (None, "", "null") for k in required):
-            return None
+        if not isinstance(value, dict):
+            return value
+        for part in map(value.get, required):
+            if part in (None, "", "null") or (isinstance(part, (int, float)) and part <= 0):
+                return None
         return value
 
     return BeforeValidator(check)

@@ -18,7 +18,7 @@ from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.literature.document import Document, document_from_record, read_jsonl
 from agmpk.literature.extract import extract_document
-from agmpk.literature.extract.design import SALTS
+from agmpk.literature.extract.tokens import SALTS
 from agmpk.literature.parse import parse_file
 from agmpk.literature.schema import FIELDS
 from agmpk.literature.text import normalize
@@ -72,7 +72,9 @@ def outcomes(
     for record, line in zip(found, truth, strict=True):
         for field in table.index:
             value, wanted = record.get(field), line["truth"].get(field)
-            flagged = any(f.startswith(f"{field}:") for f in record.get("flags", ()))
+            # A unit and a dispersion share the flags of their value.
+            value_of = re.sub(r"_(?:unit|dispersion|dispersion_type)$", "", field)
+            flagged = any(f.startswith(f"{value_of}:") for f in record.get("flags", ()))
             if value is None:
                 table.loc[field, "empty"] += wanted is not None
             elif same(field, value, wanted):

@@ -215,6 +215,22 @@ def power_of_ten(text: str, position: int) -> tuple[float | None, int]:
     return 10.0 ** int(match["k"]), match.end()
 
 
+def numbers_at(
+    text: str, begin: int, stop: int, words: bool = False
+) -> list[tuple[float, int, int]]:
+    """`(number, start, end)` of every printed number of normalized text, powers of ten included;
+    with `words` also of the words for numbers, behind the others."""
+    found = []
+    for match in re.finditer(rf"(?<![\d.^]){NUMBER_TEXT}", text[:stop]):
+        factor, end = power_of_ten(text, match.end())
+        if match.start() >= begin and factor is not None:
+            found.append((float(match.group()) * factor, match.start(), end))
+    for match in re.compile(WORD_NUMBER, re.I).finditer(text, begin, stop) if words else ():
+        number = word_number(match.group())
+        found += [(float(number), *match.span())] if number is not None else []
+    return found
+
+
 _END = re.compile(r"[.?!](?=[\"')\]]?\s+[A-Z0-9(\[\"'])|\n")
 _ABBREVIATION = re.compile(
     r"(?:\b(?:vs|e\.g|i\.e|approx|resp|ca|cf|no|fig|figs|al|dr|st|conc|inc|ltd|co|vol|wt)|\bs\.d"

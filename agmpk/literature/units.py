@@ -8,10 +8,13 @@ misprint (its dimension is a rate, not an exposure): it is read as an AUC and ma
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
 import pint
+
+from agmpk.literature.text import NUMBER_TEXT
 
 
 def _spellings(text: str) -> dict[str, str]:
@@ -161,6 +164,17 @@ def scan_unit(text: str, position: int = 0) -> tuple[int, Unit] | None:
     return best
 
 
+_AMOUNT = re.compile(rf"(?<![\w./±-])({NUMBER_TEXT})(?:\s?/\s?{NUMBER_TEXT})*[\s-]?")
+
+
+def amounts(text: str) -> Iterator[tuple[float, Unit, int, int]]:
+    """`(number, unit, start, end)` of every mass, activity or mass per weight, in order."""
+    for match in _AMOUNT.finditer(text):
+        end, unit = scan_unit(text, match.end()) or (0, None)
+        if unit and unit.kind in ("mass", "mass/weight"):
+            yield float(match[1]), unit, match.start(), end
+
+
 def parse_unit(text: str | None) -> Unit | None:
     """The unit that the whole of `text` is (after normalization by the caller), or None."""
     if not text:
@@ -175,8 +189,9 @@ def parse_unit(text: str | None) -> Unit | None:
     return unit if not cleaned[end:].strip(" )].^") else None
 
 
-def convert(value: float, unit: str, target: str) -> float:
-    """`value` in `unit` expressed in `target`, by pint. Raises ValueError for other dimensions."""
+def convert(value: float, unit: str, target: str) -> float | None:
+    """`value` in `unit` expressed in `target`, by pint; None where they measure different things
+    (molar units and activities are no masses)."""
     registry = _registry()
 
     def pinted(name: str) -> pint.Unit:
@@ -184,5 +199,5 @@ def convert(value: float, unit: str, target: str) -> float:
 
     try:
         return float(registry.Quantity(value, pinted(unit)).to(pinted(target)).magnitude)
-    except (pint.DimensionalityError, pint.UndefinedUnitError) as error:
-        raise ValueError(f"cannot express {unit} in {target}: {error}") from error
+    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return None

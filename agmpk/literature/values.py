@@ -52,12 +52,10 @@ def read_quantity(
         return None
     raw_unit = entry.get("central_tendency_unit")
     if is_missing(raw_unit):
-        notes.erased(name, f"{value:g}", "no unit")
-        return None
+        return notes.erased(name, f"{value:g}", "no unit")
     unit = parse_unit(normalize(str(raw_unit)).text)
     if unit is None or unit.kind != kind:
-        notes.erased(name, f"{value:g} {raw_unit}", f"the unit does not measure {kind}")
-        return None
+        return notes.erased(name, f"{value:g} {raw_unit}", f"the unit does not measure {kind}")
     if unit.misprint:
         notes.corrected(
             f"{name} unit",
@@ -65,48 +63,13 @@ def read_quantity(
             unit.text,
             "misprint: concentration per time is printed for concentration times time",
         )
-    try:
-        factor = convert(1.0, unit.text, target)
-    except ValueError:
-        notes.erased(
+    factor = convert(1.0, unit.text, target)
+    if factor is None:
+        return notes.erased(
             name, f"{value:g} {raw_unit}", "activity or molar units cannot be turned into mass"
         )
-        return None
-    spread = _spread(name, entry, unit.text, notes)
-    cv = cv_percent(
-        value,
-        spread,
-        entry.get("dispersion_type"),
-        parse_percent(entry.get("dispersion_unit")),
-        n,
-        f"{name} dispersion",
-        notes,
-    )
+    cv = _cv_percent(f"{name} dispersion", value, entry, unit.text, n, notes)
     return Quantity(value * factor, center_kind(entry.get("central_tendency_type")), cv)
-
-
-def parse_percent(unit: object) -> bool:
-    """Whether a dispersion unit says percent."""
-    return str(unit).strip().lower() in ("%", "percent", "per cent")
-
-
-def _spread(name: str, entry: Mapping[str, Any], unit: str, notes: Notes):
-    """The dispersion expressed in the unit of the central value (a percentage is left as it is)."""
-    spread = dispersion(entry.get("dispersion"), f"{name} dispersion", notes)
-    raw = entry.get("dispersion_unit")
-    if spread is None or is_missing(raw) or parse_percent(raw):
-        return spread
-    other = parse_unit(normalize(str(raw)).text)
-    if other is None or other.text == unit:
-        return spread
-    try:
-        factor = convert(1.0, other.text, unit)
-    except ValueError:
-        notes.erased(
-            f"{name} dispersion", raw, "the dispersion's unit does not fit the value's unit"
-        )
-        return None
-    return tuple(factor * x for x in spread) if isinstance(spread, tuple) else factor * spread
 
 
 @dataclass(frozen=True)
@@ -159,11 +122,9 @@ def positive(value: object, name: str, notes: Notes) -> float | None:
         return None
     number = parse_number(normalize(str(value)).text)
     if number is None:
-        notes.erased(name, value, "not a number")
-        return None
+        return notes.erased(name, value, "not a number")
     if number <= 0:
-        notes.erased(name, value, "zero or negative stands for a missing value")
-        return None
+        return notes.erased(name, value, "zero or negative stands for a missing value")
     return number
 
 
@@ -176,8 +137,9 @@ def dispersion(value: object, name: str, notes: Notes) -> float | tuple[float, f
         return None
     raw = str(value)
     if any(not c.isprintable() for c in raw):
-        notes.erased(name, raw, "control character inside the value, its digits cannot be trusted")
-        return None
+        return notes.erased(
+            name, raw, "control character inside the value, its digits cannot be trusted"
+        )
     text = normalize(raw).text.strip()
     limits = parse_range(text)
     if limits is not None:
@@ -187,15 +149,13 @@ def dispersion(value: object, name: str, notes: Notes) -> float | tuple[float, f
         rest = re.fullmatch(r"[:;,./±+]\s*(\d+(?:\.\d+)?)", text)
         number = float(rest[1]) if rest else None
     if number is None:
-        notes.erased(name, raw, "no digits: punctuation where a dispersion should stand")
-        return None
+        return notes.erased(name, raw, "no digits: punctuation where a dispersion should stand")
     if not text[:1].isdigit():
         notes.corrected(
             name, raw, f"{number:g}", "stray mark before the number, left over from a ± sign"
         )
     if number <= 0:
-        notes.erased(name, raw, "a dispersion of zero stands for a missing value")
-        return None
+        return notes.erased(name, raw, "a dispersion of zero stands for a missing value")
     return number
 
 
@@ -205,51 +165,45 @@ IQR_IN_SD = 1.349  # width of the interquartile range of a normal distribution, 
 _SPREADS = ("SD", "CV%", "range", "IQR", "SEM")
 
 
-def cv_percent(
-    center: float,
-    dispersion: float | tuple[float, float] | None,
-    kind: object,
-    unit_is_percent: bool,
-    n: int | None,
-    name: str,
-    notes: Notes,
+def _cv_percent(
+    name: str, center: float, entry: Mapping[str, Any], unit: str, n: int | None, notes: Notes
 ) -> float | None:
-    """%CV from a central value and its dispersion (both in one unit), or None.
+    """%CV from a central value in `unit` and the dispersion of its entry, or None.
 
     Published rules: SD / center (mean and median interchangeable), CV as it stands, range / 4 as
     SD. Added here: IQR / 1.349 as SD, SEM * sqrt(n) as SD. A CV above 300 % is erased.
     """
-    if dispersion is None:
+    spread = dispersion(entry.get("dispersion"), name, notes)
+    if spread is None:
         return None
+    raw, kind = entry.get("dispersion_unit"), entry.get("dispersion_type")
+    percent = str(raw).strip().lower() in ("%", "percent", "per cent")
+    other = None if percent or is_missing(raw) else parse_unit(normalize(str(raw)).text)
+    scale = convert(1.0, other.text, unit) if other else 1.0
+    if scale is None:
+        return notes.erased(name, raw, "the dispersion's unit does not fit the value's unit")
     known = dispersion_type(kind)
-    known = known if known in _SPREADS else None
-    if isinstance(dispersion, tuple):
-        low, high = dispersion
+    if isinstance(spread, tuple):
+        low, high = scale * spread[0], scale * spread[1]
         if not low <= center <= high:
-            notes.erased(name, f"{low:g}-{high:g}", "the central value lies outside its own range")
-            return None
+            outside = "the central value lies outside its own range"
+            return notes.erased(name, f"{low:g}-{high:g}", outside)
         width = IQR_IN_SD if known == "IQR" else 4.0
         if known not in ("range", "IQR"):
             notes.corrected(name, kind, "range", "two limits were given, so the kind is a range")
         cv = 100.0 * (high - low) / width / center
-    elif known == "CV%" or (known is None and unit_is_percent):
-        cv = dispersion
-    elif known == "SD":
-        cv = 100.0 * dispersion / center
-    elif known == "SEM":
-        if n is None:
-            notes.erased(name, dispersion, "a standard error needs the number of subjects")
-            return None
-        cv = 100.0 * dispersion * math.sqrt(n) / center
+    elif known == "CV%" or (known not in _SPREADS and percent):
+        cv = scale * spread
+    elif known == "SEM" and n is None:
+        return notes.erased(name, scale * spread, "a standard error needs the number of subjects")
+    elif known in ("SD", "SEM"):
+        cv = 100.0 * scale * spread * (1.0 if known == "SD" else math.sqrt(n)) / center
     else:
-        notes.erased(name, dispersion, "kind of dispersion not stated")
-        return None
+        return notes.erased(name, scale * spread, "kind of dispersion not stated")
     if cv > MAX_CV:
-        notes.erased(name, f"{cv:.0f}%", f"a CV above {MAX_CV:g} % is taken as a misreading")
-        return None
+        return notes.erased(name, f"{cv:.0f}%", f"a CV above {MAX_CV:g} % is taken as a misreading")
     if cv == 0:
-        notes.erased(name, "0", "no spread at all stands for a missing value")
-        return None
+        return notes.erased(name, "0", "no spread at all stands for a missing value")
     if known == "SD" and cv < SMALL_CV:
         notes.flagged(name, f"{cv:.1f}%", "so small that the SD may be a standard error")
     return cv
@@ -279,7 +233,5 @@ def dose_mg(record: Mapping[str, Any], notes: Notes) -> tuple[float | None, str]
         return None, f"dose per body weight ('{raw}') and no body weight recorded"
     if unit.kind != "mass":
         return None, f"dose unit '{raw}' is not a mass"
-    try:
-        return value * convert(1.0, unit.text, "mg"), ""
-    except ValueError:
-        return None, f"dose unit '{raw}' is an activity or amount, not a mass"
+    dose = convert(value, unit.text, "mg")
+    return dose, "" if dose else f"dose unit '{raw}' is an activity or amount, not a mass"

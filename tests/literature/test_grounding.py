@@ -90,8 +90,9 @@ def test_rejected_with_the_reason(name, answer, reason):
     assert reason in next(r.reason for r in record.rejected if r.field == name)
 
 
-def test_a_dispersion_that_is_not_there_is_left_out_alone():
-    record = ground(cmax=quantity(6.02, dispersion=2.0, dispersion_type="SD"))
+@pytest.mark.parametrize("spread", [2.0, "1.44 (SD 5.91)"])
+def test_a_dispersion_that_is_not_there_is_left_out_alone(spread):
+    record = ground(cmax=quantity(6.02, dispersion=spread, dispersion_type="SD"))
     assert record.cmax == 6.02 and record.cmax_dispersion is None
     assert [r.field for r in record.rejected] == ["cmax_dispersion"]
 
@@ -115,6 +116,37 @@ def test_the_truth_is_hardly_ever_rejected(development, held_out):
     table = score_records(records, truths)
     assert (table.precision == 1).all()
     assert (table.recall > 0.95).all(), table.to_string()
+
+
+@pytest.mark.parametrize(
+    ("answer", "flag"),
+    [
+        ({"compound": {"value": "volunteers", "quote": "Twenty-four volunteers"}}, "amlodipine"),
+        ({"n_subjects": {"value": 10, "quote": "10 others were enrolled"}}, "24"),
+        ({"route": "oral"}, "topical"),
+    ],
+    ids=["compound", "subjects", "route"],
+)
+def test_what_the_rules_read_otherwise_is_flagged(answer, flag):
+    more = " Of them 10 others were enrolled as patients in a study of a patch."
+    document = Document("d", DOCUMENT.title, DOCUMENT.abstract + more)
+    record = Grounder(document, "llm").ground(ExtractionAnswer.model_validate({**EMPTY, **answer}))
+    (name,) = answer
+    assert getattr(record, name) is not None
+    assert f"{name}: the rules read {flag}" in record.flags
+
+
+@pytest.mark.parametrize(
+    ("value", "compound"),
+    [
+        ("10 mg", None),  # no name
+        ("24", None),
+        ("amlodipine 10 mg", "amlodipine"),
+        ("Bioequivalence of two amlodipine 10 mg tablets", "amlodipine"),
+    ],
+)
+def test_a_compound_is_a_name(value, compound):
+    assert ground(compound={"value": value, "quote": DOCUMENT.title}).compound == compound
 
 
 LIE = "The Cmax of the test tablet is 999 ng/mL."

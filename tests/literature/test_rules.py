@@ -9,7 +9,7 @@ from agmpk.literature.document import Document, Table
 from agmpk.literature.extract import extract_document, rules
 from agmpk.literature.schema import FIELDS, QUANTITIES
 
-LINES = 970  # of the rules; what does not fit is left null
+LINES = 770  # of the rules; what does not fit is left null
 
 
 def test_evidence_is_the_text_at_its_span(rules_records, development, held_out):
@@ -185,5 +185,5 @@ def test_names_are_not_carried_from_the_sentence_before():
 
 def test_the_rules_stay_short():
     folder = Path(rules.__file__).parent
-    names = ("tokens", "products", "prose", "tables", "design", "rules")
+    names = ("tokens", "prose", "rules")
     assert sum(len((folder / f"{n}.py").read_text().splitlines()) for n in names) <= LINES

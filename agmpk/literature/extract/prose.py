@@ -8,33 +8,30 @@ name means. A segment whose counts do not fit is left alone: what is unclear is 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from agmpk.literature.extract.design import find_analytes
-from agmpk.literature.extract.products import Mark, Products
+from agmpk.literature.document import Table
 from agmpk.literature.extract.tokens import (
     REFERENCE,
     TEST,
+    Mark,
     Name,
+    Products,
     Value,
     any_of,
+    find_drugs,
     find_names,
     find_values,
 )
-from agmpk.literature.schema import center_type
-from agmpk.literature.text import sentences
+from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_type
+from agmpk.literature.text import NormalText, normalize, sentences
+from agmpk.literature.units import scan_unit
 
-MAX_SENTENCE = 5_000  # characters
-MAX_NAMES = 100  # of one sentence; a longer row is no prose
+MAX_SENTENCE = 2_000  # characters; a longer row is no prose
 _FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
-_SUBGROUP = re.compile(
-    r"\b(?:in|for|among) (?:the )?(?:\d+ )?(?:women|men|(?:fe)?males?|elderly|\w+ metab\w+)\b", re.I
-)
-_COMPARED = re.compile(
-    r"(?:compar\w+ (?:with|to)|than|versus|vs\.?|against|relative to)"
-    r" (?:(?:that of|after|with|for) )?(?:the )?$",
-    re.I,
-)
+_SUBGROUP = re.compile(rf"\b{any_of('subgroup')}\b", re.I)
+_COMPARED = re.compile(rf"{any_of('compared')}\s(?:(?:that of|after|with|for) )?(?:the )?$", re.I)
 _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
 _NEXT = re.compile(r"(?:[;:]|\.\s)\s*$|^[)\s,]*(?:and )?$")
 _AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
@@ -52,11 +49,9 @@ class Reading:
     value: Value
     arm: str | None
     how: str
-    source: str
-    start: int
-    stop: int
     center: str | None = None
     group: str = ""
+    span: Span | None = None
 
 
 @dataclass
@@ -70,33 +65,28 @@ class Reader:
     """Reads sentence after sentence; keeps what a text has established: the order of the products,
     analyte and food state."""
 
-    def __init__(self, products: Products, compound: str) -> None:
+    def __init__(self, products: Products, compound: str, printed: set[str]) -> None:
         self.products, self.compound = products, compound
         self.order: tuple[str, ...] = ()
         self.analyte, self.food = "", ""
-        self.printed: set[str] = set()  # quantities with a value in their segment
+        self.printed = printed  # gets the quantities with a value in their segment
 
-    def read(self, text: str, source: str) -> list[Reading]:
-        """Every value of normalized `text` that can be given to a quantity, in order."""
+    def read(self, source: str, normal: NormalText) -> list[Reading]:
+        """Every value of a source that can be given to a quantity, in order."""
         return [
-            replace(r, source=source, start=r.start + a, stop=r.stop + a)
-            for a, b in sentences(text)
+            replace(r, span=Span.of(source, normal, r.value.start + a, r.value.stop + a))
+            for a, b in sentences(normal.text)
             if b - a < MAX_SENTENCE
-            for r in self.read_sentence(text[a:b], text)
+            for r in self.read_sentence(normal.text[a:b], normal.text)
         ]
 
     def read_sentence(self, text: str, whole: str, start: int = 0) -> list[Reading]:
         """The readings of a sentence out of `whole`; of a table's cell at `start`, the first."""
         names = find_names(text)
-        if len(names) > MAX_NAMES:
-            return []
         values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
         values = [v for v in values if v.start >= start][: 1 if start else None]
-        inside = {i for v in values for i in range(v.start, v.end)}
-        names = [n for n in names if n.start not in inside]
-        taken = inside | {i for n in names for i in range(n.start, n.end)}
-        marks = [m for m in self.products.find(text) if m.start not in taken]
-        marks = [m for m in marks if not _COMPARED.search(text[: m.start])]
+        names = [n for n in names if not any(v.start <= n.start < v.end for v in values)]
+        marks = [m for m in self.products.find(text) if not _COMPARED.search(text[: m.start])]
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
         order = pairs.pop() if len(pairs) == 1 else ()  # the order this sentence uses
         # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
@@ -128,14 +118,13 @@ class Reader:
         if closes and any(r.arm for r in result):
             # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: whose the first is, is left open
             result = [r for r in result if r.arm]
-        return [r for r in result if r.name != "decoy"]
+        return [r for r in result if r.name in QUANTITIES]
 
     def _group(self, before: str) -> str:
         """The group of what stands behind `before`; a state once named holds until another is."""
         self.analyte = [self.analyte, *find_analytes(before, self.compound)][-1]
         states = ["fed" if m.lastgroup == "fed" else "" for m in _FOOD.finditer(before)]
-        both = re.search(r"\bfast\w* and fed|fed and fast", before)
-        self.food = "" if both else [self.food, *states][-1]
+        self.food = [self.food, *states][-1]
         return self.analyte or self.food
 
 
@@ -175,50 +164,45 @@ def _fits(value: Value, name: Name) -> bool:
     return value.kind == name.kind or (value.unit is None and name.unit is not None)
 
 
-def _reading(name: Name, value: Value, arm: str | None, how: str) -> Reading:
-    value = value if value.unit else replace(value, unit=name.unit)
-    return Reading(name.name, value, arm, how, "", value.start, value.stop)
-
-
 def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]:
     """Values to names and products; an empty list where the counts do not fit."""
     names = [n for n in segment.names if n.kind]
     values = [v for v in segment.values if any(_fits(v, n) for n in names)]
-    first = values[0].start
     single = [m for m in segment.marks if len(m.arms) == 1]
-    labels = [m for m in single if m.start < first][-1:] + [m for m in single if m.start >= first]
-    pair = tuple(dict.fromkeys(m.arms[0] for m in labels))
-    turn = _in_turn(names, values)
-    if turn is not None:  # one product
+    pair = tuple(dict.fromkeys(m.arms[0] for m in single))
+    if len(values) == len(names) and all(map(_fits, values, names)):  # one product
         paired = not pair and len(single) < len(segment.marks)
         if paired or (len(pair) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
         arm = (*pair, carried)[0]
-        return [_reading(n, v, arm, "label" if arm else "unsaid") for n, v in turn]
-    p, how = len(names), "label"
-    if len(values) != 2 * p:
+        layout, how = [(n, arm) for n in names], "label" if arm else "unsaid"
+    elif len(values) == 2 * len(names):
+        how = "label"
+        if len(pair) == 1 and not order:
+            pair = _with_the_other(text, single[0], values)
+        elif len(pair) < 2:
+            pair, how = (order, "order") if order else (known, "assumed")
+        layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
+        if len(single) == 2 and len(names) > 1:
+            layouts = layouts[1:]  # a label behind the values of each product
+        fits = [all(_fits(v, n) for v, (n, _) in zip(values, x, strict=False)) for x in layouts]
+        layouts = [x for x, fit in zip(layouts, fits, strict=True) if fit and len(pair) == 2]
+        # Two products of one quantity, or two quantities of one product: nobody can tell.
+        if not layouts or (len(layouts) > 1 and len(names) > 1):
+            return []
+        layout = layouts[0]
+    else:
         return []
-    if len(pair) == 1 and not order:
-        pair = _with_the_other(text, labels[0], values)
-    elif len(pair) < 2:
-        pair, how = (order, "order") if order else (known, "assumed")
-    if len(pair) != 2:
-        return []
-    by_name = [(names[i // 2], v, pair[i % 2]) for i, v in enumerate(values)]
-    by_arm = [(names[i % p], v, pair[i // p]) for i, v in enumerate(values)]
-    layouts = [by_arm] if len(labels) == 2 and p > 1 else [by_name, by_arm]
-    fitting = [x for x in layouts if all(_fits(v, name) for name, v, _ in x)]
-    # Two products of one quantity, or two quantities of one product: both fit, nobody can tell.
-    clear = fitting[:1] if len(fitting) == 1 or p == 1 else []
-    return [_reading(*x, how) for layout in clear for x in layout]
+    read = zip(values, layout, strict=True)
+    return [Reading(n.name, v if v.unit else replace(v, unit=n.unit), a, how) for v, (n, a) in read]
 
 
 def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:
     """Tmax of `a Cmax of 92.6 ng/mL at 1.02 h`: one time behind every peak, or none at all."""
-    behind = [v for v in segment.values if v.kind == "time" and v.start > peaks[0].start]
+    behind = [v for v in segment.values if v.kind == "time" and v.start > peaks[0].value.start]
     times = [v for v in behind if not v.void and _AT.search(text[: v.start])]
-    pairs = zip(times, sorted(peaks, key=lambda r: r.start), strict=False)
-    read = [replace(r, name="tmax", value=v, start=v.start, stop=v.stop) for v, r in pairs]
+    pairs = zip(times, sorted(peaks, key=lambda r: r.value.start), strict=False)
+    read = [replace(r, name="tmax", value=v) for v, r in pairs]
     return read if len(times) == len(peaks) else []
 
 
@@ -233,10 +217,67 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
 
-def _in_turn(names: list[Name], values: list[Value]) -> list[tuple[Name, Value]] | None:
-    """Each value to the one name it fits, in order; None where that is not clear."""
-    if len(values) == len(names) and all(map(_fits, values, names)):
-        return list(zip(names, values, strict=True))
-    chosen = [n for v in values for n in names if _fits(v, n)]
-    unique = len(set(chosen)) == len(chosen) == len(values)
-    return list(zip(chosen, values, strict=True)) if unique else None
+_METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
+
+
+def find_analytes(text: str, compound: str) -> list[str]:
+    """The analytes that `text` names, in order; the studied compound itself is the empty name."""
+    found = sorted([*_METABOLITE.finditer(text), *find_drugs(text)], key=lambda m: m.start())
+    names = [m.group().lower() for m in found]
+    same = compound[:6] or "-"
+    return ["" if n.startswith(same) and not n.endswith("at") else n for n in names]
+
+
+# -------------------------------------------------------------------------------------- tables
+_SKIP = re.compile(any_of("skip"), re.I)
+_SPREAD = re.compile(rf"\b(?:{any_of('spread')}|minimum|maximum)", re.I)
+_CHANGED = re.compile(any_of("changed"), re.I)
+_ONE_SUBJECT = re.compile(r"\s*(?:subject|volunteer|no\.?|id)\b", re.I)
+
+
+def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> list[Reading]:
+    """The readings of one table; positions refer to `table.text()`, which is not normalized."""
+    about = normalize(f"{table.label} {table.caption}").text
+    if _CHANGED.search(about):
+        return []
+    for name in reversed(find_names(about)):  # of all cells: none of them is this one's
+        about = about[: name.start] + about[name.end :]
+    untouched = (*table.header, *table.rows)
+    grid = [[normalize(c).text for c in row] for row in untouched]
+    heads = max(len(table.header), 1)
+    if len(grid) > heads + 1:  # a row of units below the headings
+        units = [scan_unit(c) for c in grid[heads][1:] if c.strip()]
+        heads += bool(units) and all(units)
+    result: list[Reading] = []
+    spreads: dict[tuple, tuple[float, str]] = {}
+    section = ""
+    for r, row in enumerate(grid[heads:], start=heads):
+        if len({c for c in row if c.strip()}) == 1:
+            section = row[0]
+            continue
+        if _ONE_SUBJECT.match(grid[heads - 1][0]) and re.fullmatch(r"\s*\w?\d+\s*", row[0]):
+            continue
+        width = 1 + (len(row) > 2 and bool(row[1].strip()) and not re.search(r"\d", row[1]))
+        for c in range(width, len(row)):
+            above = [grid[h][c] for h in range(heads)]
+            labels = " ; ".join(dict.fromkeys([section, *row[:width], *above]))
+            if not re.match(r"[\s(]*\d", row[c]) or _SKIP.search(labels):
+                continue
+            text = f"{about} ; {labels} : {row[c]}"
+            start, whole = len(text) - len(row[c]), f"{text} {' '.join(table.footnotes)}"
+            spread = not center_type(labels) and _SPREAD.search(labels)
+            for read in new_reader().read_sentence(text, whole, start)[:1]:
+                key = (read.name, read.arm)
+                if spread and read.value.dispersion is None:
+                    kind = dispersion_type(spread.group())
+                    spreads.setdefault(key, (read.value.number, kind))
+                    continue
+                at, cell = table.offset(r, c), normalize(untouched[r][c])
+                span = Span.of(source, cell, read.value.start - start, read.value.stop - start, at)
+                result.append(replace(read, span=span))
+    for i, read in enumerate(result):
+        number, kind = spreads.get((read.name, read.arm), (None, None))
+        if read.value.dispersion is None and kind not in (None, "range"):
+            value = replace(read.value, dispersion=number, dispersion_type=kind)
+            result[i] = replace(read, value=value)
+    return result

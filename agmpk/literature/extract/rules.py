@@ -7,17 +7,139 @@ What the readings leave open stays null, with a flag.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, replace
 from functools import partial
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract import design
-from agmpk.literature.extract.products import Products
-from agmpk.literature.extract.prose import Reader, Reading
-from agmpk.literature.extract.tables import read_table
-from agmpk.literature.extract.tokens import REFERENCE, TEST
+from agmpk.literature.extract.prose import Reader, Reading, read_table
+from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, any_of, find_drugs
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
-from agmpk.literature.text import normalize
-from agmpk.literature.units import convert
+from agmpk.literature.text import WORD_NUMBER, normalize, word_number
+from agmpk.literature.units import amounts, convert
+
+WHO = any_of("who")
+
+
+@dataclass(frozen=True)
+class Found:
+    """A value (None where it is not clear) with the source and spans it was read from; `flag` says
+    what was in doubt."""
+
+    value: object
+    source: str
+    spans: tuple[tuple[int, int], ...]
+    unit: str | None = None
+    flag: str = ""
+
+
+# ------------------------------------------------------------------------ compound and analytes
+def find_compound(title: str, abstract: str) -> Found:
+    """The first drug name of the title, else the most frequent of the abstract."""
+    source, text, drugs = "title", title, find_drugs(title)
+    if not drugs:
+        source, text, drugs = "abstract", abstract, find_drugs(abstract)
+        all_names = [m.group().lower() for m in drugs]
+        drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
+    if not drugs:
+        return Found(None, source, (), flag="no known drug name in title or abstract")
+    name, (start, end) = drugs[0].group(), drugs[0].span()
+    more = re.compile(r" ([A-Za-z]+)").match(text, end)
+    if more and more[1].lower() in ESTERS:
+        name, end = f"{name} {more[1]}", more.end()
+    if "-" in name and all(map(find_drugs, name.split("-"))):  # artesunate-mefloquine: the first
+        name = name.split("-")[0]
+        end = start + len(name)
+    return Found(name.lower(), source, ((start, end),))
+
+
+# ------------------------------------------------------------------------------------- the dose
+_NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
+_GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
+_GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
+_SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
+_STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
+
+
+def find_dose(texts: dict[str, str]) -> Found | None:
+    """The amount given on one occasion: from a sentence that speaks of giving, else the first one.
+
+    Where several units of it were taken (`two 500-mg tablets`) nothing is: the dose may be the sum.
+    """
+    options: list[tuple[int, Found]] = []
+    several = set()
+    for source, text in texts.items():
+        for number, unit, start, end in amounts(text):
+            before = re.split(r"[.;]\s", text[max(0, start - 90) : start])[-1]
+            after = text[end : end + 40]
+            if _NO_DOSE.search(before):
+                continue
+            given = bool(_GIVEN.search(before) or _GIVEN_BEHIND.match(after))
+            rank = 3 * given + (source == "title") - bool(_STRENGTH.match(after))
+            found = Found(number, source, ((start, end),), unit.text)
+            options.append((rank, found))
+            if times := _SEVERAL.search(before):
+                units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
+                if (given and units) or times.group().rstrip()[-1] in "×x*":
+                    several.add(_mg(found))
+    if not options:
+        return None
+    top, dose = max(options, key=lambda o: o[0])
+    if _mg(dose) in several:
+        return replace(dose, value=None, unit=None, flag="several units of it may have been taken")
+    others = {_mg(d) for rank, d in options if rank == top or d.source == "title"}
+    return replace(dose, flag="several amounts are named" if others > {_mg(dose)} else "")
+
+
+def _mg(dose: Found) -> float:
+    return float(dose.value) * {"g": 1e3, "µg": 1e-3}.get(dose.unit or "", 1.0)  # type: ignore[arg-type]
+
+
+# --------------------------------------------------------------------------- subjects and route
+_CLEAR = ("completed", "sum", "n", "people", "entered", "groups", "enrolled")  # the last the most
+_FLAGS = {"completed": "completed", "groups": "groups are counted, and no total"}
+_COUNTS = re.compile(
+    "|".join(
+        f"(?P<{kind}>{any_of(f'count_{kind}')})"
+        for kind in ("sum", "enrolled", "groups", "entered", "completed", "people", "n")
+    ).replace("#", rf"(\b\d{{1,4}}|{WORD_NUMBER})"),
+    re.I,
+)
+
+
+def find_subjects(texts: dict[str, str]) -> Found | None:
+    """Subjects enrolled: a total, else a sum of men and women; where only completers or groups are
+    counted nothing is clear."""
+    options: list[tuple[int, Found]] = []
+    for source, text in texts.items():
+        for match in _COUNTS.finditer(text):
+            kind, flag = match.lastgroup, _FLAGS.get(match.lastgroup, "")
+            numbers = [i for i, n in enumerate(match.groups(), 1) if n and i != match.lastindex]
+            words = [match[i] for i in numbers if kind != "groups"]
+            total = sum(int(w) if w.isdigit() else word_number(w) or 0 for w in words)
+            if not words or 3 <= total <= 5000:
+                spans = tuple(match.span(i) for i in numbers)
+                found = Found(total or None, source, spans, flag=flag)
+                options.append((_CLEAR.index(kind), found))
+    if not options:
+        return None
+    top, best = max(options, key=lambda o: o[0])
+    others = {found.value for clear, found in options if clear == top} - {best.value}
+    unclear = others and _CLEAR[top] in ("entered", "enrolled")
+    return replace(best, flag=best.flag or ("another count is named" if unclear else ""))
+
+
+_ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".split()
+
+
+def find_route(texts: dict[str, str], routes: list[str] = _ROUTES) -> Found | None:
+    """The first of `routes` that the title, else the text names; a tablet or fasting says oral."""
+    for words_of in (any_of, lambda route: any_of("oral_form") if route == "oral" else "(?!)"):
+        for source, text in texts.items():
+            for route in routes:
+                if match := re.search(words_of(route), text, re.I):
+                    return Found(route, source, (match.span(),))
+    return None
+
 
 CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
 MAX_SOURCE = 200_000  # characters of a body or another source that are read
@@ -33,29 +155,19 @@ class Readings:
     def __init__(self, document: Document) -> None:
         self.normal = {k: normalize(v[:MAX_SOURCE]) for k, v in document.sources().items()}
         self.texts = {k: n.text for k, n in self.normal.items()}
-        title, abstract, body = (self.texts.get(k, "") for k in ("title", "abstract", "body"))
-        self.compound = design.find_compound(title, abstract)
+        title, abstract = (self.texts.get(k, "") for k in ("title", "abstract"))
+        self.compound = find_compound(title, abstract)
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
-        compound = str(self.compound.value or "")
-        new_reader = partial(Reader, self.products, compound)
         self.printed: set[str] = set()  # quantities with a value, whosever it is
-        self.found: list[list[Reading]] = [[]]
-        for i, table in enumerate(document.tables):
-            self.found[0] += read_table(table, f"tables[{i}]", new_reader)
-        self.printed |= {r.name for r in self.found[0]}
-        for source, text in (("abstract", abstract), ("body", body)):
-            reader = new_reader()
-            self.found.append(reader.read(text, source))
-            self.printed |= reader.printed
+        compound = str(self.compound.value or "")
+        reader = partial(Reader, self.products, compound, self.printed)
+        tables = (read_table(t, f"tables[{i}]", reader) for i, t in enumerate(document.tables))
+        self.found = [[r for table in tables for r in table]]
+        texts = [k for k in ("abstract", "body") if k in self.normal]
+        self.found += [reader().read(source, self.normal[source]) for source in texts]
         groups = {r.group for r in self.all()}  # another one only where it alone is measured
         group = groups.pop() if len(groups) == 1 else ""
         self.found = [[r for r in part if r.group == group] for part in self.found]
-
-    def span(self, source: str, start: int, stop: int, untouched: bool = False) -> Span:
-        """The untouched text behind a place in the normalized (or the `untouched`) text."""
-        normal = self.normal[source]
-        a, b = (start, stop) if untouched else normal.span(start, stop)
-        return Span(source=source, start=a, end=b, text=normal.source[a:b])
 
     def all(self) -> list[Reading]:
         """Every reading, in the order of trust."""
@@ -82,16 +194,17 @@ def extract_rules(document: Document) -> Extraction:
     rest = {k: t for k, t in readings.texts.items() if k == "body"}
     found = {
         "compound": readings.compound,
-        "dose": design.find_dose(front) or design.find_dose(rest),
-        "n_subjects": design.find_subjects(front) or design.find_subjects(rest),
-        "route": design.find_route({**front, **rest}),
+        "dose": find_dose(front) or find_dose(rest),
+        "n_subjects": find_subjects(front) or find_subjects(rest),
+        "route": find_route({**front, **rest}),
     }
     for name, item in found.items():
         if item is not None:
             record.flags += [f"{name}: {item.flag}"] if item.flag else []
         if item is not None and item.value is not None:
             setattr(record, name, item.value)
-            record.evidence[name] = [readings.span(item.source, *s) for s in item.spans]
+            normal = readings.normal[item.source]
+            record.evidence[name] = [Span.of(item.source, normal, *s) for s in item.spans]
     record.dose_unit = found["dose"].unit if found["dose"] else None
     return record
 
@@ -102,15 +215,13 @@ def _take(record: Extraction, reading: Reading, readings: Readings) -> None:
     fields |= {"_dispersion": value.dispersion, "_dispersion_type": value.dispersion_type}
     for suffix, item in fields.items():
         setattr(record, f"{name}{suffix}", item)
-    in_table = reading.source.startswith("tables[")  # whose places are untouched ones
-    span = readings.span(reading.source, reading.start, reading.stop, untouched=in_table)
-    record.evidence[name] = [span]
+    record.evidence[name] = [reading.span]
     flags = [_HOW[reading.how]] if reading.how in _HOW else []
     flags += [reading.group] if reading.group else []
     if unit and unit.misprint:
         flags.append("unit printed as concentration per time, read as times time")
-    if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", span.text):
-        flags.append(f"printed as '{span.text}'")
+    if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", reading.span.text):
+        flags.append(f"printed as '{reading.span.text}'")
     record.flags += [f"{name}: {flag}" for flag in flags]
     record.flags += contradiction(name, value.number, unit and unit.text, readings.all())
 
@@ -121,10 +232,7 @@ def contradiction(name: str, value: float, unit: str | None, readings: list[Read
         other = reading.value.unit
         if reading.name != name or reading.arm == REFERENCE or not (other and unit):
             continue
-        try:
-            number = convert(reading.value.number, other.text, unit)
-        except ValueError:
-            continue
-        if abs(number - value) > (CONTRADICTION - 1) * min(number, value):
+        number = convert(reading.value.number, other.text, unit)
+        if number is not None and abs(number - value) > (CONTRADICTION - 1) * min(number, value):
             return [f"{name}: the document also gives {reading.value.number:g} {other.text}"]
     return []

@@ -29,58 +29,29 @@ def words(name: str) -> list[str]:
 
 @cache
 def any_of(name: str) -> str:
-    """A regular expression (a group without a name) for any entry of a list."""
+    """A regular expression (a group without a name) for any entry of a list; `{name}` inside an
+    entry stands for another list."""
     text = "|".join(words(name))
-    return f"(?:{re.sub('<(form)>', lambda match: any_of(match[1]), text)})"
+    return f"(?:{re.sub('{([a-z_]+)}', lambda match: any_of(match[1]), text)})"
 
 
-KINDS = {"cmax": "concentration", "tmax": "time", "auc0_t": "auc", "auc0_inf": "auc", "auc": "auc"}
+KINDS = {"tmax": "time", "cmax": "concentration", "auc0_inf": "auc", "auc0_t": "auc", "auc": "auc"}
 _DECOYS = {"time": "time", "level": "concentration", "decoy": "", "poison": ""}
 TEST, REFERENCE = "test", "reference"
 
-# B and E are the brackets around a subscript, M what is measured, P the end of an area.
-_PARTS = {
-    "<B>": r"[\s_]?[\[({\s]{0,3}",
-    "<E>": r"(?:\s?[\])}]){0,2}(?:,?\s?ss\b)?",
-    "<M>": r"(?:plasma|serum|whole[-\s]blood|blood|drug|observed|mean|measured)",
-    "<P>": r"(?:time\s)?(?:0|zero)?(?:\sh)?\s?[^,;.()]{0,25}?(?:to|-|and)\s(?:the\s)?(?:infinity|∞"
-    r"|time\st|\d+\s?h(?:ours)?|last[\w\s]{0,25}?(?:concentration|sample|point)?)\b",
-}
-_NAMES = r"""(?P<tmax> \bt<B>max<E> | \bpeak\stimes?\b | \btimes?(?:\s(?:required|taken|needed))?
-        \s(?:to|of|until|at\swhich)(?:\sthe)?(?:\s(?:reach|attain|achiev)\w*)?(?:\sthe)?
-        \s(?:peaks?|maxim\w+|C<B>max<E>)(?:\s<M>)*(?:\s(?:concentrations?|levels?))?)
-    | (?P<cmax> \bC<B>p?\s?(?:ss,\s?)?max<E> | \bpeaks?\sof(?=\s\d) | \bpeaked\sat\b
-        | \b(?:peak|maxim(?:um|al)|highest)(?:\s<M>|\sof)*(?:\s[a-z-]{4,20})?(?:\s<M>)*
-        \s(?:concentrations?|levels?))
-    | (?P<auc> \bAUCs?(?:<B>(?:(?:0|zero)\s?(?:h\s?)?(?:-|→|~|,|to|/)*\s?)?
-            (?:(?P<inf>∞|tot(?:al)?\b|inf\w*\.?|oo\b|¥|I\b)|(?P<t>t\s?last|last|tlqc|tz|tau|τ|all
-            |ss|t|z|n|x|\d+(?:\.\d+)?(?:\s?-?h(?:ours?|rs?)?\b|\s?min\b|\s?d(?:ays?)?\b)?)
-            (?![A-Za-z]))<E>(?:\s?h\b)?)?(?P<after>\s\(?(?:from\s)?<P>\)?)?
-        | \bareas?(?:\sunder(?:\sthe)?[^,.;:()]{0,60}?curves?)?(?=\W)(?:\s?\(AUCs?\))?
-          (?P<tail>\s\(?(?:values\s)?(?:from\s|between\s)?<P>\)?)?)"""
-for _letter, _pattern in _PARTS.items():
-    _NAMES = _NAMES.replace(_letter, _pattern)
-_NAMES += "".join(f"| (?P<{name}>{any_of(name)})" for name in _DECOYS)
-_NAMES = re.compile(_NAMES, re.X | re.I)
+_NAMES = re.compile("|".join(f"(?P<{k}>{any_of(k)})" for k in (*KINDS, *_DECOYS)), re.I)
 _VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
-_COUNT = re.compile(  # behind a number that measures nothing: `2nd`, `3 of 24`, `20 volunteers`
-    r"-[A-Za-z]|\s?(?:st|nd|rd|th|fold|years?)\b|\s?(?:of|out of)\s\d"
-    rf"|\s(?:[A-Za-z-]+\s){{0,3}}{any_of('who')}"
-)
-# `1-500`; `5, 483 ng·h/mL`, of which nobody can tell whether it is one number
-_INTERVAL = re.compile(rf"\s?(?:-|to)\s?[+-]?{NUMBER_TEXT}|, \d{{3}}(?=\s?(?:±|\(|[npµm]g|h\b|IU))")
-_VOID_BEHIND = re.compile(  # `23 ng/mL higher`; `(1.2 ± 0.3) × 10³`, of what is not clear
-    r"\s(?:\w+ )?(?:(?:high|low|great|small|larg|short|long)er|less|more|above|below)\b"
-    r"|\s?[×x*]\s?10\b"
-)
-_KIND = rf"(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')}"
-_SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`
-    rf"\s?[(\[,]?\s?±\s?(?:SD |SE )?(?P<pm>{NUMBER_TEXT})\s?(?P<pmp>%)?\s?[)\]]?"
-    rf"|\s?[(\[]\s?(?:(?P<l1>{_KIND})\s?[:,=]?\s?(?:of )?)?±?\s?(?P<a>{NUMBER_TEXT})\s?(?P<pa>%)?"
-    rf"(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})\s?(?P<pb>%)?)?(?P<rest>[^()\[\]\d]{{0,16}})[)\]]"
-    rf"|\s?,?\s(?:with a )?(?P<l2>{_KIND})\s?[:,=]?\s?(?:of )?(?P<c>{NUMBER_TEXT})\s?(?P<pc>%)?",
+_COUNTED, _BEHIND = re.compile(any_of("counted")), re.compile(any_of("void_behind"))
+_INTERVAL = re.compile(any_of("interval"))
+_SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`; in brackets a `rest`
+    rf"[\s,]{{0,3}}(?P<open>[(\[]\s?)?(?:with a )?"
+    rf"(?:(?P<label>(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')})\s?[:,=]?\s?(?:of )?)?"
+    rf"(?P<pm>±\s?(?:SD |SE )?)?(?P<a>{NUMBER_TEXT})\s?(?P<percent>%)?"
+    rf"(?(open)(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})(?P<twice>\s?%)?)?(?P<rest>[^()\[\]\d]"
+    r"{0,16})[)\]]|(?(pm)\s?[)\]]?|(?(label)|(?!))))",
     re.I,
 )
+_SAID = {"SEM": "said_sem", "CV%": "said_cv", "SD": "said_sd"}  # of all numbers: `mean (SD)`
 _CONNECTOR = re.compile(rf"(?:[\s,;/:()\[\].-]|\b{any_of('connector')}\b)*")
 
 
@@ -118,27 +89,16 @@ def find_names(text: str) -> list[Name]:
     """Names and decoys in order; a name spelled out and abbreviated in brackets is one."""
     found: list[Name] = []
     for match in _NAMES.finditer(text):
-        name = next(k for k in ("tmax", "cmax", "auc", *_DECOYS) if match[k])
-        kind = KINDS[name] if name in KINDS else _DECOYS[name]
-        words = f"{text[max(0, match.start() - 14) : match.start()]}{match['after']}{match['tail']}"
-        if name == "auc" and (match["inf"] or re.search(r"inf|∞|extrapolated", words.lower())):
-            name = "auc0_inf"
-        elif name == "auc" and (match["t"] or match["after"] or match["tail"]):
-            name = "auc0_t"
-        name = "decoy" if name in ("time", "level") else name
+        name, kind = match.lastgroup, (KINDS | _DECOYS)[match.lastgroup]
         start, end = match.span()
         last = found[-1] if found else Name("", 0, 0)
         between = re.fullmatch(r"[^.;:,\d]{0,40}[(\[]\s?", text[last.end : start])
         if between and last.kind == kind != "" and last.name in (name, "auc"):
             start = found.pop().start
-        found.append(Name(name, start, end, kind, _unit_behind(text, end, kind)))
+        unit = scan_unit(text, re.compile(r"\s?[(\[,;]?\s?").match(text, end).end())
+        closed = unit and unit[1].kind == kind and text[unit[0] :].lstrip()[:1] in ")],:;"
+        found.append(Name(name, start, end, kind, unit[1] if closed else None))
     return found
-
-
-def _unit_behind(text: str, end: int, kind: str) -> Unit | None:
-    found = scan_unit(text, re.compile(r"\s?[(\[,;]?\s?").match(text, end).end())
-    closed = found and found[1].kind == kind and text[found[0] :].lstrip()[:1] in ")],:;"
-    return found[1] if closed else None
 
 
 def find_values(text: str, names: list[Name], announced: str = "") -> list[Value]:
@@ -166,15 +126,14 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
 def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None:
     """The number with what stands behind it; None where it counts or weighs something else."""
     behind, before = text[match.end() :], text[max(0, match.start() - 20) : match.start()]
-    if _COUNT.match(behind):
+    if _COUNTED.match(behind):
         return None
     factor, stop = power_of_ten(text, match.end())
     void = factor is None or (match.group() == "10" and behind[:1] == "^")
     void |= _VOID_BEFORE.search(before) is not None
     cursor = stop + 2 * bool(re.match(r"\^\d", text[stop:]))  # a footnote mark
     value = Value(float(match.group()) * (factor or 1.0), match.start(), stop, stop, void=void)
-    interval = _INTERVAL.match(text, cursor)
-    if interval:
+    if interval := _INTERVAL.match(text, cursor):
         return replace(value, end=interval.end(), void=True)
     for _ in range(4):
         label = re.compile(r"\s?\((?:test|reference|[A-Z])\)(?=\s?[a-zµ(])").match(text, cursor)
@@ -189,7 +148,7 @@ def _read_value(text: str, match: re.Match[str], announced: str) -> Value | None
             value, cursor = read, spread.end()
         else:
             break
-    return replace(value, end=cursor, void=value.void or bool(_VOID_BEHIND.match(text, cursor)))
+    return replace(value, end=cursor, void=value.void or bool(_BEHIND.match(text, cursor)))
 
 
 def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> Value | None:
@@ -198,26 +157,90 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
     inner = scan_unit(rest)[1].kind if rest and scan_unit(rest) else ""
     if rest and inner != value.kind and not re.fullmatch(r"(?:g?CV|SD|[a-z*†‡])%?", rest):
         return None
-    label = m["l1"] or m["l2"] or rest.replace("%", " CV") or None
+    label = m["label"] or rest.replace("%", " CV") or None
     if m["b"]:
-        if m["pa"] or m["pb"] or float(m["a"]) > float(m["b"]):
+        if m["percent"] or m["twice"] or float(m["a"]) > float(m["b"]):
             return None
         word = re.search(r"IQR|interquartile|95 ?% ?CI", announced)
         kind = dispersion_type(label) or dispersion_type(word and word.group()) or "range"
         return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
-    plus = m["pm"] is not None or "±" in m.group()
-    kind = "CV%" if m["pmp"] or m["pa"] or m["pc"] else dispersion_type(label)
-    kind = kind or _announced(announced, plus)
+    said = [kind for kind, name in _SAID.items() if re.search(any_of(name), announced)]
+    said = [kind for kind in said if kind == "SEM"] + ["SD"] if m["pm"] else [*said, None]
+    kind = "CV%" if m["percent"] else dispersion_type(label) or said[0]
     if kind is None or power_of_ten(text, m.end())[0] != 1.0:
         return value
-    return replace(value, dispersion=float(m["pm"] or m["a"] or m["c"]), dispersion_type=kind)
+    return replace(value, dispersion=float(m["a"]), dispersion_type=kind)
 
 
-def _announced(text: str, plus: bool) -> str | None:
-    """What a number behind ± or in brackets is, by what the text says of its numbers."""
-    if re.search(r"(?:±\s?|[(\[/]\s?±?\s?|, )(?:SEM?|standard errors?)\b", text):
-        return "SEM"
-    percent = r"[(\[,]\s?%?\s?g?CVb?\s?%?\s?[)\]]|geometric CV\b|CVs? ?%|% ?CV"
-    if not plus and re.search(percent, text):
-        return "CV%"
-    return "SD" if plus or re.search(r"\bSDs?\b|\bS\.D\.|standard deviations?", text) else None
+# ------------------------------------------------------------------------------------- products
+_DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product")]
+_NO_NAME = re.compile(any_of("no_name"))
+_TRADE, _BESIDE = re.compile(any_of("trade")), re.compile(any_of("beside"))
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A product named at `start:end`; two side by side (`test and reference`) set an order."""
+
+    arms: tuple[str, ...]
+    start: int
+    end: int
+
+
+class Products:
+    """Finds which product a stretch of text speaks of, with what a document calls its two."""
+
+    def __init__(self, text: str) -> None:
+        declared: dict[str, set[str]] = {}
+        for match in (m for p in _DECLARED for m in p.finditer(text)):
+            name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
+            labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
+            if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
+                declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
+        names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
+        if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or|\|) R\b|\bT:", text):
+            names = {"T": TEST, "R": REFERENCE} | names
+        for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
+            often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
+            if often and not find_names(name) and re.search(r"\b(?:test|generic)", text, re.I):
+                names.setdefault(name, REFERENCE)  # beside a generic it is the reference
+        arms = []
+        for arm in (TEST, REFERENCE):
+            own = "|".join(re.escape(n) + "s?" * n.islower() for n in names if names[n] == arm)
+            arms.append(f"(?P<{arm}>(?i:{any_of(arm)})|(?<!-)\\b(?:{own or '(?!)'})\\b(?![-/]\\d))")
+        self._marks = re.compile("|".join(arms))
+
+    def find(self, text: str) -> list[Mark]:
+        """Marks in order; products side by side (`test and reference`) become one mark."""
+        marks: list[Mark] = []
+        for match in self._marks.finditer(text):
+            arms, (start, end) = (match.lastgroup,), match.span()
+            last = marks[-1] if marks else Mark((), 0, 0)
+            gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : start])
+            again = arms == last.arms[-1:] and len(gap) < 25
+            paired = gap == "; " and text[last.start - 1] == "("
+            if again and not re.search(r"[\d.;:]|\band\b", gap):
+                marks[-1] = replace(last, end=end)
+            elif len(last.arms) == 1 and not find_names(gap) and (paired or _BESIDE.fullmatch(gap)):
+                marks[-1] = Mark(last.arms + arms, last.start, end)
+            else:
+                marks.append(Mark(arms, start, end))
+        return marks
+
+
+# ---------------------------------------------------------------------------------- drug names
+_STEMS, _DRUGS, _NEVER = (set(words(name)) for name in ("stems", "drugs", "never"))
+SALTS, ESTERS = set(words("salts")), set(words("esters"))
+_STEM = re.compile(rf"[a-z-]{{2,}}{any_of('stems')}|(?:cef|sulfa)[a-z]{{3,}}")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
+
+
+def find_drugs(text: str) -> list[re.Match[str]]:
+    """The words of `text` that are known drug names or carry an INN stem; trade names do not."""
+
+    def known(word: str) -> bool:
+        if word in _NEVER | SALTS or len(word) < 5 or word.endswith("ivalent"):
+            return False
+        return word in _DRUGS or (len(word) > 6 and word in _STEMS) or bool(_STEM.fullmatch(word))
+
+    return [m for m in _WORD.finditer(text) if known(m.group().lower())]
