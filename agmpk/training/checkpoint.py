@@ -34,7 +34,7 @@ Written by `agmpk train` from `checkpoint.json`, `steps.csv` and `validation.csv
 | Model | {model}: {sentence} |
 | Size | {parameters:,} parameters; {size} |
 | Prior | `{prior}`, whole in `checkpoint.json` |
-| Training | {steps} steps of {block} studies ({studies:,} simulated studies), {rates}, \
+| Training | {steps} steps of {block} studies ({studies:,} simulated studies{views}), {rates}, \
 {precision}, seed {seed}{start} |
 | Cost | {hours:.2f} h on {hardware}, torch {torch} |
 | Validation | {validation} |
@@ -126,6 +126,7 @@ def write_card(folder: Path) -> str:
         steps=len(steps),
         block=studies,
         studies=studies * len(steps),
+        views=f", each in {training.get('views')} views" if training.get("views", 1) > 1 else "",
         rates=_rates(training),
         precision=training["precision"],
         seed=training["seed"],
