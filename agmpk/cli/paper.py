@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import sys
 from pathlib import Path
 
 import click
 
-from agmpk.cli import FILE, FOLDER, SEED, LazyGroup, OneLineGroup, cli, jobs_options, option
+from agmpk.cli import FILE, FOLDER, LazyGroup, OneLineGroup, jobs_options, option
 from agmpk.errors import AgmpkError
 from agmpk.files import PROJECT, check_writable, data_path, write_csv
 
@@ -32,11 +33,16 @@ SECTIONS = {
 
 def _load(name: str) -> click.Command:
     """The command of that name; those of other files are imported now."""
+    if name == "proof":  # what is tried is not for users: it lies with the tests
+        if not (PROJECT / "tests" / "proof").is_dir():
+            raise AgmpkError("agmpk paper proof lies with the tests: call it from a clone.")
+        sys.path.insert(0, str(PROJECT / "tests"))
+        return importlib.import_module("proof").proof
     if name == "prior-fit":
         from agmpk.cli.prior_fit import prior_fit as command
 
         return command
-    here = (ablations, nlme_fits, golden, costs, speed, steps, proof, licences)
+    here = (ablations, nlme_fits, golden, costs, speed, steps, licences)
     return {command.name: command for command in here}[name]
 
 
@@ -125,64 +131,6 @@ def licences(ctx: click.Context) -> None:
     table = listed()
     click.echo(table.to_string(index=False))
     ctx.exit(int(table.gpl.any()))
-
-
-@click.command()
-@click.argument("kind", type=click.Choice(["faults", "fuzz", "repeats", "growth"]))
-@option("--scale", default=1.0, type=click.FloatRange(0, min_open=True), help="Share of the tries.")
-@SEED
-@click.option("--only", default="", help="Those whose name holds this.")
-@option("--out", type=FILE, help="Of the counts.  [default: data/proof/KIND.csv]")
-@click.pass_context
-def proof(
-    ctx: click.Context, kind: str, scale: float, seed: int, only: str, out: Path | None
-) -> None:
-    """Try and count what survives; status 1 where something does not.
-
-    \b
-    faults   killed processes, flipped bits, full disks, read-only folders, two runs in one folder
-    fuzz     mutated tables, articles, answers of a model server, argument lines, settings
-    repeats  the same twice, in another process, with two threads, with another seed
-    growth   seconds and memory against individuals, samples and draws; no seed, no name
-
-    Counts are stored as they come, and those of other names stay.
-
-    Example: agmpk paper proof fuzz --scale 0.01 --out /tmp/fuzz.csv
-    """
-    import pandas as pd
-
-    from agmpk.paper.proof import tried
-
-    if out is None:
-        out = data_path("proof", must_exist=False) / f"{kind}.csv"
-        out.parent.mkdir(exist_ok=True)
-    out = out.resolve()  # some tries change the folder
-    check_writable(out)
-    module = importlib.import_module(f"agmpk.paper.proof.{kind}")
-    if kind == "growth":
-        table = module.growth(scale)
-        write_csv(table, out)
-        click.echo(table.to_string(index=False))
-        return
-    failed = False
-    rows = pd.read_csv(out, keep_default_na=False).to_dict("records") if out.is_file() else []
-    for row, failures in tried(kind, module.kinds(_status), scale, seed, only):
-        for one in [*dict.fromkeys(failures)][:20]:
-            click.echo(one, err=True)
-        failed |= bool(failures)
-        rows = [old for old in rows if old["what"] != row["what"]] + [row]
-        write_csv(pd.DataFrame(rows), out)
-        click.echo(pd.DataFrame([row]).to_string(index=False))
-    ctx.exit(int(failed))
-
-
-def _status(words: list[str]) -> int:
-    """The status of the command line with these arguments."""
-    try:
-        cli.main(words, prog_name="agmpk", standalone_mode=True)
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    return 0
 
 
 _out = click.option("--out", type=FOLDER, help="Of the results.  [default: data/ablations]")

@@ -31,10 +31,10 @@ import yaml
 from agmpk.errors import AgmpkError
 from agmpk.files import PROJECT, data_path, only_one, sha256
 from agmpk.models.registry import load_checkpoint
-from agmpk.paper.proof import Attempt, Command, Kinds
 from agmpk.training.checkpoint import save_checkpoint
 from agmpk.training.config import load_training_config
 from agmpk.training.run import train, trained_model
+from proof import Attempt, Command, Kinds
 
 NOBODY = 65534
 CHAPTERS = ("literature", "forecasting")
