@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 
-from agmpk.cli import FILE, FOLDER, LazyGroup, OneLineGroup, jobs_options, option
+from agmpk import cli
+from agmpk.cli import FILE, FOLDER, LazyGroup, OneLineGroup, option
 from agmpk.errors import AgmpkError
 from agmpk.files import PROJECT, check_writable, data_path, write_csv
 
@@ -38,11 +40,7 @@ def _load(name: str) -> click.Command:
             raise AgmpkError("agmpk paper proof lies with the tests: call it from a clone.")
         sys.path.insert(0, str(PROJECT / "tests"))
         return importlib.import_module("proof").proof
-    if name == "prior-fit":
-        from agmpk.cli.prior_fit import prior_fit as command
-
-        return command
-    here = (ablations, nlme_fits, golden, costs, speed, steps, licences)
+    here = (ablations, prior_fit, nlme_fits, golden, costs, speed, steps, licences)
     return {command.name: command for command in here}[name]
 
 
@@ -54,7 +52,8 @@ def paper() -> None:
 @click.command()
 @click.argument("step", type=click.Choice(["fit", "score"]))
 @click.argument("compounds", nargs=-1)
-@jobs_options
+@cli.JOBS[0]
+@cli.JOBS[1]
 def nlme_fits(step: str, compounds: tuple[str, ...], jobs: int, scheduler: str) -> None:
     """Fit the contexts of the benchmark, or score the forecasts from the stored fits."""
     from agmpk.paper.nlme_fits import fit_all, score_all
@@ -141,23 +140,14 @@ def ablations() -> None:
     """Ablations of the small recipe: one change at a time, at equal budget."""
 
 
-@ablations.command()
-@option("--only", multiple=True, help="Only this variant (repeatable).")
-@option("--steps", type=click.IntRange(1), help="Training steps: a rehearsal; needs --out.")
-@click.option(
-    "--work", type=FOLDER, default=PROJECT / "book" / "_build" / "runs" / "ablations",
-    help="Folder of the training runs.  [default: book/_build/runs/ablations]",
+@cli.command(
+    option("--only", multiple=True, help="Only this variant (repeatable)."),
+    option("--steps", type=cli.POSITIVE, help="Training steps: a rehearsal; needs --out."),
+    click.option("--work", type=FOLDER, default=PROJECT / "book/_build/runs/ablations",
+                 help="Folder of the training runs.  [default: book/_build/runs/ablations]"),
+    _out, *cli.JOBS, group=ablations,
 )  # fmt: skip
-@_out
-@jobs_options
-def run(
-    only: tuple[str, ...],
-    steps: int | None,
-    work: Path,
-    out: Path | None,
-    jobs: int,
-    scheduler: str,
-) -> None:
+def run(o: SimpleNamespace) -> None:
     """Train and score the variants that are missing or stale.
 
     It can be stopped at any moment and started again. Variants with the same prior, seed and steps
@@ -169,17 +159,17 @@ def run(
     from agmpk.paper.ablations.run import is_current, run_all
     from agmpk.paper.ablations.variants import VARIANTS, find
 
-    if steps and out is None:
+    if o.steps and o.out is None:
         raise AgmpkError("A rehearsal with --steps must not replace results: name a folder --out.")
-    out = out or data_path("ablations", must_exist=False)
-    training = {"steps": steps, "validate_every": steps} if steps else {}
+    out = o.out or data_path("ablations", must_exist=False)
+    training = {"steps": o.steps, "validate_every": o.steps} if o.steps else {}
     missing = []
-    for variant in [find(name) for name in only] or VARIANTS:
+    for variant in [find(name) for name in o.only] or VARIANTS:
         if is_current(variant, out, **training):
             click.echo(f"{variant.name}: stored")
         else:
             missing.append(variant)
-    for names in run_all(missing, out, work, jobs, scheduler, **training):
+    for names in run_all(missing, out, o.work, o.jobs, o.scheduler, **training):
         write_results(out)
         click.echo("\n".join(f"{name}: done" for name in names))
     write_results(out)
@@ -193,3 +183,111 @@ def list_variants(out: Path | None) -> None:
 
     for row in plan(out or data_path("ablations", must_exist=False)).itertuples():
         click.echo(f"{row.variant}: {row.state}; {row.change}")
+
+
+_tables = option("--out", default=PROJECT / "data" / "calibration", type=FOLDER)
+_start = option("--start", default="extended", help="Preset or file to start at.")
+_seed = option("--seed", default=2026, help="Seed of the simulated trials.")
+_blocks = option("--blocks", default=224, help="Blocks of 64 trials in the pool.")
+
+
+@click.group(cls=OneLineGroup)
+def prior_fit() -> None:
+    """Calibrate the prior against the literature and the development cohorts."""
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _pool(start: str, seed: int, blocks: int) -> tuple:
+    """The prior to start at, the articles, and simulated trials of the one like the others."""
+    from agmpk.paper.prior_fit.candidates import changed
+    from agmpk.paper.prior_fit.fit import trial_pool
+    from agmpk.paper.prior_fit.trials import literature
+    from agmpk.prior import load_prior
+
+    prior, articles = changed(load_prior(start)), literature()
+    return prior, articles, trial_pool(prior, articles, seed, blocks)
+
+
+@prior_fit.command("fit")
+@_start
+@_seed
+@_blocks
+@option("--out", default=PROJECT / "agmpk/prior/presets/calibrated.yaml", type=FILE)
+def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
+    """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
+    from agmpk.paper.prior_fit.fit import fit, write_preset
+
+    prior, articles, pool = _pool(start, seed, blocks)
+    result = fit(prior, articles, pool)
+    write_preset(result, start, seed, pool, out)
+    click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
+
+
+@prior_fit.command("held-out")
+@_start
+@_seed
+@_blocks
+@option("--splits", default=4, help="Random halvings of the articles.")
+@_tables
+def held_out_command(start: str, seed: int, blocks: int, splits: int, out: Path) -> None:
+    """Fit on halves of the articles and judge on the other halves (minutes)."""
+    from agmpk.paper.prior_fit.fit import held_out
+
+    check_writable(out / "held_out.csv")
+    rows = held_out(*_pool(start, seed, blocks), seed, splits)
+    write_csv(rows.round(4), out / "held_out.csv")
+    mean = rows.mean(numeric_only=True)
+    click.echo(
+        f"On the fitted half {mean.fitted_before:.2f} -> {mean.fitted_after:.2f}, "
+        f"on the other {mean.held_out_before:.2f} -> {mean.held_out_after:.2f}"
+    )
+
+
+@prior_fit.command("tables")
+@_tables
+@option("--seed", default=2027, help="Seed of the simulated trials.")
+def tables_command(out: Path, seed: int) -> None:
+    """Compare the presets with literature, cohorts and published models (some minutes)."""
+    import pandas as pd
+
+    from agmpk.paper.prior_fit.compare import NAMES, calibration_tables, write_tables
+    from agmpk.paper.prior_fit.published import published_tables
+    from agmpk.prior import load_prior
+
+    priors = {name: load_prior(name) for name in NAMES}
+    found = calibration_tables(priors, seed=seed) | published_tables(priors)
+    write_tables(found, out)
+    means = found["distances"].query("quantity == 'all'").assign(what="literature", drugs="all")
+    means = pd.concat([means, found["published_distances"].query("quantity == 'all'")])
+    for row in means.itertuples():
+        click.echo(
+            f"{row.prior}, {row.what} ({row.drugs}): mean Wasserstein distance "
+            f"{row.wasserstein:.2f} ({row.wasserstein_low:.2f} to {row.wasserstein_high:.2f}), "
+            f"{row.inside_95:.0%} inside the 95 % range"
+        )
+
+
+@prior_fit.command("published")
+@option("--out", default=PROJECT / "data" / "poppk", type=FOLDER)
+def published_command(out: Path) -> None:
+    """Simulate the stored studies of the published models, and split their drugs."""
+    from agmpk.paper.published_models import write_published
+
+    write_published(out)
+    click.echo(f"{out}: {len(list(out.glob('studies/*/*.csv')))} studies")
+
+
+@prior_fit.command("familiar")
+@option("--prior", default="clinic", help="Preset or file.")
+@option("--studies", default=3072, help="Studies of the reference.")
+@_tables
+def familiar_command(prior: str, studies: int, out: Path) -> None:
+    """Make the reference of the familiarity check and measure its power (some minutes)."""
+    from agmpk.paper.prior_fit.familiar import write_familiar
+    from agmpk.prior import load_prior
+
+    check_writable(out / "familiar.csv.gz")
+    for row in write_familiar(load_prior(prior), out, studies).itertuples():
+        click.echo(f"{row.stress}: {row.alarms:.0%} of {row.studies} studies raise the alarm")

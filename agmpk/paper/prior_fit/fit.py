@@ -32,6 +32,7 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
 from agmpk.paper.prior_fit.candidates import (
+    CHANGES,
     GAINED,
     KEPT,
     RANGES,
@@ -253,15 +254,30 @@ def allowed(
     return -trim - tiny <= move <= limits.reach + tiny
 
 
-def write_preset(config: PriorConfig, comments: list[str], path: Path) -> None:
-    """Write the YAML of a preset, one quantity a line, below ``comments``, whole or not at all."""
+def write_preset(
+    result: FitResult, start: str, seed: int, pool: pd.DataFrame, path: Path
+) -> None:
+    """Write the YAML of the fitted preset, one quantity a line, below how it was made (from the
+    preset ``start``, with a ``pool`` of this ``seed``), whole or not at all."""
+    before, after = result.objective
+    options = f"--start {start} --seed {seed} --blocks {len(pool) // 64}"
+    comments = [
+        f"Made by `agmpk paper prior-fit fit {options}`; do not edit.",
+        f"The preset {start}, with these quantities changed for the development cohorts",
+        "(agmpk/paper/prior_fit/candidates.py):",
+        *[f"  {c.quantity}: {c.reason}" for c in CHANGES],
+        "and then the ranges of agmpk/paper/prior_fit/candidates.py fitted to the bioequivalence",
+        "literature (data/literature/reference.csv): summed Wasserstein distance and shortfall of",
+        f"coverage {before:.2f} before and {after:.2f} after the fit, from {len(pool)} trials",
+        f"({result.effective[1]:.0f} effective ones). The 20 benchmark compounds took no part.",
+    ]
 
     def flow(value: Any) -> str:
         text = yaml.safe_dump(value, default_flow_style=True, width=10_000)
         return text.removesuffix("...\n").strip()
 
     lines = [f"# {line}".rstrip() for line in comments]
-    for name, value in config.to_dict().items():
+    for name, value in result.config.to_dict().items():
         if isinstance(value, dict):
             lines += [f"{name}:", *(f"  {key}: {flow(one)}" for key, one in value.items())]
         else:

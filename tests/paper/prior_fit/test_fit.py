@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from agmpk.cli.prior_fit import prior_fit as main
+from agmpk.cli.paper import prior_fit as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.prior_fit.candidates import (
     RANGES,
