@@ -83,12 +83,11 @@ def golden(folder: Path) -> None:
 @option("--workers", default=8, type=click.IntRange(1))
 def costs(recipe: str, peak: float, utilisation: float, workers: int) -> None:
     """Print the expected cost of RECIPE on one GPU."""
-    from agmpk.paper.cost import expected_cost, in_words
+    from agmpk.paper.speed import expected_cost
     from agmpk.training.config import load_training_config
 
     config = load_training_config(recipe)
-    assumed = peak, utilisation, workers
-    click.echo(in_words(recipe, config, expected_cost(config, *assumed), *assumed))
+    click.echo(expected_cost(recipe, config, peak, utilisation, workers).text)
 
 
 @click.command()
@@ -113,7 +112,7 @@ def speed(recipe: str, steps: int) -> None:
 @option("--out", required=True, type=FILE)
 def steps(model: str, prior: str | None, studies: int, samples: int, out: Path) -> None:
     """Compare numbers of sampling steps of MODEL, a shipped checkpoint or a folder."""
-    from agmpk.paper.steps import steps_of
+    from agmpk.paper.speed import steps_of
 
     check_writable(out)
     table = steps_of(model, prior, studies, samples)
