@@ -200,8 +200,7 @@ def prior_fit() -> None:
 
 def _pool(start: str, seed: int, blocks: int) -> tuple:
     """The prior to start at, the articles, and simulated trials of the one like the others."""
-    from agmpk.paper.prior_fit.candidates import changed
-    from agmpk.paper.prior_fit.fit import trial_pool
+    from agmpk.paper.prior_fit.fit import changed, trial_pool
     from agmpk.paper.prior_fit.trials import literature
     from agmpk.prior import load_prior
 

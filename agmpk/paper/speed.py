@@ -1,4 +1,4 @@
-"""How fast simulator, training step and forecast are on a CPU (``agmpk paper speed``, ``steps``), and
+"""How fast simulator, training step and forecast are on a CPU (``agmpk paper speed``, ``steps``);
 what a run would cost on a GPU (``costs``).
 
 Times are of the processor, on one thread, so that a busy machine does not change them much; what is

@@ -11,15 +11,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import wasserstein_distance
 
 from agmpk.files import write_csv
-from agmpk.paper.prior_fit.candidates import CHANGES, RANGES, SWITCHES
 from agmpk.paper.prior_fit.features import cohort_table, edge_table, rank_table, simulated_table
+from agmpk.paper.prior_fit.fit import CHANGES, RANGES, SWITCHES, get
 from agmpk.paper.prior_fit.trials import (
     QUANTITIES,
     be_trials,
     comparable,
+    distances,
     horizons,
     literature,
     simulated_trials,
@@ -33,27 +33,10 @@ NAMES = ("paper", "extended", "calibrated", "clinic")
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-def distances(real: Array, simulated: Array, weights: Array | None = None) -> dict[str, float]:
-    """``wasserstein`` (in the unit of the values), and ``inside_95``: the share of the real values
-    within the central 95 % of the simulated ones.
-
-    ``weights`` of the simulated values need not sum to 1; without them all weigh the same.
-    """
-    weights = np.ones(len(simulated)) if weights is None else weights
-    order = np.argsort(simulated)
-    values, share = simulated[order], np.cumsum(weights[order]) / weights.sum()
-    ends = np.array([LEVELS[0], LEVELS[-1]]) - 1e-12
-    low, high = values[np.searchsorted(share, ends).clip(max=len(values) - 1)]
-    return {
-        "wasserstein": float(wasserstein_distance(real, simulated, v_weights=weights)),
-        "inside_95": float(np.mean((real >= low) & (real <= high))),
-    }
-
-
 def half_sample_intervals(
     estimate: Mapping[str, float], halves: pd.DataFrame
-) -> dict[str, tuple[float, float]]:
-    """A 95 % interval of each distance from its values on random halves of the real sample.
+) -> dict[str, float]:
+    """A 95 % interval (``_low``, ``_high``) of each distance from random halves of the real sample.
 
     A distance of a resampled sample is larger than that of the sample itself, so percentiles of a
     bootstrap need not hold the estimate. The spread of a distance over halves drawn without
@@ -65,8 +48,8 @@ def half_sample_intervals(
     found = {}
     for name, value in estimate.items():
         ceiling = np.inf if name.startswith("wasserstein") else 1.0
-        ends = value - (high[name] - middle[name]), value + (middle[name] - low[name])
-        found[name] = (max(float(ends[0]), 0.0), min(float(ends[1]), ceiling))
+        found[f"{name}_low"] = max(float(value - (high[name] - middle[name])), 0.0)
+        found[f"{name}_high"] = min(float(value + (middle[name] - low[name])), ceiling)
     return found
 
 
@@ -110,18 +93,12 @@ def agreement(
             some = [half & there for half in halves if (half & there).any()]
             drawn.append(pd.DataFrame([distances(values[half], theirs) for half in some]))
             row = {"quantity": quantity, "prior": prior, "n": int(there.sum())}
-            rows.append(row | _with_intervals(estimates[-1], drawn[-1]))
+            intervals = half_sample_intervals(estimates[-1], drawn[-1])
+            rows.append(row | estimates[-1] | intervals)
         mean = pd.DataFrame(estimates).mean().to_dict()
         row = {"quantity": "all", "prior": prior, "n": len(real)}
-        means.append(row | _with_intervals(mean, sum(drawn) / len(drawn)))
+        means.append(row | mean | half_sample_intervals(mean, sum(drawn) / len(drawn)))
     return pd.DataFrame(rows + means)
-
-
-def _with_intervals(estimate: Mapping[str, float], halves: pd.DataFrame) -> dict[str, float]:
-    row = dict(estimate)
-    for name, (low, high) in half_sample_intervals(estimate, halves).items():
-        row |= {f"{name}_low": low, f"{name}_high": high}
-    return row
 
 
 def trial_summaries(
@@ -140,16 +117,25 @@ def trial_summaries(
     return pd.concat(parts, ignore_index=True)
 
 
+def quantile_table(
+    meanings: Mapping[str, str],
+    sources: Mapping[str, pd.DataFrame],
+    levels: Iterable[float],
+) -> pd.DataFrame:
+    """Quantiles (columns q5 and so on) of each quantity in every source, with its meaning and n."""
+    rows = []
+    for quantity, meaning in meanings.items():
+        for source, frame in sources.items():
+            values = frame[quantity].dropna()
+            rows.append((quantity, meaning, source, len(values), *np.quantile(values, levels)))
+    names = [f"q{100 * level:g}" for level in levels]
+    return pd.DataFrame(rows, columns=["quantity", "meaning", "source", "n", *names])
+
+
 def band_table(trials: pd.DataFrame, articles: pd.DataFrame) -> pd.DataFrame:
     """Quantiles (columns q2.5 ... q97.5) of each quantity in every prior and in the literature."""
     sources = {"literature": articles} | dict(list(trials.groupby("prior", sort=False)))
-    rows = []
-    for quantity, meaning in QUANTITIES.items():
-        for source, frame in sources.items():
-            values = frame[quantity].dropna()
-            rows.append((quantity, meaning, source, len(values), *np.quantile(values, LEVELS)))
-    names = [f"q{100 * level:g}" for level in LEVELS]
-    return pd.DataFrame(rows, columns=["quantity", "meaning", "source", "n", *names])
+    return quantile_table(QUANTITIES, sources, LEVELS)
 
 
 def distance_table(
@@ -183,17 +169,13 @@ def calibration_tables(priors: Mapping[str, PriorConfig], seed: int) -> dict[str
 
 def range_table(priors: Mapping[str, PriorConfig]) -> pd.DataFrame:
     """The quantities that cohorts or literature changed: their range in every prior, and why."""
-    reasons = {change.quantity: change.reason for change in CHANGES}
     rows = []
-    for path in dict.fromkeys((*reasons, *RANGES, *SWITCHES)):
+    for path in dict.fromkeys((*CHANGES, *RANGES, *SWITCHES)):
         group, name = path.split(".")
-        found = {key: getattr(getattr(config, group), name) for key, config in priors.items()}
-        fitted = path in RANGES or path in SWITCHES
-        rows.append(
-            {"group": group, "quantity": name}
-            | {key: describe(value) for key, value in found.items()}
-            | {"fitted": fitted, "cohorts": reasons.get(path, "")}
-        )
+        row = {"group": group, "quantity": name}
+        row |= {key: describe(get(config, path)) for key, config in priors.items()}
+        row |= {"fitted": path in RANGES or path in SWITCHES}
+        rows.append(row | {"cohorts": CHANGES.get(path, {"reason": ""})["reason"]})
     return pd.DataFrame(rows)
 
 

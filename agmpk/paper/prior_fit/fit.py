@@ -3,23 +3,30 @@
 The procedure:
 
 1. start from ``extended`` with the changes that the development cohorts ask for
-   (:mod:`agmpk.paper.prior_fit.candidates`);
+   (``changes.yaml``);
 2. stretch the ranges that the literature can speak about to their outer limits, and simulate a
    pool of bioequivalence trials from that broad prior, with the hyper-parameters of each trial;
 3. weight the pool for any candidate in place of simulating it, and move one end of one range at a
    time while that lowers the objective: the sum of the Wasserstein distances of all quantities in
    units of the literature's standard deviation, plus ``PENALTY`` times the share by which the
    literature inside the prior's 95 % range falls short of 95 %;
-4. an end moves inwards by no more than a quarter of its range, and some do not at all
-   (:mod:`agmpk.paper.prior_fit.candidates`): the prior must also serve what the literature does
-   not show.
+4. an end moves inwards by no more than a quarter of its range, and some do not at all: the prior
+   must also serve what the literature does not show.
+
+Weights: the laws of the broad prior are uniform (or log-uniform); a candidate has the same laws on
+shorter ranges and other probabilities of the switches, so a trial's weight is the product of
+1/width where its draws lie within the candidate's ranges (0 where one does not), and of the
+candidate's probabilities over those of the pool.
 
 The 20 compounds of the benchmark take no part in it.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,22 +38,15 @@ from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
-from agmpk.paper.prior_fit.candidates import (
-    CHANGES,
-    GAINED,
-    KEPT,
-    RANGES,
-    SWITCHES,
-    Limits,
-    broadened,
-    effective_size,
-    get,
-    importance_weights,
-    moved,
+from agmpk.paper.prior_fit.trials import (
+    QUANTITIES,
+    be_trials,
+    comparable,
+    distances,
+    horizons,
     put,
+    trial_block,
 )
-from agmpk.paper.prior_fit.compare import distances
-from agmpk.paper.prior_fit.trials import QUANTITIES, be_trials, comparable, horizons, trial_block
 from agmpk.prior import PriorConfig
 from agmpk.prior.laws import Law
 
@@ -56,9 +56,92 @@ COVERAGE, PENALTY = 0.95, 4.0
 THINNEST, FEWEST = 0.01, 20.0
 """A candidate is trusted with this share of the pool's trials in effect, and this many of them."""
 
+STEPS = (0.2, 0.1, 0.05)
+"""Step sizes, as shares of the starting widths (and of 1 for a probability), tried in turn."""
+
+GAIN = 0.02
+"""A move has to lower the objective by this much: what the data do not ask for stays put."""
+
+KEPT, GAINED = 0.7, 0.1
+"""A switch keeps this share of its starting probability, and gains no more than that."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How far the ends of a range may move, as shares of its starting width: ``reach`` outwards,
+    ``trim_low`` and ``trim_high`` inwards; on the logarithmic scale for a log-uniform law."""
+
+    reach: float = 0.3
+    trim_low: float = 0.25
+    trim_high: float = 0.25
+
+
+_TABLE = yaml.safe_load((resources.files(__package__) / "changes.yaml").read_text("utf-8"))
+CHANGES: Mapping[str, dict[str, Any]] = _TABLE["cohorts"]
+"""By quantity "group.quantity": its new ``value`` and the ``reason``."""
+RANGES = {path: Limits(**limits) for path, limits in _TABLE["ranges"].items()}
+SWITCHES: tuple[str, ...] = tuple(_TABLE["switches"])
 
 Candidate = Mapping[str, Law | float]
 Moves = dict[tuple[str, str], float]
+
+
+def changed(start: PriorConfig) -> PriorConfig:
+    """The starting prior with every change made."""
+    values = {}
+    for path, change in CHANGES.items():
+        old, new = get(start, path), change["value"]
+        values[path] = Law(*new, log=old.log) if isinstance(old, Law) else new
+    horizons = start.design.horizons
+    # Two cohorts end at four hours, which is earlier than any horizon of extended.
+    values["design.horizons"] = horizons if min(horizons) <= 4 else (4.0, *horizons)
+    return put(start, values)
+
+
+def get(config: PriorConfig, path: str) -> Law | float:
+    """The quantity "group.quantity" of a prior."""
+    group, name = path.split(".")
+    return getattr(getattr(config, group), name)
+
+
+def moved(law: Law, low: float, high: float) -> Law:
+    """The law with its ends moved outwards by shares of its width (inwards where negative)."""
+    a, b = (math.log(law.low), math.log(law.high)) if law.log else (law.low, law.high)
+    a, b = a - low * (b - a), b + high * (b - a)
+    if law.log:
+        a, b = math.exp(a), math.exp(b)
+    return Law(a, b, law.log)
+
+
+def broadened(config: PriorConfig, ranges: Mapping[str, Limits]) -> PriorConfig:
+    """The prior with every one of ``ranges`` at its outer limits."""
+    wide = {path: moved(get(config, path), one.reach, one.reach) for path, one in ranges.items()}
+    return put(config, wide)
+
+
+def importance_weights(
+    pool: pd.DataFrame, candidate: Mapping[str, Law | float], chances: Mapping[str, float]
+) -> NDArray[np.float64]:
+    """Weights float64[S] of the pool's trials under the candidate's laws and probabilities.
+
+    ``chances`` are the probabilities of the switches in the pool.  A constant factor of all weights
+    (the widths) is left out.
+    """
+    weights = np.ones(len(pool))
+    for path, value in candidate.items():
+        drawn = pool[path].to_numpy()
+        if isinstance(value, Law):
+            weights *= (drawn >= value.low) & (drawn <= value.high)
+        else:
+            chance = chances[path]
+            weights *= np.where(drawn > 0.5, value / chance, (1.0 - value) / (1.0 - chance))
+    return weights
+
+
+def effective_size(weights: NDArray[np.float64]) -> float:
+    """Kish's effective sample size, (sum w)^2 / sum w^2; 0 where all weights are 0."""
+    square = float(np.square(weights).sum())
+    return float(weights.sum()) ** 2 / square if square > 0 else 0.0
 
 
 class FitResult(NamedTuple):
@@ -191,13 +274,6 @@ def _rounded(value: Law | float) -> Law | float:
     return round(value, 3)
 
 
-STEPS = (0.2, 0.1, 0.05)
-"""Step sizes, as shares of the starting widths (and of 1 for a probability), tried in turn."""
-
-GAIN = 0.02
-"""A move has to lower the objective by this much: what the data do not ask for stays put."""
-
-
 def coordinate_search(
     start: PriorConfig,
     objective: Callable[[Candidate], float],
@@ -264,9 +340,9 @@ def write_preset(
     comments = [
         f"Made by `agmpk paper prior-fit fit {options}`; do not edit.",
         f"The preset {start}, with these quantities changed for the development cohorts",
-        "(agmpk/paper/prior_fit/candidates.py):",
-        *[f"  {c.quantity}: {c.reason}" for c in CHANGES],
-        "and then the ranges of agmpk/paper/prior_fit/candidates.py fitted to the bioequivalence",
+        "(agmpk/paper/prior_fit/changes.yaml):",
+        *[f"  {path}: {change['reason']}" for path, change in CHANGES.items()],
+        "and then the ranges of agmpk/paper/prior_fit/changes.yaml fitted to the bioequivalence",
         "literature (data/literature/reference.csv): summed Wasserstein distance and shortfall of",
         f"coverage {before:.2f} before and {after:.2f} after the fit, from {len(pool)} trials",
         f"({result.effective[1]:.0f} effective ones). The 20 benchmark compounds took no part.",

@@ -21,7 +21,7 @@ import torch
 
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.exposure import nca
-from agmpk.paper.prior_fit.compare import agreement
+from agmpk.paper.prior_fit.compare import agreement, quantile_table
 from agmpk.paper.prior_fit.features import FEATURES, curve_features
 from agmpk.paper.prior_fit.trials import rich_trials
 from agmpk.paper.published_curves import model_table, published_models
@@ -175,19 +175,6 @@ def share_table(drawn: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def quantile_rows(published: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
-    """5, 50 and 95 % of each parameter: of the published models and of every prior."""
-    sources = {"published": published, **dict(list(drawn.groupby("prior", sort=False)))}
-    rows = []
-    for name, meaning in PARAMETERS.items():
-        for source, frame in sources.items():
-            values = frame[name].dropna()
-            ends = values.quantile([0.05, 0.5, 0.95])
-            rows.append((name, meaning, source, len(values), *ends))
-    columns = ["quantity", "meaning", "source", "n", "q5", "q50", "q95"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def curve_row(study: Study) -> dict[str, float]:
     """Return ``CURVES`` of one study of single doses, real or simulated; NaN where unknown."""
     found = {name: value for name, value in curve_features(study).items() if name in CURVES}
@@ -263,10 +250,11 @@ def published_tables(priors: Mapping[str, PriorConfig]) -> dict[str, pd.DataFram
             found = agreement(part, simulated, enough, part["drug"], seed=2033)
             parts.append(found.assign(what=what, drugs=drugs))
     distances = pd.concat(parts, ignore_index=True)
+    sources = {"published": models, **dict(list(drawn.groupby("prior", sort=False)))}
     meanings = PARAMETERS | CURVES | {"all": "mean over the quantities"}
     distances.insert(0, "meaning", distances["quantity"].map(meanings))
     return {
-        "published_quantiles": quantile_rows(models, drawn),
+        "published_quantiles": quantile_table(PARAMETERS, sources, (0.05, 0.5, 0.95)),
         "published_shares": share_table(drawn),
         "published_distances": distances,
     }

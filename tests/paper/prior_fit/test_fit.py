@@ -7,19 +7,22 @@ from click.testing import CliRunner
 
 from agmpk.cli.paper import prior_fit as main
 from agmpk.errors import AgmpkError
-from agmpk.paper.prior_fit.candidates import (
+from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
+from agmpk.paper.prior_fit.fit import (
     RANGES,
     SWITCHES,
     Limits,
     broadened,
     changed,
+    coordinate_search,
     effective_size,
+    fit,
     get,
+    held_out,
     importance_weights,
     moved,
+    trial_pool,
 )
-from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
-from agmpk.paper.prior_fit.fit import coordinate_search, fit, held_out, trial_pool
 from agmpk.paper.prior_fit.trials import be_trials, literature, simulated_trials
 from agmpk.prior import load_prior
 from agmpk.prior.laws import Law
