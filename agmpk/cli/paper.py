@@ -35,12 +35,12 @@ SECTIONS = {
 
 def _load(name: str) -> click.Command:
     """The command of that name; those of other files are imported now."""
-    if name == "proof":  # what is tried is not for users: it lies with the tests
+    if name in ("proof", "licences"):  # what is checked is not for users: it lies with the tests
         if not (PROJECT / "tests" / "proof").is_dir():
-            raise AgmpkError("agmpk paper proof lies with the tests: call it from a clone.")
+            raise AgmpkError(f"agmpk paper {name} lies with the tests: call it from a clone.")
         sys.path.insert(0, str(PROJECT / "tests"))
-        return importlib.import_module("proof").proof
-    here = (ablations, prior_fit, nlme_fits, golden, costs, speed, steps, licences)
+        return getattr(importlib.import_module("proof"), name)
+    here = (ablations, prior_fit, nlme_fits, golden, costs, speed, steps)
     return {command.name: command for command in here}[name]
 
 
@@ -120,17 +120,6 @@ def steps(model: str, prior: str | None, studies: int, samples: int, out: Path) 
     click.echo(table.round(4).to_string(index=False))
 
 
-@click.command()
-@click.pass_context
-def licences(ctx: click.Context) -> None:
-    """List the licences of all run-time packages; status 1 where one is under a GPL."""
-    from agmpk.paper.licences import licences as listed
-
-    table = listed()
-    click.echo(table.to_string(index=False))
-    ctx.exit(int(table.gpl.any()))
-
-
 _out = click.option("--out", type=FOLDER, help="Of the results.  [default: data/ablations]")
 
 
@@ -155,8 +144,7 @@ def run(o: SimpleNamespace) -> None:
     both folders.
     """
     from agmpk.paper.ablations.results import write_results
-    from agmpk.paper.ablations.run import is_current, run_all
-    from agmpk.paper.ablations.variants import VARIANTS, find
+    from agmpk.paper.ablations.run import VARIANTS, find, is_current, run_all
 
     if o.steps and o.out is None:
         raise AgmpkError("A rehearsal with --steps must not replace results: name a folder --out.")

@@ -106,3 +106,14 @@ def _status(words: list[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+@click.command()
+@click.pass_context
+def licences(ctx: click.Context) -> None:
+    """List the licences of all run-time packages; status 1 where one is under a GPL."""
+    from proof.packages import licences as listed
+
+    table = listed()
+    click.echo(table.to_string(index=False))
+    ctx.exit(int(table.gpl.any()))
