@@ -112,10 +112,10 @@ def switched(base: SimulatedStudies, effects: Mapping[str, SimulatedStudies], s:
     return figure
 
 
-def relative(study: Study, most: int = 12) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Time over the last time, and concentration/dose over its median peak, of each individual with
-    four samples or more."""
-    chosen = [one for one in study.after_dose() if len(one) >= 4][:most]
+def relative(study: Study) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Time over the last time, and concentration/dose over its median peak, of the first twelve
+    individuals with four samples or more."""
+    chosen = [one for one in study.after_dose() if len(one) >= 4][:12]
     end = max((one.times[-1] for one in chosen), default=1.0)
     values = [one.concentrations / sum(d.amount for d in one.single_doses()) for one in chosen]
     top = np.median([curve.max() for curve in values]) if values else 1.0

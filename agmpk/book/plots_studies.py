@@ -36,8 +36,6 @@ def patient_figure(
     fans: Mapping[int, Mapping[str, Forecast]],
     colours: Mapping[str, str],
     band: str,
-    *,
-    log_y: bool = True,
 ) -> Figure:
     """One panel for each number of samples shown: the others, the forecast of each model, and what
     happened. ``fans`` gives forecasts by number shown and model; ``band`` is the model whose 50 and
@@ -54,7 +52,7 @@ def patient_figure(
         plots.draw_samples(ax, *((one.times, one.concentrations) for one in parts))
         if len(doses) > 1:
             ax.plot(doses, np.zeros(len(doses)), "|", color="0.4", ms=8, label="doses")
-        elif log_y:
+        else:
             ax.set_yscale("log")
         ax.set_title(f"{count or 'none'} shown")
     plots.legend_above(figure)
