@@ -21,7 +21,7 @@ from proof.growth import COLUMNS as GROWTH
 from proof.growth import study_of
 from proof.repeats import SAMPLERS
 
-from agmpk.book.tiers import Project, check_parameters, load_tier
+from agmpk.book.project import Project, check_parameters, load_tier
 from agmpk.cli.paper import paper
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path

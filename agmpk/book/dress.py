@@ -11,7 +11,7 @@ from typing import Any
 
 import nbformat
 
-from agmpk.book.tiers import Project, Tier, load_tier, notebook_parameters
+from agmpk.book.project import Project, Tier, load_tier, notebook_parameters
 from agmpk.errors import AgmpkError
 
 #: Mime prefix of what a notebook stores for its sentences (``myst_nb.glue``).

@@ -23,9 +23,16 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from agmpk.book import watch
-from agmpk.book.cache import Stamp, chapter_digest, reached, write_stamp
 from agmpk.book.dress import dress
-from agmpk.book.tiers import Project, Tier, check_parameters
+from agmpk.book.project import (
+    Project,
+    Stamp,
+    Tier,
+    chapter_digest,
+    check_parameters,
+    reached,
+    write_stamp,
+)
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, sha256
 

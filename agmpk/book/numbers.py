@@ -16,10 +16,9 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from agmpk.book.cache import read_stamp
 from agmpk.book.dress import plain, stored
+from agmpk.book.project import Project, read_stamp
 from agmpk.book.tables import NUMBERS
-from agmpk.book.tiers import Project
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
 

@@ -12,8 +12,8 @@ from agmpk.book import build, pages
 from agmpk.book.build import build_html
 from agmpk.book.dress import START
 from agmpk.book.plots import figure_html
+from agmpk.book.project import Project
 from agmpk.book.tables import table_html
-from agmpk.book.tiers import Project
 from agmpk.errors import AgmpkError
 
 PNG = base64.b64decode(

@@ -73,15 +73,9 @@ def individual_features(people: list[Individual]) -> pd.DataFrame:
         dose = sum(d.amount for d in one.single_doses())
         found = nca(one.times, one.concentrations / dose)
         at_split, at_end = np.interp([split, end], one.times, area / dose)
-        rows.append(
-            {
-                "cmax": found["Cmax"],
-                "tmax": found["Tmax"],
-                "slope": found["lambda_z"],
-                "early": at_split if at_split > 0 else np.nan,
-                "late": at_end - at_split if at_end > at_split > 0 else np.nan,
-            }
-        )
+        early = at_split if at_split > 0 else np.nan
+        late = at_end - at_split if at_end > at_split > 0 else np.nan
+        rows.append((found["Cmax"], found["Tmax"], found["lambda_z"], early, late))
     return np.log(pd.DataFrame(rows, columns=["cmax", "tmax", "slope", "early", "late"]))
 
 
@@ -139,20 +133,14 @@ def design_features(study: Study) -> dict[str, float]:
     rows = []
     for one in people:
         found, t = nca(one.times, one.concentrations), one.times
-        rows.append(
-            {
-                "samples": len(one),
-                "first_per_tmax": t[0] / found["Tmax"],
-                "before_peak": int(np.argmax(one.concentrations)),
-                "last_per_half_life": t[-1] / found["t_half"],
-                "fall": np.log(found["Cmax"] / one.concentrations[-1]),
-                "early_share": np.mean(t <= t[-1] / 4),
-            }
-        )
+        fall = np.log(found["Cmax"] / one.concentrations[-1])
+        first, last = t[0] / found["Tmax"], t[-1] / found["t_half"]
+        early = np.mean(t <= t[-1] / 4)
+        rows.append((len(one), first, one.concentrations.argmax(), last, fall, early))
     doses = np.log([sum(d.amount for d in one.single_doses()) for one in people])
     return {
         "individuals": float(len(study)),
-        **pd.DataFrame(rows).astype(float).median(),
+        **pd.DataFrame(rows, columns=list(DESIGN_FEATURES)[1:7], dtype=float).median(),
         "shared": shared_times([one.times for one in people]),
         "dose_spread": float(np.std(doses, ddof=1)) if len(people) > 1 else 0.0,
     }
@@ -179,11 +167,8 @@ RICH = {
     "sparse_large_probability": 0.0,
     "thin_probability": 0.0,
 }
-KINDS = {
-    "oral": {"oral": True, "metabolite": False},
-    "oral metabolite": {"oral": True, "metabolite": True},
-    "intravenous": {"oral": False, "metabolite": False},
-}
+KINDS = {"oral": (1.0, 0.0), "oral metabolite": (1.0, 1.0), "intravenous": (0.0, 0.0)}
+"""By kind: whether it is oral, and whether the metabolite is measured."""
 
 
 def cohort_table() -> pd.DataFrame:
@@ -191,10 +176,9 @@ def cohort_table() -> pd.DataFrame:
     catalogue = pd.read_csv(data_path("development", "cohorts.csv"), index_col="cohort")
     rows = []
     for name, study in development_studies().items():
-        oral = catalogue.loc[name, "route"] == "oral"
-        metabolite = catalogue.loc[name, "kind"] == "metabolite"
-        kind = "intravenous" if not oral else "oral metabolite" if metabolite else "oral"
-        about = {"cohort": name, "kind": kind}
+        row = catalogue.loc[name]
+        kind = "oral metabolite" if row.kind == "metabolite" else "oral"
+        about = {"cohort": name, "kind": kind if row.route == "oral" else "intravenous"}
         rows.append(about | curve_features(study) | design_features(study))
     return pd.DataFrame(rows)
 
@@ -205,12 +189,12 @@ def simulated_table(
     """One row a simulated study: ``prior``, ``kind`` and its features; ``studies`` of each kind."""
     rows = []
     for name, config in priors.items():
-        for kind, is_a in KINDS.items():
-            if is_a["metabolite"] and not config.metabolite.probability:
+        for kind, (oral, metabolite) in KINDS.items():
+            if metabolite and not config.metabolite.probability:
                 continue
             only = config.replace(
-                dosing=SINGLE_DOSES | {"oral_probability": float(is_a["oral"])},
-                metabolite={"probability": float(is_a["metabolite"])},
+                dosing=SINGLE_DOSES | {"oral_probability": oral},
+                metabolite={"probability": metabolite},
                 # Rich studies of up to two dozen people, of a prior that draws others besides.
                 design=RICH if any(config.design.caps) else {},
             )
