@@ -77,20 +77,14 @@ class Store:
         return self._read[name]
 
     def save(
-        self,
-        name: str,
-        settings: Mapping[str, Any],
-        result: Any,
-        table: pd.DataFrame | None = None,
-        alone: bool = False,
+        self, name: str, settings: Mapping[str, Any], result: Any, table: pd.DataFrame | None = None
     ) -> None:
-        """Keep a result (plain values) beside the other entries of its name, or ``alone``.
+        """Keep a result (plain values) beside the other entries of its name.
 
         A ``table`` goes to ``<name>.csv``; a name that has one holds one entry.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        entries = {} if alone or table is not None else dict(self.entries(name))
-        rows = None
+        entries, rows = dict(self.entries(name)) if table is None else {}, None
         if table is not None:
             # Rows without a record are an unfinished result, which is made again.
             self._file(name).unlink(missing_ok=True)

@@ -15,10 +15,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from agmpk.errors import AgmpkError
-from agmpk.files import PROJECT, atomic_path, data_path
+from agmpk.files import PROJECT, atomic_path, data_path, jsonable, sha256
 
 MODEL = "flow"
 LIBRARY = {  # of the package onnxruntime-web: the smallest build, CPU only
@@ -92,7 +91,6 @@ def _library(source: Path, folder: Path, echo: Callable[[str], None]) -> bool:
 
 def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
     """Export the network, and say which it is."""
-    from agmpk.files import sha256
     from agmpk.models.export import export_onnx
     from agmpk.models.transport import NODES, WEIGHTS
 
@@ -138,19 +136,8 @@ def _familiar(folder: Path) -> bool:
         "inverse": ruler.inverse, "directions": ruler.directions, "far": law.far.T,
         "unusual": law.unusual,
     }  # fmt: skip
-    _write(folder / "familiar.json", _plain(content))
+    _write(folder / "familiar.json", jsonable(content))
     return True
-
-
-def _plain(value: Any) -> Any:
-    """The same of lists, null for NaN."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return None if value != value else value
 
 
 def _write(path: Path, content: object) -> None:

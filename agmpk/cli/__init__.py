@@ -311,19 +311,10 @@ def progress(items: Sequence[Item], what: str, unit: str) -> Iterator[Item]:
 def print_json(values: dict[str, Any]) -> None:
     """Print plain values, or numpy's, as JSON; what is no number (NaN, infinite) is null."""
     import json
-    import math
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {str(key): plain(one) for key, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(one) for one in value]
-        if isinstance(value, Path):
-            return str(value)
-        value = value.item() if hasattr(value, "item") else value
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+    from agmpk.files import jsonable
 
-    click.echo(json.dumps(plain(values), indent=1, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(jsonable(values), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def tell_familiar(study: Study, prefix: Individual | None = None) -> str:

@@ -35,12 +35,12 @@ SECTIONS = {
 
 def _load(name: str) -> click.Command:
     """The command of that name; those of other files are imported now."""
-    if name in ("proof", "licences"):  # what is checked is not for users: it lies with the tests
+    if name in ("golden", "proof", "licences"):  # checks are not for users: they lie with the tests
         if not (PROJECT / "tests" / "proof").is_dir():
             raise AgmpkError(f"agmpk paper {name} lies with the tests: call it from a clone.")
         sys.path.insert(0, str(PROJECT / "tests"))
         return getattr(importlib.import_module("proof"), name)
-    here = (ablations, prior_fit, nlme_fits, golden, costs, speed, steps)
+    here = (ablations, prior_fit, nlme_fits, costs, speed, steps)
     return {command.name: command for command in here}[name]
 
 
@@ -62,18 +62,6 @@ def nlme_fits(step: str, compounds: tuple[str, ...], jobs: int, scheduler: str) 
         fit_all(compounds, jobs, scheduler)
     else:
         score_all()
-
-
-@click.command()
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-def golden(folder: Path) -> None:
-    """Write the golden predictions of the checkpoint in FOLDER beside it, on purpose."""
-    from agmpk.forecasting import load_forecaster
-    from agmpk.paper.golden import FILE, golden_predictions
-
-    found = golden_predictions(load_forecaster(folder))
-    write_csv(found.round(6), folder / FILE)
-    click.echo(f"{len(found)} predictions -> {folder / FILE}")
 
 
 @click.command()

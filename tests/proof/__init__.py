@@ -117,3 +117,15 @@ def licences(ctx: click.Context) -> None:
     table = listed()
     click.echo(table.to_string(index=False))
     ctx.exit(int(table.gpl.any()))
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+def golden(folder: Path) -> None:
+    """Write the golden predictions of the checkpoint in FOLDER beside it, on purpose."""
+    from agmpk.forecasting import load_forecaster
+    from proof.shipped import FILE, golden_predictions
+
+    found = golden_predictions(load_forecaster(folder))
+    write_csv(found.round(6), folder / FILE)
+    click.echo(f"{len(found)} predictions -> {folder / FILE}")
