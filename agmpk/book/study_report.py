@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,8 @@ def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     notebook = nbformat.read(HOME / "notebooks" / NOTEBOOK, as_version=4)
-    notebook.cells = _before_adapt(notebook.cells)
+    shown = takewhile(lambda cell: "adapt" not in cell.metadata.get("tags", ()), notebook.cells)
+    notebook.cells = list(shown)
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder, "in.ipynb"), Path(folder, "out.ipynb")
         nbformat.write(notebook, source)
@@ -84,15 +86,6 @@ def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
         html = to_html(nbformat.read(result, as_version=4).cells, f"Report on {study.name}")
     with atomic_path(out) as temporary:
         temporary.write_text(html, "utf-8")
-
-
-def _before_adapt(cells: Sequence[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
-    found = []
-    for cell in cells:
-        if "adapt" in cell.metadata.get("tags", ()):
-            break
-        found.append(cell)
-    return found
 
 
 def to_html(cells: Sequence[nbformat.NotebookNode], title: str) -> str:

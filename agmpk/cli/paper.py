@@ -34,14 +34,13 @@ SECTIONS = {
 
 
 def _load(name: str) -> click.Command:
-    """The command of that name; those of other files are imported now."""
+    """The command of that name."""
     if name in ("golden", "proof", "licences"):  # checks are not for users: they lie with the tests
         if not (PROJECT / "tests" / "proof").is_dir():
             raise AgmpkError(f"agmpk paper {name} lies with the tests: call it from a clone.")
         sys.path.insert(0, str(PROJECT / "tests"))
         return getattr(importlib.import_module("proof"), name)
-    here = (ablations, prior_fit, nlme_fits, costs, speed, steps)
-    return {command.name: command for command in here}[name]
+    return globals()[name.replace("-", "_")]
 
 
 @click.group(cls=LazyGroup, sections=SECTIONS, load=_load)
@@ -175,13 +174,13 @@ def prior_fit() -> None:
 
 
 def _pool(start: str, seed: int, blocks: int) -> tuple:
-    """The prior to start at, the articles, and simulated trials of the one like the others."""
-    from agmpk.paper.prior_fit.fit import changed, trial_pool
+    """What is fitted, to which articles, and the simulated trials that are weighted for it."""
+    from agmpk.paper.prior_fit.fit import Space, changed, trial_pool
     from agmpk.paper.prior_fit.trials import literature
     from agmpk.prior import load_prior
 
-    prior, articles = changed(load_prior(start)), literature()
-    return prior, articles, trial_pool(prior, articles, seed, blocks)
+    space, articles = Space(changed(load_prior(start))), literature()
+    return space, articles, trial_pool(space, articles, seed, blocks)
 
 
 @prior_fit.command("fit")
@@ -193,8 +192,8 @@ def fit_command(start: str, seed: int, blocks: int, out: Path) -> None:
     """Fit the ranges of the preset ``calibrated`` (about two minutes on one core)."""
     from agmpk.paper.prior_fit.fit import fit, write_preset
 
-    prior, articles, pool = _pool(start, seed, blocks)
-    result = fit(prior, articles, pool)
+    space, articles, pool = _pool(start, seed, blocks)
+    result = fit(space, articles, pool)
     write_preset(result, start, seed, pool, out)
     click.echo(f"{out}: summed distance {result.objective[0]:.2f} -> {result.objective[1]:.2f}")
 

@@ -65,23 +65,17 @@ class Path:
 
 @dataclass(frozen=True, eq=False)
 class PublishedModel:
-    """One published model: ``typical`` values, log-SDs ``between`` subjects and ``occasion``s.
+    """One published model, "author_year_drug".
 
-    Attributes:
-        name: "author_year_drug".
-        drug: name of the drug.
-        healthy: whether the cohort was of healthy adults only.
-        paths: of an oral dose; empty where the drug was only given intravenously.
-        routes: as the table has them.
-        typical: F, CL [L/h], V [L] and, with peripheral compartments, Q, V2, Q2, V3 [L/h, L].
-        km: Michaelis constant [mg/L]; infinite where elimination is linear. CL is Vmax/Km.
-        between: SDs of the natural logarithm between subjects, by ``PARAMETERS``.
-        occasion: likewise between occasions of one subject.
-        correlation: [P, P] of the between-subject effects, in the order of ``PARAMETERS``.
-        proportional, additive: SDs of the residual error, as a fraction and in mg/L.
-        log_additive: SD of the residual on the logarithmic scale (0 where not used).
-        dose: one typical dose [mg].
-        repeated: whether only repeated doses were fitted.
+    healthy: whether the cohort was of healthy adults only.  paths: of an oral dose; empty where the
+    drug was only given intravenously.  routes: as the table has them.  typical: F, CL [L/h], V [L]
+    and, with peripheral compartments, Q, V2, Q2, V3 [L/h, L].  km: Michaelis constant [mg/L],
+    infinite where elimination is linear; CL is Vmax/Km.  between, occasion: SDs of the natural
+    logarithm between subjects, by ``PARAMETERS``, and between occasions of one subject.
+    correlation: [P, P] of the between-subject effects, in that order.  proportional, additive: SDs
+    of the residual error, as a fraction and in mg/L; log_additive: on the logarithmic scale (0
+    where not used).  dose: one typical dose [mg].  repeated: whether only repeated doses were
+    fitted.
     """
 
     name: str

@@ -53,14 +53,8 @@ SHORTEST = 4.0  # h; faster drugs are not given as repeated single doses
 
 
 def published_studies(split: str, seed: int) -> dict[str, Study]:
-    """Simulate a study of every published model of a split.
-
-    Args:
-        split: "choosing" or "reporting", see ``data/poppk/split.csv``.
-        seed: the same seed gives the same studies.
-
-    Returns:
-        The studies, keyed "author_year_drug-kind-1"; doses in mg, times in h.
+    """Simulate a study of every published model of a split ("choosing" or "reporting"), keyed
+    "author_year_drug-kind-1"; doses in mg, times in h. The same seed gives the same studies.
 
     Raises:
         AgmpkError: there is no such split.

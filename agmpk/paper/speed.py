@@ -74,26 +74,17 @@ def compare_solvers(
     def reached(solver: Callable, tolerance: float) -> float:
         return error(solver(tolerance))
 
-    rows = [("exact steps", np.nan, error(problem.states()), len(problem), problem.states)]
+    rate = len(problem) / seconds(problem.states, repeats)
+    rows = [("exact steps", np.nan, error(problem.states()), rate)]
+    others = ("scipy LSODA, a loop over individuals", lsoda, len(few)), (
+        "torchdiffeq dopri5, batched", dopri5, len(problem))  # fmt: skip
     for goal in GOALS:
-        for name, solver, number in (
-            ("scipy LSODA, a loop over individuals", lsoda, len(few)),
-            ("torchdiffeq dopri5, batched", dopri5, len(problem)),
-        ):
+        for name, solver, number in others:
             found = next((t for t in TOLERANCES if reached(solver, t) < goal), TOLERANCES[-1])
-            solve = functools.partial(solver, found)
-            rows.append((name, found, reached(solver, found), number, solve))
-    table = pd.DataFrame(
-        [
-            {
-                "solver": name,
-                "relative tolerance": tolerance,
-                "largest relative error": largest,
-                "individuals per second": number / seconds(solve, repeats),
-            }
-            for name, tolerance, largest, number, solve in rows
-        ]
-    ).set_index("solver")
+            rate = number / seconds(functools.partial(solver, found), repeats)
+            rows.append((name, found, reached(solver, found), rate))
+    names = ["relative tolerance", "largest relative error", "individuals per second"]
+    table = pd.DataFrame(rows, columns=["solver", *names]).set_index("solver")
     speed = table["individuals per second"]
     table["times slower than ours"] = speed.iloc[0] / speed
     return table
@@ -103,20 +94,15 @@ def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.D
     """Studies per second of the whole simulator, draws and assay included, one row a prior."""
 
     def speed(config: PriorConfig) -> float:
-        def two() -> None:
-            for block in range(2):
-                simulate_block(config, seed, block)
-
+        two = lambda: [simulate_block(config, seed, block) for block in range(2)]  # noqa: E731
         return 2 * BLOCK / seconds(two, repeats)
 
-    rows = {
-        config.name: {
-            "studies per second": speed(config),
-            "single doses, linear kinetics": speed(config.replace(**PLAIN)),
-        }
-        for config in configs
+    found = {
+        "studies per second": [speed(config) for config in configs],
+        "single doses, linear kinetics": [speed(one.replace(**PLAIN)) for one in configs],
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
+    names = pd.Index([config.name for config in configs], name="prior")
+    return pd.DataFrame(found, index=names)
 
 
 def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -113,10 +113,40 @@ def moved(law: Law, low: float, high: float) -> Law:
     return Law(a, b, law.log)
 
 
-def broadened(config: PriorConfig, ranges: Mapping[str, Limits]) -> PriorConfig:
-    """The prior with every one of ``ranges`` at its outer limits."""
-    wide = {path: moved(get(config, path), one.reach, one.reach) for path, one in ranges.items()}
-    return put(config, wide)
+@dataclass(frozen=True)
+class Space:
+    """What the fit may change of a prior: the ends of ``ranges`` and the probabilities of
+    ``switches``."""
+
+    start: PriorConfig
+    ranges: Mapping[str, Limits] = field(default_factory=lambda: RANGES)
+    switches: Sequence[str] = SWITCHES
+
+    def unmoved(self) -> dict[str, Law | float]:
+        """Every law and probability at the start."""
+        return {path: get(self.start, path) for path in (*self.ranges, *self.switches)}
+
+    def broadened(self) -> PriorConfig:
+        """The prior with every range at its outer limits."""
+        reach = {path: one.reach for path, one in self.ranges.items()}
+        return put(self.start, {k: moved(get(self.start, k), r, r) for k, r in reach.items()})
+
+    def candidate(self, moves: Moves) -> dict[str, Law | float]:
+        """Laws and probabilities after the given moves (outwards positive)."""
+        found = self.unmoved()
+        for path in self.ranges:
+            found[path] = moved(found[path], moves[path, "low"], moves[path, "high"])
+        return found | {k: found[k] + moves[k, "probability"] for k in self.switches}
+
+    def allowed(self, path: str, side: str, move: float) -> bool:
+        """Whether a move stays within the limits of its range or switch."""
+        tiny = 1e-9
+        if side == "probability":
+            p = get(self.start, path)
+            return KEPT * p - tiny <= p + move <= min(1.0, p + GAINED) + tiny
+        limits = self.ranges[path]
+        trim = limits.trim_low if side == "low" else limits.trim_high
+        return -trim - tiny <= move <= limits.reach + tiny
 
 
 def importance_weights(
@@ -152,14 +182,8 @@ class FitResult(NamedTuple):
     effective: tuple[float, float]
 
 
-def fit(
-    start: PriorConfig,
-    articles: pd.DataFrame,
-    pool: pd.DataFrame,
-    ranges: Mapping[str, Limits] = RANGES,
-    switches: Sequence[str] = SWITCHES,
-) -> FitResult:
-    """The prior ``calibrated`` from ``start``, by the procedure above.
+def fit(space: Space, articles: pd.DataFrame, pool: pd.DataFrame) -> FitResult:
+    """The prior ``calibrated`` from the start of ``space``, by the procedure above.
 
     ``articles`` is the table of :func:`agmpk.paper.prior_fit.trials.literature`; ``pool`` that of
     :func:`trial_pool`.  The same pool gives the same ranges.
@@ -167,38 +191,30 @@ def fit(
     Raises:
         AgmpkError: the pool leaves too few effective trials for the starting prior.
     """
-    objective = Objective(pool, articles, {path: get(start, path) for path in switches})
-    unmoved = {path: get(start, path) for path in (*ranges, *switches)}
+    objective, unmoved = Objective(pool, articles, space), space.unmoved()
     before = objective(unmoved)
     if not np.isfinite(before):
         raise AgmpkError(
             f"{len(pool)} simulated trials leave too few effective ones for the starting "
             "prior; simulate more blocks."
         )
-    found, after = coordinate_search(start, objective, ranges, switches)
-    config = put(start, {k: _rounded(v) for k, v in found.items()}).replace(name="calibrated")
+    found, after = coordinate_search(space, objective)
+    config = put(space.start, {k: _rounded(v) for k, v in found.items()}).replace(name="calibrated")
     effective = tuple(effective_size(objective.weights(c)) for c in (unmoved, found))
     return FitResult(config, (before, after), effective)
 
 
-def trial_pool(
-    start: PriorConfig,
-    articles: pd.DataFrame,
-    seed: int,
-    blocks: int = 224,
-    ranges: Mapping[str, Limits] = RANGES,
-    switches: Sequence[str] = SWITCHES,
-) -> pd.DataFrame:
+def trial_pool(space: Space, articles: pd.DataFrame, seed: int, blocks: int) -> pd.DataFrame:
     """The pool of step 2: ``blocks`` blocks of 64 trials, one row each.
 
-    Each of ``switches`` is on in some blocks and off in the others, by chance, and the columns of
-    that name hold 1 or 0; all others are as of :func:`agmpk.paper.prior_fit.trials.trial_block`.
+    Each switch is on in some blocks and off in the others, by chance, and the columns of that name
+    hold 1 or 0; all others are as of :func:`agmpk.paper.prior_fit.trials.trial_block`.
     """
-    broad = be_trials(broadened(start, ranges), horizons(articles))
+    broad = be_trials(space.broadened(), horizons(articles))
     parts = []
     for block in tqdm(range(blocks), desc="trials", unit="block", disable=None):
         rng = np.random.default_rng([seed, block, 1])
-        chosen = {path: float(rng.random() < get(start, path)) for path in switches}
+        chosen = {k: float(rng.random() < get(space.start, k)) for k in space.switches}
         parts.append(trial_block(put(broad, chosen), seed, block).assign(**chosen))
     # Eight digits, so that what lies on the very edge of a range (a common sampling time, as Tmax
     # often is) lies there on every machine.
@@ -206,13 +222,7 @@ def trial_pool(
 
 
 def held_out(
-    start: PriorConfig,
-    articles: pd.DataFrame,
-    pool: pd.DataFrame,
-    seed: int,
-    splits: int = 4,
-    ranges: Mapping[str, Limits] = RANGES,
-    switches: Sequence[str] = SWITCHES,
+    space: Space, articles: pd.DataFrame, pool: pd.DataFrame, seed: int, splits: int
 ) -> pd.DataFrame:
     """The fit on halves of the articles, judged on the other half: what it is worth on new ones.
 
@@ -223,14 +233,13 @@ def held_out(
         Columns split, articles (of the held-out half), and the objective ``fitted_before``,
         ``fitted_after``, ``held_out_before`` and ``held_out_after``.
     """
-    chances = {path: get(start, path) for path in switches}
-    unmoved = {path: get(start, path) for path in (*ranges, *switches)}
+    unmoved = space.unmoved()
     rng, rows = np.random.default_rng(seed), []
     for split in range(splits):
         first = np.isin(np.arange(len(articles)), rng.permutation(len(articles))[::2])
         for mine in (first, ~first):
-            fitted, other = (Objective(pool, articles[part], chances) for part in (mine, ~mine))
-            found, after = coordinate_search(start, fitted, ranges, switches)
+            fitted, other = (Objective(pool, articles[part], space) for part in (mine, ~mine))
+            found, after = coordinate_search(space, fitted)
             values = fitted(unmoved), after, other(unmoved), other(found)
             rows.append((split + 1, int((~mine).sum()), *values))
     names = ["fitted_before", "fitted_after", "held_out_before", "held_out_after"]
@@ -240,13 +249,12 @@ def held_out(
 class Objective:
     """The summed distances of a candidate, see step 3; infinite where the pool is too thin."""
 
-    def __init__(
-        self, pool: pd.DataFrame, articles: pd.DataFrame, chances: Mapping[str, float]
-    ) -> None:
+    def __init__(self, pool: pd.DataFrame, articles: pd.DataFrame, space: Space) -> None:
         values = comparable(pool)
         keep = values.notna().all(axis=1)
         self.pool, self.values = pool[keep], values[keep].to_numpy(float).T
-        self.chances, self.smallest = chances, max(FEWEST, THINNEST * len(pool))
+        self.chances = {path: get(space.start, path) for path in space.switches}
+        self.smallest = max(FEWEST, THINNEST * len(pool))
         real = [comparable(articles)[q].dropna().to_numpy(float) for q in QUANTITIES]
         self.units = [one.std(ddof=1) for one in real]
         self.real = [one / unit for one, unit in zip(real, self.units, strict=True)]
@@ -275,19 +283,16 @@ def _rounded(value: Law | float) -> Law | float:
 
 
 def coordinate_search(
-    start: PriorConfig,
-    objective: Callable[[Candidate], float],
-    ranges: Mapping[str, Limits],
-    switches: Sequence[str],
+    space: Space, objective: Callable[[Candidate], float]
 ) -> tuple[dict[str, Law | float], float]:
     """The candidate of the lowest objective that single moves of one end at a time lead to.
 
     Coordinates are visited in a fixed order, and the first improving direction of each is taken,
     so the result is the same on every machine.  Returns the candidate and its objective.
     """
-    moves = {(path, side): 0.0 for path in ranges for side in ("low", "high")}
-    moves |= {(path, "probability"): 0.0 for path in switches}
-    best = objective(candidate(start, moves))
+    moves = {(path, side): 0.0 for path in space.ranges for side in ("low", "high")}
+    moves |= {(path, "probability"): 0.0 for path in space.switches}
+    best = objective(space.candidate(moves))
     for step in STEPS:
         improved = True
         while improved:
@@ -295,39 +300,13 @@ def coordinate_search(
             for key in moves:
                 for shift in (step, -step):
                     trial = {**moves, key: moves[key] + shift}
-                    if not allowed(start, key, trial[key], ranges):
+                    if not space.allowed(*key, trial[key]):
                         continue
-                    value = objective(candidate(start, trial))
+                    value = objective(space.candidate(trial))
                     if value < best - GAIN:
                         moves, best, improved = trial, value, True
                         break
-    return candidate(start, moves), best
-
-
-def candidate(start: PriorConfig, moves: Moves) -> dict[str, Law | float]:
-    """Laws and probabilities after the given moves (outwards positive)."""
-    found: dict[str, Law | float] = {}
-    for path, side in moves:
-        value = get(start, path)
-        if side == "probability":
-            found[path] = value + moves[path, side]
-        elif isinstance(value, Law):
-            found[path] = moved(value, moves[path, "low"], moves[path, "high"])
-    return found
-
-
-def allowed(
-    start: PriorConfig, key: tuple[str, str], move: float, ranges: Mapping[str, Limits]
-) -> bool:
-    """Whether a move stays within the limits of its range or switch."""
-    path, side = key
-    tiny = 1e-9
-    if side == "probability":
-        p = get(start, path)
-        return KEPT * p - tiny <= p + move <= min(1.0, p + GAINED) + tiny
-    limits = ranges[path]
-    trim = limits.trim_low if side == "low" else limits.trim_high
-    return -trim - tiny <= move <= limits.reach + tiny
+    return space.candidate(moves), best
 
 
 def write_preset(

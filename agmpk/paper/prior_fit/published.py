@@ -21,8 +21,7 @@ import torch
 
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.exposure import nca
-from agmpk.paper.prior_fit.compare import agreement, quantile_table
-from agmpk.paper.prior_fit.features import FEATURES, curve_features
+from agmpk.paper.prior_fit.compare import FEATURES, agreement, curve_features, quantile_table
 from agmpk.paper.prior_fit.trials import rich_trials
 from agmpk.paper.published_curves import model_table, published_models
 from agmpk.paper.published_models import draw_study, split_table

@@ -112,28 +112,16 @@ SUBJECTS = 24
 SAMPLES = 18
 """Samples after the dose, as protocols of BE trials have them (EMA guideline, 2010)."""
 
-PLAIN_DESIGN = {
-    "caps": (0,),
-    "observations_power": 1.0,
-    "sparse_probability": 0.0,
-    "sparse_large_probability": 0.0,
-    "dropout_probability": 0.0,
-    "thin_probability": 0.0,
-    "peak_schedule_probability": 0.0,
+_NEVER = "sparse sparse_large dropout thin peak_schedule deviation"
+PLAIN_DESIGN = {f"{name}_probability": 0.0 for name in _NEVER.split()} | {
     "clock_schedule_probability": 1.0,
-    "deviation_probability": 0.0,
+    "observations_power": 1.0,
+    "caps": (0,),
     "missed": Law(0.0, 0.0),
 }
-PLAIN_DOSING = {
-    "same_dose_probability": 1.0,
-    "per_kg_probability": 0.0,
-    "repeated_probability": 0.0,
-    "arms_probability": 0.0,
-    "course_probability": 0.0,
-    "crossover_probability": 0.0,
-    "monitoring_probability": 0.0,
-    "newborn_probability": 0.0,
-}
+_NEVER = "per_kg repeated arms course crossover monitoring newborn"
+PLAIN_DOSING = {f"{name}_probability": 0.0 for name in _NEVER.split()}
+PLAIN_DOSING |= {"same_dose_probability": 1.0}
 """One dose for everybody, and everybody sampled alike: what turns a prior's designs off."""
 
 
