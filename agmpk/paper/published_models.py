@@ -27,7 +27,7 @@ from agmpk.paper.published_curves import (
     published_models,
     typical_person,
 )
-from agmpk.studies import Dose, Individual, Study, Units, read_study, write_study
+from agmpk.studies import Dose, Individual, Study, Units, write_study
 
 Rng = np.random.Generator
 Plan = tuple[list[tuple[list[Dose], Array]], float]
@@ -69,12 +69,6 @@ def published_studies(split: str, seed: int) -> dict[str, Study]:
             kind = draw_kind(model, rng)
             studies[f"{model.name}-{kind}-1"] = draw_study(model, kind, rng)
     return studies
-
-
-def stored_published_studies(split: str) -> dict[str, Study]:
-    """Read the stored studies of a split, one a model, in the order of the table."""
-    folder = data_path("poppk", "studies", split)
-    return {path.stem: read_study(path) for path in sorted(folder.glob("*.csv"))}
 
 
 @lru_cache
