@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from agmpk.book import dress
+from agmpk.book import execute as dress
 from agmpk.book.plots import figure_html
 from agmpk.book.tables import table_html
 from agmpk.errors import AgmpkError

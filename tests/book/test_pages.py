@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup
 
 from agmpk.book import build, pages
 from agmpk.book.build import build_html
-from agmpk.book.dress import START
+from agmpk.book.execute import START
 from agmpk.book.plots import figure_html
 from agmpk.book.project import Project
 from agmpk.book.tables import table_html
