@@ -95,11 +95,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
-    """Fail before long work starts if its result could not be written to ``path``.
-
-    Args:
-        path: the file to write.
-        inputs: files that are read for it and must not be written over.
+    """Fail before long work starts if its result could not be written to the file ``path``;
+    ``inputs`` are files that are read for it and must not be written over.
 
     Raises:
         AgmpkError: the folder does not exist, ``path`` is a folder, a device or one of the inputs,

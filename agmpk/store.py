@@ -45,12 +45,9 @@ class Entry:
 
 
 class Store:
-    """Results by name and settings in one folder.
-
-    Args:
-        folder: where the files lie; made when the first result is saved.
-        version: of the method; results of another version are not found.
-        remedy: what to do about a damaged file, after "delete it and"; ``{name}`` is its name.
+    """Results by name and settings in one ``folder``, which is made when the first one is saved;
+    those of another ``version`` of the method are not found. ``remedy`` is what to do about a
+    damaged file, after "delete it and"; ``{name}`` is its name.
     """
 
     def __init__(self, folder: Path, version: int, remedy: str = "make it again") -> None:

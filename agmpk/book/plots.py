@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -164,15 +164,7 @@ def draw_forecast(
 
 
 def panels(
-    number: int,
-    columns: int = 4,
-    *,
-    each: float = 2.1,
-    width: float = WIDE,
-    x: str = "",
-    y: str = "",
-    titles: Iterable[str] = (),
-    **look: object,
+    number: int, columns: int = 4, *, each=2.1, width=WIDE, x="", y="", titles=(), **look
 ) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels, ``columns`` of them beside each other and ``each`` inches high,
     and their axes; what is left of the last row stays empty. ``x`` and ``y`` are labels that all
@@ -268,15 +260,10 @@ def draw_case(
 
 
 def cases_figure(
-    found: Mapping[str, tuple[Case, Mapping[str, Forecast | None]]],
-    colours: Mapping[str, str],
-    columns: int = 4,
-    *,
-    each: float = 2.1,
-    same: bool = True,
+    found: Mapping[str, tuple], colours: Mapping[str, str], columns=4, *, each=2.1, same=True
 ) -> Figure:
-    """A panel for each case and its forecasts, by title; ``same`` for cases of one study, whose
-    panels share axes and a legend."""
+    """A panel for each title: the case and its forecasts by model; ``same`` for cases of one study,
+    whose panels share axes and a legend."""
     look = {"sharex": same, "sharey": same, "titles": found, "x": "Time after dose (h)"}
     figure, axes = panels(len(found), columns, each=each, **look)
     for ax, (case, fans) in zip(axes, found.values(), strict=True):

@@ -144,11 +144,7 @@ def beside(columns: Mapping[str, Sequence[Study]], rows: int) -> Figure:
 
 
 def ranges(
-    table: pd.DataFrame,
-    quantities: Mapping[str, tuple[str, bool, bool]],
-    levels: Sequence[str],
-    first: str,
-    dots: pd.DataFrame | None = None,
+    table: pd.DataFrame, quantities: Mapping, levels: Sequence[str], first: str, dots=None
 ) -> Figure:
     """A panel a quantity: outer (and inner) range and median of ``first`` and of each preset.
 

@@ -31,11 +31,7 @@ SHARED = {"sharex": True, "sharey": True}
 
 
 def patient_figure(
-    study: Study,
-    patient: Individual,
-    fans: Mapping[int, Mapping[str, Forecast]],
-    colours: Mapping[str, str],
-    band: str,
+    study: Study, patient: Individual, fans: Mapping[int, Mapping], colours: Mapping, band: str
 ) -> Figure:
     """One panel for each number of samples shown: the others, the forecast of each model, and what
     happened. ``fans`` gives forecasts by number shown and model; ``band`` is the model whose 50 and

@@ -150,10 +150,9 @@ def learning(steps: pd.DataFrame, scores: pd.DataFrame, per_step: int, kind: str
     smooth = steps.loss.rolling(max(1, len(steps) // 40), min_periods=1).median()
     axes[0].plot(steps.step * per_step, smooth, color=COLOURS["flow"])
     axes[0].set_ylabel("Training loss (1)")
-    axes[1].plot(scores.step * per_step, scores.log_rmse, "o-", ms=4, color=COLOURS["flow"],
-                 label=kind)  # fmt: skip
-    naive = scores.log_rmse_naive.iloc[-1]
-    axes[1].axhline(naive, color=COLOURS["naive"], ls="--", label="naive")
+    seen, look = scores.step * per_step, {"ms": 4, "color": COLOURS["flow"], "label": kind}
+    axes[1].plot(seen, scores.log_rmse, "o-", **look)
+    axes[1].axhline(scores.log_rmse_naive.iloc[-1], color=COLOURS["naive"], ls="--", label="naive")
     axes[1].set_ylabel("log-RMSE (natural log units)")
     axes[1].legend(fontsize="small")
     for ax in axes:

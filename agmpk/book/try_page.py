@@ -122,15 +122,12 @@ def _familiar(folder: Path) -> bool:
             jumps = np.flatnonzero(np.diff(z) > even[1] - even[0])
             places = np.unique([*np.searchsorted(z, even), *jumps, *(jumps + 1)])
             at, z = at[places], z[places]
-        slopes = [abs(slope) for slope in score.slopes]
         about = {"name": name, "meaning": meaning, "unit": unit, "scale": scale}
-        rows.append(about | {"at": at, "z": z, "slopes": slopes})
+        rows.append(about | {"at": at, "z": z, "slopes": [abs(one) for one in score.slopes]})
     kinds = []
     for kind in range(len(ruler.middle)):
-        low, high = law.central(kind)
-        widths = ruler.middle[kind], ruler.below[kind], ruler.above[kind]
-        names = ("middle", "below", "above", "low", "high")
-        kinds.append(dict(zip(names, (*widths, low, high), strict=True)))
+        widths = ruler.middle[kind], ruler.below[kind], ruler.above[kind], *law.central(kind)
+        kinds.append(dict(zip(("middle", "below", "above", "low", "high"), widths, strict=True)))
     content = {
         "alarm": ALARM, "statistics": rows, "kinds": kinds, "mistakes": law.mistakes,
         "inverse": ruler.inverse, "directions": ruler.directions, "far": law.far.T,

@@ -63,12 +63,8 @@ class OneLineGroup(click.Group):
 
 
 class LazyGroup(OneLineGroup):
-    """Knows its commands by a sentence each, and imports one on demand.
-
-    Args:
-        sections: by title, the names of the commands with the sentence that ``--help`` shows.
-        load: from a name to the command.
-    """
+    """Knows its commands by a sentence each (``sections``: by title, as ``--help`` shows them), and
+    imports one on demand (``load``: from a name to the command)."""
 
     def __init__(self, *arguments, sections: Mapping, load: Callable, **keywords) -> None:
         super().__init__(*arguments, **keywords)

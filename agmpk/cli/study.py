@@ -120,13 +120,13 @@ def cohort(o: SimpleNamespace) -> None:
     click.echo(f"{o.number} virtual individual(s) of {data.compound} with {o.model} -> {o.out}")
 
 
-def what_if(study: Study, route=None, doses=None, every=None, **changes: float) -> Dose | None:
-    """The first dose of the study's first individual with the changes asked for; None if none.
+def what_if(study: Study, doses=None, every=None, **changes: Any) -> Dose | None:
+    """The first dose of the study's first individual with the changes asked for (amount, route,
+    duration; so many ``doses``, ``every`` so many hours); None if none.
 
     Raises:
         AgmpkError: the study is empty, or the changes do not make a dose.
     """
-    changes |= {"route": route}  # and amount, duration
     changes = {name: value for name, value in changes.items() if value is not None}
     if (doses is None) != (every is None):
         raise AgmpkError("--doses and --every go together: so many doses, so many hours apart.")
@@ -136,7 +136,7 @@ def what_if(study: Study, route=None, doses=None, every=None, **changes: float) 
         return None
     if not len(study):
         raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
-    if route is not None and route != "iv_infusion":
+    if changes.get("route", "iv_infusion") != "iv_infusion":
         changes.setdefault("duration", 0.0)
     return replace(study.individuals[0].doses[0], **changes)
 

@@ -258,11 +258,7 @@ def _taken(nominal: Array, deviates: bool, rng: Rng) -> Array:
 
 
 def _assay(
-    model: PublishedModel,
-    doses: list[list[Dose]],
-    times: list[Array],
-    measured: list[Array],
-    rng: Rng,
+    model: PublishedModel, doses: list[list[Dose]], times: list[Array], measured: list, rng: Rng
 ) -> Study:
     """The study as reported: rounded, with a limit that is marked or silent, in usual units."""
     cmax, _, _ = typical_profile(model)

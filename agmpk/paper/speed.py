@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import inspect
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -206,12 +206,7 @@ class OperatorCounter(TorchDispatchMode):
 
 
 def expected_cost(
-    name: str,
-    config: TrainingConfig,
-    peak: float = H100,
-    utilisation: float = 0.1,
-    workers: int = 8,
-    steps: int = 2,
+    name: str, config: TrainingConfig, peak=H100, utilisation=0.1, workers=8, steps=2
 ) -> Cost:
     """The cost of a run of the recipe ``name`` on one GPU; means over its first ``steps`` steps.
 
@@ -259,12 +254,7 @@ STEPS = (1, 2, 4, 8, 16, 100)
 
 
 def steps_benchmark(
-    model: nn.Module,
-    prior: PriorConfig,
-    studies: int = 16,
-    samples: int = 200,
-    prefix: int = 4,
-    steps: Sequence[int] = STEPS,
+    model: nn.Module, prior: PriorConfig, studies=16, samples=200, prefix=4, steps=STEPS
 ) -> pd.DataFrame:
     """What accuracy fewer sampling steps cost on simulated studies of ``prior`` (validation stream,
     never the 20 compounds, so that the number can be chosen by it): one row a number of steps.

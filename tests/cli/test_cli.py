@@ -141,7 +141,7 @@ def test_cohort_and_what_if(tiny, tmp_path):
 def test_what_if_changes_the_first_dose():
     study = benchmark_studies()["theophylline"]
     assert what_if(study) is None
-    dose = what_if(study, "iv_infusion", 3, 12.0, amount=50.0, duration=0.5)
+    dose = what_if(study, 3, 12.0, amount=50.0, route="iv_infusion", duration=0.5)
     assert (dose.amount, dose.route, dose.duration) == (50.0, "iv_infusion", 0.5)
     assert [one.time for one in dose.expand()] == [0.0, 12.0, 24.0]
     with pytest.raises(AgmpkError, match="go together"):

@@ -32,8 +32,7 @@ from agmpk.prior.simulate import BLOCK, draw_trial
 from agmpk.prior.table import to_studies
 from agmpk.studies import Study, conversion_factor
 
-PER_MODEL = 2  # studies of curves of each published model
-LN2 = math.log(2)
+LN2, CURVES_OF_PRIOR = math.log(2), 128
 
 PARAMETERS = {
     "ln_CL": "ln CL [L/h]",
@@ -103,7 +102,7 @@ def _terminal(v: Mapping[str, float]) -> float:
     return float(LN2 / slowest_rate(ke, out, back)[0])
 
 
-def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> pd.DataFrame:
+def prior_parameters(config: PriorConfig, blocks: int = 8) -> pd.DataFrame:
     """Return ``PARAMETERS`` of ``blocks`` blocks of studies of a prior, and their ``SHARES``.
 
     Nothing is solved: parameters are drawn, and SDs taken over many people of each study.
@@ -111,7 +110,7 @@ def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> 
     people = rich_trials(config, 96, 4, oral=config.dosing.oral_probability)
     parts = []
     for block in range(blocks):
-        streams = Streams(seed, block)
+        streams = Streams(2030, block)
         trial = draw_trial(people, streams)
         p, oral = trial.parameters, trial.doses.oral[..., 0].any(1)
 
@@ -194,19 +193,19 @@ def curve_row(study: Study) -> dict[str, float]:
 
 
 def published_curves() -> pd.DataFrame:
-    """Rows of :func:`curve_row` of single-dose studies of every model; ``drug`` and ``split``."""
+    """Rows of :func:`curve_row` of two single-dose studies of every model; ``drug``, ``split``."""
     rows = []
     for m, model in enumerate(published_models()):
-        for k in range(PER_MODEL):
+        for k in range(2):
             study = draw_study(model, "single", np.random.default_rng([2031, m, k]))
             rows.append({"drug": model.drug} | curve_row(study))
     return pd.DataFrame(rows).merge(split_table(), on="drug")
 
 
-def prior_curves(config: PriorConfig, studies: int = 128) -> pd.DataFrame:
+def prior_curves(config: PriorConfig) -> pd.DataFrame:
     """Rows of :func:`curve_row` of single-dose studies of a prior, oral as often as published."""
     oral = float((model_table().absorption != "none").mean())
-    batch = simulate(rich_trials(config, 16, 12, oral), studies, seed=2032)
+    batch = simulate(rich_trials(config, 16, 12, oral), CURVES_OF_PRIOR, seed=2032)
     return pd.DataFrame([curve_row(study) for study in to_studies(batch)])
 
 
