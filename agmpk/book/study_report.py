@@ -66,8 +66,7 @@ def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
     from papermill.exceptions import PapermillExecutionError
 
     notebook = nbformat.read(HOME / "notebooks" / NOTEBOOK, as_version=4)
-    shown = takewhile(lambda cell: "adapt" not in cell.metadata.get("tags", ()), notebook.cells)
-    notebook.cells = list(shown)
+    notebook.cells = _before_adapt(notebook.cells)
     with tempfile.TemporaryDirectory() as folder:
         source, result = Path(folder, "in.ipynb"), Path(folder, "out.ipynb")
         nbformat.write(notebook, source)
@@ -86,6 +85,10 @@ def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
         html = to_html(nbformat.read(result, as_version=4).cells, f"Report on {study.name}")
     with atomic_path(out) as temporary:
         temporary.write_text(html, "utf-8")
+
+
+def _before_adapt(cells: Sequence[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    return list(takewhile(lambda cell: "adapt" not in cell.metadata.get("tags", ()), cells))
 
 
 def to_html(cells: Sequence[nbformat.NotebookNode], title: str) -> str:
