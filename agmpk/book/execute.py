@@ -42,7 +42,7 @@ from agmpk.files import PROJECT, atomic_path, sha256
 
 FIGURE, TABLE = '<figure class="agmpk-figure"', 'class="agmpk-table-caption"'
 #: First cell of a downloaded copy; the pages write their repository's address into it.
-START = (PROJECT / "book" / "snippets" / "start.py").read_text("utf-8")
+START = PROJECT / "book" / "snippets" / "start.py"
 _SENTENCE = re.compile(r"\{glue:text\}`([^`]+)`")
 
 
@@ -182,7 +182,8 @@ def dress(notebook, project: Project, tier: Tier, chapter: str, made: str, diges
     label_code(notebook)
     say_sources(notebook, chapter, tier.name, digest, reads)
     note = _note(project, tier, chapter, f"Made in {made}; again: `{command(chapter, tier.name)}`")
-    start = nbformat.v4.new_code_cell(START, id="agmpk-start", metadata={"tags": ["remove-cell"]})
+    tags, code = {"tags": ["remove-cell"]}, START.read_text("utf-8")
+    start = nbformat.v4.new_code_cell(code, id="agmpk-start", metadata=tags)
     notebook.cells[1:1] = [nbformat.v4.new_markdown_cell(note, id="agmpk-note"), start]
     for part in (notebook, *notebook.cells):
         part.metadata.pop("papermill", None)

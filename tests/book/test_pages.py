@@ -55,7 +55,7 @@ def test_one_address_turns_on_the_buttons_and_another_the_preview(tmp_path, monk
     )
     notebook.cells = [
         nbformat.v4.new_markdown_cell("# Alpha"),
-        nbformat.v4.new_code_cell(START, metadata={"tags": ["remove-cell"]}),
+        nbformat.v4.new_code_cell(START.read_text("utf-8"), metadata={"tags": ["remove-cell"]}),
         *map(nbformat.v4.new_markdown_cell, exercises),
     ]
     nbformat.write(notebook, project.executed / "alpha.ipynb")
