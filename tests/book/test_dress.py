@@ -101,7 +101,8 @@ def test_a_copy_without_the_package_fetches_it_in_colab_only(tmp_path, monkeypat
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec if called else None)
     monkeypatch.setattr(subprocess, "run", lambda words, check: called.append(words))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    start = dress.START.read_text("utf-8").replace('repository = ""', f"repository = {repository!r}")
+    code = dress.START.read_text("utf-8")
+    start = code.replace('repository = ""', f"repository = {repository!r}")
     with pytest.raises(SystemExit, match=f"clone {repository or 'it'}, say 'make setup'"):
         exec(start, {})
     monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())
