@@ -12,19 +12,14 @@ class AgmpkError(ValueError):
 class TableError(AgmpkError):
     """Faults of one table, one sentence each; the message shows the first ``SHOWN``, one a line.
 
-    Attributes:
-        faults: all sentences.
-        places: (row, column, problem, remedy) of each fault, where known.
-        listed_in: the file that lists all of them, '' when none was written.
+    ``faults``: all sentences; ``places``: (row, column, problem, remedy) of each, where known;
+    ``listed_in``: the file that lists all of them, '' when none was written.
     """
 
     SHOWN = 3
 
     def __init__(
-        self,
-        faults: Sequence[str],
-        places: Sequence[tuple[int, str, str, str]] = (),
-        listed_in: str = "",
+        self, faults: Sequence[str], places: Sequence[tuple] = (), listed_in: str = ""
     ) -> None:
         self.faults: tuple[str, ...] = tuple(faults)
         self.places = tuple(places)

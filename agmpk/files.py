@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import math
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from agmpk.errors import AgmpkError
 
@@ -94,11 +95,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def check_writable(path: str | os.PathLike[str], *inputs: str | os.PathLike[str]) -> None:
-    """Fail before long work starts if its result could not be written to ``path``.
-
-    Args:
-        path: the file to write.
-        inputs: files that are read for it and must not be written over.
+    """Fail before long work starts if its result could not be written to the file ``path``;
+    ``inputs`` are files that are read for it and must not be written over.
 
     Raises:
         AgmpkError: the folder does not exist, ``path`` is a folder, a device or one of the inputs,
@@ -146,6 +144,18 @@ def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str], missing: str = 
     """
     with atomic_path(path) as temporary:
         frame.to_csv(temporary, index=False, lineterminator="\n", encoding="utf-8", na_rep=missing)
+
+
+def jsonable(value: Any) -> Any:
+    """The same as JSON has it: arrays are lists, paths are text, what is no finite number None."""
+    if isinstance(value, dict):
+        return {str(key): jsonable(one) for key, one in value.items()}
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple):
+        return [jsonable(one) for one in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return str(value) if isinstance(value, Path) else value
 
 
 @contextmanager

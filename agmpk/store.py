@@ -45,12 +45,9 @@ class Entry:
 
 
 class Store:
-    """Results by name and settings in one folder.
-
-    Args:
-        folder: where the files lie; made when the first result is saved.
-        version: of the method; results of another version are not found.
-        remedy: what to do about a damaged file, after "delete it and"; ``{name}`` is its name.
+    """Results by name and settings in one ``folder``, which is made when the first one is saved;
+    those of another ``version`` of the method are not found. ``remedy`` is what to do about a
+    damaged file, after "delete it and"; ``{name}`` is its name.
     """
 
     def __init__(self, folder: Path, version: int, remedy: str = "make it again") -> None:
@@ -77,20 +74,14 @@ class Store:
         return self._read[name]
 
     def save(
-        self,
-        name: str,
-        settings: Mapping[str, Any],
-        result: Any,
-        table: pd.DataFrame | None = None,
-        alone: bool = False,
+        self, name: str, settings: Mapping[str, Any], result: Any, table: pd.DataFrame | None = None
     ) -> None:
-        """Keep a result (plain values) beside the other entries of its name, or ``alone``.
+        """Keep a result (plain values) beside the other entries of its name.
 
         A ``table`` goes to ``<name>.csv``; a name that has one holds one entry.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
-        entries = {} if alone or table is not None else dict(self.entries(name))
-        rows = None
+        entries, rows = dict(self.entries(name)) if table is None else {}, None
         if table is not None:
             # Rows without a record are an unfinished result, which is made again.
             self._file(name).unlink(missing_ok=True)

@@ -16,7 +16,7 @@ import papermill
 import pytest
 from bs4 import BeautifulSoup
 
-from agmpk.book.tiers import Project
+from agmpk.book.project import Project
 from tests.book.browser import browse, served
 
 pytestmark = pytest.mark.slow

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 from packaging.requirements import Requirement
-
-from agmpk.paper.licences import licences
+from proof.packages import licences
 
 # Refuses what comes with extras only, as if it were not installed.
 BARE = """

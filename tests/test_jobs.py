@@ -20,7 +20,7 @@ from agmpk.jobs import map_jobs
 from agmpk.nlme.store import METHOD_VERSION
 from agmpk.paper import nlme_fits
 from agmpk.paper.ablations import run as ablations
-from agmpk.paper.ablations.variants import SCORING, find
+from agmpk.paper.ablations.run import SCORING, find
 from agmpk.store import Store
 
 

@@ -14,7 +14,7 @@ from packaging.utils import canonicalize_name
 
 from agmpk.book.build import follows
 from agmpk.book.numbers import code_lines
-from agmpk.book.tiers import Project, check_parameters, load_tier, notebook_parameters
+from agmpk.book.project import Project, check_parameters, load_tier, notebook_parameters
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = Project(ROOT)

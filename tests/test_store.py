@@ -25,14 +25,12 @@ def test_found_by_settings_whatever_their_order_and_from_disk(store):
     assert again.load("a b", SETTINGS | {"seed": 2}) is None and again.load("b", SETTINGS) is None
 
 
-def test_entries_of_a_name_stand_side_by_side_or_alone(store):
+def test_entries_of_a_name_stand_side_by_side(store):
     store.save("a", SETTINGS, 1)
     store.save("a", SETTINGS | {"seed": 2}, 2)
     store.save("a", SETTINGS, 3)
     again = Store(store.folder, 2)
     assert [entry.result for entry in again.entries("a").values()] == [3, 2]
-    store.save("a", SETTINGS | {"seed": 4}, 4, alone=True)
-    assert [entry.result for entry in Store(store.folder, 2).entries("a").values()] == [4]
 
 
 def test_another_version_of_the_method_is_not_found(store):

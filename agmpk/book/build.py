@@ -13,9 +13,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
-from agmpk.book.cache import stale_reasons
 from agmpk.book.execute import execute_chapter
-from agmpk.book.tiers import Project, Tier
+from agmpk.book.project import Project, Tier, stale_reasons
 from agmpk.book.try_page import make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, only_one
@@ -44,7 +43,10 @@ def run_chapters(
     """
     names = [project.require_chapter(name) for name in chapters] or list(project.chapters())
     after = {name: [n for n in follows(project, name) if n in names] for name in names}
-    plan = planned(project, tier, names, force=force)
+    plan = [name for name in names if stale_reasons(project, tier, name) or force]
+    if plan:  # a page that describes the build follows every other chapter
+        last = {name for name in names if project.metadata(name).get("describes_build")}
+        plan = [name for name in names if name in {*plan, *last}]
     if plan:
         minutes = sum(tier.minutes.get(name, 1) for name in plan) / min(jobs, len(plan))
         echo(
@@ -103,18 +105,6 @@ def follows(project: Project, chapter: str) -> list[str]:
     others where it describes the build."""
     metadata = project.metadata(chapter)
     return project.described() if metadata.get("describes_build") else metadata.get("after", [])
-
-
-def planned(
-    project: Project, tier: Tier, names: Sequence[str], *, force: bool = False
-) -> list[str]:
-    """The chapters of ``names`` that a run would execute, as far as can be known beforehand."""
-    plan = [name for name in names if stale_reasons(project, tier, name) or force]
-    if plan:  # a page that describes the build follows every other chapter
-        plan = [
-            name for name in names if name in plan or project.metadata(name).get("describes_build")
-        ]
-    return plan
 
 
 def build_html(

@@ -7,6 +7,7 @@ sentences. A reference of a tier ships as ``data/numbers/TIER.json``.
 
 from __future__ import annotations
 
+import ast
 import json
 import math
 import re
@@ -16,10 +17,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from agmpk.book.cache import read_stamp
-from agmpk.book.dress import plain, stored
+from agmpk.book.project import Project, read_stamp
 from agmpk.book.tables import NUMBERS
-from agmpk.book.tiers import Project
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
 
@@ -29,6 +28,25 @@ TOLERANCE = 0.02
 CLOCK = re.compile(r"second|minute|\btime\b.*\(|\(s\)|\bfast|speed|date|digest|SHA|cores", re.I)
 STATES = ("same", "within tolerance", "differs", "new", "gone", "a time, not compared")
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
+#: Mime prefix of what a notebook stores for its sentences (``myst_nb.glue``).
+STORED = "application/papermill.record/"
+
+
+def stored(notebook: nbformat.NotebookNode) -> dict[str, Mapping[str, str]]:
+    """What a notebook stored for its text: for each name, content by mime type."""
+    found = {}
+    for cell in notebook.cells:
+        for output in cell.get("outputs", ()):
+            name = output.get("metadata", {}).get("scrapbook", {}).get("name")
+            if name:
+                found[name] = {k.removeprefix(STORED): v for k, v in output.data.items()}
+    return found
+
+
+def plain(content: Mapping[str, str]) -> str:
+    """The text of something stored: that of a string without its quotes."""
+    text = content.get("text/plain", "")
+    return str(ast.literal_eval(text)) if text[:1] in "'\"" and text else text
 
 
 def collect(project: Project, chapter: str) -> dict[str, object]:

@@ -25,7 +25,7 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
-from agmpk.book.dress import plain, stored
+from agmpk.book.numbers import plain, stored
 
 _IMAGE = re.compile(r'src="data:image/png;base64,([^"]+)"')
 _COUNTED = re.compile(

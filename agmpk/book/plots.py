@@ -79,23 +79,14 @@ def use_book_style() -> None:
 
 
 def label_axes(
-    axes: Axes,
-    *,
-    x: str = "Time after dose",
-    x_unit: str = "h",
-    y: str = "Concentration",
-    y_unit: str = "ng/mL",
-    log_y: bool = False,
-) -> Axes:
+    axes: Axes, *, x="Time after dose", x_unit="h", y="Concentration", y_unit="ng/mL", log_y=False
+) -> None:
     """Name both axes with their units, ``Time after dose (h)``; give ``""`` for a pure number.
-
-    ``log_y`` also makes the concentration axis logarithmic. Returns the axes.
-    """
+    ``log_y`` also makes the concentration axis logarithmic."""
     axes.set_xlabel(f"{x} ({x_unit})" if x_unit else x)
     axes.set_ylabel(f"{y} ({y_unit})" if y_unit else y)
     if log_y:
         axes.set_yscale("log")
-    return axes
 
 
 #: On a narrow screen an inch of figure is at least this many pixels wide, so that its text stays
@@ -122,21 +113,8 @@ def figure_html(
     )
 
 
-def figure_png(figure: Figure, dpi: float | None = None) -> bytes:
-    """PNG of a figure; without creation date or software version, so it is the same bytes again."""
-    buffer = BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
-    return buffer.getvalue()
-
-
 def show(
-    figure: Figure,
-    alt: str,
-    caption: str = "",
-    *,
-    name: str = "",
-    answer: bool = False,
-    dpi: float | None = None,
+    figure: Figure, alt: str, caption: str = "", *, name: str = "", answer=False, dpi=None
 ) -> None:
     """Display ``figure`` with ``alt`` text, and close it so that the notebook shows it only once.
 
@@ -148,7 +126,10 @@ def show(
     """
     if not alt.strip():
         raise ValueError("give the figure an alt text that says what it shows")
-    png = figure_png(figure, dpi)
+    # Without creation date or software version, so that it is the same bytes again.
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi or figure.dpi, metadata={"Software": None})
+    png = buffer.getvalue()
     plt.close(figure)
     bundle = {
         "text/html": figure_html(png, alt, caption, inches=figure.get_figwidth(), name=name),
@@ -165,15 +146,9 @@ def show(
 
 def draw_context(axes: Axes, context: Study, label: str | None = "context") -> None:
     """The other individuals of the study as thin lines."""
+    look = {"color": "0.62", "lw": 0.8, "zorder": 1}
     for k, one in enumerate(context):
-        axes.plot(
-            one.times,
-            one.concentrations,
-            color="0.62",
-            lw=0.8,
-            zorder=1,
-            label=label if k == 0 else None,
-        )
+        axes.plot(one.times, one.concentrations, label=None if k else label, **look)
 
 
 def draw_forecast(
@@ -189,16 +164,23 @@ def draw_forecast(
 
 
 def panels(
-    number: int, columns: int = 4, *, each: float = 2.1, width: float = WIDE, **look: object
+    number: int, columns: int = 4, *, each=2.1, width=WIDE, x="", y="", titles=(), **look
 ) -> tuple[Figure, list[Axes]]:
     """A figure of so many panels, ``columns`` of them beside each other and ``each`` inches high,
-    and their axes; what is left of the last row stays empty."""
+    and their axes; what is left of the last row stays empty. ``x`` and ``y`` are labels that all
+    share, ``titles`` stand above the first ones."""
     columns = min(columns, number)
     rows = -(-number // columns)
     size = (width, each * rows + 0.5)
     figure, grid = plt.subplots(rows, columns, figsize=size, squeeze=False, **look)
     for ax in grid.flat[number:]:
         ax.set_axis_off()
+    for ax, title in zip(grid.flat, titles, strict=False):
+        ax.set_title(title, fontsize="small")
+    if x:
+        figure.supxlabel(x)
+    if y:
+        figure.supylabel(y)
     return figure, list(grid.flat[:number])
 
 
@@ -278,23 +260,17 @@ def draw_case(
 
 
 def cases_figure(
-    found: Mapping[str, tuple[Case, Mapping[str, Forecast | None]]],
-    colours: Mapping[str, str],
-    columns: int = 4,
-    *,
-    each: float = 2.1,
-    same: bool = True,
+    found: Mapping[str, tuple], colours: Mapping[str, str], columns=4, *, each=2.1, same=True
 ) -> Figure:
-    """A panel for each case and its forecasts, by title; ``same`` for cases of one study, whose
-    panels share axes and a legend."""
-    figure, axes = panels(len(found), columns, each=each, sharex=same, sharey=same)
-    for ax, (title, (case, fans)) in zip(axes, found.items(), strict=True):
+    """A panel for each title: the case and its forecasts by model; ``same`` for cases of one study,
+    whose panels share axes and a legend."""
+    look = {"sharex": same, "sharey": same, "titles": found, "x": "Time after dose (h)"}
+    figure, axes = panels(len(found), columns, each=each, **look)
+    for ax, (case, fans) in zip(axes, found.values(), strict=True):
         draw_case(ax, case, fans, colours)
-        ax.set_title(title, fontsize="small")
         if not same:
             ax.set_ylabel(f"Concentration ({case.context.units.concentration})")
             ax.legend(fontsize="x-small")
-    figure.supxlabel("Time after dose (h)")
     if same:
         figure.supylabel(f"Concentration ({case.context.units.concentration})")
         legend_above(figure)
@@ -306,21 +282,17 @@ def scores_figure(
 ) -> Figure:
     """Error above and coverage of 90 % intervals below, with intervals, against ``x``, a column for
     each title; rows have model, score (log_rmse and in_90), value, low, high and ``x``."""
-    number, look = len(columns), {"sharex": True, "sharey": "row"}
-    figure, axes = panels(2 * number, number, each=2.5, width=width, **look)
+    number, look = len(columns), {"sharex": True, "sharey": "row", "x": label}
+    figure, axes = panels(2 * number, number, each=2.5, width=width, titles=columns, **look)
     for k, ax in enumerate(axes):
-        title, rows = list(columns.items())[k % number]
-        score = ("log_rmse", "in_90")[k // number]
+        rows, score = list(columns.values())[k % number], ("log_rmse", "in_90")[k // number]
         draw_by(ax, rows[rows.score == score], x, "value", colours, 0.08)
         ax.set_xticks(sorted(set(rows[x])))
         if score == "in_90":
             ax.axhline(0.9, color="0.5", lw=1, ls="--")
-        else:
-            ax.set_title(title, fontsize="small")
     axes[0].set(ylabel="Mean log-RMSE (1)", ylim=(0, None))
     axes[number].set_ylabel("Share inside 90 % (1)")
     legend_above(figure, 5)
-    figure.supxlabel(label)
     return figure
 
 

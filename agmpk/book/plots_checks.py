@@ -17,12 +17,13 @@ from agmpk.book.plots import COLOURS
 
 REAL = COLOURS["observed"]
 AIM = (0.88, 0.92)  # the share of samples that 90 % intervals should hold
+NOMINAL = {"color": "0.5", "lw": 1, "ls": "--"}
 
 
 def draw_coverage(axes: Axes, rows: pd.DataFrame, colours: Mapping[str, str]) -> None:
     """Observed against nominal coverage; ``rows`` have model, nominal and value."""
     plots.draw_by(axes, rows[["model", "nominal", "value"]], "nominal", "value", colours)
-    axes.plot([0.45, 1], [0.45, 1], "--", color="0.5", lw=1)
+    axes.plot([0.45, 1], [0.45, 1], **NOMINAL)
     axes.set(xlabel="Nominal probability (1)", ylabel="Share of unseen samples inside (1)")
     axes.legend(fontsize="x-small")
 
@@ -37,7 +38,7 @@ def coverage(pooled: pd.DataFrame, prefix: int, colours: Mapping[str, str]) -> F
     ninety = inside[inside.quantity == "in_90"]
     plots.draw_by(axes[1], ninety, "prefix", "value", colours, 0.08)
     axes[1].axhspan(*AIM, color="0.9", zorder=0)
-    axes[1].axhline(0.9, ls="--", color="0.5", lw=1)
+    axes[1].axhline(0.9, **NOMINAL)
     axes[1].set(xlabel="Samples shown (count)", ylabel="Share inside the 90 % interval (1)")
     axes[1].set_xticks(sorted(pooled.prefix.unique()))
     return figure
@@ -64,7 +65,8 @@ def by_compound(board: pd.DataFrame, mine: pd.DataFrame, name: str, colour: str)
 def pits(histograms: Mapping[int, Mapping[str, pd.DataFrame]], colours: Mapping) -> Figure:
     """PIT histograms: a row a number of samples shown, a column a model."""
     number, columns = len(histograms) * len(colours), len(colours)
-    figure, axes = plots.panels(number, columns, each=1.5, sharex=True, sharey=True)
+    look = {"x": "PIT: where the observation lies in its forecast (1)", "titles": colours}
+    figure, axes = plots.panels(number, columns, each=1.5, sharex=True, sharey=True, **look)
     for k, ax in enumerate(axes):
         shown, name = list(histograms)[k // columns], list(colours)[k % columns]
         found = histograms[shown].get(name)
@@ -77,29 +79,25 @@ def pits(histograms: Mapping[int, Mapping[str, pd.DataFrame]], colours: Mapping)
             ax.errorbar(middle, found.density, plots.bars(found, "density"), **look)
         ax.axhline(1, color="0.3", ls="--", lw=1)
         ax.tick_params(labelsize="x-small")
-        if k < columns:
-            ax.set_title(name, fontsize="small")
         if k % columns == 0:
             ax.set_ylabel(f"{shown} shown\ndensity (1)", fontsize="small")
-    figure.supxlabel("PIT: where the observation lies in its forecast (1)")
     return figure
 
 
 def rank_curves(curves: Mapping[str, Mapping[str, pd.DataFrame]], colours: Mapping) -> Figure:
     """Differences of the ECDF of ranks from the uniform one, a panel a model; the envelope is that
     of the first quantity."""
-    figure, axes = plots.panels(len(curves), len(curves), each=2.5, sharex=True, sharey=True)
+    look = {"x": "Rank of the truth (1)", "titles": curves, "sharex": True, "sharey": True}
+    figure, axes = plots.panels(len(curves), len(curves), each=2.5, **look)
     for ax, (name, found) in zip(axes, curves.items(), strict=True):
         for k, (quantity, curve) in enumerate(found.items()):
-            style = "-" if k == 0 else ":"
+            style = ":" if k else "-"
             ax.plot(curve.z, curve.difference, style, color=colours[name], label=quantity)
             if k == 0:
                 ax.fill_between(curve.z, curve.low, curve.high, color="0.9", zorder=0)
         ax.axhline(0, color="0.5", lw=0.8)
-        ax.set_title(name, fontsize="small")
     axes[0].set_ylabel("ECDF of ranks - uniform (1)")
     axes[0].legend(fontsize="x-small")
-    figure.supxlabel("Rank of the truth (1)")
     return figure
 
 
@@ -125,11 +123,11 @@ def goodness(fitted: pd.DataFrame, unit: str) -> Figure:
     ends = [fitted.DV.min(), fitted.DV.max()]
     for ax, (column, title) in zip(axes, titles.items(), strict=False):
         ax.plot(fitted[column], fitted.DV, "o", **look)
-        ax.plot(ends, ends, "--", color="0.5", lw=1)
+        ax.plot(ends, ends, **NOMINAL)
         ax.set(xscale="log", yscale="log", title=title)
         ax.set(xlabel=f"{column} ({unit})", ylabel=f"Observed ({unit})")
     axes[2].plot(fitted.TIME, fitted.IWRES, "o", **look)
-    axes[2].axhline(0, color="0.5", lw=1, ls="--")
+    axes[2].axhline(0, **NOMINAL)
     axes[2].set(xlabel="Time after dose (h)", ylabel="IWRES (1)", title="Weighted residuals")
     return figure
 
@@ -139,16 +137,14 @@ def virtual(
 ) -> Figure:
     """Bands [3, T] of virtual individuals with the samples (times, values) on them; some individual
     fits."""
-    figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
-    colour = COLOURS["nlme"]
+    titles, colour = ("Virtual individuals", "Individual fits"), COLOURS["nlme"]
+    figure, axes = plots.panels(2, each=3.1, width=7.2, titles=titles)
     plots.draw_band(axes[0], times, bands, colour, "median, 5 to 95 %")
     axes[0].plot(*samples, ".", color=REAL, label="observed")
-    axes[0].set_title("Virtual individuals", fontsize="small")
     five = list(fitted.groupby("individual", sort=False))[:5]
     for (name, mine), style in zip(five, ("-", "--", ":", "-.", (0, (1, 3))), strict=False):
         axes[1].plot(mine.TIME, mine.IPRED, color=colour, ls=style, lw=1.2, label=f"{name}")
         axes[1].plot(mine.TIME, mine.DV, "o", ms=3, color=REAL)
-    axes[1].set_title("Individual fits", fontsize="small")
     for ax in axes:
         plots.label_axes(ax, y_unit=unit, log_y=True)
         ax.legend(fontsize="x-small")
@@ -161,7 +157,7 @@ def paired(rows: pd.DataFrame) -> Figure:
     figure, ax = plt.subplots(figsize=(6.4, 0.36 * len(rows) + 1.1))
     sure = (rows.low > 0) | (rows.high < 0)
     plots.draw_rows(ax, rows, np.where(sure, COLOURS["flow"], "0.5").tolist(), "difference")
-    ax.axvline(0, color="0.5", lw=1, ls="--")
+    ax.axvline(0, **NOMINAL)
     ax.locator_params(axis="x", nbins=6)
     ax.set_xlabel("Difference of log-RMSE\n(left: the first is better)")
     return figure
@@ -175,7 +171,7 @@ def beside_published(rows: Sequence[tuple]) -> Figure:
         ends = [[max(0.0, value - low)], [max(0.0, high - value)]]
         ax.errorbar(1, value, yerr=ends, fmt="o", color=COLOURS["flow"], capsize=3)
         if ideal is not None:
-            ax.axhline(ideal, color="0.5", lw=1, ls="--")
+            ax.axhline(ideal, **NOMINAL)
         ax.set(xlim=(-0.6, 1.6))
         ax.set_xticks([0, 1], ["published", "here"], fontsize="x-small")
         ax.tick_params(axis="y", labelsize="x-small")

@@ -23,13 +23,12 @@ REAL = COLOURS["observed"]
 
 def four_studies(times: Tensor, logs: Tensor) -> Figure:
     """Simulated studies: times [S, T], log-concentrations [S, n, T]."""
-    figure, axes = plots.panels(len(times), each=2.1, width=7.2)
+    look = {"x": "Time after dose (h)", "y": "Concentration (1)", "width": 7.2}
+    figure, axes = plots.panels(len(times), **look)
     for ax, t, people in zip(axes, times, logs, strict=True):
         ax.plot(t, people.exp().T, lw=0.9, color=COLOURS["prior"], alpha=0.8)
         ax.set_yscale("log")
         ax.tick_params(which="both", labelsize="x-small")
-    figure.supxlabel("Time after dose (h)")
-    figure.supylabel("Concentration (1)")
     return figure
 
 
@@ -73,12 +72,9 @@ def frames(found: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
     for ax, (study, one, task, known) in zip(axes, found, strict=True):
         frame, use = task.frame, task.asked[0, 0]
         x = task.target.times[0, 0][use]
-        for label, curve, colour, style in (
-            ("naive", frame.naive, COLOURS["naive"], "--"),
-            ("fitted", frame.fitted, COLOURS["prior"], "-"),
-        ):
-            y = (curve[0, 0] + frame.reference[0]).exp()[use]
-            ax.plot(x, y, style, color=colour, label=label)
+        for label, colour, style in (("naive", "naive", "--"), ("fitted", "prior", "-")):
+            y = (getattr(frame, label)[0, 0] + frame.reference[0]).exp()[use]
+            ax.plot(x, y, style, color=COLOURS[colour], label=label)
         centre, by = (frame.centre[0, 0] + frame.reference[0])[use], frame.spread[0, 0][use]
         band = (centre - by).exp(), (centre + by).exp()
         ax.fill_between(x, *band, color="0.85", label="centre ± spread", zorder=0)
@@ -129,13 +125,7 @@ def network() -> Figure:
 
 
 def reference(
-    times: Tensor,
-    band: tuple,
-    draws: Tensor,
-    matrix: Tensor,
-    one: Individual,
-    known: int,
-    unit: str,
+    times: Tensor, band: tuple, draws: Tensor, matrix: Tensor, one: Individual, known: int, unit
 ) -> Figure:
     """The reference of an individual: level and width (a ``band`` of concentrations), ``draws``
     [K, A] of curves, and the correlation of three times with all."""
@@ -160,10 +150,9 @@ def learning(steps: pd.DataFrame, scores: pd.DataFrame, per_step: int, kind: str
     smooth = steps.loss.rolling(max(1, len(steps) // 40), min_periods=1).median()
     axes[0].plot(steps.step * per_step, smooth, color=COLOURS["flow"])
     axes[0].set_ylabel("Training loss (1)")
-    axes[1].plot(scores.step * per_step, scores.log_rmse, "o-", ms=4, color=COLOURS["flow"],
-                 label=kind)  # fmt: skip
-    naive = scores.log_rmse_naive.iloc[-1]
-    axes[1].axhline(naive, color=COLOURS["naive"], ls="--", label="naive")
+    seen, look = scores.step * per_step, {"ms": 4, "color": COLOURS["flow"], "label": kind}
+    axes[1].plot(seen, scores.log_rmse, "o-", **look)
+    axes[1].axhline(scores.log_rmse_naive.iloc[-1], color=COLOURS["naive"], ls="--", label="naive")
     axes[1].set_ylabel("log-RMSE (natural log units)")
     axes[1].legend(fontsize="small")
     for ax in axes:

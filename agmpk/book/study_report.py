@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from html import escape
 from importlib.util import find_spec
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -87,12 +88,7 @@ def write_report(study: Path, out: Path, parameters: Mapping[str, Any]) -> None:
 
 
 def _before_adapt(cells: Sequence[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
-    found = []
-    for cell in cells:
-        if "adapt" in cell.metadata.get("tags", ()):
-            break
-        found.append(cell)
-    return found
+    return list(takewhile(lambda cell: "adapt" not in cell.metadata.get("tags", ()), cells))
 
 
 def to_html(cells: Sequence[nbformat.NotebookNode], title: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from html import escape
+from typing import Any
 
 import pandas as pd
 from IPython.display import display
@@ -47,20 +48,13 @@ def table_html(
     )
 
 
-def show_table(
-    frame: pd.DataFrame, caption: str, *, digits: int = 2, index: bool = True, missing: str = "–"
-) -> None:
-    """Display ``frame`` in the notebook as :func:`table_html`, with plain text as the fallback."""
+def show_table(frame: pd.DataFrame, caption: str, **look: Any) -> None:
+    """Display ``frame`` in the notebook as :func:`table_html` makes it of the same arguments, with
+    plain text as the fallback."""
     # index, columns and data, as JSON knows them
     values = json.loads(frame.to_json(orient="split", default_handler=str))
-    display(
-        {
-            "text/html": table_html(frame, caption, digits=digits, index=index, missing=missing),
-            "text/plain": frame.to_string(),
-        },
-        raw=True,
-        metadata={NUMBERS: {"caption": caption} | values},
-    )
+    shown = {"text/html": table_html(frame, caption, **look), "text/plain": frame.to_string()}
+    display(shown, raw=True, metadata={NUMBERS: {"caption": caption} | values})
 
 
 def tell(**values: object) -> None:

@@ -15,10 +15,9 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 from agmpk.errors import AgmpkError
-from agmpk.files import PROJECT, atomic_path, data_path
+from agmpk.files import PROJECT, atomic_path, data_path, jsonable, sha256
 
 MODEL = "flow"
 LIBRARY = {  # of the package onnxruntime-web: the smallest build, CPU only
@@ -92,7 +91,6 @@ def _library(source: Path, folder: Path, echo: Callable[[str], None]) -> bool:
 
 def _model(checkpoint: Path, folder: Path, echo: Callable[[str], None]) -> bool:
     """Export the network, and say which it is."""
-    from agmpk.files import sha256
     from agmpk.models.export import export_onnx
     from agmpk.models.transport import NODES, WEIGHTS
 
@@ -124,33 +122,19 @@ def _familiar(folder: Path) -> bool:
             jumps = np.flatnonzero(np.diff(z) > even[1] - even[0])
             places = np.unique([*np.searchsorted(z, even), *jumps, *(jumps + 1)])
             at, z = at[places], z[places]
-        slopes = [abs(slope) for slope in score.slopes]
         about = {"name": name, "meaning": meaning, "unit": unit, "scale": scale}
-        rows.append(about | {"at": at, "z": z, "slopes": slopes})
+        rows.append(about | {"at": at, "z": z, "slopes": [abs(one) for one in score.slopes]})
     kinds = []
     for kind in range(len(ruler.middle)):
-        low, high = law.central(kind)
-        widths = ruler.middle[kind], ruler.below[kind], ruler.above[kind]
-        names = ("middle", "below", "above", "low", "high")
-        kinds.append(dict(zip(names, (*widths, low, high), strict=True)))
+        widths = ruler.middle[kind], ruler.below[kind], ruler.above[kind], *law.central(kind)
+        kinds.append(dict(zip(("middle", "below", "above", "low", "high"), widths, strict=True)))
     content = {
         "alarm": ALARM, "statistics": rows, "kinds": kinds, "mistakes": law.mistakes,
         "inverse": ruler.inverse, "directions": ruler.directions, "far": law.far.T,
         "unusual": law.unusual,
     }  # fmt: skip
-    _write(folder / "familiar.json", _plain(content))
+    _write(folder / "familiar.json", jsonable(content))
     return True
-
-
-def _plain(value: Any) -> Any:
-    """The same of lists, null for NaN."""
-    if isinstance(value, dict):
-        return {name: _plain(one) for name, one in value.items()}
-    if hasattr(value, "tolist"):
-        value = value.tolist()
-    if isinstance(value, list):
-        return [_plain(one) for one in value]
-    return None if value != value else value
 
 
 def _write(path: Path, content: object) -> None:

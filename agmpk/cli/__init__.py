@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -62,20 +63,10 @@ class OneLineGroup(click.Group):
 
 
 class LazyGroup(OneLineGroup):
-    """Knows its commands by a sentence each, and imports one on demand.
+    """Knows its commands by a sentence each (``sections``: by title, as ``--help`` shows them), and
+    imports one on demand (``load``: from a name to the command)."""
 
-    Args:
-        sections: by title, the names of the commands with the sentence that ``--help`` shows.
-        load: from a name to the command.
-    """
-
-    def __init__(
-        self,
-        *arguments,
-        sections: Mapping[str, Mapping[str, str]],
-        load: Callable[[str], click.Command],
-        **keywords,
-    ) -> None:
+    def __init__(self, *arguments, sections: Mapping, load: Callable, **keywords) -> None:
         super().__init__(*arguments, **keywords)
         self.sections, self.load = sections, load
 
@@ -114,16 +105,12 @@ COMMANDS = tuple(name for commands in SECTIONS.values() for name in commands)
 def _load(name: str) -> click.Command:
     """The command of that name, imported now."""
     home = {"check": "study", "cohort": "study", "whatif": "study", "report": "study",
-            "simulate": "train"}.get(name, name)  # fmt: skip
+            "benchmark": "forecast", "simulate": "train"}.get(name, name)  # fmt: skip
     return getattr(importlib.import_module(f"agmpk.cli.{home}"), name)
 
 
-@click.group(
-    cls=LazyGroup,
-    sections=SECTIONS,
-    load=_load,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+@click.group(cls=LazyGroup, sections=SECTIONS, load=_load,
+             context_settings={"help_option_names": ["-h", "--help"]})  # fmt: skip
 @click.version_option(agmpk.__version__, prog_name="agmpk")
 def cli() -> None:
     """Amortized generative models for pharmacokinetics: forecast individuals, generate cohorts,
@@ -145,6 +132,7 @@ def main() -> None:
 
 FILE = click.Path(dir_okay=False, path_type=Path)
 FOLDER = click.Path(file_okay=False, path_type=Path)
+COUNT, POSITIVE, SEVERAL = click.IntRange(0), click.IntRange(1), click.IntRange(2)
 
 option = functools.partial(click.option, show_default=True)
 STUDY = click.argument("study", type=FILE)
@@ -154,83 +142,78 @@ FORMAT = option(
     help="nonmem: doses and shown samples as well, numeric IDs, '.' for no value, and a "
     "dictionary of the columns beside the table (OUT.columns.csv).",
 )  # fmt: skip
-SEED = option("--seed", default=0, type=click.IntRange(0), help="Same seed, same numbers.")
+SEED = option("--seed", default=0, type=COUNT, help="Same seed, same numbers.")
 MODEL = option(
     "--model", default="flow", help="naive, a shipped checkpoint, or the folder of a checkpoint."
 )
 OBSERVED = option(
-    "--observed", default=4, type=click.IntRange(0),
+    "--observed", default=4, type=COUNT,
     help="How many first positive samples of the target are shown to the model.",
 )  # fmt: skip
 JSON = option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 TIMES = option("--times", help="Times in hours, e.g. 0.5,1,2,4,8 or start:stop:step.")
-_JOBS = (
-    option("--jobs", default=1, type=click.IntRange(1), help="Processes at a time."),
+JOBS = (
+    option("--jobs", default=1, type=POSITIVE, help="Processes at a time."),
     click.option("--scheduler", default="", metavar="ADDRESS",
                  help="Instead, the workers of this Dask scheduler, such as tcp://host:8786."),
 )  # fmt: skip
 
 # How a table is read where its columns do not say so: agmpk.studies.nonmem.columns.Options.
 _READING = {
-    "analyte": click.option("--analyte", help="Which analyte, where the table holds several."),
-    "columns": click.option(
-        "--columns", multiple=True, metavar="NAME=COLUMN,...",
-        help="Where to find what, e.g. TIME=time_h,DV=conc; NAME= leaves a column out."),
-    "study": click.option(
-        "--study", "_study", metavar="NAME",
-        help="Which STUDY, where the table holds several; 'all' pools them."),
-    "occasion": click.option(
-        "--occasion", type=click.Choice(["split", "as-is"]),
-        help="split: each occasion is an individual; as-is: times are taken as they are, sorted."),
-    "exclude": click.option(
-        "--exclude", multiple=True, metavar="ID,...", help="Leave individuals out."),
-    "route": click.option(
-        "--route", type=click.Choice(["oral", "iv", "iv_bolus", "iv_infusion"]),
-        help="The route of all doses of the table."),
-    "units": click.option(
-        "--units", metavar="KIND=UNIT,...", help="e.g. time=h,concentration=ug/mL,dose=mg/kg."),
-    "log_dv": click.option("--log-dv", is_flag=True, help="DV holds natural logarithms."),
-    "lloq": click.option(
-        "--lloq", type=float, help="Lower limit of quantification of the table."),
-    "dose_at": click.option(
-        "--dose-at", type=float, metavar="TIME",
-        help="The amount stands on every row and is one dose, given at this TIME."),
-    "repeats": click.option(
-        "--repeats", type=click.Choice(["combine"]),
-        help="Add up equal doses at one time, average observations at one time."),
-    "skip_unusable": click.option(
-        "--skip-unusable", is_flag=True,
-        help="Leave out (and list) individuals with faults, instead of stopping."),
+    "analyte": {"help": "Which analyte, where the table holds several."},
+    "columns": {
+        "multiple": True, "metavar": "NAME=COLUMN,...",
+        "help": "Where to find what, e.g. TIME=time_h,DV=conc; NAME= leaves a column out."},
+    "study": {"metavar": "NAME", "help": "Which STUDY, where the table holds several; 'all' pools "
+              "them."},
+    "occasion": {
+        "type": click.Choice(["split", "as-is"]),
+        "help": "split: each occasion is an individual; as-is: times are taken as they are, "
+        "sorted."},
+    "exclude": {"multiple": True, "metavar": "ID,...", "help": "Leave individuals out."},
+    "route": {"type": click.Choice(["oral", "iv", "iv_bolus", "iv_infusion"]),
+              "help": "The route of all doses of the table."},
+    "units": {"metavar": "KIND=UNIT,...", "help": "e.g. time=h,concentration=ug/mL,dose=mg/kg."},
+    "log_dv": {"is_flag": True, "help": "DV holds natural logarithms."},
+    "lloq": {"type": float, "help": "Lower limit of quantification of the table."},
+    "dose_at": {"type": float, "metavar": "TIME",
+                "help": "The amount stands on every row and is one dose, given at this TIME."},
+    "repeats": {"type": click.Choice(["combine"]),
+                "help": "Add up equal doses at one time, average observations at one time."},
+    "skip_unusable": {"is_flag": True,
+                      "help": "Leave out (and list) individuals with faults, instead of stopping."},
 }  # fmt: skip
+READING = [click.option(f"--{name.replace('_', '-')}", f"_{name}", **about)
+           for name, about in _READING.items()]  # fmt: skip
 
 
-def reading_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command the options of reading a table; it gets them as one argument ``how``, what
-    :func:`agmpk.studies.read_table` takes, in plain values."""
+def command(*options: Callable, group: Any = click, **about: Any) -> Callable:
+    """Make a function a command (of ``group``) of these options, which it gets as one namespace;
+    with those of ``READING`` among them also ``how``, what :func:`agmpk.studies.read_table` takes.
+    """
 
-    @functools.wraps(command)
-    def wrapped(_study: str | None, **given: Any) -> None:
-        how = {name: _study if name == "study" else given.pop(name) for name in _READING}
-        pairs = [word.partition("=") for word in ",".join(how["columns"]).split(",") if word]
-        if unclear := [name for name, equals, _ in pairs if not equals]:
-            raise AgmpkError(
-                f"--columns {unclear[0]!r} is no pair: write it like TIME=time_h,DV=conc."
-            )
-        how["columns"] = {name.strip(): column.strip() for name, _, column in pairs}
-        how["exclude"] = [one.strip() for text in how["exclude"] for one in text.split(",")]
-        how["units"] = how["units"] or {}
-        command(**given, how=how)
+    def made(function: Callable[[SimpleNamespace], None]) -> click.Command:
+        @functools.wraps(function)
+        def run(**given: Any) -> None:
+            if "_columns" in given:
+                given["how"] = _how({name: given.pop(f"_{name}") for name in _READING})
+            function(SimpleNamespace(**given))
 
-    for one in reversed(_READING.values()):
-        wrapped = one(wrapped)
-    return wrapped
+        for one in reversed(options):
+            run = one(run)
+        return group.command(**about)(run)
+
+    return made
 
 
-def jobs_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Give a command ``jobs`` and ``scheduler``, see :mod:`agmpk.jobs`."""
-    for one in reversed(_JOBS):
-        command = one(command)
-    return command
+def _how(how: dict[str, Any]) -> dict[str, Any]:
+    """The options of reading a table, in plain values."""
+    pairs = [word.partition("=") for word in ",".join(how["columns"]).split(",") if word]
+    if unclear := [name for name, equals, _ in pairs if not equals]:
+        raise AgmpkError(f"--columns {unclear[0]!r} is no pair: write it like TIME=time_h,DV=conc.")
+    how["columns"] = {name.strip(): column.strip() for name, _, column in pairs}
+    how["exclude"] = [one.strip() for text in how["exclude"] for one in text.split(",")]
+    return how | {"units": how["units"] or {}}
 
 
 def read(path: Path, how: dict[str, Any], *, quiet: bool = False) -> Reading:
@@ -324,19 +307,10 @@ def progress(items: Sequence[Item], what: str, unit: str) -> Iterator[Item]:
 def print_json(values: dict[str, Any]) -> None:
     """Print plain values, or numpy's, as JSON; what is no number (NaN, infinite) is null."""
     import json
-    import math
 
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {str(key): plain(one) for key, one in value.items()}
-        if isinstance(value, list | tuple):
-            return [plain(one) for one in value]
-        if isinstance(value, Path):
-            return str(value)
-        value = value.item() if hasattr(value, "item") else value
-        return None if isinstance(value, float) and not math.isfinite(value) else value
+    from agmpk.files import jsonable
 
-    click.echo(json.dumps(plain(values), indent=1, ensure_ascii=False, allow_nan=False))
+    click.echo(json.dumps(jsonable(values), indent=1, ensure_ascii=False, allow_nan=False))
 
 
 def tell_familiar(study: Study, prefix: Individual | None = None) -> str:
@@ -356,8 +330,12 @@ def tell_familiar(study: Study, prefix: Individual | None = None) -> str:
     return sentence
 
 
-def tell_few(forecaster: Forecaster, context: int) -> None:
-    """Say on the console (stderr) where the naive model has too few others to draw from."""
+def tell_notes(forecaster: Forecaster, context: int, notes: Sequence[str] = ()) -> None:
+    """Say on the console (stderr) what the forecasts' notes say, once, and where the naive model
+    has too few others to draw from."""
+    if noted := [note for note in notes if note]:
+        others = f" (and {len(noted) - 1} more)" if len(noted) > 1 else ""
+        click.echo(f"agmpk: {noted[0]}{others}", err=True)
     if forecaster.name == "naive" and context <= 2:
         click.echo(
             f"agmpk: The naive model draws from the departures of the {context} individual(s) of "

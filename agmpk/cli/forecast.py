@@ -1,85 +1,48 @@
-"""``agmpk forecast``: the rest of an individual's curve from its first samples and its study."""
+"""``agmpk forecast``: the rest of an individual's curve from its first samples and its study;
+``agmpk benchmark``: leave-one-individual-out scores on the 20 compounds, or on any studies."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
 
-from agmpk.cli import (
-    FILE,
-    FORMAT,
-    JSON,
-    MODEL,
-    OBSERVED,
-    SEED,
-    TIMES,
-    option,
-    parse_times,
-    print_json,
-    progress,
-    read,
-    reading_options,
-    tell_familiar,
-    tell_few,
-)
+from agmpk import cli
+from agmpk.cli import option
 from agmpk.errors import AgmpkError
 
 if TYPE_CHECKING:
     from agmpk.forecasting import Forecaster
-    from agmpk.studies import Units
+    from agmpk.studies import Study, Units
 
 BESIDE = (".faults.csv", ".columns.csv")
 
 
-@click.command(
+@cli.command(
+    click.argument("studies", metavar="STUDY...", nargs=-1, required=True, type=cli.FILE),
+    option("--target", help="ID of the individual to forecast."),
+    option("--leave-one-out", "everybody", is_flag=True,
+           help="Forecast every individual from all the others."),
+    cli.OBSERVED, cli.TIMES, cli.MODEL,
+    option("--samples", default=200, type=cli.SEVERAL, help="Number of sampled curves."),
+    cli.SEED,
+    option("--out", required=True, type=click.Path(path_type=Path),
+           help="CSV file to write (whole or not at all); of several studies with a column STUDY, "
+           "or a folder (a name without suffix) that gets a file of each study's name."),
+    cli.FORMAT, cli.JSON, *cli.READING,
     epilog="""\b
 Examples:
   agmpk forecast data/benchmark/studies/theophylline.csv --leave-one-out --out forecast.csv
   agmpk forecast study.csv --target 7 --observed 3 --times 4:24:1 --out forecast.csv
   agmpk forecast study.csv --leave-one-out --exclude 6 --format nonmem --out forecast.csv
   agmpk forecast studies/*.csv --leave-one-out --skip-unusable --out forecasts/
-"""
-)
-@click.argument(
-    "studies",
-    metavar="STUDY...",
-    nargs=-1,
-    required=True,
-    type=FILE,
-)
-@option("--target", help="ID of the individual to forecast.")
-@option("--leave-one-out", "everybody", is_flag=True,
-        help="Forecast every individual from all the others.")  # fmt: skip
-@OBSERVED
-@TIMES
-@MODEL
-@option("--samples", default=200, type=click.IntRange(2), help="Number of sampled curves.")
-@SEED
-@option(
-    "--out", required=True, type=click.Path(path_type=Path),
-    help="CSV file to write (whole or not at all); of several studies with a column STUDY, or a "
-    "folder (a name without suffix) that gets a file of each study's name.",
+""",
 )  # fmt: skip
-@FORMAT
-@JSON
-@reading_options
-def forecast(
-    studies: tuple[Path, ...],
-    target: str | None,
-    everybody: bool,
-    observed: int,
-    times: str | None,
-    model: str,
-    samples: int,
-    seed: int,
-    out: Path,
-    form: str,
-    as_json: bool,
-    how: dict[str, Any],
-) -> None:
+def forecast(o: SimpleNamespace) -> None:
     """Forecast individuals of STUDY, a NONMEM-style table, or of several.
 
     Writes ID, TIME (h), DV (where observed), PRED (exp of the mean of the log samples) and the
@@ -90,20 +53,20 @@ def forecast(
     from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
 
-    if (target is None) == (not everybody):
+    studies, out = o.studies, o.out
+    if (o.target is None) == (not o.everybody):
         raise AgmpkError("Say whom to forecast: either --target ID or --leave-one-out.")
-    wanted = parse_times(times)
+    o.times = cli.parse_times(o.times)
     if len(studies) > 1:  # lists that `agmpk check` and others have put beside the tables
         studies = tuple(one for one in studies if not one.name.endswith(BESIDE))
-    outs = _outs(studies, out, form)
-    forecaster = load_forecaster(model)
+    outs = _outs(studies, out, o.form)
+    forecaster = load_forecaster(o.model)
     rows, told, failed = [], [], {}
-    for study in progress(studies, "studies", "table") if outs else studies:
+    for study in cli.progress(studies, "studies", "table") if outs else studies:
         try:
-            asked = target, observed, wanted, samples, seed
-            frames, units, about = _forecast_study(study, forecaster, asked, form, how)
-            if form == "nonmem":
-                from agmpk.cli.tables import write_nonmem
+            frames, units, about = _forecast_study(study, forecaster, o)
+            if o.form == "nonmem":
+                from agmpk.cli.study import write_nonmem
 
                 write_nonmem(frames, units, outs.get(study, out))
             elif outs or len(studies) == 1:
@@ -122,9 +85,9 @@ def forecast(
         table.insert(0, "STUDY", table.pop("STUDY"))
         write_csv(table, out)
     done = sum(about["individuals"] for about in told)
-    if as_json:
-        about = {"model": forecaster.name, "seed": seed, "samples": samples}
-        print_json(about | {"studies": told, "failed": failed})
+    if o.as_json:
+        about = {"model": forecaster.name, "seed": o.seed, "samples": o.samples}
+        cli.print_json(about | {"studies": told, "failed": failed})
     else:
         of = f" of {len(told)} of {len(studies)} studies" if len(studies) > 1 else ""
         click.echo(f"{done} individual(s){of} forecast with {forecaster.name} -> {out}")
@@ -156,7 +119,7 @@ def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
 
 
 def _forecast_study(
-    study: Path, forecaster: Forecaster, asked: tuple, form: str, how: dict[str, Any]
+    study: Path, forecaster: Forecaster, o: SimpleNamespace
 ) -> tuple[list[pd.DataFrame], Units, dict[str, Any]]:
     """The rows of a study, its units, and what was done.
 
@@ -165,55 +128,55 @@ def _forecast_study(
     """
     from agmpk.evaluation.protocol import cases
 
-    target, observed, wanted, samples, seed = asked
-    reading = read(study, how)
+    reading = cli.read(study, o.how)
     data = reading.only()
-    if target is not None:
-        data[target]  # names the IDs there are, where this is none of them
+    if o.target is not None:
+        data[o.target]  # names the IDs there are, where this is none of them
     # The seed of a case hangs on the compound, which must not be the file's name.
-    chosen = cases(data.compound if reading.named else "", data, observed)
-    chosen = [case for case in chosen if target in (None, case.prefix.id)]
+    chosen = cases(data.compound if reading.named else "", data, o.observed)
+    chosen = [case for case in chosen if o.target in (None, case.prefix.id)]
     frames: list[pd.DataFrame] = []
-    empty, noted, early, done = [], [], 0, 0
-    for case in progress(chosen, study.stem[:20], "individual"):
+    empty, notes, early, done = [], [], 0, 0
+    for case in cli.progress(chosen, study.stem[:20], "individual"):
         shown = case.prefix
         known = shown.times[-1] if len(shown) else shown.doses[0].time
-        query = case.times if wanted is None else wanted[wanted > known]
+        query = case.times if o.times is None else o.times[o.times > known]
         if not len(query):
             empty.append(shown.id)
             continue
-        early += wanted is not None and len(query) < len(wanted)
+        early += o.times is not None and len(query) < len(o.times)
         try:
-            answer = forecaster.forecast(case.context, shown, query, samples, case.seed(seed))
+            answer = forecaster.forecast(case.context, shown, query, o.samples, case.seed(o.seed))
         except AgmpkError as error:
-            if target is None and how["skip_unusable"]:
+            if o.target is None and o.how["skip_unusable"]:
                 click.echo(f"agmpk: individual {shown.id} is left out: {error}", err=True)
                 continue
             raise AgmpkError(
                 f"{error} --exclude leaves individuals out of the study; --skip-unusable goes on "
                 "with the others."
             ) from error
-        noted += [answer.note] if answer.note else []
+        notes.append(answer.note)
         frame = answer.to_frame()
         seen = data[shown.id].after_dose()
         values = dict(zip(seen.times.tolist(), seen.concentrations.tolist(), strict=True))
         frame.insert(0, "ID", shown.id)
         frame.insert(2, "DV", frame.TIME.map(values))
-        if form == "nonmem":
-            from agmpk.cli.tables import forecast_rows, nonmem_rows
+        if o.form == "nonmem":
+            from agmpk.cli.study import nonmem_rows
 
-            frames += [nonmem_rows([shown], 1), forecast_rows(frame)]
-        else:
-            frames.append(frame)
+            missing = frame["DV"].isna() * 1
+            frame = frame.assign(EVID=0, MDV=missing, CMT=2, SHOWN=0)
+            frames.append(nonmem_rows([shown], 1))
+        frames.append(frame)
         done += 1
-    later = "give --times" if wanted is None else "give later --times or show fewer"
+    later = "give --times" if o.times is None else "give later --times or show fewer"
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: {later}.")
     if empty:
         who = ", ".join(empty[:12]) + (" ..." if len(empty) > 12 else "")
         click.echo(
             f"agmpk: {len(empty)} individual(s) ({who}) have nothing left to forecast after "
-            f"{observed} samples: left out; {later} to forecast them.",
+            f"{o.observed} samples: left out; {later} to forecast them.",
             err=True,
         )
     if early:
@@ -222,13 +185,136 @@ def _forecast_study(
             "first dose) are left out: only later ones are forecast.",
             err=True,
         )
-    if noted:
-        others = f" (and {len(noted) - 1} more)" if len(noted) > 1 else ""
-        click.echo(f"agmpk: {noted[0]}{others}", err=True)
-    tell_few(forecaster, len(chosen[0].context))
-    if target is None:
-        familiar = tell_familiar(data)
-    else:
-        familiar = tell_familiar(chosen[0].context, shown if len(shown) else None)
+    cli.tell_notes(forecaster, len(chosen[0].context), notes)
+    alone = (chosen[0].context, shown if len(shown) else None)
+    familiar = cli.tell_familiar(*((data,) if o.target is None else alone))
     about = {"compound": data.compound, "individuals": done, "familiar": familiar}
     return frames, data.units, about
+
+
+@cli.command(
+    option("--models", default="naive,flow", help="Names, or NAME=FOLDER of one, with commas."),
+    option("--cohorts", default="benchmark", type=click.Choice(["benchmark", "development"]),
+           help="The 20 compounds, or others."),
+    option("--studies", "folder", type=cli.FOLDER,
+           help="Instead, all study tables (*.csv) of a folder."),
+    option("--compounds", help="Only these compounds (or studies), separated by commas."),
+    option("--protocol", default="study", type=click.Choice(["study", "published"]),
+           help="Ask all times of the study, or own."),
+    option("--observed", default=4, type=cli.COUNT, help="Length of the prefix."),
+    option("--samples", default=200, type=cli.SEVERAL),
+    cli.SEED, cli.OUT, cli.JSON, *cli.JOBS,
+    epilog="""\b
+Examples:
+  agmpk benchmark --models naive,flow --out results.csv
+  agmpk benchmark --models naive,flow,diffusion,aicmet,transformer,node --out results.csv
+  agmpk benchmark --models flow,mine=runs/mine/checkpoint --compounds caffeine --out results.csv
+  agmpk benchmark --models naive --cohorts development --observed 2 --out results.csv
+  agmpk benchmark --models naive,flow --protocol published --out results.csv
+  agmpk benchmark --models naive,flow --studies my_studies/ --out results.csv
+""",
+)  # fmt: skip
+def benchmark(o: SimpleNamespace) -> None:
+    """Leave each individual out, forecast it with MODELS, and print the table of compounds.
+
+    Writes model, compound, individual, n_target (held-out samples with a value), n_below (those
+    below the limit of quantification, which count for coverage only), log_rmse, crps (of ln
+    concentration), covered_90 (share of the held-out samples inside the 90 % interval) and failure:
+    why a model could not answer, where log_rmse is missing.
+    """
+    from agmpk import evaluation
+    from agmpk.files import check_writable, write_csv
+
+    check_writable(o.out)
+    forecasters, ours = load_models(o.models), o.folder is None and o.cohorts == "benchmark"
+    if o.folder is not None:
+        studies = evaluation.studies_in(o.folder)
+    else:
+        studies = evaluation.benchmark_studies() if ours else evaluation.development_studies()
+    question = o.observed, o.samples, o.seed, o.protocol, o.jobs, o.scheduler
+    results = evaluation.evaluate(forecasters, choose(studies, o.compounds), *question).results
+    write_csv(results, o.out)
+    check_answered(results)
+    table = evaluation.by_compound(results)
+    mean, strict = table.mean(), evaluation.by_compound(results, strict=True).mean()
+    if ours:
+        table = table.join(evaluation.published_table().add_prefix("published "))
+    if not o.as_json:
+        click.echo(table.round(3).to_string(na_rep="-"))
+    models_json = {}
+    for name in mean.index:
+        rows = results[results.model == name]
+        size = rows.n_target + rows.n_below
+        inside = (rows.covered_90 * size).sum() / size[rows.covered_90 >= 0].sum()
+        models_json[name] = {"log_rmse": mean[name], "strict": strict[name], "covered_90": inside}
+        if o.as_json:
+            continue
+        click.echo(
+            f"{name}: mean log-RMSE {mean[name]:.3f} over {len(table)} compounds "
+            f"(strict {strict[name]:.3f}); 90 % intervals cover {inside:.1%}"
+        )
+        if name != "naive" and "naive" in mean.index:
+            d = evaluation.paired_difference(results, name, "naive")
+            click.echo(
+                f"  against naive: {d.mean:+.3f} (95 % interval over people {d.low:+.3f} to "
+                f"{d.high:+.3f}), lower for {d.better} of {d.n} individuals"
+            )
+        missing = rows[rows.failure != ""]
+        if len(missing):
+            click.echo(
+                f"agmpk: {name} has no forecast of {len(missing)} of {len(rows)} individuals "
+                f"({', '.join(dict.fromkeys(missing.compound))}); its means are over the others, "
+                f"and {o.out} says why.",
+                err=True,
+            )
+    if o.as_json:
+        compounds_json = {one: dict(row) for one, row in table.iterrows()}
+        cli.print_json({"models": models_json, "compounds": compounds_json, "out": o.out})
+    else:
+        click.echo(f"{len(results)} rows -> {o.out}")
+
+
+def load_models(models: str) -> list[Forecaster]:
+    """The forecasters of ``--models``.
+
+    Raises:
+        AgmpkError: an unknown model, or two of the same name.
+    """
+    from agmpk.forecasting import load_forecaster
+
+    found: dict[str, Forecaster] = {}
+    for text in models.split(","):
+        called, _, source = text.strip().rpartition("=")
+        forecaster = load_forecaster(source, called or None)
+        if forecaster.name in found:
+            raise AgmpkError(
+                f"Two models are called {forecaster.name}: name them apart as NAME=FOLDER."
+            )
+        found[forecaster.name] = forecaster
+    return list(found.values())
+
+
+def choose(studies: Mapping[str, Study], compounds: str | None) -> dict[str, Study]:
+    """The studies of ``--compounds``, or all.
+
+    Raises:
+        AgmpkError: an unknown compound.
+    """
+    names = [name.strip() for name in compounds.split(",")] if compounds else list(studies)
+    unknown = [name for name in names if name not in studies]
+    if unknown:
+        raise AgmpkError(
+            f"There is no compound {', '.join(unknown)}: use some of {', '.join(studies)}."
+        )
+    return {name: studies[name] for name in studies if name in names}
+
+
+def check_answered(results: pd.DataFrame) -> None:
+    """Stop where there is nothing to report of a model.
+
+    Raises:
+        AgmpkError: it refused every case that has something to predict; with its first reason.
+    """
+    for _, rows in results[results.n_target > 0].groupby("model", sort=False):
+        if (rows.failure != "").all():
+            raise AgmpkError(rows.failure.iloc[0])

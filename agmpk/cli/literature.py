@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 from tqdm import tqdm
 
+from agmpk import cli
 from agmpk.cli import FILE, FOLDER, option
 from agmpk.errors import AgmpkError
 from agmpk.files import check_writable
@@ -81,21 +84,17 @@ def parse(inputs: tuple[Path, ...], out: Path) -> None:
     )
 
 
-@literature.command()
-@click.argument("source", metavar="INPUT.jsonl", type=FILE)
-@_OUT
-@option("--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules")
-@option("--config", type=FILE, help="YAML settings of the language model (never a key).")
-@option("--recordings", type=FILE, help="Recorded answers (JSON lines), read and added to.")
-@option("--triage/--no-triage", default=True, help="Ask first whether it is one single BE trial.")
-def extract(
-    source: Path,
-    out: Path,
-    engine: str,
-    config: Path | None,
-    recordings: Path | None,
-    triage: bool,
-) -> None:
+@cli.command(
+    click.argument("source", metavar="INPUT.jsonl", type=FILE),
+    _OUT,
+    option("--engine", type=click.Choice(["rules", "llm", "replay"]), default="rules"),
+    option("--config", type=FILE, help="YAML settings of the language model (never a key)."),
+    option("--recordings", type=FILE, help="Recorded answers (JSON lines), read and added to."),
+    option("--triage/--no-triage", default=True,
+           help="Ask first whether it is one single BE trial."),
+    group=literature,
+)  # fmt: skip
+def extract(o: SimpleNamespace) -> None:
     """Extract one flat record a document from INPUT.jsonl (`id`, `title`, `abstract`, optional
     `body`, `tables`).
 
@@ -105,23 +104,27 @@ def extract(
     from agmpk.literature.document import document_from_record, read_jsonl, write_jsonl
     from agmpk.literature.extract import extract_document
 
+    source, out = o.source, o.out
     check_writable(out)
-    documents = [
-        document_from_record(r, f"{source}, record {i}")
-        for i, r in enumerate(read_jsonl(source), start=1)
-    ]
+    numbered = enumerate(read_jsonl(source), start=1)
+    documents = [document_from_record(r, f"{source}, record {i}") for i, r in numbered]
     if not documents:
         raise AgmpkError(
             f"{source}: holds no documents; each line must be one JSON object with 'id'"
         )
-    seen: set[str] = set()
-    for document in documents:
-        if document.id in seen:
-            raise AgmpkError(f"{source}: the id {document.id} stands twice; ids must be unique")
-        seen.add(document.id)
+    for name, count in Counter(document.id for document in documents).items():
+        if count > 1:
+            raise AgmpkError(f"{source}: the id {name} stands twice; ids must be unique")
     llm = None
-    if engine != "rules":
-        llm = _llm(engine, config, recordings or out.with_suffix(".recordings.jsonl"), triage)
+    if o.engine != "rules":
+        from agmpk.literature.extract.client import LlmClient, load_settings
+        from agmpk.literature.extract.llm import LlmEngine, Recordings
+
+        recordings = o.recordings or out.with_suffix(".recordings.jsonl")
+        if o.engine == "replay" and not recordings.exists():
+            raise AgmpkError(f"{recordings}: no such recording; give --recordings FILE")
+        client = None if o.engine == "replay" else LlmClient(load_settings(o.config))
+        llm = LlmEngine(Recordings(recordings), client, o.triage)
     bar = tqdm(documents, desc="extract", unit="document", disable=None)
     records = [extract_document(d, llm).model_dump(mode="json") for d in bar]
     write_jsonl(records, out)
@@ -132,16 +135,6 @@ def extract(
             aside = out.with_suffix(".set_aside.jsonl")
             write_jsonl(llm.set_aside, aside)
             click.echo(f"{len(llm.set_aside)} documents set aside, see {aside}", err=True)
-
-
-def _llm(engine: str, config: Path | None, recordings: Path, triage: bool):
-    from agmpk.literature.extract.client import LlmClient, load_settings
-    from agmpk.literature.extract.llm import LlmEngine, Recordings
-
-    if engine == "replay" and not recordings.exists():
-        raise AgmpkError(f"{recordings}: no such recording; give --recordings FILE")
-    client = None if engine == "replay" else LlmClient(load_settings(config))
-    return LlmEngine(Recordings(recordings), client, triage)
 
 
 @literature.command(name="local-model")

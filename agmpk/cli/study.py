@@ -1,69 +1,52 @@
-"""Commands on a study of one's own: ``agmpk check``, ``cohort``, ``whatif``, ``report``."""
+"""Commands on a study of one's own: ``agmpk check``, ``cohort``, ``whatif``, ``report``; and
+forecasts and cohorts as NONMEM-style tables."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import click
 import pandas as pd
 
-from agmpk.cli import (
-    FILE,
-    FORMAT,
-    JSON,
-    MODEL,
-    OBSERVED,
-    OUT,
-    SEED,
-    STUDY,
-    TIMES,
-    option,
-    parse_times,
-    print_json,
-    read,
-    reading_options,
-    tell_familiar,
-    tell_few,
-)
+from agmpk import cli
+from agmpk.cli import option
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, check_writable, write_csv
-from agmpk.studies import Dose, Study
+from agmpk.studies import Dose, Individual, Study, Units
+from agmpk.studies.nonmem.write import to_frame
 from agmpk.studies.study import ROUTES
 
 if TYPE_CHECKING:
     from agmpk.studies import Reading
 
 
-@click.command(
-    epilog="""\b
+@cli.command(cli.STUDY, cli.JSON, *cli.READING, epilog="""\b
 Examples:
   agmpk check study.csv
   agmpk check study.csv --columns TIME=time_h,DV=conc --lloq 0.1
   agmpk check crossover.csv --occasion split --exclude 7,12
-"""
-)
-@STUDY
-@JSON
-@reading_options
-def check(study: Path, as_json: bool, how: dict[str, Any]) -> None:
+""")
+def check(o: SimpleNamespace) -> None:
     """Read STUDY, a NONMEM-style table, and say what it holds and how it was read.
 
     Prints individuals, samples, limits, doses, units, the columns used and not used, and whatever
     was assumed or left out; then, on stderr, whether a study like it is among those that the prior
     draws. Ends with status 2 and the faults where the table cannot be used.
     """
-    reading = read(study, how, quiet=True)
-    if as_json:
+    reading = cli.read(o.study, o.how, quiet=True)
+    if o.as_json:
         about = {name: getattr(reading, name) for name in ("used", "unused", "notes", "skipped")}
-        print_json({"file": study, "studies": _facts(reading)} | about)
+        cli.print_json({"file": o.study, "studies": _facts(reading)} | about)
         return
     click.echo(reading.describe())
     if len(reading.studies) > 1:
         click.echo("  several   forecast and cohort need one of them: --study or --analyte")
     else:
-        tell_familiar(reading.only())
+        cli.tell_familiar(reading.only())
 
 
 def _facts(reading: Reading) -> list[dict[str, Any]]:
@@ -78,48 +61,30 @@ def _facts(reading: Reading) -> list[dict[str, Any]]:
             "lloq": study.lloq,
             "doses": sum(len(one.single_doses()) for one in study),
             "units": asdict(study.units),
-            "familiar": tell_familiar(study),
+            "familiar": cli.tell_familiar(study),
         }
         for key, study in reading.studies.items()
     ]
 
 
-@click.command(
+@cli.command(
+    cli.STUDY,
+    option("-n", "number", default=100, type=cli.POSITIVE, help="Number of virtual individuals."),
+    cli.TIMES,
+    option("--dose", "amount", type=float, help="What if: another amount, in the study's unit."),
+    option("--dose-route", "route", type=click.Choice(ROUTES), help="What if: another route."),
+    option("--duration", type=float, help="What if: another duration of the infusion (h)."),
+    option("--doses", type=cli.POSITIVE, help="What if: so many doses, with --every."),
+    option("--every", type=float, help="What if: hours between the doses, with --doses."),
+    cli.MODEL, cli.SEED, cli.OUT, cli.FORMAT, *cli.READING,
     epilog="""\b
 Examples:
   agmpk cohort data/benchmark/studies/caffeine.csv -n 100 --out cohort.csv
   agmpk cohort study.csv -n 500 --times 0.5:24:0.5 --model naive --seed 7 --out cohort.csv
   agmpk cohort study.csv --dose 200 --out double.csv
-"""
-)
-@STUDY
-@option("-n", "number", default=100, type=click.IntRange(1), help="Number of virtual individuals.")
-@TIMES
-@option("--dose", "amount", type=float, help="What if: another amount, in the study's unit.")
-@option("--dose-route", type=click.Choice(ROUTES), help="What if: another route.")
-@option("--duration", type=float, help="What if: another duration of the infusion (h).")
-@option("--doses", type=click.IntRange(1), help="What if: so many doses, with --every.")
-@option("--every", type=float, help="What if: hours between the doses, with --doses.")
-@MODEL
-@SEED
-@OUT
-@FORMAT
-@reading_options
-def cohort(
-    study: Path,
-    number: int,
-    times: str | None,
-    amount: float | None,
-    dose_route: str | None,
-    duration: float | None,
-    doses: int | None,
-    every: float | None,
-    model: str,
-    seed: int,
-    out: Path,
-    form: str,
-    how: dict[str, Any],
-) -> None:
+""",
+)  # fmt: skip
+def cohort(o: SimpleNamespace) -> None:
     """Generate virtual individuals given all individuals of STUDY, a NONMEM-style table.
 
     Writes ID, TIME (h) and DV; by default each gets the doses of one of the study's individuals,
@@ -128,40 +93,40 @@ def cohort(
     changes the first dose of the study's first individual and is given to all; for other plans see
     agmpk whatif.
     """
-    from agmpk.cli.tables import nonmem_rows, write_nonmem
     from agmpk.forecasting import generate, load_forecaster
 
-    wanted = parse_times(times)
-    check_writable(out, study)
-    data = read(study, how).only()
-    dose = what_if(data, amount, dose_route, duration, doses, every)
-    forecaster = load_forecaster(model)
-    virtual = generate(forecaster, data, number, wanted, dose, seed)
-    tell_few(forecaster, len(data))
-    tell_familiar(data)
-    if form == "nonmem":
+    wanted = cli.parse_times(o.times)
+    check_writable(o.out, o.study)
+    data = cli.read(o.study, o.how).only()
+    names = ("amount", "route", "duration", "doses", "every")
+    dose = what_if(data, **{name: getattr(o, name) for name in names})
+    forecaster, notes = load_forecaster(o.model), []
+
+    def forecast(*question: Any) -> Any:
+        found = forecaster.forecast(*question)
+        notes.append(found.note)
+        return found
+
+    noting = SimpleNamespace(forecast=forecast)
+    virtual = generate(noting, data, o.number, wanted, dose, o.seed)
+    cli.tell_notes(forecaster, len(data), notes)
+    cli.tell_familiar(data)
+    if o.form == "nonmem":
         rows = nonmem_rows(virtual, 0).drop(columns=["SHOWN", "CENS"])
-        write_nonmem([rows], data.units, out)
+        write_nonmem([rows], data.units, o.out)
     else:
-        columns = ({"ID": o.id, "TIME": o.times, "DV": o.concentrations} for o in virtual)
-        write_csv(pd.concat(map(pd.DataFrame, columns), ignore_index=True), out)
-    click.echo(f"{number} virtual individual(s) of {data.compound} with {model} -> {out}")
+        columns = ({"ID": v.id, "TIME": v.times, "DV": v.concentrations} for v in virtual)
+        write_csv(pd.concat(map(pd.DataFrame, columns), ignore_index=True), o.out)
+    click.echo(f"{o.number} virtual individual(s) of {data.compound} with {o.model} -> {o.out}")
 
 
-def what_if(
-    study: Study,
-    amount: float | None,
-    route: str | None,
-    duration: float | None,
-    doses: int | None,
-    every: float | None,
-) -> Dose | None:
-    """The first dose of the study's first individual with the changes asked for; None if none.
+def what_if(study: Study, doses=None, every=None, **changes: Any) -> Dose | None:
+    """The first dose of the study's first individual with the changes asked for (amount, route,
+    duration; so many ``doses``, ``every`` so many hours); None if none.
 
     Raises:
         AgmpkError: the study is empty, or the changes do not make a dose.
     """
-    changes: dict[str, object] = {"amount": amount, "route": route, "duration": duration}
     changes = {name: value for name, value in changes.items() if value is not None}
     if (doses is None) != (every is None):
         raise AgmpkError("--doses and --every go together: so many doses, so many hours apart.")
@@ -171,12 +136,23 @@ def what_if(
         return None
     if not len(study):
         raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
-    if route is not None and route != "iv_infusion":
+    if changes.get("route", "iv_infusion") != "iv_infusion":
         changes.setdefault("duration", 0.0)
     return replace(study.individuals[0].doses[0], **changes)
 
 
-@click.command(
+@cli.command(
+    cli.STUDY,
+    option("--target", help="ID of the individual; without it (and 0 observed) somebody new."),
+    cli.OBSERVED,
+    option("--plans", required=True, type=cli.FILE, help="Table of the doses that might follow."),
+    option("--window", metavar="LOW:HIGH", help="Concentrations to stay in (the study's unit)."),
+    option("--until", type=float, metavar="HOURS", help="End of the last interval of each plan."),
+    cli.MODEL,
+    option("--samples", default=400, type=cli.SEVERAL, help="Number of curves."),
+    cli.SEED, cli.OUT,
+    option("--figure", type=cli.FILE, help="Picture to draw: one panel a plan (png, pdf, svg)."),
+    cli.JSON, *cli.READING,
     epilog="""\b
 A table of plans has the columns PLAN, TIME (h) and AMT, and where they apply ROUTE, DUR or RATE,
 ADDL and II, as in a study:
@@ -189,36 +165,9 @@ Examples:
   agmpk whatif study.csv --target 7 --observed 3 --plans plans.csv --window 10:20 --out plans_7.csv
   agmpk whatif study.csv --target 7 --plans plans.csv --figure plans_7.png --out plans_7.csv
   agmpk whatif study.csv --observed 0 --plans by_another_route.csv --out virtual.csv
-"""
-)
-@STUDY
-@option("--target", help="ID of the individual; without it (and 0 observed) somebody new.")
-@OBSERVED
-@option("--plans", required=True, type=FILE, help="Table of the doses that might follow.")
-@option("--window", metavar="LOW:HIGH", help="Concentrations to stay in (the study's unit).")
-@option("--until", type=float, metavar="HOURS", help="End of the last interval of each plan.")
-@MODEL
-@option("--samples", default=400, type=click.IntRange(2), help="Number of curves.")
-@SEED
-@OUT
-@option("--figure", type=FILE, help="Picture to draw: one panel a plan (png, pdf, svg).")
-@JSON
-@reading_options
-def whatif(
-    study: Path,
-    target: str | None,
-    observed: int,
-    plans: Path,
-    window: str | None,
-    until: float | None,
-    model: str,
-    samples: int,
-    seed: int,
-    out: Path,
-    figure: Path | None,
-    as_json: bool,
-    how: dict[str, Any],
-) -> None:
+""",
+)  # fmt: skip
+def whatif(o: SimpleNamespace) -> None:
     """Draw the future of an individual of STUDY under each plan of doses.
 
     Doses until the last shown sample are past; later ones are those of the plan. Writes one row a
@@ -230,35 +179,37 @@ def whatif(
     from agmpk.forecasting.plans import NOTICE
     from agmpk.forecasting.plans import whatif as ask
 
-    bounds = _window(window)
-    check_writable(out, study, plans)
+    out, figure, target = o.out, o.figure, o.target
+    bounds = _window(o.window)
+    check_writable(out, o.study, o.plans)
     if figure is not None:
         if figure.suffix.lower() not in (".png", ".pdf", ".svg"):
             end = "name a file that ends with .png, .pdf or .svg."
             raise AgmpkError(f"--figure {figure} is no picture: {end}")
-        check_writable(figure, study, plans, out)
-    data = read(study, how).only()
+        check_writable(figure, o.study, o.plans, out)
+    data = cli.read(o.study, o.how).only()
     if target is not None:
         data[target]  # names the IDs there are, where this is none of them
-    elif observed:
+    elif o.observed:
         raise AgmpkError("Say whose future: --target ID, or --observed 0 for somebody new.")
-    wanted = read_plans(plans, data)
-    forecaster = load_forecaster(model)
-    answer = ask(forecaster, data, target, observed, wanted, bounds, samples, seed, until)
+    wanted = read_plans(o.plans, data)
+    forecaster = load_forecaster(o.model)
+    question = data, target, o.observed, wanted, bounds, o.samples, o.seed, o.until
+    answer = ask(forecaster, *question)
     context = data if target is None else data.without(target)
     shown = len(answer.target)
     for note in dict.fromkeys(found.note for found in answer.forecasts.values() if found.note):
         click.echo(f"agmpk: {note}", err=True)
-    tell_few(forecaster, len(context))
-    familiar = tell_familiar(context, answer.target if shown else None)
+    cli.tell_notes(forecaster, len(context))
+    familiar = cli.tell_familiar(context, answer.target if shown else None)
     write_csv(answer.table, out)
     if figure is not None:
         with atomic_path(figure) as temporary:
             answer.figure().savefig(temporary, dpi=150)
-    if as_json:
-        about = {"model": forecaster.name, "target": target, "shown": shown, "seed": seed}
+    if o.as_json:
+        about = {"model": forecaster.name, "target": target, "shown": shown, "seed": o.seed}
         about |= {"familiar": familiar, "notice": NOTICE, "out": out}
-        print_json(about | {"intervals": answer.table.to_dict("records")})
+        cli.print_json(about | {"intervals": answer.table.to_dict("records")})
         return
     last = answer.table.groupby("PLAN", sort=False).tail(1)
     for row in last.to_dict("records"):
@@ -301,52 +252,96 @@ def _window(text: str | None) -> tuple[float, float] | None:
     return low, high
 
 
-@click.command(
+@cli.command(
+    cli.STUDY,
+    option("--out", type=cli.FILE, help="HTML file to write.  [default: STUDY.html, here]"),
+    option("--observed", default=4, type=cli.COUNT, help="Samples shown."),
+    option("--samples", "n_samples", default=200, type=click.IntRange(20),
+           help="Curves a forecast."),
+    option("--fitted", default=12, type=cli.COUNT, help="Largest study that NLME is fitted to."),
+    click.option("--target", default="", help="Whose doses are changed in the what-if."),
+    option("--every", default=24.0, help="Hours between those doses."),
+    cli.MODEL, cli.SEED, *cli.READING,
     epilog="""\b
 Examples:
   agmpk report study.csv --out report.html
   agmpk report data/benchmark/studies/theophylline.csv --observed 2 --out theophylline.html
   agmpk report study.csv --lloq 0.5 --fitted 0 --out report.html
-"""
-)
-@STUDY
-@option("--out", type=FILE, help="HTML file to write.  [default: STUDY.html, here]")
-@option("--observed", default=4, type=click.IntRange(0), help="Samples shown.")
-@option("--samples", default=200, type=click.IntRange(20), help="Curves a forecast.")
-@option(
-    "--fitted", default=12, type=click.IntRange(0), help="Largest study that NLME is fitted to."
-)
-@click.option("--target", default="", help="Whose doses are changed in the what-if.")
-@option("--every", default=24.0, help="Hours between those doses.")
-@MODEL
-@SEED
-@reading_options
-def report(
-    study: Path,
-    out: Path | None,
-    observed: int,
-    samples: int,
-    fitted: int,
-    target: str,
-    every: float,
-    model: str,
-    seed: int,
-    how: dict[str, Any],
-) -> None:
+""",
+)  # fmt: skip
+def report(o: SimpleNamespace) -> None:
     """Execute notebooks/your-study.ipynb on STUDY, a NONMEM-style table, and write one HTML file.
 
     It holds how the file was read, whether the prior draws such studies, the forecast of everybody
     from the others with errors and coverage, a virtual cohort with its checks, noncompartmental
     analysis, what-if doses, and what it was made with. It needs no other file and no network.
     """
-    out = out or Path(f"{study.stem}.html")
-    check_writable(out, study)
-    data = read(study, how).only()
-    if target:
-        data[target]  # names the IDs there are, where this is none of them
+    out = o.out or Path(f"{o.study.stem}.html")
+    check_writable(out, o.study)
+    data = cli.read(o.study, o.how).only()
+    if o.target:
+        data[o.target]  # names the IDs there are, where this is none of them
     from agmpk.book.study_report import write_report
 
-    parameters = {"options": how, "observed": observed, "n_samples": samples}
-    parameters |= {"fitted": fitted, "target": target, "every": every, "model": model}
-    write_report(study, out, parameters | {"seed": seed})
+    names = ("observed", "n_samples", "fitted", "target", "every", "model", "seed")
+    write_report(o.study, out, {"options": o.how} | {name: getattr(o, name) for name in names})
     click.echo(f"report on {len(data)} individual(s) of {data.compound} -> {out}")
+
+
+MEANINGS = {
+    "ID": ("individual (a number)", ""),
+    "NAME": ("the individual's ID in the study, where it is no number", ""),
+    "TIME": ("time, counted as in the study", "h"),
+    "EVID": ("1 dose, 0 observation or forecast", ""),
+    "MDV": ("1 where DV holds no value", ""),
+    "AMT": ("amount of the dose", "dose"),
+    "RATE": ("rate of an infusion, 0 otherwise", "dose/h"),
+    "ADDL": ("number of further doses", ""),
+    "II": ("time between these doses", "h"),
+    "CMT": ("1 dose by mouth, 2 into a vein; observations are in 2", ""),
+    "DV": ("observed concentration (of a cohort: generated)", "concentration"),
+    "CENS": ("1 where DV is the limit that the value is below", ""),
+    "SHOWN": ("1 observation that the model was shown, 0 otherwise", ""),
+    "PRED": ("forecast: exp of the mean of the logarithms of the samples", "concentration"),
+    **{
+        f"Q{level:02d}": (f"forecast: {level} % quantile of the samples", "concentration")
+        for level in (5, 25, 50, 75, 95)
+    },
+}
+
+
+def nonmem_rows(people: Iterable[Individual], shown: int) -> pd.DataFrame:
+    """Doses and samples of individuals, one row each; ``shown`` is 1 where a model saw these."""
+    frame = to_frame(people)
+    given = frame["EVID"] == 1
+    rate = (frame["AMT"] / frame["DUR"]).where(frame["DUR"] > 0, 0.0)
+    cmt = given & (frame["ROUTE"] == "oral")
+    return frame.assign(RATE=rate.where(given), CMT=2 - cmt * 1, SHOWN=~given * shown)
+
+
+def write_nonmem(frames: Iterable[pd.DataFrame], units: Units, out: Path) -> None:
+    """Write rows as a NONMEM-style table, and the dictionary of its columns beside it.
+
+    In order of time within an individual; at one time a sample comes before a dose. IDs that are
+    not numbers are numbered from 1, and stand in NAME.
+
+    Raises:
+        AgmpkError: a file cannot be written.
+    """
+    table = pd.concat(list(frames), ignore_index=True)
+    order = {name: place for place, name in enumerate(dict.fromkeys(table["ID"]))}
+    table["NAME"], table["place"] = table["ID"], table["ID"].map(order)
+    if table["ID"].str.fullmatch(r"[1-9]\d{0,8}").all():
+        table = table.drop(columns="NAME")
+    else:
+        table["ID"] = table["place"] + 1
+    table = table.sort_values(["place", "TIME", "EVID"], kind="stable")
+    whole = [name for name in ("EVID", "MDV", "ADDL", "CMT", "CENS", "SHOWN") if name in table]
+    table[whole] = table[whole].astype("Int64")
+    columns = [name for name in MEANINGS if name in table]
+    write_csv(table[columns], out, missing=".")
+    place = {"dose": units.dose, "dose/h": f"{units.dose}/h", "concentration": units.concentration}
+    rows = [(name, MEANINGS[name][0], place.get(MEANINGS[name][1], MEANINGS[name][1]))
+            for name in columns]  # fmt: skip
+    beside = pd.DataFrame(rows, columns=["column", "meaning", "unit"])
+    write_csv(beside, out.with_name(f"{out.stem}.columns.csv"))

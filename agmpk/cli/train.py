@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 from tqdm import tqdm
 
-from agmpk.cli import FOLDER, OUT, SEED, option
+from agmpk import cli
+from agmpk.cli import OUT, SEED, option
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, check_writable
 
@@ -20,7 +22,7 @@ Examples:
 """
 )
 @option("--preset", default="extended", help="Name of a preset, or a YAML file.")
-@option("--studies", default=10, type=click.IntRange(1))
+@option("--studies", default=10, type=cli.POSITIVE)
 @SEED
 @OUT
 def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
@@ -48,7 +50,24 @@ def simulate(preset: str, studies: int, seed: int, out: Path) -> None:
     click.echo(f"{studies} studies, {rows} rows -> {out}")
 
 
-@click.command(
+@cli.command(
+    option("--recipe", "recipes", multiple=True,
+           help="A shipped recipe (flow, diffusion, aicmet, transformer, node, ...), or a YAML "
+           "file of settings (the rest have defaults).  Several that share prior, seed and sizes "
+           "are trained on one stream of studies, each in a folder of the run named after its "
+           "model."),
+    option("--run", "folder", required=True, type=cli.FOLDER,
+           help="Of the run; goes on if it is there."),
+    option("--checkpoint", type=cli.FOLDER,
+           help="To write the finished checkpoint (of several: each) to."),
+    option("--export", is_flag=True, help="Only write the checkpoint, from the last saved state."),
+    option("--steps", type=cli.POSITIVE, help="Instead of the recipe's; a finished run goes on."),
+    option("--seed", type=click.IntRange(0, 2**31), help="Instead of the recipe's seed."),
+    option("--minutes", type=click.FloatRange(0, min_open=True),
+           help="Stop cooled down after these."),
+    option("--device", default="cpu", help="cpu, or cuda where there is one."),
+    option("--threads", type=cli.POSITIVE, help="CPU threads; by default all."),
+    option("--workers", default=1, type=cli.COUNT, help="Processes that simulate ahead."),
     epilog="""\b
 Examples:
   agmpk train --recipe flow-small --run runs/small --checkpoint runs/small/checkpoint
@@ -58,35 +77,9 @@ Examples:
     --device cuda --workers 15 --minutes 8
   torchrun --standalone --nproc-per-node 4 --no-python -- \\
     agmpk train --recipe flow-gpu --run runs/paper --device cuda
-"""
-)
-@option(
-    "--recipe", "recipes", multiple=True,
-    help="A shipped recipe (flow, diffusion, aicmet, transformer, node, ...), or a YAML file of "
-    "settings (the rest have defaults).  Several that share prior, seed and sizes are trained on "
-    "one stream of studies, each in a folder of the run named after its model.",
+""",
 )  # fmt: skip
-@option("--run", "folder", required=True, type=FOLDER, help="Of the run; goes on if it is there.")
-@option("--checkpoint", type=FOLDER, help="To write the finished checkpoint (of several: each) to.")
-@option("--export", is_flag=True, help="Only write the checkpoint, from the last saved state.")
-@option("--steps", type=click.IntRange(1), help="Instead of the recipe's; a finished run goes on.")
-@option("--seed", type=click.IntRange(0, 2**31), help="Instead of the recipe's seed.")
-@option("--minutes", type=click.FloatRange(0, min_open=True), help="Stop cooled down after these.")
-@option("--device", default="cpu", help="cpu, or cuda where there is one.")
-@option("--threads", type=click.IntRange(1), help="CPU threads; by default all.")
-@option("--workers", default=1, type=click.IntRange(0), help="Processes that simulate ahead.")
-def train(
-    recipes: tuple[str, ...],
-    folder: Path,
-    checkpoint: Path | None,
-    export: bool,
-    steps: int | None,
-    seed: int | None,
-    minutes: float | None,
-    device: str,
-    threads: int | None,
-    workers: int,
-) -> None:
+def train(o: SimpleNamespace) -> None:
     """Train a model on simulated studies; interrupted at any time, the same call resumes."""
     import os
 
@@ -96,24 +89,26 @@ def train(
     from agmpk.training.config import load_training_config
     from agmpk.training.run import train_together, trained_model
 
-    if export:
-        if checkpoint is None or recipes:
+    folder, checkpoint = o.folder, o.checkpoint
+    if o.export:
+        if checkpoint is None or o.recipes:
             raise AgmpkError("--export needs --checkpoint FOLDER, and takes no --recipe.")
         save_checkpoint(trained_model(folder), folder, checkpoint)
         click.echo(f"checkpoint -> {checkpoint}")
         return
-    if not recipes:
+    if not o.recipes:
         raise AgmpkError("Say what to train: --recipe NAME, or --export for a run that is there.")
-    settings = [load_training_config(name).with_changes(steps=steps, seed=seed) for name in recipes]
+    changes = {"steps": o.steps, "seed": o.seed}
+    settings = [load_training_config(name).with_changes(**changes) for name in o.recipes]
     kinds = [one.kind for one in settings]
     if len(set(kinds)) < len(kinds):
         raise AgmpkError("Two of these recipes train the same kind of model: run them apart.")
     several = len(settings) > 1
     runs = {folder / one.kind if several else folder: one for one in settings}
-    if threads:
-        torch.set_num_threads(threads)
+    if o.threads:
+        torch.set_num_threads(o.threads)
     first = os.environ.get("RANK", "0") == "0"
-    total = None if minutes else settings[0].steps
+    total = None if o.minutes else settings[0].steps
     with tqdm(total=total, desc="train", unit="step", disable=None if first else True) as bar:
 
         def report(step: int, loss: float) -> None:
@@ -123,7 +118,7 @@ def train(
             bar.n = step  # a bar that is not shown does not count
             bar.set_postfix(loss=f"{loss:.3f}")
 
-        train_together(runs, report, device, workers, minutes)
+        train_together(runs, report, o.device, o.workers, o.minutes)
     if not first:
         return
     click.echo(f"{bar.n or settings[0].steps} steps done -> {folder}")

@@ -130,9 +130,11 @@ def verdict(claim: Claim, found: Evidence | None) -> tuple[str, str]:
         return _whole(low <= found.low and found.high <= high, found.high < low or found.low > high)
     if claim.direction == "holds":
         return _whole(found.low > 0, found.high <= 0)
-    best, worst = _losses(claim, found.low, found.high)
-    published = _losses(claim, claim.figure, claim.figure)[0]
-    margin = claim.spread + ROUNDING
+    loss = {"lower": float, "higher": lambda x: -x, "target": lambda x: abs(x - claim.ideal)}
+    best, worst = sorted(map(loss[claim.direction], (found.low, found.high)))
+    if claim.direction == "target" and found.low <= claim.ideal <= found.high:
+        best = 0.0
+    published, margin = loss[claim.direction](claim.figure), claim.spread + ROUNDING
     if worst < published - margin:
         return BETTER, ""
     return _whole(worst <= published + margin, best > published + margin)
@@ -141,16 +143,6 @@ def verdict(claim: Claim, found: Evidence | None) -> tuple[str, str]:
 def _whole(inside: bool, outside: bool) -> tuple[str, str]:
     """By whether all of the interval is where it should be, or none."""
     return (REPRODUCED if inside else FAILED if outside else INCONCLUSIVE), ""
-
-
-def _losses(claim: Claim, low: float, high: float) -> tuple[float, float]:
-    """Smallest and largest loss of an interval."""
-    if claim.direction == "lower":
-        return low, high
-    if claim.direction == "higher":
-        return -high, -low
-    ends = sorted((abs(low - claim.ideal), abs(high - claim.ideal)))
-    return (0.0 if low <= claim.ideal <= high else ends[0]), ends[1]
 
 
 #: The columns in which the chapters store what the claims need.
@@ -199,8 +191,8 @@ def most_wins(
     ``results`` as of :func:`agmpk.evaluation.evaluate`.  n: compounds.  A rival without a value on
     a compound does not compete there; NaN where a model is missing altogether.
     """
-    if missing := _missing(results, [*family, *rivals]):
-        return Evidence(measure, math.nan, n=0, note=missing)
+    if missing := [name for name in (*family, *rivals) if name not in set(results.model)]:
+        return _not_run(measure, missing)
     table = by_compound(results)
     if compounds is not None:
         table = table[table.index.isin(compounds)]
@@ -215,15 +207,15 @@ def mean_error(results: pd.DataFrame, model: str, measure: str) -> Evidence:
     Without an interval: the published figure is a mean over the same individuals, whose own errors
     are not available.
     """
-    if missing := _missing(results, [model]):
-        return Evidence(measure, math.nan, n=0, note=missing)
+    if model not in set(results.model):
+        return _not_run(measure, [model])
     table = by_compound(results)[model].dropna()
     return Evidence(measure, float(table.mean()), n=len(table))
 
 
-def _missing(results: pd.DataFrame, models: Sequence[str]) -> str:
-    absent = [name for name in models if name not in set(results.model)]
-    return f"the benchmark was not run for {', '.join(absent)}" if absent else ""
+def _not_run(measure: str, models: Sequence[str]) -> Evidence:
+    note = f"the benchmark was not run for {', '.join(models)}"
+    return Evidence(measure, math.nan, n=0, note=note)
 
 
 PAIR, RIVALS = ("flow", "aicmet"), ("nlme", "transformer", "node")
@@ -306,14 +298,13 @@ def judged(claims: Sequence[Claim], found: Mapping[str, Evidence]) -> pd.DataFra
     rows = []
     for claim in claims:
         evidence = found.get(claim.measure)
-        word, reason = verdict(claim, evidence)
+        verdict_, reason = verdict(claim, evidence)
         numbers = evidence or Evidence(claim.measure, math.nan, n=0)
-        row = {name: getattr(claim, name) for name in ("id", "sentence", "published")}
-        row |= {"ours": ours(evidence)}
-        row |= {name: getattr(numbers, name) for name in ("value", "low", "high", "n")}
-        row |= {"verdict": word, "reason": reason}
-        rows.append(row | {"chapter": claim.chapter, "anchor": claim.anchor})
-    return pd.DataFrame(rows)
+        about = claim.id, claim.sentence, claim.published, ours(evidence)
+        values = numbers.value, numbers.low, numbers.high, numbers.n
+        rows.append((*about, *values, verdict_, reason, claim.chapter, claim.anchor))
+    names = "id sentence published ours value low high n verdict reason chapter anchor"
+    return pd.DataFrame(rows, columns=names.split())
 
 
 def ours(found: Evidence | None) -> str:
@@ -334,24 +325,19 @@ def _short(value: float) -> str:
 
 def claims_html(table: pd.DataFrame, titles: Mapping[str, str], caption: str) -> str:
     """HTML of :func:`judged`; ``titles`` are the chapters' names for the links."""
-    shown = pd.DataFrame(
-        {
-            "Claim": table.sentence,
-            "Published": table.published,
-            "Here": table.ours,
-            "Verdict": [
-                f"{word}: {why}" if why else word
-                for word, why in zip(table.verdict, table.reason, strict=True)
-            ],
-            "Shown in": [f"@@{c}#{a}@@" for c, a in zip(table.chapter, table.anchor, strict=True)],
-        }
-    )
+    pairs = list(zip(table.verdict, table.reason, strict=True))
+    shown = {
+        "Claim": table.sentence,
+        "Published": table.published,
+        "Here": table.ours,
+        "Verdict": [f"{word}: {why}" if why else word for word, why in pairs],
+        "Shown in": [f"@@{c}#{a}@@" for c, a in zip(table.chapter, table.anchor, strict=True)],
+    }
 
     def link(match: re.Match[str]) -> str:
         chapter, anchor = match.groups()
-        title = escape(titles.get(chapter, chapter))
         target = f"{chapter}.html#{anchor}" if anchor else f"{chapter}.html"
-        return f'<a href="{target}">{title}</a>'
+        return f'<a href="{target}">{escape(titles.get(chapter, chapter))}</a>'
 
-    html = table_html(shown, caption, index=False)
+    html = table_html(pd.DataFrame(shown), caption, index=False)
     return re.sub(r"@@([\w-]+)#([\w-]*)@@", link, html)

@@ -27,18 +27,11 @@ class Remembered:
         self.answers: dict[tuple, Forecast | AgmpkError] = {}
         self.forecast_all = self._all if hasattr(forecaster, "forecast_all") else None
 
-    def forecast(
-        self,
-        context: Study,
-        target: Individual,
-        times: NDArray[np.float64],
-        n_samples: int,
-        seed: int,
-    ) -> Forecast:
+    def forecast(self, context: Study, target: Individual, times: NDArray, n: int, seed: int):
         """As in :class:`agmpk.forecasting.Forecaster`."""
-        key = self._key(context, target, times, seed, n_samples)
+        key = self._key(context, target, times, seed, n)
         if key not in self.answers:
-            self.answers[key] = self.forecaster.forecast(context, target, times, n_samples, seed)
+            self.answers[key] = self.forecaster.forecast(context, target, times, n, seed)
         if isinstance(found := self.answers[key], AgmpkError):
             raise found
         return found

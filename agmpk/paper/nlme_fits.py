@@ -141,36 +141,33 @@ def _scored(questions: Iterable[Case]) -> tuple[pd.DataFrame, pd.DataFrame]:
     store = FitStore(folder() / "fits")
     kinds = NlmeForecaster, NlmeModeForecaster, NlmePopulationForecaster
     forecasters = [kind(store) for kind in kinds]
-    rows, points = [], []
+    rows, points = [], [pd.DataFrame()]
     for case in tqdm(questions, desc="score", unit="individual", disable=None):
-        if not store.has(case.context, case.compound in forecasters[0].metabolites):
+        metabolite = case.compound in forecasters[0].metabolites
+        if not store.has(case.context, metabolite):
             continue
         for forecaster in forecasters:
-            row, scored = _run(forecaster, case)
-            rows.append(row)
-            if scored is not None:
+            scored, extra = _run(forecaster, case)
+            extra = {"input": "apparent oral" if metabolite else "as dosed"} | extra
+            rows.append(score(forecaster.name, scored) | extra)
+            if extra.get("selected"):
                 points.append(score_points(forecaster.name, scored))
-    kept = pd.concat(points, ignore_index=True) if points else pd.DataFrame()
-    return pd.DataFrame(rows), kept
+    return pd.DataFrame(rows), pd.concat(points, ignore_index=True)
 
 
-def _run(forecaster: NlmeForecaster, case: Case) -> tuple[dict[str, Any], Scored | None]:
-    """A row of the results; a failed fit has no error (NaN), and says why."""
-    metabolite = case.compound in forecaster.metabolites
-    extra: dict[str, Any] = {"input": "apparent oral" if metabolite else "as dosed"}
+def _run(forecaster: NlmeForecaster, case: Case) -> tuple[Scored, dict[str, Any]]:
+    """A forecast and how it was made; a failed fit has none, and says why."""
     try:
         selection = forecaster.selection(case.context)
         forecast, began = None, time.process_time()
         if len(case.times):
             forecast = case.ask(forecaster, N_SAMPLES, 0)
     except FitFailed as error:
-        return score(forecaster.name, Scored(case, None, str(error))) | extra, None
-    scored = Scored(case, forecast)
-    extra |= {
+        return Scored(case, None, str(error)), {}
+    return Scored(case, forecast), {
         "selected": selection.population.name,
         "aic": selection.population.aic,
         "fits": len(selection.tried),
         "fit_seconds": round(selection.seconds, 2),
         "forecast_seconds": round(time.process_time() - began, 4),
     }
-    return score(forecaster.name, scored) | extra, scored

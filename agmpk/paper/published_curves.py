@@ -22,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,6 +30,7 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import lambertw
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 
@@ -42,23 +44,7 @@ STEP = 0.02  # of 1/ke, between eliminations where they saturate: error below 2e
 LARGEST_SD = 1.2  # between-subject SDs above it come from sparse data and are cut
 UNREPORTED_RHO_CL_V = 0.36  # half the median of the reported ones, which are reported when large
 MG_PER_L = {"mg/L": 1.0, "ug/mL": 1.0, "ng/mL": 1e-3, "ug/L": 1e-3, "g/dL": 1e4}
-SIMVASTATIN_G_PER_MOL = 418.57
-
-KM_MG_L = {
-    "Abdelgawad_2024_linezolid": 27.2,
-    "Lim_2017_ethanol": 4700,
-    "Svensson_2018_rifampicin": 35.3,
-}
-"""Michaelis constants, which the table states among its flags."""
-
-DOSE_MG = {
-    "AbdelJalil_2013_tacrolimus": 2,
-    "Akbar_2025_voriconazole": 250,
-    "Andrews_2017_tacrolimus": 7,
-    "Bouazza_2011_lamivudine": 150,
-    "vanSchaick_2016_prucalopride": 2,
-}
-"""A usual dose where the table has none (all of these are linear: only the level depends on it)."""
+MG_PER_L |= {"nmol/L": 1e-6 * 418.57}  # of simvastatin
 
 
 @dataclass(frozen=True)
@@ -77,45 +63,19 @@ class Path:
     ka: float = np.nan
 
 
-# Inputs that a row cannot hold, from its flags. The Weibull input of clarithromycin (0.56/h,
-# shape 2.23: mean 1.58 h, CV 0.47) is a chain of four stages with that mean; prucalopride's two
-# rates in sequence (0.792/h, after 0.734 h 3.87/h) are a zero-order input into the second.
-MIXED = {
-    "Abduljalil_2009_clarithromycin": (Path(stages=4, mtt=1.58),),
-    "Jin_2014_simvastatin": (
-        Path(0.435, 0.0, 0.102, ka=0.00126),
-        Path(0.277, 0.142, 0.502, ka=0.964),
-        Path(0.288, 0.929, 1.38, ka=0.179),
-    ),
-    "vanSchaick_2016_prucalopride": (Path(duration=0.734, ka=3.87),),
-}
-SD_DURATION = {
-    "Chang_2011_PF04455242": 0.299,
-    "Jin_2014_simvastatin": 0.44,
-    "Mukonzo_2009_efavirenz": 0.629,
-}
-USUAL_SD_DURATION = 0.3
-
-
 @dataclass(frozen=True, eq=False)
 class PublishedModel:
-    """One published model: ``typical`` values, log-SDs ``between`` subjects and ``occasion``s.
+    """One published model, "author_year_drug".
 
-    Attributes:
-        name: "author_year_drug".
-        drug: name of the drug.
-        healthy: whether the cohort was of healthy adults only.
-        paths: of an oral dose; empty where the drug was only given intravenously.
-        routes: as the table has them.
-        typical: F, CL [L/h], V [L] and, with peripheral compartments, Q, V2, Q2, V3 [L/h, L].
-        km: Michaelis constant [mg/L]; infinite where elimination is linear. CL is Vmax/Km.
-        between: SDs of the natural logarithm between subjects, by ``PARAMETERS``.
-        occasion: likewise between occasions of one subject.
-        correlation: [P, P] of the between-subject effects, in the order of ``PARAMETERS``.
-        proportional, additive: SDs of the residual error, as a fraction and in mg/L.
-        log_additive: SD of the residual on the logarithmic scale (0 where not used).
-        dose: one typical dose [mg].
-        repeated: whether only repeated doses were fitted.
+    healthy: whether the cohort was of healthy adults only.  paths: of an oral dose; empty where the
+    drug was only given intravenously.  routes: as the table has them.  typical: F, CL [L/h], V [L]
+    and, with peripheral compartments, Q, V2, Q2, V3 [L/h, L].  km: Michaelis constant [mg/L],
+    infinite where elimination is linear; CL is Vmax/Km.  between, occasion: SDs of the natural
+    logarithm between subjects, by ``PARAMETERS``, and between occasions of one subject.
+    correlation: [P, P] of the between-subject effects, in that order.  proportional, additive: SDs
+    of the residual error, as a fraction and in mg/L; log_additive: on the logarithmic scale (0
+    where not used).  dose: one typical dose [mg].  repeated: whether only repeated doses were
+    fitted.
     """
 
     name: str
@@ -152,6 +112,12 @@ def model_table() -> pd.DataFrame:
 
 
 @lru_cache
+def completed() -> dict[str, Any]:
+    """What the rows of the table lack: ``data/poppk/completed.yaml``."""
+    return load_yaml(data_path("poppk", "completed.yaml"))
+
+
+@lru_cache
 def published_models() -> tuple[PublishedModel, ...]:
     """Return all published models, in the order of the table."""
     table = model_table()
@@ -164,7 +130,7 @@ def _model(id: str, row: pd.Series, fill: Mapping[str, float], residual: float) 
     def value(name: str, missing: float = np.nan) -> float:
         return float(row[name]) if pd.notna(row[name]) else missing
 
-    typical = {"F": value("F", 1.0), "CL": value("CL_L_h"), "V": value("V_L")}
+    more, typical = completed(), {"F": value("F", 1.0), "CL": value("CL_L_h"), "V": value("V_L")}
     n = int(row["n_compartments"])
     if n > 1:
         typical |= {"Q": value("Q_L_h"), "V2": value("V2_L")}
@@ -178,9 +144,8 @@ def _model(id: str, row: pd.Series, fill: Mapping[str, float], residual: float) 
     if row["apparent"] == 1 and pd.isna(row["om_F"]):
         between["F"] = 0.0
     between["Q2"] = between["Q"]
-    between["duration"] = SD_DURATION.get(id, USUAL_SD_DURATION)
-    unit = 1e-6 * SIMVASTATIN_G_PER_MOL if row["add_unit"] == "nmol/L" else None
-    unit = MG_PER_L.get(str(row["add_unit"]), 1.0) if unit is None else unit
+    between["duration"] = more["sd_duration"].get(id, more["usual_sd_duration"])
+    unit = MG_PER_L.get(str(row["add_unit"]), 1.0)
     log_additive, additive = value("log_add_sd", 0.0), unit * value("add_sd", 0.0)
     nothing = not (log_additive or additive)
     return PublishedModel(
@@ -190,21 +155,21 @@ def _model(id: str, row: pd.Series, fill: Mapping[str, float], residual: float) 
         paths=_paths(id, row, value) if oral else (),
         routes=routes,
         typical=typical,
-        km=float(KM_MG_L.get(id, np.inf)),
+        km=float(more["km"].get(id, np.inf)),
         between=between,
         occasion={name: value(f"iov_{name}", 0.0) for name in ("CL", "F", "ka", "V")},
         correlation=_correlation(row, value),
         proportional=value("prop_sd", residual if nothing else 0.0),
         additive=additive,
         log_additive=log_additive,
-        dose=float(DOSE_MG.get(id, value("dose_mg_typical"))),
+        dose=float(more["dose"].get(id, value("dose_mg_typical"))),
         repeated=row["single_or_multiple_dose"] == "multiple",
     )
 
 
 def _paths(id: str, row: pd.Series, value) -> tuple[Path, ...]:
-    if id in MIXED:
-        return MIXED[id]
+    if id in completed()["paths"]:
+        return tuple(Path(**one) for one in completed()["paths"][id])
     lag = value("tlag_h", model_table()["tlag_h"].median() if "lag" in row["absorption"] else 0.0)
     if row["absorption"] != "transit":
         return (Path(tlag=lag, duration=value("duration_h", 0.0), ka=value("ka_per_h")),)

@@ -27,7 +27,7 @@ from agmpk.paper.published_curves import (
     published_models,
     typical_person,
 )
-from agmpk.studies import Dose, Individual, Study, Units, read_study, write_study
+from agmpk.studies import Dose, Individual, Study, Units, write_study
 
 Rng = np.random.Generator
 Plan = tuple[list[tuple[list[Dose], Array]], float]
@@ -53,14 +53,8 @@ SHORTEST = 4.0  # h; faster drugs are not given as repeated single doses
 
 
 def published_studies(split: str, seed: int) -> dict[str, Study]:
-    """Simulate a study of every published model of a split.
-
-    Args:
-        split: "choosing" or "reporting", see ``data/poppk/split.csv``.
-        seed: the same seed gives the same studies.
-
-    Returns:
-        The studies, keyed "author_year_drug-kind-1"; doses in mg, times in h.
+    """Simulate a study of every published model of a split ("choosing" or "reporting"), keyed
+    "author_year_drug-kind-1"; doses in mg, times in h. The same seed gives the same studies.
 
     Raises:
         AgmpkError: there is no such split.
@@ -75,12 +69,6 @@ def published_studies(split: str, seed: int) -> dict[str, Study]:
             kind = draw_kind(model, rng)
             studies[f"{model.name}-{kind}-1"] = draw_study(model, kind, rng)
     return studies
-
-
-def stored_published_studies(split: str) -> dict[str, Study]:
-    """Read the stored studies of a split, one a model, in the order of the table."""
-    folder = data_path("poppk", "studies", split)
-    return {path.stem: read_study(path) for path in sorted(folder.glob("*.csv"))}
 
 
 @lru_cache
@@ -270,11 +258,7 @@ def _taken(nominal: Array, deviates: bool, rng: Rng) -> Array:
 
 
 def _assay(
-    model: PublishedModel,
-    doses: list[list[Dose]],
-    times: list[Array],
-    measured: list[Array],
-    rng: Rng,
+    model: PublishedModel, doses: list[list[Dose]], times: list[Array], measured: list, rng: Rng
 ) -> Study:
     """The study as reported: rounded, with a limit that is marked or silent, in usual units."""
     cmax, _, _ = typical_profile(model)

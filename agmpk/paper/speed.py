@@ -1,4 +1,5 @@
-"""How fast the simulator and a training step are (``agmpk paper speed``).
+"""How fast simulator, training step and forecast are on a CPU (``agmpk paper speed``, ``steps``);
+what a run would cost on a GPU (``costs``).
 
 Times are of the processor, on one thread, so that a busy machine does not change them much; what is
 compared gets the same studies in one run.
@@ -7,22 +8,37 @@ compared gets the same studies in one run.
 from __future__ import annotations
 
 import functools
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
 
+from agmpk.errors import AgmpkError
+from agmpk.evaluation.scores import mean_scores
+from agmpk.forecasting.cohort import generate
+from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, load_forecaster
 from agmpk.models.features import Packing
 from agmpk.models.registry import build_model
+from agmpk.models.task import Task
+from agmpk.paper.lineup import trained_on
 from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
 from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_error
 from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
+from agmpk.studies import Study
 from agmpk.training.config import TrainingConfig
-from agmpk.training.data import part_generator, training_batch
+from agmpk.training.data import part_generator, training_batch, validation_task
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.run import part_weights
 
@@ -58,26 +74,17 @@ def compare_solvers(
     def reached(solver: Callable, tolerance: float) -> float:
         return error(solver(tolerance))
 
-    rows = [("exact steps", np.nan, error(problem.states()), len(problem), problem.states)]
+    rate = len(problem) / seconds(problem.states, repeats)
+    rows = [("exact steps", np.nan, error(problem.states()), rate)]
+    others = ("scipy LSODA, a loop over individuals", lsoda, len(few)), (
+        "torchdiffeq dopri5, batched", dopri5, len(problem))  # fmt: skip
     for goal in GOALS:
-        for name, solver, number in (
-            ("scipy LSODA, a loop over individuals", lsoda, len(few)),
-            ("torchdiffeq dopri5, batched", dopri5, len(problem)),
-        ):
+        for name, solver, number in others:
             found = next((t for t in TOLERANCES if reached(solver, t) < goal), TOLERANCES[-1])
-            solve = functools.partial(solver, found)
-            rows.append((name, found, reached(solver, found), number, solve))
-    table = pd.DataFrame(
-        [
-            {
-                "solver": name,
-                "relative tolerance": tolerance,
-                "largest relative error": largest,
-                "individuals per second": number / seconds(solve, repeats),
-            }
-            for name, tolerance, largest, number, solve in rows
-        ]
-    ).set_index("solver")
+            rate = number / seconds(functools.partial(solver, found), repeats)
+            rows.append((name, found, reached(solver, found), rate))
+    names = ["relative tolerance", "largest relative error", "individuals per second"]
+    table = pd.DataFrame(rows, columns=["solver", *names]).set_index("solver")
     speed = table["individuals per second"]
     table["times slower than ours"] = speed.iloc[0] / speed
     return table
@@ -87,20 +94,15 @@ def whole_blocks(*configs: PriorConfig, seed: int = 0, repeats: int = 3) -> pd.D
     """Studies per second of the whole simulator, draws and assay included, one row a prior."""
 
     def speed(config: PriorConfig) -> float:
-        def two() -> None:
-            for block in range(2):
-                simulate_block(config, seed, block)
-
+        two = lambda: [simulate_block(config, seed, block) for block in range(2)]  # noqa: E731
         return 2 * BLOCK / seconds(two, repeats)
 
-    rows = {
-        config.name: {
-            "studies per second": speed(config),
-            "single doses, linear kinetics": speed(config.replace(**PLAIN)),
-        }
-        for config in configs
+    found = {
+        "studies per second": [speed(config) for config in configs],
+        "single doses, linear kinetics": [speed(one.replace(**PLAIN)) for one in configs],
     }
-    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("prior")
+    names = pd.Index([config.name for config in configs], name="prior")
+    return pd.DataFrame(found, index=names)
 
 
 def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
@@ -114,33 +116,37 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     optimizers = Optimizers(model, config)
     rows = []
     for step in range(steps + 1):
-        began = time.process_time()
-        parts = training_batch(config, prior, step)
-        for part in parts:
-            _ = part.features
-        simulated = time.process_time() - began
+        parts, simulated = timed(lambda step=step: _batch(config, prior, step))
         each = {}
         for name, packed in (("padded", False), ("packed", True)):
             for part in parts:
                 part.__dict__["packing"] = Packing.of(part) if packed else None
-            model.zero_grad()
-            began = time.process_time()
-            losses = [
-                weight * model.loss(part, part_generator(config.seed, step, index))
-                for index, (part, weight) in enumerate(zip(parts, part_weights(parts), strict=True))
-            ]
-            sum(losses).backward()
-            each[name] = time.process_time() - began, float(sum(losses).detach())
-        began = time.process_time()
-        optimizers.step(1.0)
-        updated = time.process_time() - began
+            each[name] = timed(lambda step=step, parts=parts: _learn(config, model, parts, step))
+        updated = timed(lambda: optimizers.step(1.0))[1]
         if step:  # the first warms up
-            rows += [(name, simulated, *found, updated) for name, found in each.items()]
+            rows += [(name, simulated, *found[::-1], updated) for name, found in each.items()]
     columns = ["network computes", "simulate, frame", "network", "loss", "update"]
     table = pd.DataFrame(rows, columns=columns).groupby("network computes").mean()
-    seconds = table[["simulate, frame", "network", "update"]].sum(axis=1)
-    table["studies per second"] = config.studies / seconds
+    table["studies per second"] = config.studies / table.drop(columns="loss").sum(axis=1)
     return table.loc[["padded", "packed"]]
+
+
+def _batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
+    parts = training_batch(config, prior, step)
+    for part in parts:
+        _ = part.features
+    return parts
+
+
+def _learn(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> float:
+    """Forward and backward of one step, as a run does them; the loss."""
+    model.zero_grad()
+    total = 0.0
+    for index, (part, weight) in enumerate(zip(parts, part_weights(parts), strict=True)):
+        loss = weight * model.loss(part, part_generator(config.seed, step, index))
+        loss.backward()
+        total += float(loss.detach())
+    return total
 
 
 def single_doses(config: PriorConfig, seed: int) -> Problem:
@@ -161,3 +167,158 @@ def seconds(run: Callable[[], Any], repeats: int) -> float:
         run()
         count += 1
     return (time.process_time() - start) / count
+
+
+def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+    """What ``work`` returns, and its processor seconds."""
+    began = time.process_time()
+    found = work()
+    return found, time.process_time() - began
+
+
+# Dense bf16 tensor-core rate of one NVIDIA H100 SXM (data sheet), operations a second.
+H100 = 989e12
+LAUNCH = 10e-6  # s an operator, eager PyTorch
+
+
+@dataclass(frozen=True)
+class Cost:
+    """parameters; of one step: flops, operators, seconds of simulation on one core; and what the
+    whole run takes if bound by one thing alone: ``hours`` of arithmetic, launches, simulation,
+    which overlap, so that the longest counts; ``text``: all that with its assumptions."""
+
+    parameters: int
+    flops: float
+    operators: float
+    simulation: float
+    hours: dict[str, float]
+    text: str
+
+
+class OperatorCounter(TorchDispatchMode):
+    """Counts the operators called."""
+
+    number = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), keywords=None):
+        self.number += 1
+        return function(*arguments, **(keywords or {}))
+
+
+def expected_cost(
+    name: str, config: TrainingConfig, peak=H100, utilisation=0.1, workers=8, steps=2
+) -> Cost:
+    """The cost of a run of the recipe ``name`` on one GPU; means over its first ``steps`` steps.
+
+    PyTorch counts the floating-point operations, forward and backward, and the operators called;
+    the simulation is timed on one core of this machine. A step then takes the longest of three
+    things that overlap: arithmetic, operations / (``peak`` rate * its share that is used,
+    ``utilisation``); launches, operators * LAUNCH seconds, which bind small networks on large GPUs;
+    simulation, seconds a step / ``workers``. All of these are assumptions: nothing here was
+    measured on a GPU. What the update itself takes (the optimizer, the averages) is left out.
+    """
+    prior, model = load_prior(config.prior), build_model(config.kind, config.model)
+    flops = operators = simulation = 0.0
+    for step in range(steps):
+        parts, seconds = timed(lambda step=step: training_batch(config, prior, step))
+        simulation += seconds / steps
+        # Copies, as on the way to a GPU: the frame of reference is computed there.
+        # The plain kernel, whose matrix products the counter sees on any device.
+        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+            _learn(config, model, [part.to("cpu") for part in parts], step)
+        flops += counter.get_total_flops() / steps
+        with OperatorCounter() as called:
+            _learn(config, model, [part.to("cpu") for part in parts], step)
+        operators += called.number / steps
+    hours = {
+        "arithmetic": flops / (peak * utilisation),
+        "launches": operators * LAUNCH,
+        "simulation": simulation / workers,
+    }
+    hours = {thing: value * config.steps / 3600 for thing, value in hours.items()}
+    parameters = sum(p.numel() for p in model.parameters())
+    bound, longest = max(hours.items(), key=lambda one: one[1])
+    lines = [
+        f"{name}: {parameters / 1e6:.1f} M parameters, {config.studies * config.steps / 1e6:.1f} M "
+        f"studies; a step: {flops / 1e12:.2f} TFLOP, {operators:.0f} operators, "
+        f"{simulation:.2f} s of simulation on one core",
+        *(f"  {thing}: {value:.1f} h" for thing, value in hours.items()),
+        f"about {longest:.1f} h, bound by {bound}, if {utilisation:.0%} of "
+        f"{peak / 1e12:.0f} TFLOP/s are used, an operator takes {LAUNCH * 1e6:.0f} us to launch "
+        f"and {workers} workers simulate",
+    ]
+    return Cost(parameters, flops, operators, simulation, hours, "\n".join(lines))
+
+
+STEPS = (1, 2, 4, 8, 16, 100)
+
+
+def steps_benchmark(
+    model: nn.Module, prior: PriorConfig, studies=16, samples=200, prefix=4, steps=STEPS
+) -> pd.DataFrame:
+    """What accuracy fewer sampling steps cost on simulated studies of ``prior`` (validation stream,
+    never the 20 compounds, so that the number can be chosen by it): one row a number of steps.
+
+    Columns: steps; seconds per forecast of one individual; log_rmse, crps, coverage_90; distance:
+    root mean square over samples and points of ln y against the largest number of steps from the
+    same noise; mean_distance: the same for the mean forecast; lost_rmse and lost_crps against the
+    largest number of steps.
+
+    Raises:
+        AgmpkError: the model is not sampled in steps.
+    """
+    if "steps" not in inspect.signature(model._draws).parameters:
+        raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
+    task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
+    task = task[task.asked.any(-1)[:, 0]][:studies]
+    alone = [task[b : b + 1].trimmed() for b in range(len(task))]
+    free = task.asked[:, 0].numpy()
+    truth, target = task.target.logs[:, 0].numpy()[free], np.nonzero(free)[0]
+    found = {}
+    for number in tqdm(steps, desc="steps", disable=None):
+        drawn, seconds = timed(lambda number=number: [*_draws(model, alone, samples, number)])
+        draws = np.zeros((samples, *free.shape))
+        for b, one in enumerate(drawn):
+            draws[:, b, : one.shape[-1]] = one.numpy()
+        found[number] = draws[:, free], seconds / len(task)
+    best = found[max(steps)][0]
+    rows = [
+        {
+            "steps": number,
+            "seconds": seconds,
+            **mean_scores(draws, truth, target),
+            "distance": float(np.sqrt(np.square(draws - best).mean())),
+            "mean_distance": float(np.sqrt(np.square(draws.mean(0) - best.mean(0)).mean())),
+        }
+        for number, (draws, seconds) in found.items()
+    ]
+    table = pd.DataFrame(rows)
+    reference = table[table.steps == max(steps)].iloc[0]
+    table["lost_rmse"] = table.log_rmse - reference.log_rmse
+    table["lost_crps"] = table.crps - reference.crps
+    return table
+
+
+def _draws(model: nn.Module, alone: list[Task], samples: int, steps: int) -> Iterator[Tensor]:
+    """Samples [S, T] of the target of each study."""
+    generator = torch.Generator().manual_seed(0)
+    for one in alone:
+        yield model.sample(one, samples, generator, steps=steps)[:, 0, 0]
+
+
+def steps_of(model: str, prior: str | None, studies: int, samples: int) -> pd.DataFrame:
+    """:func:`steps_benchmark` of a shipped checkpoint or a folder, on a preset or its own prior.
+
+    Raises:
+        AgmpkError: there is no such model, or it is no network that is sampled in steps.
+    """
+    forecaster = load_forecaster(model)
+    if not isinstance(forecaster, AmortizedForecaster):
+        raise AgmpkError(f"{model} is not a trained network.")
+    drawn = load_prior(prior) if prior else trained_on([model], forecaster.name)
+    return steps_benchmark(forecaster.model, drawn, studies, samples)
+
+
+def cohort_seconds(forecaster: Forecaster, study: Study, n: int = 100) -> float:
+    """Processor seconds to generate ``n`` virtual individuals, the better of two calls."""
+    return min(timed(lambda: generate(forecaster, study, n))[1] for _ in range(2))

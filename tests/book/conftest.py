@@ -8,7 +8,7 @@ import nbformat
 import pytest
 import yaml
 
-from agmpk.book.tiers import Project
+from agmpk.book.project import Project
 
 PARAMETERS = "n = 1  # how many"
 

@@ -10,7 +10,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from agmpk.book import dress
+from agmpk.book import execute as dress
 from agmpk.book.plots import figure_html
 from agmpk.book.tables import table_html
 from agmpk.errors import AgmpkError
@@ -88,7 +88,7 @@ def test_a_downloaded_copy_runs_in_the_projects_folder(tmp_path, monkeypatch):
     import agmpk
 
     monkeypatch.chdir(tmp_path)
-    exec(dress.START, {})
+    exec(dress.START.read_text("utf-8"), {})
     assert Path.cwd() == Path(agmpk.__file__).resolve().parents[1]
 
 
@@ -101,7 +101,8 @@ def test_a_copy_without_the_package_fetches_it_in_colab_only(tmp_path, monkeypat
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: spec if called else None)
     monkeypatch.setattr(subprocess, "run", lambda words, check: called.append(words))
     monkeypatch.setattr(sys, "path", list(sys.path))
-    start = dress.START.replace('repository = ""', f"repository = {repository!r}")
+    code = dress.START.read_text("utf-8")
+    start = code.replace('repository = ""', f"repository = {repository!r}")
     with pytest.raises(SystemExit, match=f"clone {repository or 'it'}, say 'make setup'"):
         exec(start, {})
     monkeypatch.setitem(sys.modules, "google.colab", SimpleNamespace())

@@ -3,7 +3,7 @@
 import pytest
 
 from agmpk.book.build import build_html
-from agmpk.book.tiers import Project
+from agmpk.book.project import Project
 from agmpk.errors import AgmpkError
 
 

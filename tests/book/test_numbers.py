@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from agmpk.book import numbers, tables
 from agmpk.book.build import run_chapters
-from agmpk.book.tiers import load_tier
+from agmpk.book.project import load_tier
 from agmpk.cli.book import book as main
 from agmpk.errors import AgmpkError
 

@@ -10,10 +10,10 @@ from bs4 import BeautifulSoup
 
 from agmpk.book import build, pages
 from agmpk.book.build import build_html
-from agmpk.book.dress import START
+from agmpk.book.execute import START
 from agmpk.book.plots import figure_html
+from agmpk.book.project import Project
 from agmpk.book.tables import table_html
-from agmpk.book.tiers import Project
 from agmpk.errors import AgmpkError
 
 PNG = base64.b64decode(
@@ -55,7 +55,7 @@ def test_one_address_turns_on_the_buttons_and_another_the_preview(tmp_path, monk
     )
     notebook.cells = [
         nbformat.v4.new_markdown_cell("# Alpha"),
-        nbformat.v4.new_code_cell(START, metadata={"tags": ["remove-cell"]}),
+        nbformat.v4.new_code_cell(START.read_text("utf-8"), metadata={"tags": ["remove-cell"]}),
         *map(nbformat.v4.new_markdown_cell, exercises),
     ]
     nbformat.write(notebook, project.executed / "alpha.ipynb")

@@ -5,12 +5,12 @@ import re
 import nbformat
 import numpy as np
 import pytest
+from proof.shipped import golden_studies
 
 from agmpk.book.study_report import NOTEBOOK, _before_adapt, or_why, to_html
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.vpc import share_below
 from agmpk.files import HOME
-from agmpk.paper.golden import golden_studies
 from agmpk.studies import write_study
 from tests.cli.test_cli import agmpk
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from agmpk.book.tiers import check_parameters, load_tier, notebook_parameters
+from agmpk.book.project import check_parameters, load_tier, notebook_parameters
 from agmpk.errors import AgmpkError
 
 

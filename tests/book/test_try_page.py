@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from proof.shipped import PREFIXES, TARGET, TIMES, golden_studies
 from pytest import approx
 
 from agmpk.book import try_page
@@ -19,7 +20,6 @@ from agmpk.evaluation.protocol import shown
 from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
-from agmpk.paper.golden import PREFIXES, TARGET, TIMES, golden_studies
 from agmpk.studies import read_study, write_study
 from tests.book.browser import browse, served
 

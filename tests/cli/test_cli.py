@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from agmpk.cli import COMMANDS, main
-from agmpk.cli.benchmark import check_answered
+from agmpk.cli.forecast import check_answered
 from agmpk.cli.paper import SECTIONS as PAPER
 from agmpk.cli.study import what_if
 from agmpk.errors import AgmpkError
@@ -140,12 +140,12 @@ def test_cohort_and_what_if(tiny, tmp_path):
 
 def test_what_if_changes_the_first_dose():
     study = benchmark_studies()["theophylline"]
-    assert what_if(study, None, None, None, None, None) is None
-    dose = what_if(study, 50.0, "iv_infusion", 0.5, 3, 12.0)
+    assert what_if(study) is None
+    dose = what_if(study, 3, 12.0, amount=50.0, route="iv_infusion", duration=0.5)
     assert (dose.amount, dose.route, dose.duration) == (50.0, "iv_infusion", 0.5)
     assert [one.time for one in dose.expand()] == [0.0, 12.0, 24.0]
     with pytest.raises(AgmpkError, match="go together"):
-        what_if(study, None, None, None, 3, None)
+        what_if(study, doses=3)
 
 
 def test_simulate_is_reproducible(tmp_path):

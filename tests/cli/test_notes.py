@@ -46,6 +46,12 @@ def test_the_naive_model_tells_times_that_are_too_far(notes):
     assert "at 400 h would extrapolate beyond 3 times that" in said and "(and 11 more)" in said
 
 
+def test_a_cohort_tells_the_naive_models_note(tmp_path):
+    words = ["-n", "3", "--times", "24,400", "--model", "naive", "--out", str(tmp_path / "c.csv")]
+    done = CliRunner().invoke(command_line.cli, ["cohort", THEOPHYLLINE, *words])
+    assert done.exit_code == 0 and "at 400 h would extrapolate beyond 3 times that" in done.stderr
+
+
 def test_the_naive_model_tells_that_two_others_are_too_few(notes, tmp_path):
     study = tmp_path / "study.csv"
     row = "{0},0,.,100\n{0},1,{1},.\n{0},2,{2},.\n{0},4,{3},.\n"

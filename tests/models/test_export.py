@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from proof.shipped import PREFIXES, TARGET, TIMES, golden_studies
 
 from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
 from agmpk.models.export import INPUTS, OUTPUTS, RECORD, export_onnx
 from agmpk.models.task import task_from_study
 from agmpk.models.transport import NODES, WEIGHTS
-from agmpk.paper.golden import PREFIXES, TARGET, TIMES, golden_studies
 from agmpk.studies import Dose, Individual, Study, read_study
 
 SHIPPED = ("development/studies/phenobarbital", "benchmark/studies/caffeine")

@@ -7,6 +7,7 @@ from scipy.integrate import quad, solve_ivp
 from scipy.stats import gamma
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation import studies_in
 from agmpk.files import data_path
 from agmpk.paper.published_curves import (
     Given,
@@ -26,7 +27,6 @@ from agmpk.paper.published_models import (
     draw_study,
     published_studies,
     split_table,
-    stored_published_studies,
     typical_profile,
 )
 
@@ -207,7 +207,7 @@ def test_studies_repeat_and_differ_by_seed():
 
 @pytest.mark.parametrize("split", SPLITS)
 def test_the_stored_studies_are_those_of_the_seed(split):
-    stored = stored_published_studies(split)
+    stored = studies_in(data_path("poppk", "studies", split))
     drawn = published_studies(split, STORED_SEED)
     assert set(stored) == set(drawn)
     for name, study in drawn.items():

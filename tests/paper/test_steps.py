@@ -5,7 +5,7 @@ import torch
 
 from agmpk.errors import AgmpkError
 from agmpk.models.registry import build_model
-from agmpk.paper.steps import steps_benchmark
+from agmpk.paper.speed import steps_benchmark
 from agmpk.prior import load_prior
 from agmpk.training.config import load_training_config
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from proof.shipped import golden_studies
 from torch import nn
 
 import agmpk.forecasting.forecaster
@@ -15,7 +16,6 @@ from agmpk.forecasting import load_forecaster
 from agmpk.models import registry
 from agmpk.models.heads import Network, normal
 from agmpk.models.registry import MODELS, NETWORKS, Row, build_model, load_checkpoint
-from agmpk.paper.golden import golden_studies
 from agmpk.prior.config import load_prior
 from agmpk.training.checkpoint import save_checkpoint
 from agmpk.training.config import load_training_config, recipes

@@ -14,13 +14,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 from scipy.stats import t
 
 from agmpk.errors import AgmpkError
@@ -28,14 +26,19 @@ from agmpk.evaluation import paired_difference
 from agmpk.files import data_path, write_csv
 from agmpk.paper.ablations.run import (
     COLUMNS,
+    DEFAULT,
     DEFAULT_PRIOR,
     DEVELOPMENT,
     MEASURES,
+    VARIANTS,
+    YARDSTICK,
     Stored,
+    Variant,
+    find,
     is_current,
     load,
+    shipped,
 )
-from agmpk.paper.ablations.variants import DEFAULT, VARIANTS, YARDSTICK, Variant, find
 
 LEVEL = 0.95
 BETTER, WORSE, SAME, OPEN = "better", "worse", "no difference beyond seeds", "not judged"
@@ -84,17 +87,10 @@ def results_table(stored: Mapping[str, Stored]) -> pd.DataFrame:
         variant = find(name)
         for studies, mine in one.individuals.groupby("studies", sort=False):
             for measure in MEASURES:
-                naive = "log_rmse_naive" if measure == "log_rmse" else None
-                row = {
-                    "variant": name,
-                    "group": variant.group,
-                    "text": variant.text,
-                    "studies": studies,
-                    "measure": measure,
-                    "value": _mean(mine, measure, studies),
-                    "naive": _mean(mine, naive, studies) if naive else np.nan,
-                    "n": int(mine[measure].notna().sum()),
-                }
+                about = name, variant.group, variant.text, studies, measure
+                naive = _mean(mine, "log_rmse_naive", studies) if measure == "log_rmse" else np.nan
+                values = _mean(mine, measure, studies), naive, int(mine[measure].notna().sum())
+                row = dict(zip(RESULTS, (*about, *values), strict=False))
                 rows.append(row | _difference(variant, mine, measure, studies, stored))
     return pd.DataFrame(rows, columns=RESULTS)
 
@@ -134,11 +130,7 @@ def verdict(difference: float, low: float, high: float, margin: float) -> str:
 
 
 def _difference(
-    variant: Variant,
-    mine: pd.DataFrame,
-    measure: str,
-    studies: str,
-    stored: Mapping[str, Stored],
+    variant: Variant, mine: pd.DataFrame, measure: str, studies: str, stored: Mapping[str, Stored]
 ) -> dict[str, object]:
     seeds = _seeds(stored, studies)
     # Coverage has no better or worse in one direction: it has a nominal value.
@@ -163,29 +155,17 @@ def _comparable(variant: Variant, found: Mapping[str, Stored]) -> bool:
     if variant.name == DEFAULT:
         return True
     mine, base = found[variant.name], found[DEFAULT]
-    a, b = (_flat(one.settings) for one in (mine, base))
-    own = [variant.path]
-    if variant.path == ("training", "prior"):
-        own.append(("prior",))  # the name stands for the contents
+    # Every value by its path; lists stay whole.
+    a, b = (pd.json_normalize(one.settings).to_dict("records")[0] for one in (mine, base))
+    own = (variant.path,)
+    if variant.path == "training.prior":
+        own += ("prior.",)  # the name stands for the contents
     keys = a.keys() | b.keys()
-    if variant.path == ("training", "kind"):
+    if variant.path == "training.kind":
         keys = a.keys() & b.keys()  # another network has not all of the default's options
     return mine.version == base.version and all(
-        a.get(key) == b.get(key)
-        for key in keys
-        if not any(key[: len(path)] == path for path in own)
+        a.get(key) == b.get(key) for key in keys if not key.startswith(own)
     )
-
-
-def _flat(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> dict[tuple[str, ...], Any]:
-    """Every value by its path."""
-    found: dict[tuple[str, ...], Any] = {}
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            found |= _flat(value, (*path, key))
-        else:
-            found[*path, key] = value
-    return found
 
 
 def write_results(out: Path) -> None:
@@ -202,8 +182,7 @@ WORDS = {BETTER: "better", WORSE: "worse", SAME: "same"}
 @functools.cache
 def meanings() -> dict[str, dict[str, str]]:
     """By group: what it asks, and what each verdict means."""
-    text = (resources.files("agmpk.paper.ablations") / "meanings.yaml").read_text("utf-8")
-    return yaml.safe_load(text)
+    return shipped("meanings")
 
 
 def groups(table: pd.DataFrame) -> list[str]:
@@ -221,16 +200,16 @@ def paragraph(table: pd.DataFrame, group: str) -> str:
     lines, meant = [], {}
     for text, rows in table[table.group == group].groupby("text", sort=False):
         by = {(row.studies, row.measure): row for row in rows.itertuples()}
-        lines.append(f"- **{_capital(text)}**: {_sentence(by)}.")
+        lines.append(f"- **{text[:1].upper()}{text[1:]}**: {_sentence(by)}.")
         verdicts = [by[DEVELOPMENT, measure].verdict for measure in ERRORS]
         overall = next((v for v in verdicts if v in (BETTER, WORSE)), verdicts[0])
         if overall in WORDS:
             meant.setdefault(meanings()[group][WORDS[overall]], []).append(text)
-    # Where all variants mean the same their names need not be repeated.
-    said = [
-        meaning if len(meant) == 1 else f"*{_capital(_list(names))}:* {meaning}"
-        for meaning, names in meant.items()
-    ]
+    said = []
+    for meaning, (*names, last) in meant.items():
+        who = f"{', '.join(names)} and {last}" if names else last
+        # Where all variants mean the same their names need not be repeated.
+        said.append(meaning if len(meant) == 1 else f"*{who[:1].upper()}{who[1:]}:* {meaning}")
     return "\n\n".join([meanings()[group]["asks"], "\n".join(lines), " ".join(said)])
 
 
@@ -265,11 +244,3 @@ def first_version() -> pd.DataFrame:
     compared with."""
     table = pd.read_csv(data_path("ablations", "first_version", "results.csv"))
     return table.fillna({"verdict": ""})
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
-
-
-def _list(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,17 +1,21 @@
-"""Ask, train, score and store variants; what is stored and current is left alone.
+"""The list of ablations, and what a variant is in full: recipe, prior and scoring as plain values;
+ask, train, score and store variants, where what is stored and current is left alone.
 
-Every variant is asked about real development cohorts and held-out simulated studies, by the main
-protocol (the study's times are asked), never about the 20 benchmark compounds: ablations are
-choices.  Finished variants are kept by ``agmpk.store``:
-``variants/<name>.json`` holds the settings in full, ``<name>.csv`` one row an individual.
+Each variant (``variants.yaml``) is the default with one value replaced, by construction. Every one
+is asked about real development cohorts and held-out simulated studies, by the main protocol (the
+study's times are asked), never about the 20 benchmark compounds: ablations are choices. Finished
+variants are kept by ``agmpk.store``: ``variants/<name>.json`` holds the settings in full,
+``<name>.csv`` one row an individual.
 """
 
 from __future__ import annotations
 
+import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -27,19 +31,103 @@ from agmpk.evaluation import Case, Scored, answer, cases, crps, development_stud
 from agmpk.files import atomic_path
 from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, NaiveForecaster
 from agmpk.jobs import map_jobs
-from agmpk.paper.ablations.variants import (
-    Variant,
-    as_today,
-    prior_of,
-    settings,
-    training_settings,
-)
-from agmpk.prior import PriorConfig, simulate
+from agmpk.models.registry import model_classes
+from agmpk.prior import PriorConfig, load_prior, simulate
 from agmpk.prior.table import to_studies
 from agmpk.store import Store, digest
 from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import environment
 from agmpk.training.run import train_together, trained_model
+
+DEFAULT = "default"
+YARDSTICK = "seed"  # the group whose spread the differences of all others are held against
+
+
+def shipped(name: str) -> Any:
+    """The plain values of ``name.yaml`` beside this file; ``recipe`` is that of all ablations."""
+    return yaml.safe_load((resources.files(__package__) / f"{name}.yaml").read_text("utf-8"))
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One change, as ``variants.yaml`` has it; path and value are empty for the default."""
+
+    name: str
+    group: str
+    text: str
+    path: str = ""
+    value: Any = None
+
+
+VARIANTS = tuple(Variant(**one) for one in shipped("variants"))
+
+
+def find(name: str) -> Variant:
+    """The variant of that name.
+
+    Raises:
+        AgmpkError: there is none.
+    """
+    by_name = {variant.name: variant for variant in VARIANTS}
+    if name not in by_name:
+        raise AgmpkError(f"There is no ablation {name!r}: use one of {', '.join(by_name)}.")
+    return by_name[name]
+
+
+# How every variant is judged.  individuals: per development cohort, the first ones; studies: held
+# out per prior, with so many targets each; seed: of the held-out studies and of the samples.
+SCORING = {
+    "protocol": "study",
+    "prefix": 4,
+    "samples": 64,
+    "individuals": 13,
+    "studies": 64,
+    "targets": 3,
+    "seed": 7,
+}
+
+
+def settings(variant: Variant, **training: Any) -> dict[str, Any]:
+    """training, prior (its contents), default_prior (contents) and scoring.
+
+    ``training`` replaces values of the recipe for all variants alike, e.g. ``steps=3`` in a test.
+    A network of another kind keeps the options of the default's that it has.
+    """
+    values = {"training": shipped("recipe") | training, "scoring": dict(SCORING)}
+    values["default_prior"] = load_prior(values["training"]["prior"]).to_dict()
+    if variant.path:
+        _replace(values, variant)
+    mine = values["training"]
+    known = {f.name for f in fields(model_classes(mine["kind"])[0])}
+    mine["model"] = {k: v for k, v in mine["model"].items() if k in known}
+    values["prior"] = load_prior(mine["prior"]).to_dict()
+    return values
+
+
+def training_settings(values: dict[str, Any]) -> dict[str, Any]:
+    """The part of the settings that the trained weights depend on."""
+    return {key: values[key] for key in ("training", "prior")}
+
+
+def prior_of(values: dict[str, Any], which: str = "prior") -> PriorConfig:
+    """The prior that the variant is trained on, or the ``default_prior`` of its settings."""
+    return PriorConfig.from_dict(copy.deepcopy(values[which]), f"The {which} of a variant")
+
+
+def as_today(values: dict[str, Any]) -> dict[str, Any]:
+    """The settings with their priors read and written again: a quantity that the prior has gained
+    since they were stored stands there with its default, which means "off"."""
+    return values | {k: prior_of(values, k).to_dict() for k in ("prior", "default_prior")}
+
+
+def _replace(values: dict[str, Any], change: Variant) -> None:
+    *path, last = change.path.split(".")
+    for key in path:
+        values = values[key]
+    if last not in values:
+        raise KeyError(f"{change.name}: {change.path} is not among the settings")
+    values[last] = change.value
+
 
 # Far from the seeds of training and of its validation.
 HELD_OUT = 770_000
@@ -178,7 +266,7 @@ def run_all(
 
     Those that differ in the network alone see the same studies, which are simulated once for all
     of them; such groups are what :mod:`agmpk.jobs` shares out.  ``training`` replaces values of
-    the recipe, see :func:`agmpk.paper.ablations.variants.settings`.
+    the recipe, see :func:`settings`.
     """
     groups: dict[tuple, list[tuple[str, dict[str, Any]]]] = {}
     for variant in variants:

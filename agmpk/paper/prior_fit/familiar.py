@@ -22,7 +22,7 @@ from agmpk.prior import PriorConfig, simulate_block
 from agmpk.prior.table import to_studies
 from agmpk.studies import Individual, Study
 
-PRESET, STUDIES, STRESSED = "clinic", 3072, 192
+STRESSED = 192  # studies
 SEEDS = {"reference": 2028, "stresses": 2034, "power": 2035}  # three sets of other studies
 
 AS_IS = "as simulated"
@@ -45,40 +45,28 @@ def questions(config: PriorConfig, studies: int, seed: int) -> Iterator[tuple[St
             yield study.without(target.id), target.prefix(int(rng.integers(1, 5)))
 
 
-def reference_table(
-    config: PriorConfig, studies: int = STUDIES, seed: int = SEEDS["reference"]
-) -> pd.DataFrame:
+def reference_table(config: PriorConfig, studies: int) -> pd.DataFrame:
     """Statistics of simulated questions, one row each, to four significant digits."""
-    rows = [statistics(context, target) for context, target in questions(config, studies, seed)]
+    asked = questions(config, studies, SEEDS["reference"])
+    rows = [statistics(context, target) for context, target in asked]
     return pd.DataFrame(rows).map(lambda x: float(f"{x:.4g}"))
 
 
-def times_units(factor: float) -> Change:
-    """Concentrations in a unit that is wrong by a factor."""
-    return lambda one, _: replace(one, concentrations=one.concentrations * factor)
-
-
-def times_hours(factor: float, every: int = 1) -> Change:
-    """Times in a unit that is wrong by a factor, of every ``every``-th person."""
+def scaled(y: float = 1.0, hours: float = 1.0, amount: float = 1.0, every: int = 1) -> Change:
+    """Concentrations ``y``, times or amounts in a wrong unit, or written wrong, by a factor: those
+    of every ``every``-th person."""
+    factors = {"amount": amount, "time": hours, "duration": hours, "interval": hours}
 
     def change(one: Individual, k: int) -> Individual:
         if k % every:
             return one
-        spans = ("time", "duration", "interval")
         doses = [
-            replace(d, **{name: factor * getattr(d, name) for name in spans}) for d in one.doses
+            replace(d, **{name: by * getattr(d, name) for name, by in factors.items()})
+            for d in one.doses
         ]
-        return replace(one, times=one.times * factor, doses=doses)
-
-    return change
-
-
-def tenfold_doses(every: int) -> Change:
-    """The amounts of every ``every``-th person written ten times too large."""
-
-    def change(one: Individual, k: int) -> Individual:
-        doses = [replace(d, amount=10 * d.amount) for d in one.doses]
-        return one if k % every else replace(one, doses=doses)
+        return replace(
+            one, times=one.times * hours, concentrations=one.concentrations * y, doses=doses
+        )
 
     return change
 
@@ -135,14 +123,14 @@ def _repeated(study: Study) -> bool:
 
 STRESSES: Mapping[str, tuple[Change, bool, Callable[[Study], bool] | None]] = {
     AS_IS: (lambda one, _: one, True, None),
-    "concentrations times 1000": (times_units(1e3), True, None),
-    "concentrations by 1000": (times_units(1e-3), True, None),
-    "minutes taken for hours": (times_hours(60.0), True, None),
-    "hours taken for days": (times_hours(24.0), True, None),
-    "days taken for hours": (times_hours(1 / 24), True, None),
-    "days in some people, hours in others": (times_hours(1 / 24, every=3), False, None),
-    "ten-fold doses in a third of the people": (tenfold_doses(3), False, None),
-    "a ten-fold dose in one of ten people": (tenfold_doses(10), False, None),
+    "concentrations times 1000": (scaled(y=1e3), True, None),
+    "concentrations by 1000": (scaled(y=1e-3), True, None),
+    "minutes taken for hours": (scaled(hours=60.0), True, None),
+    "hours taken for days": (scaled(hours=24.0), True, None),
+    "days taken for hours": (scaled(hours=1 / 24), True, None),
+    "days in some people, hours in others": (scaled(hours=1 / 24, every=3), False, None),
+    "ten-fold doses in a third of the people": (scaled(amount=10, every=3), False, None),
+    "a ten-fold dose in one of ten people": (scaled(amount=10, every=10), False, None),
     "time that runs backwards": (flipped_time, True, _rich),
     "a second peak": (second_peak, False, _rich),
     "levels that fall by a third with each dose": (autoinduction(0.4), False, _repeated),
@@ -163,14 +151,9 @@ def stressed_questions(
                 yield name, replace(context, individuals=changed), shown
 
 
-def stress_table(
-    reference: pd.DataFrame,
-    config: PriorConfig,
-    studies: int = STRESSED,
-    seed: int = SEEDS["stresses"],
-) -> pd.DataFrame:
+def stress_table(reference: pd.DataFrame, config: PriorConfig) -> pd.DataFrame:
     """Mean change of the normal scores of all statistics under each stress."""
-    names, asked = list(STATISTICS), stressed_questions(config, studies, seed)
+    names, asked = list(STATISTICS), stressed_questions(config, STRESSED, SEEDS["stresses"])
     found = pd.DataFrame([{"stress": s} | statistics(c, t) for s, c, t in asked])
     ruler = law_of(reference, pd.DataFrame(columns=["stress", *names])).ruler
     kinds = np.array([kind_number(row) for row in found.to_dict("records")])
@@ -180,30 +163,27 @@ def stress_table(
     return moved.map(lambda x: float(f"{x:.3g}")).reset_index()
 
 
-def power_table(
-    config: PriorConfig, studies: int = STRESSED, seed: int = SEEDS["power"]
-) -> pd.DataFrame:
+def power_table(config: PriorConfig) -> pd.DataFrame:
     """How often fresh studies, as simulated and stressed, raise the alarm.
 
     Columns: stress, studies, alarms (share) and its standard error with the target's samples,
     ``context`` the share without them, and ``noticed``, the mistake that was named most often.
     """
     answers = []
-    for name, context, target in stressed_questions(config, studies, seed):
+    for stress, context, target in stressed_questions(config, STRESSED, SEEDS["power"]):
         whole, alone = familiarity(context, target), familiarity(context)
-        answers.append((name, not whole.familiar, not alone.familiar, whole.likely))
-    rows = []
-    groups = dict(list(pd.DataFrame(answers).groupby(0)))
-    for name, group in ((name, groups[name]) for name in STRESSES if name in groups):
-        share, named = group[1].mean(), group[3][group[1]].value_counts()
-        error = np.sqrt(share * (1 - share) / len(group))
-        likely = named.index[0] if len(named) else ""
-        rows.append((name, len(group), share, error, group[2].mean(), likely))
-    columns = ["stress", "studies", "alarms", "error", "context", "noticed"]
-    return pd.DataFrame(rows, columns=columns)
+        answers.append((stress, not whole.familiar, not alone.familiar, whole.likely))
+    found = pd.DataFrame(answers, columns=["stress", "alarms", "context", "noticed"])
+    named = found[found.alarms].groupby("stress").noticed.agg(lambda x: x.value_counts().index[0])
+    groups = found.groupby("stress")
+    table = groups[["alarms", "context"]].mean().assign(studies=groups.size())
+    table["error"] = np.sqrt(table.alarms * (1 - table.alarms) / table.studies)
+    table["noticed"] = named.reindex(table.index).fillna("")
+    table = table.loc[[name for name in STRESSES if name in table.index]].reset_index()
+    return table[["stress", "studies", "alarms", "error", "context", "noticed"]]
 
 
-def write_familiar(config: PriorConfig, folder: Path, studies: int = STUDIES) -> pd.DataFrame:
+def write_familiar(config: PriorConfig, folder: Path, studies: int) -> pd.DataFrame:
     """Write ``familiar.csv.gz``, ``familiar_stresses.csv`` and, measured with the two,
     ``familiar_power.csv`` into ``folder``; returns the last."""
     reference = reference_table(config, studies)

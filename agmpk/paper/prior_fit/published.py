@@ -21,8 +21,7 @@ import torch
 
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.exposure import nca
-from agmpk.paper.prior_fit.compare import agreement
-from agmpk.paper.prior_fit.features import FEATURES, curve_features
+from agmpk.paper.prior_fit.compare import FEATURES, agreement, curve_features, quantile_table
 from agmpk.paper.prior_fit.trials import rich_trials
 from agmpk.paper.published_curves import model_table, published_models
 from agmpk.paper.published_models import draw_study, split_table
@@ -33,8 +32,7 @@ from agmpk.prior.simulate import BLOCK, draw_trial
 from agmpk.prior.table import to_studies
 from agmpk.studies import Study, conversion_factor
 
-PER_MODEL = 2  # studies of curves of each published model
-LN2 = math.log(2)
+LN2, CURVES_OF_PRIOR = math.log(2), 128
 
 PARAMETERS = {
     "ln_CL": "ln CL [L/h]",
@@ -104,7 +102,7 @@ def _terminal(v: Mapping[str, float]) -> float:
     return float(LN2 / slowest_rate(ke, out, back)[0])
 
 
-def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> pd.DataFrame:
+def prior_parameters(config: PriorConfig, blocks: int = 8) -> pd.DataFrame:
     """Return ``PARAMETERS`` of ``blocks`` blocks of studies of a prior, and their ``SHARES``.
 
     Nothing is solved: parameters are drawn, and SDs taken over many people of each study.
@@ -112,7 +110,7 @@ def prior_parameters(config: PriorConfig, blocks: int = 8, seed: int = 2030) -> 
     people = rich_trials(config, 96, 4, oral=config.dosing.oral_probability)
     parts = []
     for block in range(blocks):
-        streams = Streams(seed, block)
+        streams = Streams(2030, block)
         trial = draw_trial(people, streams)
         p, oral = trial.parameters, trial.doses.oral[..., 0].any(1)
 
@@ -175,19 +173,6 @@ def share_table(drawn: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def quantile_rows(published: pd.DataFrame, drawn: pd.DataFrame) -> pd.DataFrame:
-    """5, 50 and 95 % of each parameter: of the published models and of every prior."""
-    sources = {"published": published, **dict(list(drawn.groupby("prior", sort=False)))}
-    rows = []
-    for name, meaning in PARAMETERS.items():
-        for source, frame in sources.items():
-            values = frame[name].dropna()
-            ends = values.quantile([0.05, 0.5, 0.95])
-            rows.append((name, meaning, source, len(values), *ends))
-    columns = ["quantity", "meaning", "source", "n", "q5", "q50", "q95"]
-    return pd.DataFrame(rows, columns=columns)
-
-
 def curve_row(study: Study) -> dict[str, float]:
     """Return ``CURVES`` of one study of single doses, real or simulated; NaN where unknown."""
     found = {name: value for name, value in curve_features(study).items() if name in CURVES}
@@ -208,19 +193,19 @@ def curve_row(study: Study) -> dict[str, float]:
 
 
 def published_curves() -> pd.DataFrame:
-    """Rows of :func:`curve_row` of single-dose studies of every model; ``drug`` and ``split``."""
+    """Rows of :func:`curve_row` of two single-dose studies of every model; ``drug``, ``split``."""
     rows = []
     for m, model in enumerate(published_models()):
-        for k in range(PER_MODEL):
+        for k in range(2):
             study = draw_study(model, "single", np.random.default_rng([2031, m, k]))
             rows.append({"drug": model.drug} | curve_row(study))
     return pd.DataFrame(rows).merge(split_table(), on="drug")
 
 
-def prior_curves(config: PriorConfig, studies: int = 128) -> pd.DataFrame:
+def prior_curves(config: PriorConfig) -> pd.DataFrame:
     """Rows of :func:`curve_row` of single-dose studies of a prior, oral as often as published."""
     oral = float((model_table().absorption != "none").mean())
-    batch = simulate(rich_trials(config, 16, 12, oral), studies, seed=2032)
+    batch = simulate(rich_trials(config, 16, 12, oral), CURVES_OF_PRIOR, seed=2032)
     return pd.DataFrame([curve_row(study) for study in to_studies(batch)])
 
 
@@ -263,10 +248,11 @@ def published_tables(priors: Mapping[str, PriorConfig]) -> dict[str, pd.DataFram
             found = agreement(part, simulated, enough, part["drug"], seed=2033)
             parts.append(found.assign(what=what, drugs=drugs))
     distances = pd.concat(parts, ignore_index=True)
+    sources = {"published": models, **dict(list(drawn.groupby("prior", sort=False)))}
     meanings = PARAMETERS | CURVES | {"all": "mean over the quantities"}
     distances.insert(0, "meaning", distances["quantity"].map(meanings))
     return {
-        "published_quantiles": quantile_rows(models, drawn),
+        "published_quantiles": quantile_table(PARAMETERS, sources, (0.05, 0.5, 0.95)),
         "published_shares": share_table(drawn),
         "published_distances": distances,
     }

@@ -10,12 +10,15 @@ Shapes: S studies, I individuals, T samples.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
 from torch import Tensor
 
 from agmpk.errors import AgmpkError
@@ -23,6 +26,8 @@ from agmpk.evaluation.exposure import auc
 from agmpk.files import data_path
 from agmpk.prior import PriorConfig, SimulatedStudies, simulate_block
 from agmpk.prior.laws import Law
+
+Array = NDArray[np.float64]
 
 QUANTITIES = {
     "log_cmax": "ln Cmax/dose [ng/mL per mg]",
@@ -59,17 +64,9 @@ def summarize(batch: SimulatedStudies) -> dict[str, Tensor]:
     _, cv_tmax = _mean_and_cv(tmax, usable)
     middle = torch.where(usable, tmax, torch.nan).nanquantile(0.5, dim=1)
     t_last = torch.where(usable, times[..., -1], 0.0).amax(1)
-    return {
-        "log_cmax": cmax.log(),
-        "log_auc": exposure.log(),
-        "log_auc_per_cmax": (exposure / cmax).log(),
-        "log_tmax": middle.log(),
-        "tmax_per_t_last": middle / t_last,
-        "cv_cmax": cv_cmax,
-        "cv_auc": cv_auc,
-        "cv_tmax": cv_tmax,
-        "t_last": t_last,
-    }
+    logs = (one.log() for one in (cmax, exposure, exposure / cmax, middle))
+    found = (*logs, middle / t_last, cv_cmax, cv_auc, cv_tmax, t_last)
+    return dict(zip((*QUANTITIES, "t_last"), found, strict=True))
 
 
 def comparable(table: pd.DataFrame) -> pd.DataFrame:
@@ -115,28 +112,16 @@ SUBJECTS = 24
 SAMPLES = 18
 """Samples after the dose, as protocols of BE trials have them (EMA guideline, 2010)."""
 
-PLAIN_DESIGN = {
-    "caps": (0,),
-    "observations_power": 1.0,
-    "sparse_probability": 0.0,
-    "sparse_large_probability": 0.0,
-    "dropout_probability": 0.0,
-    "thin_probability": 0.0,
-    "peak_schedule_probability": 0.0,
+_NEVER = "sparse sparse_large dropout thin peak_schedule deviation"
+PLAIN_DESIGN = {f"{name}_probability": 0.0 for name in _NEVER.split()} | {
     "clock_schedule_probability": 1.0,
-    "deviation_probability": 0.0,
+    "observations_power": 1.0,
+    "caps": (0,),
     "missed": Law(0.0, 0.0),
 }
-PLAIN_DOSING = {
-    "same_dose_probability": 1.0,
-    "per_kg_probability": 0.0,
-    "repeated_probability": 0.0,
-    "arms_probability": 0.0,
-    "course_probability": 0.0,
-    "crossover_probability": 0.0,
-    "monitoring_probability": 0.0,
-    "newborn_probability": 0.0,
-}
+_NEVER = "per_kg repeated arms course crossover monitoring newborn"
+PLAIN_DOSING = {f"{name}_probability": 0.0 for name in _NEVER.split()}
+PLAIN_DOSING |= {"same_dose_probability": 1.0}
 """One dose for everybody, and everybody sampled alike: what turns a prior's designs off."""
 
 
@@ -177,24 +162,31 @@ class RecordedLaw(Law):
         return values
 
 
-def recorded(config: PriorConfig) -> PriorConfig:
-    """The same prior with every law recorded; its studies are the same, number by number."""
-    changes: dict[str, dict[str, Any]] = {}
-    for name, path, law in _laws(config):
-        changes.setdefault(name, {})[path] = RecordedLaw(law.low, law.high, law.log)
-    return config.replace(**changes)
+def put(config: PriorConfig, values: Mapping[str, Any]) -> PriorConfig:
+    """The prior with the quantities "group.quantity" replaced."""
+    groups: dict[str, dict[str, Any]] = {}
+    for path, value in values.items():
+        group, name = path.split(".")
+        groups.setdefault(group, {})[name] = value
+    return config.replace(**groups)
 
 
-def _laws(config: PriorConfig) -> list[tuple[str, str, Law]]:
-    """(group, quantity, law) of every range of the prior."""
+def laws(config: PriorConfig) -> dict[str, Law]:
+    """Every range of the prior, by "group.quantity"."""
     groups = {one.name: getattr(config, one.name) for one in fields(config)}
-    return [
-        (group, one.name, law)
+    return {
+        f"{group}.{one.name}": law
         for group, part in groups.items()
         if is_dataclass(part)
         for one in fields(part)
         if isinstance(law := getattr(part, one.name), Law)
-    ]
+    }
+
+
+def recorded(config: PriorConfig) -> PriorConfig:
+    """The same prior with every law recorded; its studies are the same, number by number."""
+    found = laws(config).items()
+    return put(config, {path: RecordedLaw(law.low, law.high, law.log) for path, law in found})
 
 
 def study_draws(config: PriorConfig, studies: int) -> dict[str, Tensor]:
@@ -203,11 +195,9 @@ def study_draws(config: PriorConfig, studies: int) -> dict[str, Tensor]:
     Laws drawn more than once per study (one SD for each exchange rate, say) are left out: no
     single number of a study stands for them.
     """
-    draws = {}
-    for group, name, law in _laws(config):
-        if len(law.drawn) == 1 and law.drawn[0].numel() == studies:
-            draws[f"{group}.{name}"] = law.drawn[0].flatten()
-    return draws
+    drawn = {path: law.drawn for path, law in laws(config).items()}
+    once = {path: one[0].flatten() for path, one in drawn.items() if len(one) == 1}
+    return {path: values for path, values in once.items() if len(values) == studies}
 
 
 def trial_block(config: PriorConfig, seed: int, block: int) -> pd.DataFrame:
@@ -230,29 +220,41 @@ def literature() -> pd.DataFrame:
         AgmpkError: ``data/literature/reference.csv`` lacks a column.
     """
     table = pd.read_csv(data_path("literature", "reference.csv"), index_col="compound")
-    try:
-        cmax, area, tmax = (table[c] for c in ("cmax_per_mg", "auc0_t_per_mg", "tmax_h"))
-        return pd.DataFrame(
-            {
-                "log_cmax": np.log(cmax),
-                "log_auc": np.log(area),
-                "log_auc_per_cmax": np.log(area / cmax),
-                "log_tmax": np.log(tmax),
-                "tmax_per_t_last": tmax / table["t_last_h"],
-                "cv_cmax": table["cmax_cv_percent"],
-                "cv_auc": table["auc0_t_cv_percent"],
-                "cv_tmax": table["tmax_cv_percent"],
-                "t_last": table["t_last_h"],
-                "n": table["n"],
-            }
-        )
-    except KeyError as missing:
+    names = {
+        **{"cmax_per_mg": "log_cmax", "auc0_t_per_mg": "log_auc", "tmax_h": "log_tmax"},
+        **{"cmax_cv_percent": "cv_cmax", "auc0_t_cv_percent": "cv_auc"},
+        **{"tmax_cv_percent": "cv_tmax", "t_last_h": "t_last", "n": "n"},
+    }
+    if missing := [name for name in names if name not in table]:
         raise AgmpkError(
-            f"The literature table lacks the column {missing}; make it again with "
+            f"The literature table lacks the column {missing[0]!r}; make it again with "
             "'agmpk literature harmonize'."
-        ) from None
+        )
+    found = table[[*names]].rename(columns=names)
+    found["log_auc_per_cmax"] = np.log(found.log_auc / found.log_cmax)
+    found["tmax_per_t_last"] = found.log_tmax / found.t_last
+    logs = ["log_cmax", "log_auc", "log_tmax"]
+    found[logs] = np.log(found[logs])
+    return found[[*QUANTITIES, "t_last", "n"]]
 
 
 def horizons(table: pd.DataFrame) -> tuple[float, ...]:
     """The last sampling times [h] of the literature, one an article that gives it."""
     return tuple(float(t) for t in table["t_last"].dropna())
+
+
+def distances(real: Array, simulated: Array, weights: Array | None = None) -> dict[str, float]:
+    """``wasserstein`` (in the unit of the values), and ``inside_95``: the share of the real values
+    within the central 95 % of the simulated ones.
+
+    ``weights`` of the simulated values need not sum to 1; without them all weigh the same.
+    """
+    weights = np.ones(len(simulated)) if weights is None else weights
+    order = np.argsort(simulated)
+    values, share = simulated[order], np.cumsum(weights[order]) / weights.sum()
+    ends = np.array([0.025, 0.975]) - 1e-12
+    low, high = values[np.searchsorted(share, ends).clip(max=len(values) - 1)]
+    return {
+        "wasserstein": float(wasserstein_distance(real, simulated, v_weights=weights)),
+        "inside_95": float(np.mean((real >= low) & (real <= high))),
+    }

@@ -9,9 +9,7 @@ import pytest
 
 from agmpk.evaluation import development_studies
 from agmpk.paper.ablations import run as running
-from agmpk.paper.ablations import variants as setting
-from agmpk.paper.ablations.run import Stored, save
-from agmpk.paper.ablations.variants import DEFAULT, find, settings
+from agmpk.paper.ablations.run import DEFAULT, Stored, find, save, settings
 
 SMALL = Path(__file__).parents[2] / "training" / "prior.yaml"  # its blocks cost little
 
@@ -26,11 +24,11 @@ def few(monkeypatch, three_cohorts):
     """Two steps on a prior of few people; two individuals of three cohorts and ten simulated
     studies instead of the whole scoring."""
     small = {"prior": str(SMALL), "parts": 1, "steps": 2, "validate_every": 2}
-    recipe = setting.recipe() | small | {"validation_studies": 1}
-    monkeypatch.setattr(setting, "recipe", lambda: copy.deepcopy(recipe))
+    recipe = running.shipped("recipe") | small | {"validation_studies": 1}
+    monkeypatch.setattr(running, "shipped", lambda name: copy.deepcopy(recipe))
     changes = {"samples": 8, "individuals": 2, "studies": 10, "targets": 1}
     for key, value in changes.items():
-        monkeypatch.setitem(setting.SCORING, key, value)
+        monkeypatch.setitem(running.SCORING, key, value)
     monkeypatch.setattr(running, "development_studies", lambda: three_cohorts)
 
 

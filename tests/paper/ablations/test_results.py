@@ -22,7 +22,7 @@ from agmpk.paper.ablations.results import (
     results_table,
     verdict,
 )
-from agmpk.paper.ablations.variants import DEFAULT, VARIANTS
+from agmpk.paper.ablations.run import DEFAULT, VARIANTS
 
 
 def test_differences_of_a_known_shift(folder):

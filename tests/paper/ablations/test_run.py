@@ -12,8 +12,17 @@ from agmpk.cli.paper import ablations as main
 from agmpk.errors import AgmpkError
 from agmpk.paper.ablations import run as running
 from agmpk.paper.ablations.results import load_all, plan
-from agmpk.paper.ablations.run import COLUMNS, is_current, load, run_variant, save, trained
-from agmpk.paper.ablations.variants import DEFAULT, find, settings
+from agmpk.paper.ablations.run import (
+    COLUMNS,
+    DEFAULT,
+    find,
+    is_current,
+    load,
+    run_variant,
+    save,
+    settings,
+    trained,
+)
 from agmpk.training.run import Learner
 
 SHORTER = {"steps": 1}

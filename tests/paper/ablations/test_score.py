@@ -9,11 +9,11 @@ from agmpk.evaluation import Case, benchmark_studies
 from agmpk.forecasting.forecaster import Forecast, NaiveForecaster
 from agmpk.paper.ablations.run import (
     COLUMNS,
+    SCORING,
     development_questions,
     score_individuals,
     simulated_questions,
 )
-from agmpk.paper.ablations.variants import SCORING
 from agmpk.prior import load_prior
 from agmpk.studies import Dose, Individual, Study
 

@@ -8,7 +8,7 @@ import pytest
 
 import agmpk.paper.prior_fit as package
 from agmpk.evaluation import development_studies
-from agmpk.paper.prior_fit.features import (
+from agmpk.paper.prior_fit.compare import (
     DESIGN_FEATURES,
     FEATURES,
     cohort_table,

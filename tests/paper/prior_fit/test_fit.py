@@ -5,21 +5,24 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from agmpk.cli.prior_fit import prior_fit as main
+from agmpk.cli.paper import prior_fit as main
 from agmpk.errors import AgmpkError
-from agmpk.paper.prior_fit.candidates import (
+from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
+from agmpk.paper.prior_fit.fit import (
     RANGES,
     SWITCHES,
     Limits,
-    broadened,
+    Space,
     changed,
+    coordinate_search,
     effective_size,
+    fit,
     get,
+    held_out,
     importance_weights,
     moved,
+    trial_pool,
 )
-from agmpk.paper.prior_fit.compare import distance_table, trial_summaries
-from agmpk.paper.prior_fit.fit import coordinate_search, fit, held_out, trial_pool
 from agmpk.paper.prior_fit.trials import be_trials, literature, simulated_trials
 from agmpk.prior import load_prior
 from agmpk.prior.laws import Law
@@ -42,11 +45,11 @@ def articles(start):
 @pytest.fixture(scope="module")
 def pool(start, articles):
     """The trials that two tests fit from."""
-    return trial_pool(start, articles, 1, 8, V_ONLY, ())
+    return trial_pool(Space(start, V_ONLY, ()), articles, 1, 8)
 
 
 def test_a_hidden_shift_of_the_volume_is_found(start, articles, pool):
-    result = fit(start, articles, pool, V_ONLY, ())
+    result = fit(Space(start, V_ONLY, ()), articles, pool)
     found = result.config.disposition.log_V
     # The price of a value outside keeps the range wider than the truth, but not elsewhere.
     assert 0.5 * (found.low + found.high) == pytest.approx(5.0, abs=0.4)
@@ -75,13 +78,13 @@ def test_the_search_finds_the_optimum_within_its_limits():
         return abs(law.low + 2) + abs(law.high - 3)
 
     ranges = {"disposition.log_V": Limits(reach=0.3, trim_high=0.25)}
-    found, best = coordinate_search(start, objective, ranges, ())
+    found, best = coordinate_search(Space(start, ranges, ()), objective)
     law = found["disposition.log_V"]
     assert (law.low, law.high) == pytest.approx((-2.0, 7.5)) and best == pytest.approx(4.5)
 
 
 def test_the_fit_is_judged_on_articles_it_has_not_seen(start, articles, pool):
-    rows = held_out(start, articles, pool[: 4 * 64], 1, splits=1, ranges=V_ONLY, switches=())
+    rows = held_out(Space(start, V_ONLY, ()), articles, pool[: 4 * 64], 1, splits=1)
     assert len(rows) == 2 and (rows["articles"] == 30).all()
     # A hidden shift of the volume is true of both halves.
     assert (rows["held_out_after"] < 0.7 * rows["held_out_before"]).all()
@@ -89,9 +92,9 @@ def test_the_fit_is_judged_on_articles_it_has_not_seen(start, articles, pool):
 
 
 def test_a_pool_that_is_too_thin_is_refused():
-    prior, articles = load_prior("extended"), literature()
+    space, articles = Space(load_prior("extended")), literature()
     with pytest.raises(AgmpkError, match="simulate more blocks"):
-        fit(prior, articles, trial_pool(prior, articles, 1, blocks=1))
+        fit(space, articles, trial_pool(space, articles, 1, blocks=1))
 
 
 def test_the_command_writes_a_preset_that_loads_and_repeats(tmp_path):
@@ -116,7 +119,7 @@ def test_the_shipped_preset_keeps_the_breadth_of_its_start():
     shipped, start = load_prior("calibrated"), changed(load_prior("extended"))
     for path, limits in RANGES.items():
         inner = moved(get(start, path), -limits.trim_low, -limits.trim_high)
-        outer, law = get(broadened(start, RANGES), path), get(shipped, path)
+        outer, law = get(Space(start).broadened(), path), get(shipped, path)
         slack = 0.01 * abs(outer.high)
         assert outer.low - slack <= law.low <= inner.low + slack, path
         assert inner.high - slack <= law.high <= outer.high + slack, path

@@ -14,10 +14,10 @@ import torch
 from tqdm import tqdm
 
 from agmpk.forecasting import generate, load_forecaster
-from agmpk.paper.golden import golden_studies
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import simulate
 from agmpk.studies import Individual, Study
+from proof.shipped import golden_studies
 
 INDIVIDUALS = (8, 16, 32, 64, 128)
 SAMPLES = (8, 16, 32, 64)

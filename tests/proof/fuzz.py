@@ -21,7 +21,7 @@ import numpy as np
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
-from agmpk.paper.proof import Attempt, Command, Kinds
+from proof import Attempt, Command, Kinds
 
 SECONDS, MEGABYTES = 10.0, 1000
 NASTY = (

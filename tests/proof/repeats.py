@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,10 +18,10 @@ from numpy.typing import NDArray
 
 from agmpk.evaluation import benchmark_studies
 from agmpk.forecasting import generate, load_forecaster
-from agmpk.paper.proof import Attempt, Command, Kinds
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import simulate
 from agmpk.prior.table import to_studies
+from proof import Attempt, Command, Kinds
 
 TOLERANCE = 1e-4
 """Of ln concentration, where the order of additions differs (another number of threads)."""
@@ -109,7 +110,8 @@ def _elsewhere(name: str, seed: int) -> bool:
 
 @functools.cache
 def _digests_elsewhere(seed: int) -> dict[str, str]:
-    code = "import json, torch; from agmpk.paper.proof.repeats import SAMPLERS, digest; "
+    code = f"import sys; sys.path.insert(0, {str(Path(__file__).parents[1])!r}); "
+    code += "import json, torch; from proof.repeats import SAMPLERS, digest; "
     code += f"torch.set_num_threads(1); found = {{n: digest(n, {seed}) for n in SAMPLERS}}; "
     environment = os.environ | {"PYTHONHASHSEED": str(seed + 1)}
     words = [sys.executable, "-c", code + "print(json.dumps(found))"]

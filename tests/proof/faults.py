@@ -31,10 +31,10 @@ import yaml
 from agmpk.errors import AgmpkError
 from agmpk.files import PROJECT, data_path, only_one, sha256
 from agmpk.models.registry import load_checkpoint
-from agmpk.paper.proof import Attempt, Command, Kinds
 from agmpk.training.checkpoint import save_checkpoint
 from agmpk.training.config import load_training_config
 from agmpk.training.run import train, trained_model
+from proof import Attempt, Command, Kinds
 
 NOBODY = 65534
 CHAPTERS = ("literature", "forecasting")
@@ -189,9 +189,8 @@ def _write_project(root: Path) -> None:
 
 def _numbers(folder: Path) -> object:
     """The book's numbers but times, and which chapters are stale."""
-    from agmpk.book.cache import stale_reasons
     from agmpk.book.numbers import CLOCK
-    from agmpk.book.tiers import Project, load_tier
+    from agmpk.book.project import Project, load_tier, stale_reasons
 
     project = Project(folder / "project")
     made = json.loads(project.index_html.with_name("numbers.json").read_text("utf-8"))["chapters"]

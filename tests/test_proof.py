@@ -7,13 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner
-
-from agmpk.book.tiers import Project, check_parameters, load_tier
-from agmpk.cli.paper import paper
-from agmpk.errors import AgmpkError
-from agmpk.paper.proof import COLUMNS, growth_table, proof_table, tried
-from agmpk.paper.proof import fuzz as fuzzing
-from agmpk.paper.proof.faults import (
+from proof import COLUMNS, tried
+from proof import fuzz as fuzzing
+from proof.faults import (
     CHAPTERS,
     _damaged,
     _flip,
@@ -21,8 +17,14 @@ from agmpk.paper.proof.faults import (
     _told,
     _write_project,
 )
-from agmpk.paper.proof.growth import study_of
-from agmpk.paper.proof.repeats import SAMPLERS
+from proof.growth import COLUMNS as GROWTH
+from proof.growth import study_of
+from proof.repeats import SAMPLERS
+
+from agmpk.book.project import Project, check_parameters, load_tier
+from agmpk.cli.paper import paper
+from agmpk.errors import AgmpkError
+from agmpk.files import data_path
 
 
 @pytest.mark.parametrize(
@@ -145,6 +147,9 @@ def test_samplers_repeat_and_grow_as_named():
 
 def test_the_stored_counts():
     """What `agmpk paper proof` stored: columns as promised, nothing tried in vain."""
-    table = proof_table()
-    assert list(table) == COLUMNS and len(growth_table())
+    files = [data_path("proof", f"{name}.csv") for name in ("faults", "fuzz", "repeats")]
+    tables = [pd.read_csv(file) for file in files]
+    assert all(list(one) == COLUMNS for one in tables)
+    assert list(pd.read_csv(data_path("proof", "growth.csv"))) == GROWTH
+    table = pd.concat(tables)
     assert (table.tried > 0).all() and (table.survived <= table.tried).all()

@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from proof.shipped import FILE, golden_predictions, golden_studies
 
 from agmpk.files import data_path
 from agmpk.forecasting import generate, load_forecaster, model_names
 from agmpk.forecasting.forecaster import AmortizedForecaster
 from agmpk.models.registry import build_model
-from agmpk.paper.golden import FILE, golden_predictions, golden_studies
 from agmpk.studies import Dose
 from agmpk.training.config import load_training_config
 
