@@ -24,12 +24,17 @@ if TYPE_CHECKING:
     from agmpk.studies import Reading
 
 
-@cli.command(cli.STUDY, cli.JSON, *cli.READING, epilog="""\b
+@cli.command(
+    cli.STUDY,
+    cli.JSON,
+    *cli.READING,
+    epilog="""\b
 Examples:
   agmpk check study.csv
   agmpk check study.csv --columns TIME=time_h,DV=conc --lloq 0.1
   agmpk check crossover.csv --occasion split --exclude 7,12
-""")
+""",
+)
 def check(o: SimpleNamespace) -> None:
     """Read STUDY, a NONMEM-style table, and say what it holds and how it was read.
 

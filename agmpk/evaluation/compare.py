@@ -131,7 +131,7 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
 def reported(forecast: Forecast, limit: float | None) -> Forecast:
     """The forecast of values given that they are reported, at or above ``limit``: draws below it
     are replaced, rank by rank, by those above, and the point forecast moves as their mean does."""
-    logs = np.log(forecast.samples)
+    logs = np.log(np.maximum(forecast.samples, np.finfo(float).tiny))
     low = (logs < np.log(limit)).sum(0) if limit else np.zeros(1)
     if not low.any():
         return forecast

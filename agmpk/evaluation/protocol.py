@@ -11,9 +11,10 @@ Two protocols share what is shown and what is scored, and differ in what is *ask
 * ``published``: the times at which the individual could be quantified, and nothing else (AGM-PK,
   PAGE 34, 2026).  Samples below the limit are dropped everywhere.
 
-A sample has a value only where it reached the limit.  So the ``study`` protocol scores a value by
-the law that the forecast gives it *given that it is reported* (as M2 of Beal 2001 fits it), and
-what is below the limit by its probability: a forecast must not gain by being too high.
+A sample has a value only where it reached the limit.  So the ``study`` protocol takes a value's
+error and CRPS from the law that the forecast gives it *given that it is reported* (as M2 of Beal
+2001 fits it), and scores what is below the limit by its probability: a forecast must not gain by
+being too high.  PIT and coverage, which count both kinds, take the whole law.
 
 In both, time 0 and values that are not positive are dropped, the first ``observed`` quantified
 samples are the prefix, and the context is the study's other individuals, whole.
@@ -168,12 +169,17 @@ def _case(compound: str, context: Study, own: Individual, observed: int, due: Ar
     rest = own.select(slice(len(prefix), None))
     seen, limit = rest.select(~rest.censored), rest.select(rest.censored)
     values = (seen.times, seen.concentrations, limit.times, limit.concentrations)
-    limits = [
-        one.concentrations[one.censored].min() for one in (*context, own) if any(one.censored)
-    ]
-    limits += [context.lloq] if context.lloq else []
     asked = _asked(prefix, rest.times, due)
-    return Case(compound, context, prefix, *values, asked, min(limits, default=None))
+    return Case(compound, context, prefix, *values, asked, _limit(context, own))
+
+
+def _limit(context: Study, own: Individual) -> float | None:
+    """The lowest limit that is told, unless a value below it was reported all the same."""
+    people = (*context, own)
+    limits = [y for one in people for y in one.concentrations[one.censored]]
+    limits += [context.lloq] if context.lloq else []
+    reported = [y for one in people for y in one.concentrations[~one.censored]]
+    return min(*limits, *reported, np.inf) if limits else None
 
 
 def _due(people: Iterable[Individual]) -> Array:

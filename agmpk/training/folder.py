@@ -32,6 +32,8 @@ STEPS, VALIDATION = "steps.csv", "validation.csv"
 SHARD = 15 * 2**20
 FREE = {"steps": 1, "cooldown": 1.0, "snapshots": ()}
 """Settings that a resumed run may have otherwise, as what they are set to for a comparison."""
+LATER = {"block": 64, "views": 1}
+"""Settings that runs begun before them do not know, and what they mean where they are off."""
 
 
 def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: str, n: int) -> None:
@@ -124,7 +126,10 @@ def records(folder: Path, step: int) -> dict[str, str]:
     tables, and the settings but for those that a later call may change."""
     found = {name: sha256(folder / name) for name in (PRIOR, ENVIRONMENT)}
     found |= {name: Table(folder / name, step).digest() for name in (STEPS, VALIDATION)}
-    return found | {CONFIG: digest(run_config(folder).with_changes(**FREE).to_dict())}
+    settings = run_config(folder).with_changes(**FREE).to_dict()
+    # A setting that came later is left out where it is off, so that older runs go on.
+    settings = {k: v for k, v in settings.items() if LATER.get(k, ...) != v}
+    return found | {CONFIG: digest(settings)}
 
 
 def check_records(folder: Path, about: dict[str, Any]) -> None:

@@ -223,8 +223,8 @@ def train_together(
     """
     if len({config.stream for config in runs.values()}) != 1:
         raise AgmpkError(
-            "These recipes do not share a stream of studies: their prior, seed, steps, blocks, "
-            "parts, targets and max_prefix must agree."
+            "These recipes do not share a stream of studies: their prior, seed, steps, block, "
+            "blocks, views, parts, targets, thinned and max_prefix must agree."
         )
     first = next(iter(runs.values()))
     prior = load_prior(first.prior)

@@ -18,6 +18,7 @@ from agmpk.forecasting import load_forecaster
 from agmpk.models.registry import NETWORKS, build_model
 from agmpk.models.transport import FlowModel
 from agmpk.prior.config import load_prior
+from agmpk.store import digest
 from agmpk.training import folder as run_folder
 from agmpk.training import run as run_module
 from agmpk.training.config import TrainingConfig, load_training_config, rate_factor, recipes
@@ -372,3 +373,11 @@ def test_models_on_one_stream_equal_each_trained_alone(recipe, tmp_path):
         assert column(folder, "step") == list("12345") and config.kind == folder.name
     with pytest.raises(AgmpkError, match="do not share a stream"):
         train_together({tmp_path / "a": recipe("flow"), tmp_path / "b": recipe("set", seed=1)})
+
+
+def test_a_setting_that_came_later_leaves_the_digest_of_older_runs(finished):
+    """What a run was saved with before ``block`` and ``views`` existed still fits it."""
+    config, folder, _ = finished
+    older = config.with_changes(**run_folder.FREE).to_dict()
+    assert run_folder.LATER == {name: older.pop(name) for name in run_folder.LATER}
+    assert run_folder.records(folder, config.steps)["config.yaml"] == digest(older)

@@ -139,7 +139,7 @@ def development_questions(scoring: Mapping[str, Any]) -> list[Case]:
     for name, study in development_studies().items():
         few = replace(study, individuals=study.individuals[: scoring["individuals"]])
         found += cases(name, few, scoring["prefix"], scoring["protocol"])
-    return [case for case in found if _answerable(case, scoring["prefix"])]
+    return _whole(found, scoring["prefix"])
 
 
 def simulated_questions(prior: PriorConfig, scoring: Mapping[str, Any]) -> list[Case]:
@@ -150,7 +150,13 @@ def simulated_questions(prior: PriorConfig, scoring: Mapping[str, Any]) -> list[
         # The order of simulated individuals is random: the first are as good as any.
         asked = cases(study.compound, study, scoring["prefix"], scoring["protocol"])
         found += asked[: scoring["targets"]]
-    return [case for case in found if _answerable(case, scoring["prefix"])]
+    return _whole(found, scoring["prefix"])
+
+
+def _whole(found: Sequence[Case], prefix: int) -> list[Case]:
+    """The answerable cases.  Draws are scored as they are, limit or not, as those of the variants
+    that were stored first: so all compare."""
+    return [replace(case, limit=None) for case in found if _answerable(case, prefix)]
 
 
 def _answerable(case: Case, prefix: int) -> bool:

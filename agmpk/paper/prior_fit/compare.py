@@ -43,9 +43,7 @@ NAMES = ("paper", "extended", "calibrated", "clinic")
 LEVELS = (0.025, 0.25, 0.5, 0.75, 0.975)
 
 
-def half_sample_intervals(
-    estimate: Mapping[str, float], halves: pd.DataFrame
-) -> dict[str, float]:
+def half_sample_intervals(estimate: Mapping[str, float], halves: pd.DataFrame) -> dict[str, float]:
     """A 95 % interval (``_low``, ``_high``) of each distance from random halves of the real sample.
 
     A distance of a resampled sample is larger than that of the sample itself, so percentiles of a

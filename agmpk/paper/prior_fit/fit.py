@@ -309,9 +309,7 @@ def coordinate_search(
     return space.candidate(moves), best
 
 
-def write_preset(
-    result: FitResult, start: str, seed: int, pool: pd.DataFrame, path: Path
-) -> None:
+def write_preset(result: FitResult, start: str, seed: int, pool: pd.DataFrame, path: Path) -> None:
     """Write the YAML of the fitted preset, one quantity a line, below how it was made (from the
     preset ``start``, with a ``pool`` of this ``seed``), whole or not at all."""
     before, after = result.objective

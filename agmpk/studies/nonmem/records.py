@@ -127,10 +127,11 @@ class TableReader(Table):
         for key, name in NAMES.items():
             f[key] = self._names(name)
         f["who"] = combined(f["study"], f["id"])
-        named = {one: person for one, person in zip(f["id"], f["person"], strict=True) if person}
+        named = {one: person for one, person in zip(f["who"], f["person"], strict=True) if person}
         f["person"] = f["id"].copy()
         if named:
-            f["person"][:] = [named.get(one, one) for one in f["id"]]
+            both = zip(f["who"], f["id"], strict=True)
+            f["person"][:] = [named.get(who, one) for who, one in both]
         if not np.all(np.isnan(limits)):
             f["LLOQ"] = np.where(np.isnan(limits), f["LLOQ"], limits)
             f["CENS"] = np.where(np.isnan(limits), f["CENS"], 1.0)
