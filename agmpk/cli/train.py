@@ -74,9 +74,9 @@ Examples:
   agmpk train --recipe my_settings.yaml --run runs/mine --seed 3 --device cuda
   agmpk train --run runs/mine --export --checkpoint runs/mine/checkpoint
   agmpk train --recipe flow-gpu --recipe diffusion-gpu --run runs/gpu \\
-    --device cuda --workers 15 --minutes 8
-  torchrun --standalone --nproc-per-node 4 --no-python -- \\
-    agmpk train --recipe flow-gpu --run runs/paper --device cuda
+    --device cuda --workers 14 --minutes 9
+  torchrun --standalone --nproc-per-node 2 --no-python -- \\
+    agmpk train --recipe flow-gpu --run runs/paper --device cuda --workers 7
 """,
 )  # fmt: skip
 def train(o: SimpleNamespace) -> None:
