@@ -219,8 +219,9 @@ def benchmark(o: SimpleNamespace) -> None:
 
     Writes model, compound, individual, n_target (held-out samples with a value), n_below (those
     below the limit of quantification, which count for coverage only), log_rmse, crps (of ln
-    concentration; both given that a value is reported, where a limit is known), covered_90 (share of the held-out samples inside the 90 % interval) and failure:
-    why a model could not answer, where log_rmse is missing.
+    concentration; both given that a value is reported, where a limit is known), covered_90 (share
+    of the held-out samples inside the 90 % interval) and failure: why a model could not answer,
+    where log_rmse is missing.
     """
     from agmpk import evaluation
     from agmpk.files import check_writable, write_csv
