@@ -185,7 +185,8 @@ def stages(medium: pd.DataFrame, wide: pd.DataFrame) -> Figure:
         ax.plot(wide.index, wide[name], marker, ms=10, mfc="none", color=line.get_color())
     ax.axhline(1, color=COLOURS["naive"], ls="--", label="naive")
     ax.set(xlabel="Simulated studies seen (count)", ylabel="log-RMSE / naive log-RMSE (1)")
-    ax.legend(fontsize="small")
+    ax.legend(fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
+    ax.xaxis.set_major_formatter("{x:,.0f}")
     return figure
 
 
