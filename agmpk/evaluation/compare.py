@@ -13,7 +13,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from agmpk.evaluation.protocol import Case, Scored, answer, at_times, cases
-from agmpk.evaluation.scores import crps, log_rmse, probability_below, scores
+from agmpk.evaluation.scores import log_rmse, probability_below, scores
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster
 from agmpk.jobs import map_jobs
@@ -89,8 +89,8 @@ def score(model: str, scored: Scored) -> dict[str, object]:
     if scored.answer is not None:
         points = score_points(model, scored)
         found = float(points["crps"].mean()), float(points["in_90"].mean())
-    if scored.forecast is not None:
-        error = log_rmse(reported(scored.forecast, case.limit).pred, case.observed)
+        values = points[~points["below"]]
+        error = log_rmse(values["PRED"], values["DV"])
     who = model, case.compound, case.prefix.id, len(case.times), len(case.below)
     return dict(zip(COLUMNS, (*who, error, *found, scored.refusal), strict=True))
 
@@ -104,12 +104,12 @@ def score_points(model: str, scored: Scored, seed: int = 0) -> pd.DataFrame:
         return pd.DataFrame()
     # The point forecast of a sample below the limit is not scored: the mean of the curves stands.
     seen, low = at_times(forecast, case.times), scored.at_below
-    values, given = np.concatenate([seen.samples, low], axis=1), reported(seen, case.limit)
+    given = reported(seen, case.limit)
+    values, kept = (np.concatenate([one.samples, low], axis=1) for one in (seen, given))
     pred = np.concatenate([given.pred, np.exp(np.log(low).mean(0))])
     observed = np.concatenate([case.observed, case.limits])
     below = np.arange(len(observed)) >= len(case.times)
-    found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1))
-    found["crps"][~below] = crps(np.log(given.samples), np.log(case.observed))
+    found = scores(np.log(values), np.log(observed), below, case.seed(seed + 1), np.log(kept))
     pit = found.pop("pit")
     return pd.DataFrame(
         {

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
@@ -145,8 +145,8 @@ def cases(compound: str, study: Study, observed: int = 4, protocol: str = "study
         raise AgmpkError(f"There is no protocol {protocol!r}: use one of {', '.join(PROTOCOLS)}.")
     honest = protocol == "study"
     kept, due = study.after_dose(limits=honest), _due(study if honest else ())
-    found = [_case(compound, kept.without(own.id), own, observed, due) for own in kept]
-    return found if honest else [replace(one, limit=None) for one in found]
+    limit = _limit(kept, kept.lloq) if honest else None
+    return [_case(compound, kept.without(own.id), own, observed, due, limit) for own in kept]
 
 
 def question(compound: str, context: Study, individual: Individual, observed: int) -> Case:
@@ -158,28 +158,29 @@ def question(compound: str, context: Study, individual: Individual, observed: in
         AgmpkError: ``observed`` is negative.
     """
     due, own = _due((*context, individual)), individual.after_dose(limits=True)
-    return _case(compound, context.after_dose(limits=True), own, observed, due)
+    context = context.after_dose(limits=True)
+    limit = _limit((*context, own), context.lloq)
+    return _case(compound, context, own, observed, due, limit)
 
 
-def _case(compound: str, context: Study, own: Individual, observed: int, due: Array) -> Case:
+def _case(
+    compound: str, context: Study, own: Individual, observed: int, due: Array, limit: float | None
+) -> Case:
     """A case of usable samples."""
     if observed < 0:
         raise AgmpkError(f"{observed} samples cannot be shown: show 0 or more.")
     prefix = shown(own, observed)
     rest = own.select(slice(len(prefix), None))
-    seen, limit = rest.select(~rest.censored), rest.select(rest.censored)
-    values = (seen.times, seen.concentrations, limit.times, limit.concentrations)
-    asked = _asked(prefix, rest.times, due)
-    return Case(compound, context, prefix, *values, asked, _limit(context, own))
+    seen, low = rest.select(~rest.censored), rest.select(rest.censored)
+    values = (seen.times, seen.concentrations, low.times, low.concentrations)
+    return Case(compound, context, prefix, *values, _asked(prefix, rest.times, due), limit)
 
 
-def _limit(context: Study, own: Individual) -> float | None:
+def _limit(people: Iterable[Individual], lloq: float | None) -> float | None:
     """The lowest limit that is told, unless a value below it was reported all the same."""
-    people = (*context, own)
-    limits = [y for one in people for y in one.concentrations[one.censored]]
-    limits += [context.lloq] if context.lloq else []
-    reported = [y for one in people for y in one.concentrations[~one.censored]]
-    return min(*limits, *reported, np.inf) if limits else None
+    if not lloq and not any(one.censored.any() for one in people):
+        return None
+    return min([lloq or np.inf, *(y for one in people for y in one.concentrations)])
 
 
 def _due(people: Iterable[Individual]) -> Array:

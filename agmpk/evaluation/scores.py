@@ -91,13 +91,19 @@ def pit(samples: Array, observed: Array, seed: int = 0, below: ArrayLike = False
 
 
 def scores(
-    samples: Array, observed: Array, below: ArrayLike = False, seed: int = 0
+    samples: Array,
+    observed: Array,
+    below: ArrayLike = False,
+    seed: int = 0,
+    reported: Array | None = None,
 ) -> dict[str, NDArray]:
     """All scores of observations [...] from samples [S, ...], both in **ln** concentration.
 
     Args:
         below: bool [...], where ``observed`` is the ln of a limit that the sample is below.
         seed: of the randomized PIT.
+        reported: samples [S, ...] given that a value is reported, of which CRPS is taken, where
+            they are not the same.
 
     Returns: ``in_50`` ... ``in_95`` (inside the central interval; bool, or the expected share
         where any is ``below``), ``crps``, missing where ``below``, and ``pit``; each [...].
@@ -108,7 +114,8 @@ def scores(
         if np.any(below):
             inside = np.where(below, covered_below(samples, observed, level), inside)
         found[f"in_{100 * level:g}"] = inside
-    found["crps"] = np.where(below, np.nan, crps(samples, observed))
+    values = samples if reported is None else reported
+    found["crps"] = np.where(below, np.nan, crps(values, observed))
     found["pit"] = pit(samples, observed, seed, below)
     return found
 

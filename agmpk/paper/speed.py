@@ -38,7 +38,7 @@ from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_err
 from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
 from agmpk.studies import Study
 from agmpk.training.config import TrainingConfig
-from agmpk.training.data import part_generator, training_batch, validation_task
+from agmpk.training.data import part_generator, told_batch, training_batch, validation_task
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.run import part_weights
 
@@ -116,7 +116,7 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     optimizers = Optimizers(model, config)
     rows = []
     for step in range(steps + 1):
-        parts, simulated = timed(lambda step=step: _batch(config, prior, step))
+        parts, simulated = timed(lambda step=step: told_batch(config, prior, step))
         each = {}
         for name, packed in (("padded", False), ("packed", True)):
             for part in parts:
@@ -129,13 +129,6 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=columns).groupby("network computes").mean()
     table["studies per second"] = config.studies / table.drop(columns="loss").sum(axis=1)
     return table.loc[["padded", "packed"]]
-
-
-def _batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
-    parts = training_batch(config, prior, step)
-    for part in parts:
-        _ = part.features
-    return parts
 
 
 def _learn(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> float:

@@ -115,7 +115,7 @@ def write_card(folder: Path) -> str:
     steps = pd.read_csv(folder / "steps.csv")
     training, kind = about["training"], about["model"]
     row = MODELS[kind]
-    studies = TrainingConfig.from_dict(training).studies
+    settings = TrainingConfig.from_dict(training)
     generates = "; generating virtual individuals of a study." if row.sees_study else "."
     return TEXT.format(
         model=kind,
@@ -124,9 +124,9 @@ def write_card(folder: Path) -> str:
         size=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in about["size"].items()),
         prior=about["prior"]["name"],
         steps=len(steps),
-        block=studies,
-        studies=studies * len(steps),
-        views=f", each in {training.get('views')} views" if training.get("views", 1) > 1 else "",
+        block=settings.studies,
+        studies=settings.studies * len(steps),
+        views=f", each in {settings.views} views" if settings.views > 1 else "",
         rates=_rates(training),
         precision=training["precision"],
         seed=training["seed"],

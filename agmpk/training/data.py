@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -103,20 +103,20 @@ def batches(
     The numbers do not depend on ``workers``.  They see to the features, too, unless there is a GPU,
     to which the few large operations of a whole part are nothing.
     """
-    steps, make = range(start, config.steps), partial(training_batch, config, prior)
+    make = partial(told_batch if device == "cpu" else training_batch, config, prior)
+    steps = range(start, config.steps)
     if not workers:
         return map(make, steps)
     ahead = {"num_workers": workers, "prefetch_factor": PREFETCH}
-    if device == "cpu":
-        make = partial(_with_features, make)
-    else:
+    if device != "cpu":
         # A copy of a process that drives a GPU would share its memory maps, which slows both.
         ahead |= {"multiprocessing_context": "spawn", "worker_init_fn": _yielding}
     return iter(DataLoader(steps, batch_size=None, collate_fn=make, **ahead))
 
 
-def _with_features(make: Callable[[int], list[Task]], step: int) -> list[Task]:
-    parts = make(step)
+def told_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
+    """The parts of step ``step`` with what the networks are told of them, computed."""
+    parts = training_batch(config, prior, step)
     for part in parts:
         _ = part.features
     return parts
