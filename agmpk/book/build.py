@@ -13,8 +13,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
+from agmpk.book.cache import stale_reasons
 from agmpk.book.execute import execute_chapter
-from agmpk.book.project import Project, Tier, stale_reasons
+from agmpk.book.project import Project, Tier
 from agmpk.book.try_page import make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, only_one

@@ -25,18 +25,9 @@ from nbclient.exceptions import DeadKernelError
 from papermill.exceptions import PapermillExecutionError
 
 from agmpk.book import watch
+from agmpk.book.cache import Stamp, chapter_digest, reached, write_stamp
 from agmpk.book.numbers import STORED, plain, stored
-from agmpk.book.project import (
-    Project,
-    Stamp,
-    Tier,
-    chapter_digest,
-    check_parameters,
-    load_tier,
-    notebook_parameters,
-    reached,
-    write_stamp,
-)
+from agmpk.book.project import Project, Tier, check_parameters, load_tier, notebook_parameters
 from agmpk.errors import AgmpkError
 from agmpk.files import PROJECT, atomic_path, sha256
 

@@ -17,7 +17,8 @@ from pathlib import Path
 import nbformat
 import pandas as pd
 
-from agmpk.book.project import Project, read_stamp
+from agmpk.book.cache import read_stamp
+from agmpk.book.project import Project
 from agmpk.book.tables import NUMBERS
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path

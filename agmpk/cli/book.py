@@ -11,8 +11,9 @@ from click import echo
 
 from agmpk import cli
 from agmpk.book.build import build_html, print_book, run_chapters
+from agmpk.book.cache import stale_reasons
 from agmpk.book.numbers import STATES, TOLERANCE, compare, write_numbers
-from agmpk.book.project import Project, load_tier, stale_reasons
+from agmpk.book.project import Project, load_tier
 from agmpk.cli import FILE, FOLDER, OneLineGroup, option
 
 _tier = option("--tier", default="laptop", help="smoke, laptop or paper.")

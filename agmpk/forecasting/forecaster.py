@@ -19,11 +19,11 @@ from agmpk.files import data_path
 from agmpk.models.registry import NETWORKS, load_checkpoint
 from agmpk.studies import Individual, Study
 
-Array = NDArray[np.float64]
-
 if TYPE_CHECKING:  # PyTorch takes seconds to load, so it is imported where it computes
     from agmpk.models.heads import Network
     from agmpk.models.task import Task
+
+Array = NDArray[np.float64]
 
 QUANTILES = {"Q05": 0.05, "Q25": 0.25, "Q50": 0.5, "Q75": 0.75, "Q95": 0.95}
 FITTED = ("nlme", "nlme-population")

@@ -222,10 +222,11 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
         for one in judge(reader)
     ])  # fmt: skip
     f, builder, plans = reader.f, Builder(reader, {}), {}
-    for row in f["row"][f["dose"] & np.isin(f["SS"], [1, 2])].tolist():
+    steady = f["row"][f["dose"] & np.isin(f["SS"], [1, 2])].tolist()
+    if steady:
         raise AgmpkError(
-            f"{reader.path}, row {row}, column SS: a plan holds no steady state; write the future "
-            "doses with ADDL and II."
+            f"{reader.path}, row {steady[0]}, column SS: a plan holds no steady state; "
+            "write the future doses with ADDL and II."
         )
     for name in names:
         plans[name] = builder.given(np.flatnonzero(f["dose"] & (f["id"] == name)))

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,11 +57,16 @@ class Candidate:
     correlated: bool = False
 
 
-Effort = tuple[tuple[int, int, int], int | None]
-"""Iterations of simulated annealing, of exploration, and of averaging; Markov chains per individual
-(None: 100 over the number of individuals)."""
-FULL: Effort = ((150, 150, 100), None)
-SCREENING: Effort = ((100, 80, 40), 5)
+class Effort(NamedTuple):
+    """Iterations of simulated annealing, of exploration, and of averaging; Markov chains per
+    individual (None: 100 over the number of individuals)."""
+
+    iterations: tuple[int, int, int]
+    chains: int | None
+
+
+FULL = Effort((150, 150, 100), None)
+SCREENING = Effort((100, 80, 40), 5)
 ROUNDS, DRAWS = 20, 100
 """Of the Monte-Carlo EM for limits: rounds, and draws an individual for the residual error."""
 
@@ -126,8 +132,8 @@ def fit(
                 error_parameters=ERROR_START[candidate.error],
                 vectorization="full",
                 loglik_method="is",
-                n_iterations=effort[0],
-                n_chains=effort[1],
+                n_iterations=effort.iterations,
+                n_chains=effort.chains,
                 compute_std_errors=False,
                 random_state=seed,
             )

@@ -7,7 +7,7 @@ import nbformat
 import pytest
 
 from agmpk.book import watch
-from agmpk.book.project import chapter_digest, differences, reached
+from agmpk.book.cache import chapter_digest, differences, reached
 from agmpk.errors import AgmpkError
 
 MODULES = {"alpha": ["toy/__init__.py", "toy/one.py", "toy/two.py"], "beta": []}

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner
 
 from agmpk.book.build import follows, run_chapters
+from agmpk.book.cache import read_stamp
 from agmpk.book.execute import execute_chapter
-from agmpk.book.project import Project, load_tier, read_stamp
+from agmpk.book.project import Project, load_tier
 from agmpk.cli.book import book as main
 from agmpk.errors import AgmpkError
 from agmpk.files import only_one

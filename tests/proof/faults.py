@@ -189,8 +189,9 @@ def _write_project(root: Path) -> None:
 
 def _numbers(folder: Path) -> object:
     """The book's numbers but times, and which chapters are stale."""
+    from agmpk.book.cache import stale_reasons
     from agmpk.book.numbers import CLOCK
-    from agmpk.book.project import Project, load_tier, stale_reasons
+    from agmpk.book.project import Project, load_tier
 
     project = Project(folder / "project")
     made = json.loads(project.index_html.with_name("numbers.json").read_text("utf-8"))["chapters"]
