@@ -531,3 +531,18 @@ def test_many_columns_are_no_burden(tmp_path):
     with pytest.raises(TableError):
         read_study(tmp_path / "wide.csv")
     assert time.process_time() - started < 5
+
+
+def test_a_person_is_one_of_its_own_study(tmp_path):
+    """Two studies may use an ID for different people; PERSON says who is meant in each."""
+    rows = ["STUDY,ID,PERSON,TIME,AMT,DV,EVID"]
+    for study, people in (("A", "XZ"), ("B", "YX")):
+        for number, person in enumerate(people, 1):
+            rows += [f"{study},{number},{person},0,100,,1", f"{study},{number},{person},1,,5,0"]
+    file = tmp_path / "two.csv"
+    file.write_text("\n".join(rows) + "\n")
+    read = read_studies(file)
+    assert {name: [one.person for one in study] for name, study in read.items()} == {
+        "A": ["X", "Z"],
+        "B": ["Y", "X"],
+    }
