@@ -96,14 +96,20 @@ def _sizes(task: Task) -> torch.Tensor:
 
 
 def batches(
-    config: TrainingConfig, prior: PriorConfig, start: int, workers: int, device: str = "cpu"
+    config: TrainingConfig,
+    prior: PriorConfig,
+    start: int,
+    workers: int,
+    device: str = "cpu",
+    study: bool = True,
 ) -> Iterator[list[Task]]:
     """The batches from step ``start`` on, simulated ahead by ``workers`` processes (0: here).
 
-    The numbers do not depend on ``workers``.  They see to the features, too, unless there is a GPU,
-    to which the few large operations of a whole part are nothing.
+    The numbers do not depend on ``workers``.  They see to the features, too, where a network reads
+    the ``study``, unless there is a GPU, to which the few large operations of a whole part are
+    nothing.
     """
-    make = partial(told_batch if device == "cpu" else training_batch, config, prior)
+    make = partial(told_batch if study and device == "cpu" else training_batch, config, prior)
     steps = range(start, config.steps)
     if not workers:
         return map(make, steps)

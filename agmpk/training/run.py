@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import mean_scores
 from agmpk.files import atomic_path, only_one
-from agmpk.models.registry import build_model, load_checkpoint
+from agmpk.models.registry import MODELS, build_model, load_checkpoint
 from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
@@ -290,7 +290,8 @@ def _train(
     began = last_time = time.monotonic()
     start = min(learner.start for learner in learners)
     waiting: list[list[Tensor]] = []  # of each step, by learner
-    for step, parts in enumerate(batches(config, prior, start, workers, device), start):
+    study = any(MODELS[learner.config.kind].sees_study for learner in learners)
+    for step, parts in enumerate(batches(config, prior, start, workers, device, study), start):
         if step >= one.end:
             break
         weights = part_weights(parts)
