@@ -100,7 +100,7 @@ def check_fits() -> None:
     Raises:
         AgmpkError: another version of the method made them.
     """
-    from agmpk.nlme.store import METHOD_VERSION
+    from agmpk.nlme.select import METHOD_VERSION
 
     made_with = json.loads(data_path("nlme", "made_with.json").read_text("utf-8"))
     if made_with.get("method") != METHOD_VERSION:
