@@ -12,9 +12,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
@@ -35,42 +37,9 @@ NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS"
 LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "ADM", "PERSON")
 KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
 
-# Other names in use that mean just this; taken, and told in the summary.
-ALIASES = {
-    "ID": ("CID",),
-    "DUR": ("TINF", "DURATION", "INFDUR", "INF_DUR", "DURINF", "INFUSION_DURATION"),
-    "RATE": ("INFRATE", "INF_RATE", "INFUSION_RATE"),
-    "CENS": (
-        "BLQ", "BLOQ", "BQL", "BLQFL", "BLOQFL", "BQLFL", "BLQFN", "BLOQFN", "BLQFLAG", "BLOQFLAG",
-        "BLQ_FLAG", "BLOQ_FLAG", "LLOQFL", "LLOQFLAG", "ISBLQ", "CENSORED",
-    ),
-    "LLOQ": ("LOQ", "LLQ"),
-    "ANALYTE": (
-        "DRUG", "DVID", "YTYPE", "DVNAME", "YNAME", "OBSNAME", "OBSID", "PARAMCD", "PARAM",
-        "PCTESTCD", "PCTEST", "SPECIES",
-    ),
-    "STUDY": ("STUDYID", "STUDYN", "STUDYNO", "STUDY_ID", "STUD"),
-    "OCC": ("OCCASION", "PERIOD", "VISIT", "IOV", "CYCLE"),
-    "DATE": ("DAT1", "DAT2", "DAT3"),
-    "ADDL": ("ADDITIONAL",),
-    "II": ("TAU",),
-}  # fmt: skip
-
-# What others call the required columns: named in the remedy, never taken silently.
-_LOGARITHMS = ("LNDV", "LOGDV", "LDV", "LNCONC")
-SYNONYMS = {
-    "ID": ("SUBJECT", "SUBJ", "SUBJID", "USUBJID", "PATIENT", "SUBJECT_ID", "PID"),
-    "TIME": ("T", "HOURS", "HOUR", "TIME_H", "TAFD", "DATETIME", "TAD"),
-    "DV": ("CONC", "CONCENTRATION", "Y", "OBS", "CP", *_LOGARITHMS),
-    "AMT": ("DOSE", "AMOUNT", "DOSE_MG"),
-}
-
-ROUTE_NAMES = {
-    **dict.fromkeys(("oral", "po", "p.o.", "per_os", "peroral"), "oral"),
-    **dict.fromkeys(("iv", "i.v.", "intravenous"), "iv"),
-    **dict.fromkeys(("iv_bolus", "bolus", "iv_push"), "iv_bolus"),
-    **dict.fromkeys(("iv_infusion", "infusion", "iv_inf"), "iv_infusion"),
-}
+_NAMES = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
+ROUTE_NAMES = {name: route for route, names in _NAMES["routes"].items() for name in names}
+"""What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
 
 
 # ------------------------------------------------------------------------------------------ cells
@@ -324,7 +293,7 @@ class Table:
             if name in chosen:
                 found = [chosen[name].upper()] if chosen[name] else []
             else:
-                names = (name, *ALIASES.get(name, ()))
+                names = (name, *_NAMES["aliases"].get(name, ()))
                 found = [one for one in names if one in count and one not in asked][:1]
             for actual in found:
                 places[name] = upper.index(actual) if actual in count else -1
@@ -349,7 +318,7 @@ class Table:
         for name in ("CENS", "DUR"):
             if name not in self.cells or name in self.options.columns:
                 continue
-            for other in {name, *ALIASES[name]} & {*upper} - {self.names[name]}:
+            for other in {name, *_NAMES["aliases"][name]} & {*upper} - {self.names[name]}:
                 twin = Cells.of(self.table.column(upper.index(other)))
                 mine, theirs = (
                     np.nan_to_num(numbers("CENS", one, False, None)[0])
@@ -420,7 +389,7 @@ class Table:
 def _found(name: str, header: Sequence[str]) -> str:
     """The remedy for a required column that is missing: the column that may be meant."""
     bare = {re.sub(r"[\s_.]*[(\[].*", "", one.upper()): one for one in reversed(header)}
-    meant = next((bare[one] for one in (name, *SYNONYMS[name]) if one in bare), None)
+    meant = next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
     if meant is None:
         add = f"add it, or name the column that holds it, as --columns {name}=..."
         return f"{add}; {HEADER_REMEDY}"
@@ -430,7 +399,7 @@ def _found(name: str, header: Sequence[str]) -> str:
             f"--columns AMT={meant}; if it stands on every row, say --columns AMT={meant} "
             "--dose-at 0 for one dose at TIME 0"
         )
-    logs = " --log-dv" if meant.upper() in _LOGARITHMS else ""
+    logs = " --log-dv" if meant.upper() in _NAMES["logarithms"] else ""
     return f"rename {meant} to {name} or say --columns {name}={meant}{logs}"
 
 
