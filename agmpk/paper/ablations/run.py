@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ import yaml
 from torch import nn
 from tqdm import tqdm
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, Scored, answer, cases, crps, development_studies, score
 from agmpk.files import atomic_path
@@ -45,7 +45,7 @@ YARDSTICK = "seed"  # the group whose spread the differences of all others are h
 
 def shipped(name: str) -> Any:
     """The plain values of ``name.yaml`` beside this file; ``recipe`` is that of all ablations."""
-    return yaml.safe_load((resources.files(__package__) / f"{name}.yaml").read_text("utf-8"))
+    return load_yaml(Path(__file__).with_name(f"{name}.yaml"))
 
 
 @dataclass(frozen=True)
