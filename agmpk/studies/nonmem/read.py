@@ -1,4 +1,4 @@
-"""Reading NONMEM-style tables. The rules of the format stand in the package's docstring.
+"""Reading NONMEM-style tables. The rules of the format stand in ``FORMAT.md``.
 
 A table passes through five steps: rows of text (:mod:`layout`), known columns (:mod:`columns`),
 numbers and names per record (:mod:`records`), rules (:mod:`rules`), individuals. Nothing is dropped
