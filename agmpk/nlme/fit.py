@@ -90,55 +90,20 @@ def fit(
         FitFailed: the engine raised, or returned a number that is not finite.
         AgmpkError: the engine is not installed.
     """
-    try:
-        from pynlme import nlmefitsa  # late: it is slow to import and only fitting needs it
-    except ImportError:
-        raise AgmpkError(
-            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
-            "pip install -e '.[nlme]' in the clone."
-        ) from None
-    structure, scale = candidate.structure, data.scale
+    structure, scale, names = candidate.structure, data.scale, candidate.structure.parameters
+    random = np.array([name not in candidate.fixed for name in names])
+    count = int(random.sum())
     failure = (
         f"The {structure.name} model with {candidate.error} error could not be fitted to "
         f"{data.compound}:"
     )
-    names = structure.parameters
-    random = np.array([name not in candidate.fixed for name in names])
-
-    # The engine hands the rows of X to the model: time, then the columns of each dose.
-    design = np.column_stack([data.times, *np.concatenate(data.doses)])
-    width = len(DoseColumn._fields)
-
-    def model(values: NDArray, rows: NDArray) -> NDArray:
-        columns = rows.T
-        doses = [DoseColumn(*columns[k : k + width]) for k in range(1, len(columns), width)]
-        return structure.concentration(values, columns[0], doses) / scale
-
-    count = int(random.sum())
     try:
         with np.errstate(all="ignore"):
-            beta, psi, stats, b = nlmefitsa(
-                design,
-                data.y / scale,
-                data.group,
-                None,
-                model,
-                np.log(start),
-                param_transform=[1] * len(names),
-                re_params_select=random,
-                cov_pattern=np.ones((count, count)) if candidate.correlated else None,
-                error_model="constant" if candidate.error == "additive" else candidate.error,
-                error_parameters=ERROR_START[candidate.error],
-                vectorization="full",
-                loglik_method="is",
-                n_iterations=effort.iterations,
-                n_chains=effort.chains,
-                compute_std_errors=False,
-                random_state=seed,
-            )
+            beta, psi, stats, b = _engine(data, candidate, random, start, seed, effort)
+    except AgmpkError:  # there is no engine
+        raise
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         raise FitFailed(f"{failure} the engine stopped ({error}).") from error
-
     typical, errors = np.exp(beta), np.abs(stats.errorparam)
     omega = np.zeros((len(names), len(names)))
     omega[np.ix_(random, random)] = psi
@@ -151,21 +116,67 @@ def fit(
     a, b_error = parts.get(candidate.error, (errors[0], 0.0))
     # Back to the data's unit; the exponential error is on the log scale and has none.
     a = a if candidate.error == "exponential" else a * scale
-    error = ResidualError(candidate.error, float(a), float(b_error))
     variances = count * (count + 1) // 2 if candidate.correlated else count
     population = Population(
         compound=data.compound,
         structure=structure,
-        error=error,
+        error=ResidualError(candidate.error, float(a), float(b_error)),
         typical=typical,
         omega=omega,
         loglik=float(stats.logl - len(data.y) * np.log(scale)),
-        n_parameters=len(names) + variances + (2 if error.kind == "combined" else 1),
+        n_parameters=len(names) + variances + (2 if candidate.error == "combined" else 1),
         se=np.full(len(names), np.nan),
         etas=etas,
         ids=tuple(one.id for one in data.people),
     )
     return replace(population, se=standard_errors(population, data))
+
+
+def _engine(
+    data: FitData,
+    candidate: Candidate,
+    random: NDArray[np.bool_],
+    start: NDArray[np.float64],
+    seed: int,
+    effort: Effort,
+) -> tuple:
+    """What pynlme estimates: ln typical, the covariance of the ``random`` effects, statistics, and
+    the effects [R, I]; concentrations are in units of the data's scale."""
+    try:
+        from pynlme import nlmefitsa  # late: it is slow to import and only fitting needs it
+    except ImportError:
+        raise AgmpkError(
+            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
+            "pip install -e '.[nlme]' in the clone."
+        ) from None
+    # The engine hands the rows of X to the model: time, then the columns of each dose.
+    design = np.column_stack([data.times, *np.concatenate(data.doses)])
+    width, count = len(DoseColumn._fields), int(random.sum())
+
+    def model(values: NDArray, rows: NDArray) -> NDArray:
+        columns = rows.T
+        doses = [DoseColumn(*columns[k : k + width]) for k in range(1, len(columns), width)]
+        return candidate.structure.concentration(values, columns[0], doses) / data.scale
+
+    return nlmefitsa(
+        design,
+        data.y / data.scale,
+        data.group,
+        None,
+        model,
+        np.log(start),
+        param_transform=[1] * len(random),
+        re_params_select=random,
+        cov_pattern=np.ones((count, count)) if candidate.correlated else None,
+        error_model="constant" if candidate.error == "additive" else candidate.error,
+        error_parameters=ERROR_START[candidate.error],
+        vectorization="full",
+        loglik_method="is",
+        n_iterations=effort.iterations,
+        n_chains=effort.chains,
+        compute_std_errors=False,
+        random_state=seed,
+    )
 
 
 def with_limits(population: Population, data: FitData, seed: int = 0) -> Population:
