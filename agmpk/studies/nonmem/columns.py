@@ -246,6 +246,11 @@ class Table:
         place = self.table.header_row if row is None else row
         refuse(self.path, [Fault(place, column, problem, remedy)])
 
+    def note(self, records: NDArray[np.bool_] | int, text: str) -> None:
+        """Note what holds for some records (a mask, or their number), ``{n}`` of them in the text."""
+        if number := int(np.sum(records)):
+            self.notes.append(text.replace("{n}", str(number)))
+
     def keep(self, chosen: NDArray) -> None:
         """Go on with some of the records: a mask bool[N], or their places in a new order."""
         self.cells = {name: Cells(one.codes[chosen], one.texts) for name, one in self.cells.items()}
@@ -382,8 +387,7 @@ class Table:
                   f"out with --exclude '{name}'")
             for name, row in lost.items()
         ])  # fmt: skip
-        if count:
-            self.notes.append(f"{count} row(s) that begin with # or @ are comments and not used")
+        self.note(count, "{n} row(s) that begin with # or @ are comments and not used")
 
 
 def _found(name: str, header: Sequence[str]) -> str:

@@ -322,15 +322,14 @@ class Builder:
         later = after_first(who[given], np.ones(len(given), bool))  # all doses but the first
         begun = np.full(int(who.max()) + 1, -math.inf)
         begun[who[given][~later]] = times[given][~later]
-        if early := int((measured[seen] & (times[seen] < begun[who[seen]])).sum()):
-            self.reader.notes.append(
-                f"{early} sample(s) above 0 before the first dose are not forecast from; give an "
-                "earlier dose if there was one"
-            )
+        self.reader.note(
+            measured[seen] & (times[seen] < begun[who[seen]]),
+            "{n} sample(s) above 0 before the first dose are not forecast from; give an earlier "
+            "dose if there was one",
+        )
         at_dose = combined(who, times)
-        if ties := int(np.isin(at_dose[seen], at_dose[given][later]).sum()):
-            note = f"{ties} sample(s) at the very time of a dose count as before it"
-            self.reader.notes.append(note)
+        ties = np.isin(at_dose[seen], at_dose[given][later])
+        self.reader.note(ties, "{n} sample(s) at the very time of a dose count as before it")
 
     def given(self, rows: NDArray, first: float = math.inf) -> tuple[Dose, ...]:
         """The doses of some rows, steady states written out; ``first`` is the time of the first

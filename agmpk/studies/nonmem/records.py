@@ -258,15 +258,11 @@ class TableReader(Table):
         if not flagged:
             below = observable & (f["DV"] < f["LLOQ"])
             f["CENS"] = np.where(below, 1.0, f["CENS"])
-            if below.any():
-                self.notes.append(f"{int(below.sum())} value(s) below the LLOQ are read as that")
+            self.note(below, "{n} value(s) below the LLOQ are read as that")
         f["seen"] = observable & (~np.isnan(f["DV"]) | (f["CENS"] == 1))
         early = f["seen"] & (f["TIME"] < 0) & ((f["DV"] == 0) | (f["CENS"] == 1))
-        if early.any():
-            f["seen"] = f["seen"] & ~early
-            self.notes.append(
-                f"{int(early.sum())} sample(s) before TIME 0 without a value are not used"
-            )
+        self.note(early, "{n} sample(s) before TIME 0 without a value are not used")
+        f["seen"] = f["seen"] & ~early
         f["event"] = np.where(early, 2.0, event)
         with np.errstate(all="ignore"):
             length = np.where(f["RATE"] > 0, f["AMT"] / f["RATE"], f["DUR"])
@@ -276,13 +272,10 @@ class TableReader(Table):
         ignored = (event == 0) & (f["MDV"] == 1)
         below = int((ignored & (f["CENS"] == 1)).sum())
         marked = f", {below} of them marked as below the limit" if below else ""
-        for mask, what in (
-            (ignored, f"with MDV 1 are not used{marked}"),
-            (observable & ~f["seen"] & np.isnan(f["DV"]), "without a value are not used"),
-            (event == 2, "of other events (EVID 2 or 3) are not used"),
-        ):
-            if mask.any():
-                self.notes.append(f"{int(mask.sum())} row(s) {what}")
+        self.note(ignored, "{n} row(s) with MDV 1 are not used" + marked)
+        unknown = observable & ~f["seen"] & np.isnan(f["DV"])
+        self.note(unknown, "{n} row(s) without a value are not used")
+        self.note(event == 2, "{n} row(s) of other events (EVID 2 or 3) are not used")
 
     def _dose_at(self) -> None:
         """One dose each from an amount that stands on every row."""
@@ -323,13 +316,10 @@ class TableReader(Table):
         amounts = pd.Series(np.where(f["dose"], f["AMT"], np.nan))
         # The last dose, though it has no amount: infinity stands for that while filling.
         last = amounts.mask(f["dose"] & amounts.isna(), np.inf)
-        again = observed & (f["AMT"] == last.groupby(f["who"]).ffill())
-        if again.any():
-            self.notes.append(
-                f"{self.names['AMT']} stands again on {int(again.sum())} row(s) with EVID 0: "
-                "no doses"
-            )
-        return again.to_numpy()
+        again = (observed & (f["AMT"] == last.groupby(f["who"]).ffill())).to_numpy()
+        text = f"{self.names['AMT']} stands again on {{n}} row(s) with EVID 0: no doses"
+        self.note(again, text)
+        return again
 
     def _routes(self) -> tuple[NDArray, NDArray]:
         """Route of each dose ('' when it cannot be told), and whether ROUTE (or the caller) named
