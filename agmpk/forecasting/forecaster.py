@@ -91,6 +91,24 @@ class Forecaster(Protocol):
         ...
 
 
+def forecast_all(
+    forecaster: Forecaster,
+    questions: Sequence[tuple[Study, Individual, Array, int]],
+    n_samples: int,
+) -> list[Forecast | AgmpkError]:
+    """The answer to each question (context, target, times, seed), a refusal in place of a forecast;
+    at once, where the forecaster has a method ``forecast_all``."""
+    if at_once := getattr(forecaster, "forecast_all", None):
+        return at_once(questions, n_samples)
+    found: list[Forecast | AgmpkError] = []
+    for context, target, times, seed in questions:
+        try:
+            found.append(forecaster.forecast(context, target, times, n_samples, seed))
+        except AgmpkError as error:
+            found.append(error)
+    return found
+
+
 def check_question(
     context: Study, target: Individual, times: Array, n_samples: int
 ) -> tuple[Study, Individual, Array]:

@@ -247,7 +247,7 @@ class Table:
         refuse(self.path, [Fault(place, column, problem, remedy)])
 
     def note(self, records: NDArray[np.bool_] | int, text: str) -> None:
-        """Note what holds for some records (a mask, or their number), ``{n}`` of them in the text."""
+        """Note that something holds for some records, a mask or a number: ``{n}`` in ``text``."""
         if number := int(np.sum(records)):
             self.notes.append(text.replace("{n}", str(number)))
 
