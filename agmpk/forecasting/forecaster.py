@@ -96,7 +96,8 @@ class Forecaster(Protocol):
 def forecast_all(
     forecaster: Forecaster, questions: Sequence[Question], n_samples: int
 ) -> list[Forecast | AgmpkError]:
-    """The answer to each question, a refusal in place of a forecast; at once, where the forecaster has a method ``forecast_all``."""
+    """The answer to each question, a refusal in place of a forecast; at once, where the forecaster
+    has a method ``forecast_all``."""
     if at_once := getattr(forecaster, "forecast_all", None):
         return at_once(questions, n_samples)
     found: list[Forecast | AgmpkError] = []
