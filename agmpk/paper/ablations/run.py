@@ -156,15 +156,14 @@ def simulated_questions(prior: PriorConfig, scoring: Mapping[str, Any]) -> list[
 def _whole(found: Sequence[Case], prefix: int) -> list[Case]:
     """The answerable cases.  Draws are scored as they are, limit or not, as those of the variants
     that were stored first: so all compare."""
-    return [replace(case, limit=None) for case in found if _answerable(case, prefix)]
-
-
-def _answerable(case: Case, prefix: int) -> bool:
-    """Whether the question is whole: so many quantified samples shown, a value to predict, and a
-    context to compare with."""
-    shown = int((~case.prefix.censored).sum())
-    context = [one for one in case.context if (~one.censored).sum() >= 2]
-    return shown == prefix and len(case.times) > 0 and len(context) > 0
+    return [
+        replace(case, limit=None)
+        for case in found
+        # So many quantified samples shown, a value to predict, and a context to compare with.
+        if (~case.prefix.censored).sum() == prefix
+        and len(case.times)
+        and any((~one.censored).sum() >= 2 for one in case.context)
+    ]
 
 
 MEASURES = ("log_rmse", "crps", "crps_curve", "coverage_90")

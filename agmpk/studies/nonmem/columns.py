@@ -212,6 +212,8 @@ class Table:
         notes: what was assumed, converted or left out.
     """
 
+    required = REQUIRED
+
     def __init__(self, path: str | os.PathLike[str], options: Options) -> None:
         self.path = printable(str(path))
         self.options = options
@@ -310,7 +312,7 @@ class Table:
                 elif count[actual] > 1:
                     problem = f"the header names {actual} twice"
                     faults.append(Fault(row, actual, problem, "remove one of them"))
-        for name in REQUIRED:
+        for name in self.required:
             if name not in places:
                 problem = "the required column is missing"
                 faults.append(Fault(row, name, problem, _found(name, header)))

@@ -27,7 +27,7 @@ from agmpk.studies.study import MAX_DOSES, Dose, Individual, Study
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
 MOST_NAMES = 12  # that the summary lists
-_ORDER = ("ID", "TIME", "DV", "AMT", *(name for name in KNOWN if name not in REQUIRED))
+_ORDER = (*REQUIRED, *(name for name in KNOWN if name not in REQUIRED))
 
 
 @dataclass(frozen=True)
