@@ -17,7 +17,7 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, evaluate
 from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.jobs import map_jobs
-from agmpk.nlme.store import METHOD_VERSION
+from agmpk.nlme.select import METHOD_VERSION
 from agmpk.paper import nlme_fits
 from agmpk.paper.ablations import run as ablations
 from agmpk.paper.ablations.run import SCORING, find

@@ -28,6 +28,7 @@ TOLERANCE = 0.02
 #: What depends on the machine and its other work, not on the code: compared by nobody.
 CLOCK = re.compile(r"second|minute|\btime\b.*\(|\(s\)|\bfast|speed|date|digest|SHA|cores", re.I)
 STATES = ("same", "within tolerance", "differs", "new", "gone", "a time, not compared")
+SAME, NEAR, DIFFERS, NEW, GONE, TIMED = STATES
 _NUMBER = re.compile(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?")
 #: Mime prefix of what a notebook stores for its sentences (``myst_nb.glue``).
 STORED = "application/papermill.record/"
@@ -107,13 +108,13 @@ def compare(project: Project, reference: Path) -> pd.DataFrame:
 
 def _state(name: str, there: Mapping[str, object], here: Mapping[str, object]) -> str:
     if CLOCK.search(name):
-        return STATES[5]
+        return TIMED
     if name not in there or name not in here:
-        return STATES[3] if name in here else STATES[4]
+        return NEW if name in here else GONE
     old, new = there[name], here[name]
     if old == new:
-        return STATES[0]
-    return STATES[1] if _near(str(old), str(new)) else STATES[2]
+        return SAME
+    return NEAR if _near(str(old), str(new)) else DIFFERS
 
 
 def _near(old: str, new: str) -> bool:

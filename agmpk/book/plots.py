@@ -8,6 +8,7 @@ import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from io import BytesIO
+from itertools import product
 from typing import TYPE_CHECKING
 
 import matplotlib as mpl
@@ -284,8 +285,8 @@ def scores_figure(
     each title; rows have model, score (log_rmse and in_90), value, low, high and ``x``."""
     number, look = len(columns), {"sharex": True, "sharey": "row", "x": label}
     figure, axes = panels(2 * number, number, each=2.5, width=width, titles=columns, **look)
-    for k, ax in enumerate(axes):
-        rows, score = list(columns.values())[k % number], ("log_rmse", "in_90")[k // number]
+    drawn = product(("log_rmse", "in_90"), columns.values())
+    for ax, (score, rows) in zip(axes, drawn, strict=True):
         draw_by(ax, rows[rows.score == score], x, "value", colours, 0.08)
         ax.set_xticks(sorted(set(rows[x])))
         if score == "in_90":

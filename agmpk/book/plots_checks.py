@@ -4,6 +4,7 @@ claims), one function each; what they draw is computed there."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -64,11 +65,10 @@ def by_compound(board: pd.DataFrame, mine: pd.DataFrame, name: str, colour: str)
 
 def pits(histograms: Mapping[int, Mapping[str, pd.DataFrame]], colours: Mapping) -> Figure:
     """PIT histograms: a row a number of samples shown, a column a model."""
-    number, columns = len(histograms) * len(colours), len(colours)
-    look = {"x": "PIT: where the observation lies in its forecast (1)", "titles": colours}
-    figure, axes = plots.panels(number, columns, each=1.5, sharex=True, sharey=True, **look)
-    for k, ax in enumerate(axes):
-        shown, name = list(histograms)[k // columns], list(colours)[k % columns]
+    pairs, look = list(product(histograms, colours)), {"sharex": True, "sharey": True}
+    look |= {"x": "PIT: where the observation lies in its forecast (1)", "titles": colours}
+    figure, axes = plots.panels(len(pairs), len(colours), each=1.5, **look)
+    for ax, (shown, name) in zip(axes, pairs, strict=True):
         found = histograms[shown].get(name)
         if found is None:
             ax.text(0.5, 0.5, "refused", ha="center", transform=ax.transAxes, fontsize="small")
@@ -79,7 +79,7 @@ def pits(histograms: Mapping[int, Mapping[str, pd.DataFrame]], colours: Mapping)
             ax.errorbar(middle, found.density, plots.bars(found, "density"), **look)
         ax.axhline(1, color="0.3", ls="--", lw=1)
         ax.tick_params(labelsize="x-small")
-        if k % columns == 0:
+        if name == next(iter(colours)):
             ax.set_ylabel(f"{shown} shown\ndensity (1)", fontsize="small")
     return figure
 

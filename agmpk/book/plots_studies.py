@@ -4,6 +4,7 @@ visual predictive checks, exposure and normal scores."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import product
 from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
@@ -211,8 +212,7 @@ def corrected_figure(checks: pd.DataFrame, colours: Mapping[str, str], unit: str
     names = list(dict.fromkeys(checks.model))
     look = {"sharex": True, "sharey": "row", "x": "Time after dose (h)"}
     figure, axes = plots.panels(2 * len(names), len(names), each=2.3, **look)
-    for k, ax in enumerate(axes):
-        name, kind = names[k % len(names)], ("plain", "corrected")[k // len(names)]
+    for ax, (kind, name) in zip(axes, product(("plain", "corrected"), names), strict=True):
         draw_vpc(ax, checks[(checks.model == name) & (checks.kind == kind)], colours[name])
         if kind == "plain":
             ax.set_title(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from agmpk.book import plots
 from agmpk.book.plots import COLOURS
+from agmpk.config import load_yaml
 from agmpk.models.task import Task
 from agmpk.studies import Individual, Study
 
@@ -86,36 +88,18 @@ def frames(found: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
     return figure
 
 
-BOXES = {
-    "context": (0.0, 3.0, "samples of the others\n(value or limit)"),
-    "query": (0.0, 1.6, "one asked time"),
-    "prefix": (0.0, 0.2, "samples of the\nindividual so far"),
-    "doses": (0.0, -1.2, "its doses,\npast and planned"),
-    "within": (2.9, 3.0, "attention within\neach individual"),
-    "own": (2.9, -0.5, "attention within\nthe individual"),
-    "study": (5.8, 3.0, "states of the study\n(a set: no order)"),
-    "decoder": (5.8, 1.2, "decoder: the asked\ntime looks all up"),
-    "law": (8.7, 1.9, "level $m$ and\nwidth $s$"),
-    "velocity": (8.7, 0.5, "velocity\n$v(w, t)$ of one number"),
-    "kernel": (8.7, -0.9, "correlation\nof times"),
-}
-ARROWS = (
-    "context within, within study, prefix own, doses own, own decoder, within decoder, "
-    "query decoder, decoder law, decoder velocity, own kernel"
-)
-
-
 def network() -> Figure:
-    """The conditioning network as boxes and arrows."""
+    """The conditioning network as boxes and arrows, see ``network.yaml``."""
+    drawn = load_yaml(Path(__file__).with_name("network.yaml"))
     figure, ax = plt.subplots(figsize=(9.6, 4.6))
     w, h = 2.1, 0.95
     arrow = {"arrowstyle": "->", "color": "0.35"}
-    for x, y, text in BOXES.values():
+    for x, y, text in drawn["boxes"].values():
         face = "#eef3f7" if x == 0 else "#fdf1e3" if x > 8 else "#e6f1ea"
         ax.add_patch(FancyBboxPatch((x, y), w, h, boxstyle="round,pad=0.05", fc=face, ec="0.4"))
         ax.text(x + w / 2, y + h / 2, text, ha="center", va="center", fontsize=9)
-    for pair in ARROWS.split(", "):
-        (x, y, _), (u, v, _) = (BOXES[name] for name in pair.split())
+    for pair in drawn["arrows"]:
+        (x, y, _), (u, v, _) = (drawn["boxes"][name] for name in pair)
         ends = {"xytext": (x + w + 0.08, y + h / 2), "xy": (u - 0.08, v + h / 2)}
         ax.annotate("", **ends, arrowprops=arrow)
     ax.annotate("", xytext=(6.85, 2.92), xy=(6.85, 2.23), arrowprops=arrow)

@@ -40,7 +40,7 @@ def make_try_page(source: Path, folder: Path, echo: Callable[[str], None] = prin
     known = sorted(data_path("calibration").glob("familiar*"))
 
     def code(package: str) -> list[Path]:
-        return [Path(__file__), *sorted((PROJECT / "agmpk" / package).glob("*.py"))]
+        return [Path(__file__), *sorted((PROJECT / "agmpk" / package).glob("*.*"))]
 
     _once(folder, "library", [source / "package-lock.json"], lambda: _library(source, folder, echo))
     sums = model / "SHA256SUMS"
@@ -123,7 +123,7 @@ def _familiar(folder: Path) -> bool:
             places = np.unique([*np.searchsorted(z, even), *jumps, *(jumps + 1)])
             at, z = at[places], z[places]
         about = {"name": name, "meaning": meaning, "unit": unit, "scale": scale}
-        rows.append(about | {"at": at, "z": z, "slopes": [abs(one) for one in score.slopes]})
+        rows.append(about | {"at": at, "z": z, "slopes": score.slopes})
     kinds = []
     for kind in range(len(ruler.middle)):
         widths = ruler.middle[kind], ruler.below[kind], ruler.above[kind], *law.central(kind)

@@ -24,7 +24,6 @@ SECTIONS = {
     "What the chapters measure": {
         "costs": "What a training recipe would cost on a GPU.",
         "speed": "Where the time of a training step goes.",
-        "steps": "What fewer sampling steps cost in accuracy.",
     },
     "Whether it survives (data/proof)": {
         "proof": "Faults, mutated input, repetition, growth: tried and counted.",
@@ -89,22 +88,6 @@ def speed(recipe: str, steps: int) -> None:
 
     torch.set_num_threads(1)
     click.echo(training_step(load_training_config(recipe), steps).to_string(float_format="%.3f"))
-
-
-@click.command()
-@click.argument("model")
-@option("--prior", help="A preset.  [default: the one the model was trained on]")
-@option("--studies", default=16, type=click.IntRange(1, 64))
-@option("--samples", default=200, type=click.IntRange(2))
-@option("--out", required=True, type=FILE)
-def steps(model: str, prior: str | None, studies: int, samples: int, out: Path) -> None:
-    """Compare numbers of sampling steps of MODEL, a shipped checkpoint or a folder."""
-    from agmpk.paper.speed import steps_of
-
-    check_writable(out)
-    table = steps_of(model, prior, studies, samples)
-    write_csv(table, out)
-    click.echo(table.round(4).to_string(index=False))
 
 
 _out = click.option("--out", type=FOLDER, help="Of the results.  [default: data/ablations]")

@@ -139,12 +139,6 @@ def evaluate_cohorts(
     def refuse(compound: str, reason: object, individual: str = "") -> None:
         refused.append((name, compound, individual, 0, str(reason)))
 
-    def try_pooled(what: str, measure: Callable[[], pd.DataFrame]) -> None:
-        try:
-            keep(POOLED, what, measure())
-        except AgmpkError as error:
-            refuse(POOLED, error)
-
     for compound, asked in tqdm(questions.items(), desc=name, unit="study", disable=None):
         answered = list(answer(forecaster, asked, settings.n_samples, seed))
         refused += [one.refused_row(name) for one in answered if one.refusal]
@@ -162,22 +156,36 @@ def evaluate_cohorts(
             blocks.append(study_blocks(compound, scored, settings, longest))
         except AgmpkError as error:
             refuse(compound, error)
-    if len(blocks) > 1:
-        *parts, who = zip(*blocks, strict=True)
-        features, every = map(np.concatenate, parts)
-        who = pd.concat(who, ignore_index=True)
-        often = {"permutations": settings.permutations, "seed": seed}
-        seldom = often | {"repeats": settings.classifier_repeats}
-        try_pooled("classifier", lambda: classifier_auc(features, people(who), **seldom))
-        # Over several studies, pairs of one study do not count: they share more than their law.
-        studies = who["compound"] if len(blocks) > 2 else None
-        try_pooled("signature", lambda: pd.DataFrame([signature_mmd(every, studies, **often)]))
+    for what, measure in _pooled(blocks, settings, seed).items():
+        try:
+            keep(POOLED, what, measure())
+        except AgmpkError as error:
+            refuse(POOLED, error)
     nothing = [pd.DataFrame(columns=REFUSED[:2])]
     joined = {
         one: pd.concat(tables[one] or nothing, ignore_index=True)
         for one in CohortEvaluation._fields[:-1]
     }
     return CohortEvaluation(**joined, refused=pd.DataFrame(refused, columns=REFUSED))
+
+
+def _pooled(
+    blocks: Sequence[tuple], settings: CohortSettings, seed: int
+) -> dict[str, Callable[[], pd.DataFrame]]:
+    """What compares the :func:`study_blocks` of two or more studies, by name."""
+    if len(blocks) < 2:
+        return {}
+    *parts, who = zip(*blocks, strict=True)
+    features, every = map(np.concatenate, parts)
+    who = pd.concat(who, ignore_index=True)
+    often = {"permutations": settings.permutations, "seed": seed}
+    seldom = often | {"repeats": settings.classifier_repeats}
+    # Over several studies, pairs of one study do not count: they share more than their law.
+    studies = who["compound"] if len(blocks) > 2 else None
+    return {
+        "classifier": lambda: classifier_auc(features, people(who), **seldom),
+        "signature": lambda: pd.DataFrame([signature_mmd(every, studies, **often)]),
+    }
 
 
 def study_vpc(scored: Sequence[Scored]) -> pd.DataFrame:

@@ -1,15 +1,19 @@
 """Is a study inside what the prior can draw?
 
 A network trained on simulated studies answers any other as well, without a word. So a study's
-context, and the samples that its target has shown, are summarized by some twenty statistics and
-compared with those of studies that the prior has drawn (``data/calibration/familiar.csv.gz``,
-made by ``agmpk paper prior-fit familiar``). No simulator is needed to ask.
+context, and the samples that its target has shown, are summarized by some thirty statistics
+(:mod:`agmpk.evaluation.study_statistics`) and compared with those of studies that the prior has
+drawn (``data/calibration/familiar.csv.gz``, made by ``agmpk paper prior-fit familiar``). No
+simulator is needed to ask.
 
-The statistics do not depend on the units of concentration and dose, except level and clearance,
-which are left out where those units cannot be brought to mg and L. They are judged among those of
-simulated studies of the same kind (oral or not, one dose or more, rich or sparse), and by the
-directions in which known mistakes move them (wrong units, ten-fold doses, time that runs backwards,
-...; ``familiar_stresses.csv``): see :mod:`agmpk.evaluation.unusual`.
+Each statistic is turned into its normal score among simulated studies of the same kind (oral or
+not, one dose or more, rich or sparse). Three distances follow: the largest score; Mahalanobis'
+distance of all of them; and the largest projection on the directions in which known mistakes (wrong
+units, ten-fold doses, time that runs backwards, ...; ``familiar_stresses.csv``) move the scores.
+The smallest of their three ranks among simulated studies is ranked once more: its place is the
+p-value, uniform for a study that was simulated too.
+
+Shapes: J statistics, R simulated studies, N other ones, M known mistakes.
 """
 
 from __future__ import annotations
@@ -21,60 +25,21 @@ from functools import lru_cache
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.unusual import Law
+from agmpk.evaluation.study_statistics import KIND, OWN, STATISTICS, kind_number, statistics
 from agmpk.files import data_path
-from agmpk.studies import Individual, Study, conversion_factor
+from agmpk.studies import Individual, Study
 
 Array = NDArray[np.float64]
 
 ALARM = 0.04
 """A smaller p-value raises the alarm: below 5 % of simulated studies with room for noise."""
 
-LOG, SHARE, PLAIN = "log", "share", "plain"
-STATISTICS: Mapping[str, tuple[str, str, str]] = {
-    "level": ("highest concentration per dose", "1/L", LOG),
-    "clearance": ("dose per area under the curve", "L/h", LOG),
-    "peak_time": ("time of the peak", "h", LOG),
-    "first_time": ("first sample after a dose", "h", LOG),
-    "last_time": ("last sample after a dose", "h", LOG),
-    "slope": ("terminal slope", "1/h", LOG),
-    "fall": ("fall from the peak to the last sample, in logarithms", "", PLAIN),
-    "tail": ("share of people whose curve rises at the end", "", SHARE),
-    "rise": ("rise from the first sample to the peak, in logarithms", "", PLAIN),
-    "peak_place": ("place of the peak among a person's samples, 0 first to 1 last", "", PLAIN),
-    "dip": ("dip of the mean curve between two peaks, in logarithms", "", PLAIN),
-    "dips": ("dip of single curves between two peaks, in logarithms", "", PLAIN),
-    "dip_lone": ("dip of the mean curve between two peaks, in standard errors", "", PLAIN),
-    "asymmetry": ("steepest rise over steepest fall (ratio)", "", LOG),
-    "bend": ("bend of the falling log-curves, positive where they flatten out", "", PLAIN),
-    "early": ("share of samples in the first third of the time", "", SHARE),
-    "peaks": ("number of peaks of a single curve", "", PLAIN),
-    "roughness": ("roughness of single log-curves", "", PLAIN),
-    "spread": ("SD of people's levels, in logarithms", "", PLAIN),
-    "outlier": ("largest distance of a person from the others, in logarithms", "", PLAIN),
-    "lone": ("the same in robust SDs", "", PLAIN),
-    "shape": ("differences in shape between people, in logarithms", "", PLAIN),
-    "dose_effect": ("change of dose-normalized levels per SD of ln dose", "", PLAIN),
-    "drift": ("change of the level from first to later doses, in logarithms", "", PLAIN),
-    "last_spread": ("SD of people's last times, in logarithms", "", PLAIN),
-    "peak_spread": ("SD of people's peak times, in logarithms", "", PLAIN),
-    "below": ("share of samples below the limit", "", SHARE),
-    "own_level": ("distance of the target's samples from the others', in logarithms", "", PLAIN),
-    "own_place": ("the same in SDs of the others", "", PLAIN),
-    "own_change": ("drift of the target's samples away from the others", "", PLAIN),
-    "own_time": ("first sample of the target against the others' (ratio)", "", LOG),
-    "own_dose": ("first dose of the target against the others' (ratio)", "", LOG),
-}
-"""What is compared: meaning, unit and scale. The last five are of a target and its samples."""
-
-OWN = tuple(name for name in STATISTICS if name.startswith("own_"))
-KIND = ("oral", "repeated", "rich")
-_PLACES = 2 ** np.arange(len(KIND))
-BINS, UNIQUE = 12, 24
-PROMINENT = 0.25  # ln: a rise that counts as a peak of its own
-KG = 70.0  # body weight for doses per kg
+FEWEST = 40  # simulated studies of a kind in which a statistic is known; below, all kinds
+FOLDS = 5
+CUT = 4.0  # largest score in Mahalanobis' distance
 
 
 @dataclass(frozen=True)
@@ -118,14 +83,15 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
         )
     law, kind = reference_law(prefix is not None), kind_number(found)
     values = np.array([found[name] for name in law.names])
-    p, worst = law.p_value(values, kind), []
-    for j, low, high, score in law.worst(values, kind):
-        name = law.names[j]
-        meaning, unit, scale = STATISTICS[name]
-        texts = [_written(x, unit, scale) for x in (values[j], low, high)]
-        keys = ("statistic", "meaning", "value", "low", "high", "score")
-        worst.append(dict(zip(keys, (name, meaning, *texts, score), strict=True)))
-    likely = "" if p >= ALARM else law.likely(values, kind)
+    scores, p = np.nan_to_num(law.ruler.scaled(values, kind)), law.p_value(values, kind)
+    usual, worst = law.central(kind), []
+    for j in np.argsort(-np.abs(scores), kind="stable")[:3].tolist():
+        meaning, unit, scale = STATISTICS[law.names[j]]
+        texts = (_written(x, unit, scale) for x in (values[j], *usual[:, j]))
+        row = dict(zip(("value", "low", "high"), texts, strict=True))
+        about = {"statistic": law.names[j], "meaning": meaning}
+        worst.append(about | row | {"score": float(scores[j])})
+    likely = "" if p >= ALARM else law.likely(scores)
     sentence = _sentence(study.compound, p, likely, worst[0])
     return Familiarity(p, p >= ALARM, sentence, likely, tuple(worst), len(law.unusual))
 
@@ -133,9 +99,9 @@ def familiarity(study: Study, prefix: Individual | None = None) -> Familiarity:
 def _written(value: float, unit: str, scale: str) -> str:
     if not np.isfinite(value):
         return "unknown"
-    if scale == SHARE:
+    if scale == "share":
         return f"{100 * value:.0f} %"
-    return f"{np.exp(value) if scale == LOG else value:.2g} {unit}".strip()
+    return f"{np.exp(value) if scale == 'log' else value:.2g} {unit}".strip()
 
 
 def _sentence(compound: str, p: float, likely: str, worst: Mapping[str, object]) -> str:
@@ -151,241 +117,123 @@ def _sentence(compound: str, p: float, likely: str, worst: Mapping[str, object])
     )
 
 
-def statistics(study: Study, prefix: Individual | None = None) -> dict[str, float]:
-    """Return the ``STATISTICS`` (NaN where a study says too little) and its ``KIND`` (0 or 1), of a
-    context and of the samples that a target has shown, or None."""
-    out = dict.fromkeys(STATISTICS, np.nan)
-    people = [_Person(one) for one in study]
-    seen = [one for one in people if len(one.y)]
-    doses = [dose for one in study for dose in one.doses]
-    out["oral"] = float(any(dose.route == "oral" for dose in doses))
-    out["repeated"] = float(any(len(one.single_doses()) > 1 for one in study))
-    out["rich"] = float(bool(seen) and np.median([len(one.y) for one in seen]) >= 5)
-    if not seen:
-        return out
-    counted = sum(one.counted for one in people)
-    out["below"] = sum(one.censored for one in people) / counted
-    _single_curves(out, seen, _per_litre(study))
-    pooled = _Pooled([(one.since, one.y) for one in seen])
-    _spreads(out, seen, pooled)
-    _mean_curve(out, [x for x in map(_Person.longest_stretch, seen) if len(x[0]) >= 3])
-    if prefix is not None:
-        _target(out, _Person(prefix), seen, pooled)
-    return out
+class Score:
+    """The normal score of a statistic among simulated ones: ranks, and beyond them a line."""
+
+    def __init__(self, values: Array) -> None:
+        self.at, counts = np.unique(values, return_counts=True)
+        middle = np.cumsum(counts) - 0.5 * counts  # ties share their middle rank
+        self.z = ndtri(middle / counts.sum())
+        inner = np.quantile(values, [0.05, 0.95])
+        spread = 1e-3 + 0.02 * (inner[1] - inner[0])
+        self.slopes = [
+            abs((abs(self.z[k]) - 1.64) / max(abs(self.at[k] - inner[k]), spread)) for k in (0, -1)
+        ]
+
+    def __call__(self, x: Array) -> Array:
+        below, above = np.maximum(self.at[0] - x, 0), np.maximum(x - self.at[-1], 0)
+        return np.interp(x, self.at, self.z) - below * self.slopes[0] + above * self.slopes[1]
 
 
-def kind_number(found: Mapping[str, float]) -> int:
-    """The number of a study's kind, from its :func:`statistics`."""
-    return int(np.array([found[name] > 0.5 for name in KIND]) @ _PLACES)
+class Ruler:
+    """Measures how far studies lie out, against R simulated ones.
+
+    A statistic is centred on the median of its kind of study and divided by the distance from
+    there to the 5 or 95 % quantile, whichever side it is on; then the kinds are pooled, so that
+    the tails rest on all R studies.
+
+    Args:
+        values: [R, J] statistics; NaN where unknown.
+        kinds: [R] number of the kind of each study.
+        shifts: [M, J] what each of M known mistakes does to the scores.
+
+    The methods take statistics [N, J] of kinds [N], or [J] of one study of a kind.
+    """
+
+    def __init__(self, values: Array, kinds: NDArray[np.int64], shifts: Array) -> None:
+        overall = _quantiles(values)
+        quantiles = []
+        for kind in range(kinds.max() + 1):
+            part = values[kinds == kind]
+            few = np.isfinite(part).sum(0) < FEWEST
+            quantiles.append(np.where(few, overall, _quantiles(part)))
+        low, self.middle, high = np.array(quantiles).transpose(1, 0, 2)
+        # A statistic that a kind hardly moves (dips of most curves are 0) keeps a width.
+        floor = 0.1 * (overall[2] - overall[0]) + 1e-3
+        self.below = np.fmax(self.middle - low, floor)
+        self.above = np.fmax(high - self.middle, floor)
+        centred = self.centred(values, kinds)
+        self.scores = [Score(column[np.isfinite(column)]) for column in centred.T]
+        cut = np.nan_to_num(self.scaled(values, kinds)).clip(-CUT, CUT)
+        covariance = cut.T @ cut / len(cut) + 0.05 * np.eye(cut.shape[1])
+        self.inverse = np.linalg.inv(covariance)
+        # Fisher's discriminants, of unit variance over simulated studies.
+        directions = shifts @ self.inverse
+        length = np.sqrt(np.einsum("mj,jk,mk->m", directions, covariance, directions))
+        self.directions = directions / length[:, None]
+
+    def centred(self, values: Array, kinds: NDArray[np.int64] | int) -> Array:
+        """Distances of statistics from the median of their kind, in its widths."""
+        away = values - self.middle[kinds]
+        return away / np.where(away < 0, self.below[kinds], self.above[kinds])
+
+    def scaled(self, values: Array, kinds: NDArray[np.int64] | int) -> Array:
+        """Normal scores of statistics; NaN where unknown."""
+        centred = self.centred(values, kinds)
+        return np.array([f(x) for f, x in zip(self.scores, centred.T, strict=True)]).T
+
+    def distances(self, values: Array, kinds: NDArray[np.int64] | int) -> Array:
+        """The largest score, Mahalanobis' distance, and the largest projection, [N, 3]."""
+        z = np.nan_to_num(self.scaled(values, kinds))
+        cut = z.clip(-CUT, CUT)
+        joint = np.einsum("...j,jk,...k->...", cut, self.inverse, cut)
+        likely = (cut @ self.directions.T).max(-1, initial=0.0)
+        return np.stack([np.abs(z).max(-1), joint, likely], axis=-1)
 
 
-class _Person:
-    """Quantified samples after the first dose: time, time since the last dose and its number,
-    ln(concentration / amount of that dose)."""
-
-    def __init__(self, one: Individual) -> None:
-        doses = one.single_doses()
-        starts, amounts = np.array([(d.time, d.amount) for d in doses]).T
-        number = np.searchsorted(starts, one.times, side="left") - 1
-        after = number >= 0
-        self.counted, self.censored = int(after.sum()), int(one.censored[after].sum())
-        keep = after & ~one.censored & (one.concentrations > 0)
-        self.number = number[keep]
-        self.time, self.since = one.times[keep], one.times[keep] - starts[self.number]
-        self.y = np.log(one.concentrations[keep] / amounts[self.number])
-        self.dose, self.doses, self.amounts = float(np.log(amounts[0])), starts, amounts
-
-    def longest_stretch(self) -> tuple[Array, Array]:
-        """Times since dose and values of the dosing interval with most samples (the last such)."""
-        numbers, counts = np.unique(self.number[::-1], return_counts=True)
-        best = self.number == numbers[::-1][counts[::-1].argmax()]
-        return self.since[best], self.y[best]
+def _quantiles(values: Array, levels: tuple[float, ...] = (0.05, 0.5, 0.95)) -> Array:
+    """Quantiles of each column, [levels, J]; NaN of an empty one."""
+    return pd.DataFrame(values).quantile(list(levels)).to_numpy()
 
 
-def _per_litre(study: Study) -> float:
-    """ln of the factor that brings concentration per dose to 1/L; NaN if there is none."""
-    dose = study.units.dose
-    try:
-        per_kg = "kg" in dose.partition("/")[2]
-        amount = conversion_factor(dose, "mg/kg" if per_kg else "mg") * (KG if per_kg else 1.0)
-        return float(np.log(conversion_factor(study.units.concentration, "mg/L") / amount))
-    except AgmpkError:
-        return np.nan
+class Law:
+    """The distances of R simulated studies, each from a ruler that is made of the others.
 
+    A study lies further out for a ruler that it has not helped to make, and a new study has not:
+    only such distances are comparable with those of a new one.
+    """
 
-def _single_curves(out: dict[str, float], seen: list[_Person], per_litre: float) -> None:
-    """Statistics that are medians or shares of single curves."""
-    out["level"] = per_litre + _median([one.y.max() for one in seen])
-    stretches = [(*one.longest_stretch(), len(one.doses) == 1) for one in seen]
-    found = pd.DataFrame([_curve(*one) for one in stretches if len(one[0]) >= 3])
-    for name, values in found.items():
-        shares = name in ("tail", "peaks", "peak_place")
-        out[name] = float(np.mean(values.to_numpy())) if shares else _median(values)
-    out["clearance"] -= per_litre
-    out["peak_spread"] = _sd(found.get("peak_time", []))
-    out["first_time"] = _median([_log_time(one.since.min()) for one in seen])
-    out["last_time"] = _median([_log_time(one.since.max()) for one in seen])
-    out["last_spread"] = _sd([_log_time(one.time[-1]) for one in seen])
-    # A curve that all people share bends too; differences of neighbouring bends cancel most of it.
-    rich = [(t, y) for t, y, _ in stretches if len(t) >= 4]
-    rough = [x for one in rich for x in np.diff(bends(*one)) / np.sqrt(2)]
-    if len(rough) >= 10:
-        out["roughness"] = float(np.median(np.abs(rough)) / 0.6745)
+    def __init__(self, table: pd.DataFrame, kinds: NDArray[np.int64], shifts: pd.DataFrame) -> None:
+        self.names, self.values, self.kinds = list(table), table.to_numpy(float), kinds
+        self.mistakes, moves, values = list(shifts.index), shifts.to_numpy(float), self.values
+        self.ruler = Ruler(values, kinds, moves)
+        fold, found = np.arange(len(values)) % FOLDS, np.empty((len(values), 3))
+        for k in range(FOLDS):
+            ruler, mine = Ruler(values[fold != k], kinds[fold != k], moves), fold == k
+            found[mine] = ruler.distances(values[mine], kinds[mine])
+        self.far = np.sort(found, axis=0)
+        self.unusual = np.sort(self.smaller_rank(found))
 
+    def likely(self, scores: Array) -> str:
+        """The known mistake in whose direction a study of these scores [J] lies furthest out."""
+        along = self.ruler.directions @ scores.clip(-CUT, CUT)
+        return self.mistakes[int(along.argmax())] if len(along) else "nothing known"
 
-def _curve(t: Array, y: Array, single: bool) -> dict[str, float]:
-    """Statistics of one person's log-curve of at least three samples after one dose."""
-    top, slopes = int(y.argmax()), np.diff(y) / np.diff(t).clip(1e-3)
-    falling, slope, bend = slopes[top:], np.nan, np.nan
-    if len(falling) > 1:
-        x = t[-3:] - t[-3:].mean()
-        slope = -float(x @ y[-3:]) / float(x @ x)
-        bend = (falling[-1] - falling[0]) / np.abs(falling).max(initial=1e-9)
-    area = np.trapezoid(np.exp(y), t) if single and len(y) >= 5 else np.nan
-    return {
-        "clearance": -np.log(area) if area > 0 else np.nan,
-        "peak_time": _log_time(t[top]),
-        "slope": np.log(slope) if slope > 0 else np.nan,
-        "fall": y[top] - y[-1],
-        "tail": float(y[-1] > y[-2]),
-        "rise": y[top] - y[0],
-        "peak_place": top / (len(y) - 1),
-        "dips": _dip(y),
-        "asymmetry": np.log(max(slopes.max(), 1e-3) / max(-slopes.min(), 1e-3)),
-        "bend": bend,
-        "early": float(np.mean(t - t[0] <= (t[-1] - t[0]) / 3)),
-        "peaks": float(_peaks(y)),
-    }
+    def smaller_rank(self, found: Array) -> Array:
+        """The smaller share of simulated studies that lie as far out by any distance, [N]."""
+        less = [np.searchsorted(law, x) for law, x in zip(self.far.T, found.T, strict=True)]
+        return 1 - np.max(less, axis=0) / len(self.far)
 
+    def p_value(self, values: Array, kind: int) -> float:
+        """Share of the simulated studies that are at least as unusual, itself counted."""
+        rank = self.smaller_rank(self.ruler.distances(values, kind))
+        more = np.searchsorted(self.unusual, rank, side="right")
+        return float((more + 1) / (len(self.unusual) + 1))
 
-def _dip(y: Array) -> float:
-    """How far a value lies below the highest before and the highest after it, at most."""
-    before, after = np.maximum.accumulate(y), np.maximum.accumulate(y[::-1])[::-1]
-    return float(np.max(np.minimum(before, after) - y))
-
-
-def _peaks(y: Array) -> int:
-    """Number of maxima that stand ``PROMINENT`` above what lies between them."""
-    count, low, high, rising = 0, y[0], y[0], True
-    for value in y[1:]:
-        if rising:
-            high = max(high, value)
-            if value < high - PROMINENT:
-                count, rising, low = count + 1, False, value
-        else:
-            low = min(low, value)
-            if value > low + PROMINENT:
-                rising, high = True, value
-    return count + rising
-
-
-def bends(t: Array, y: Array) -> Array:
-    """How far samples [T - 2] of a curve [T] leave the line between their neighbours in time, in
-    units of the noise of single samples: sqrt(1 + a^2 + (1 - a)^2) times its SD at weights a and
-    1 - a of the neighbours."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        a = (t[1:-1] - t[:-2]) / (t[2:] - t[:-2])
-    return (y[1:-1] - (1 - a) * y[:-2] - a * y[2:]) / np.sqrt(1 + a**2 + (1 - a) ** 2)
-
-
-class _Pooled:
-    """The mean curve of dose-normalized log-concentrations by time since dose, and each person's
-    distance from it, fitted in turn."""
-
-    def __init__(self, curves: list[tuple[Array, Array]]) -> None:
-        n = len(curves)
-        who = np.repeat(np.arange(n), [len(y) for _, y in curves])
-        since, y = (np.concatenate(x) for x in zip(*curves, strict=True))
-        places = np.unique(np.round(since, 2))
-        if len(places) > UNIQUE:
-            places = np.unique(np.quantile(since, np.linspace(0, 1, BINS + 1)))
-            bins = np.clip(np.searchsorted(places, since, side="right") - 1, 0, len(places) - 2)
-        else:
-            bins = np.searchsorted(places, np.round(since, 2))
-        used, bins = np.unique(bins, return_inverse=True)
-        self.count = np.bincount(bins)
-        self.at = np.bincount(bins, since) / self.count
-        order = np.argsort(self.at)
-        levels = np.zeros(n)
-        for _ in range(4):
-            curve = np.bincount(bins, y - levels[who]) / self.count
-            residual = y - np.interp(since, self.at[order], curve[order])
-            # One sample in a bin of its own says nothing about the person: shrink a little.
-            sums = np.bincount(who, residual, n)
-            levels = sums / (np.bincount(who, minlength=n) + 0.2)
-            levels -= np.median(levels)
-        self.at, self.curve, self.count = self.at[order], curve[order], self.count[order]
-        self.who, self.since, self.levels = who, since, levels
-        self.residual = residual - levels[who]
-
-
-def _spreads(out: dict[str, float], seen: list[_Person], pooled: _Pooled) -> None:
-    """Statistics of the differences between people."""
-    if len(seen) < 3:
-        return
-    levels = pooled.levels
-    away = np.abs(levels - np.median(levels))
-    out["spread"], out["outlier"] = _sd(levels), float(away.max())
-    out["lone"] = float(away.max() / (1.4826 * np.median(away) + 0.05))
-    if len(pooled.residual) >= 3 * len(seen):
-        out["shape"] = float(np.sqrt(np.mean(pooled.residual**2)))
-    doses = np.array([one.dose for one in seen])
-    if doses.std() > 0.1:
-        out["dose_effect"] = float(np.mean((doses - doses.mean()) * levels) / doses.std())
-    number = np.concatenate([one.number for one in seen])
-    if len(np.unique(number)) > 1:
-        x = np.log1p(number)
-        # Within people, so that those who were seen late do not count as a drift.
-        inner = x - (np.bincount(pooled.who, x) / np.bincount(pooled.who))[pooled.who]
-        if np.sum(inner**2) > 0.5:
-            rest = pooled.residual + levels[pooled.who]
-            out["drift"] = float(np.sum(inner * rest) / np.sum(inner**2))
-
-
-def _mean_curve(out: dict[str, float], curves: list[tuple[Array, Array]]) -> None:
-    """Statistics of the mean curve within one dosing interval of each person."""
-    if len(curves) < 2:
-        return
-    pooled = _Pooled(curves)
-    y = pooled.curve[pooled.count >= max(2, 0.3 * len(curves))]
-    if len(y) >= 4:
-        noise = np.sqrt(np.mean(pooled.residual**2) / len(curves))
-        out["dip"] = _dip(y)
-        out["dip_lone"] = out["dip"] / (0.02 + noise)
-
-
-def _target(out: dict[str, float], one: _Person, seen: list[_Person], pooled: _Pooled) -> None:
-    """Statistics of the target's own samples against the context."""
-    out["own_dose"] = one.dose - _median([other.dose for other in seen])
-    if not len(one.y):
-        return
-    away = one.y - np.interp(one.since, pooled.at, pooled.curve)
-    out["own_level"] = float(abs(away.mean()))
-    out["own_place"] = out["own_level"] / (out["spread"] + 0.05)
-    if len(away) > 1:
-        out["own_change"] = float(away[-1] - away[0])
-    first = _median([_log_time(other.since[0]) for other in seen])
-    out["own_time"] = _log_time(one.since[0]) - first
-
-
-def _log_time(hours: float) -> float:
-    """ln of a time; a sample at the very dose counts as a few seconds later."""
-    return float(np.log(max(hours, 1e-3)))
-
-
-def _finite(values) -> Array:
-    values = np.asarray(values, float)
-    return values[np.isfinite(values)]
-
-
-def _median(values) -> float:
-    values = _finite(values)
-    return float(np.median(values)) if len(values) else np.nan
-
-
-def _sd(values) -> float:
-    values = _finite(values)
-    return float(values.std(ddof=1)) if len(values) >= 3 else np.nan
+    def central(self, kind: int) -> Array:
+        """The ends [2, J] of the central 95 % of simulated studies of the kind."""
+        same = self.values[self.kinds == kind]
+        return _quantiles(same if len(same) >= FEWEST else self.values, (0.025, 0.975))
 
 
 def law_of(table: pd.DataFrame, stresses: pd.DataFrame, with_target: bool = True) -> Law:
@@ -403,8 +251,7 @@ def law_of(table: pd.DataFrame, stresses: pd.DataFrame, with_target: bool = True
             f"The reference of simulated studies lacks {', '.join(missing)}; make it again."
         )
     names = [name for name in STATISTICS if with_target or name not in OWN]
-    kinds = (table[list(KIND)].to_numpy() > 0.5) @ _PLACES
-    return Law(table[names], kinds, stresses.set_index("stress")[names])
+    return Law(table[names], kind_number(table).to_numpy(), stresses.set_index("stress")[names])
 
 
 @lru_cache(maxsize=2)

@@ -54,16 +54,12 @@ def cluster_mean(
         clusters: [N] label of each value's cluster.
     """
     values = np.asarray(values, dtype=float)
-    wide = values.reshape(len(values), -1)
     shape = values.shape[1:]
-    if not len(wide):
+    if not len(values):
         return Estimate(*[np.full(shape, np.nan)[()]] * 3)
-    _, member = np.unique(np.asarray(clusters).astype(str), return_inverse=True)
-    known = np.isfinite(wide)
-    sums = np.zeros((member.max() + 1, wide.shape[1]))
-    counts = np.zeros_like(sums)
-    np.add.at(sums, member, np.where(known, wide, 0.0))
-    np.add.at(counts, member, known)
+    wide = pd.DataFrame(values.reshape(len(values), -1))
+    groups = wide[np.isfinite(wide)].groupby(np.asarray(clusters).astype(str))
+    sums, counts = groups.sum().to_numpy(), groups.count().to_numpy()
     times = bootstrap_counts(len(sums), draws, seed)
     n, tail = len(sums), (1 - level) / 2
     if n > 1:

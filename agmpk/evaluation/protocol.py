@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
-from agmpk.forecasting.forecaster import Forecast, Forecaster
+from agmpk.forecasting.forecaster import Forecast, Forecaster, forecast_all
 from agmpk.studies import Individual, Study, load_catalogue, read_studies
 
 Array = NDArray[np.float64]
@@ -227,29 +227,17 @@ def _apart(times: Array, exact: Array, distance: Array) -> Array:
 def answer(
     forecaster: Forecaster, questions: Iterable[Case], n_samples: int, seed: int
 ) -> Iterator[Scored]:
-    """Ask one case after the other, or, where the forecaster has ``forecast_all``, as many at a
-    time as make ``TOGETHER`` draws; a refused one says why, and the others go on."""
-    at_once = getattr(forecaster, "forecast_all", None)
-    number, waiting = max(1, TOGETHER // n_samples) if at_once else 1, iter(questions)
-    while part := list(islice(waiting, number)):
-        asked = [case for case in part if case.held_out]
-        if at_once:
-            posed = [(c.context, c.prefix, c.asked, c.seed(seed)) for c in asked]
-            found = at_once(posed, n_samples)
-        else:
-            found = [_or_why(case, forecaster, n_samples, seed) for case in asked]
-        answers = iter(found)
+    """Ask as many cases at a time as make ``TOGETHER`` draws; a refused one says why, and the
+    others go on."""
+    waiting = iter(questions)
+    while part := list(islice(waiting, max(1, TOGETHER // n_samples))):
+        asked = [c for c in part if c.held_out]
+        posed = [(c.context, c.prefix, c.asked, c.seed(seed)) for c in asked]
+        answers = iter(forecast_all(forecaster, posed, n_samples))
         for case in part:
             one = next(answers) if case.held_out else None
             refusal = str(one) if isinstance(one, AgmpkError) else ""
             yield Scored(case, None if refusal else one, refusal)
-
-
-def _or_why(case: Case, forecaster: Forecaster, n_samples: int, seed: int) -> Forecast | AgmpkError:
-    try:
-        return case.ask(forecaster, n_samples, seed)
-    except AgmpkError as error:
-        return error
 
 
 def benchmark_studies() -> dict[str, Study]:

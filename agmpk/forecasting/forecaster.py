@@ -24,6 +24,8 @@ if TYPE_CHECKING:  # PyTorch takes seconds to load, so it is imported where it c
     from agmpk.models.task import Task
 
 Array = NDArray[np.float64]
+Question = tuple[Study, Individual, Array, int]
+"""Context, target, times and seed of a forecast."""
 
 QUANTILES = {"Q05": 0.05, "Q25": 0.25, "Q50": 0.5, "Q75": 0.75, "Q95": 0.95}
 FITTED = ("nlme", "nlme-population")
@@ -89,6 +91,22 @@ class Forecaster(Protocol):
             AgmpkError: the model cannot answer for such a study; the message says why.
         """
         ...
+
+
+def forecast_all(
+    forecaster: Forecaster, questions: Sequence[Question], n_samples: int
+) -> list[Forecast | AgmpkError]:
+    """The answer to each question, a refusal in place of a forecast; at once, where the forecaster
+    has a method ``forecast_all``."""
+    if at_once := getattr(forecaster, "forecast_all", None):
+        return at_once(questions, n_samples)
+    found: list[Forecast | AgmpkError] = []
+    for context, target, times, seed in questions:
+        try:
+            found.append(forecaster.forecast(context, target, times, n_samples, seed))
+        except AgmpkError as error:
+            found.append(error)
+    return found
 
 
 def check_question(
@@ -158,10 +176,10 @@ class AmortizedForecaster:
         return found
 
     def forecast_all(
-        self, questions: Sequence[tuple[Study, Individual, NDArray, int]], n_samples: int
+        self, questions: Sequence[Question], n_samples: int
     ) -> list[Forecast | AgmpkError]:
-        """As ``forecast`` of each question (context, target, times, seed), those with the same
-        number of points in one pass of the network; a refusal stands in place of its forecast."""
+        """As ``forecast`` of each question, those with the same number of points in one pass of the
+        network; a refusal stands in place of its forecast."""
         import torch
 
         from agmpk.models.task import concatenate

@@ -7,9 +7,9 @@ import numpy as np
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Array, Forecast, check_question
 from agmpk.nlme.closed_forms import StructuralModel, dose_columns
-from agmpk.nlme.individual import posterior, predict
-from agmpk.nlme.select import Selection
-from agmpk.nlme.store import FitStore
+from agmpk.nlme.population import predict
+from agmpk.nlme.posterior import posterior
+from agmpk.nlme.select import FitStore, Selection
 from agmpk.studies import Individual, Study
 
 METABOLITES = frozenset((
@@ -39,7 +39,7 @@ class NlmeForecaster:
             rewards) or ``mode`` (the curve at the posterior mode, the empirical Bayes estimate);
             both with the population's estimates taken as known, as is customary.
         uncertain: whether the samples, and so the intervals, include the uncertainty of those
-            estimates, see :meth:`agmpk.nlme.individual.Population.spread`.
+            estimates, see :meth:`agmpk.nlme.population.Population.spread`.
 
     Raises:
         AgmpkError: another ``point``.

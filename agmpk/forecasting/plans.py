@@ -183,37 +183,7 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
         AgmpkError: a column is missing or unknown, a plan holds no dose, the routes cannot be told,
             or the unit of the doses is not the study's.
     """
-    try:
-        reader = TableReader(path, Options(columns={"ID": "PLAN"}))
-    except TableError as error:  # the format's remedy names the columns of a study
-        remedy = "begin with a header that names at least PLAN, TIME, AMT"
-        faults = [fault.replace(HEADER_REMEDY, remedy) for fault in error.faults]
-        raise TableError(faults) from None
-    header = [name.upper() for name in reader.table.header]
-    missing = [name for name in ("PLAN", "TIME", "AMT") if name not in header]
-    if missing:
-        raise AgmpkError(
-            f"{reader.path} has no column {missing[0]}: a table of plans has the columns PLAN, "
-            f"TIME and AMT, {FURTHER}."
-        )
-    if "dose" in reader.given and reader.units.dose != study.units.dose:
-        raise AgmpkError(
-            f"{reader.path} gives doses in {reader.units.dose} and the study of {study.compound} "
-            f"in {study.units.dose}: write both in one unit."
-        )
-    if not {"ROUTE", "CMT"} & set(header):
-        reader.options = replace(reader.options, route=_route(study, reader.path))
-    if "DV" not in header:  # the format asks for the column of observations; plans hold none
-        reader.table.header.append("DV")
-        for row in reader.table.rows:
-            row.append(".")
-    reader.columns()
-    if reader.unused:
-        raise AgmpkError(
-            f"{reader.path} has columns that plans do not know ({', '.join(reader.unused)}): leave "
-            f"them out; known are PLAN, TIME and AMT, {FURTHER}."
-        )
-    reader.choose_rows()
+    reader = _plan_table(path, study)
     names = list(dict.fromkeys(reader.cells["ID"].texts))
     remedy = "write the doses of each plan together, in order of time, each once"
     refuse(reader.path, [
@@ -233,6 +203,42 @@ def read_plans(path: str | os.PathLike[str], study: Study) -> dict[str, tuple[Do
         if not plans[name]:
             raise AgmpkError(f"{reader.path}: plan {name} has no dose; give it one (AMT above 0).")
     return plans
+
+
+class _PlanReader(TableReader):
+    required = ("ID", "TIME", "AMT")  # plans hold no observations
+
+
+def _plan_table(path: str | os.PathLike[str], study: Study) -> TableReader:
+    """The columns and rows of a table of plans, doses by the study's route where it tells none."""
+    try:
+        reader = _PlanReader(path, Options(columns={"ID": "PLAN"}))
+    except TableError as error:  # the format's remedy names the columns of a study
+        remedy = "begin with a header that names at least PLAN, TIME, AMT"
+        faults = [fault.replace(HEADER_REMEDY, remedy) for fault in error.faults]
+        raise TableError(faults) from None
+    header = {name.upper() for name in reader.table.header}
+    for name in ("PLAN", "TIME", "AMT"):
+        if name not in header:
+            raise AgmpkError(
+                f"{reader.path} has no column {name}: a table of plans has the columns PLAN, TIME "
+                f"and AMT, {FURTHER}."
+            )
+    if "dose" in reader.given and reader.units.dose != study.units.dose:
+        raise AgmpkError(
+            f"{reader.path} gives doses in {reader.units.dose} and the study of {study.compound} "
+            f"in {study.units.dose}: write both in one unit."
+        )
+    if not {"ROUTE", "CMT"} & header:
+        reader.options = replace(reader.options, route=_route(study, reader.path))
+    reader.columns()
+    if reader.unused:
+        raise AgmpkError(
+            f"{reader.path} has columns that plans do not know ({', '.join(reader.unused)}): leave "
+            f"them out; known are PLAN, TIME and AMT, {FURTHER}."
+        )
+    reader.choose_rows()
+    return reader
 
 
 def _route(study: Study, path: str) -> str | None:

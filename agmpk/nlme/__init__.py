@@ -10,9 +10,9 @@ values, the selection, observations below their limit, and the posterior of a ne
 
 from agmpk.nlme.closed_forms import StructuralModel
 from agmpk.nlme.fit import Candidate, FitFailed, fit
-from agmpk.nlme.individual import Population, ResidualError, posterior, predict, simulate
-from agmpk.nlme.select import Selection, select
-from agmpk.nlme.store import FitStore
+from agmpk.nlme.population import Population, ResidualError, predict, simulate
+from agmpk.nlme.posterior import posterior
+from agmpk.nlme.select import FitStore, Selection, select
 
 __all__ = [
     "Candidate",

@@ -1,5 +1,5 @@
-"""One fit: stochastic-approximation EM by pynlme (Kuhn & Lavielle 2005), from where to start it to
-whether a pharmacometrician would stand behind it.
+"""One fit: stochastic-approximation EM by pynlme (Kuhn & Lavielle 2005), and whether a
+pharmacometrician would stand behind it.
 
 The engine wants care: it raises nothing on nonsense, and its start of the residual error (1, 1)
 diverges. So concentrations are divided by a typical one, the error starts at (0.05, 0.15), every
@@ -12,18 +12,18 @@ that counts them as P(y < limit) (M3).
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares, minimize
+from scipy.optimize import minimize
 
 from agmpk.errors import AgmpkError
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
-from agmpk.nlme.data import FitData
-from agmpk.nlme.individual import Population, ResidualError, log_likelihood, posterior
+from agmpk.nlme.population import Population, ResidualError
+from agmpk.nlme.posterior import log_likelihood, posterior
+from agmpk.nlme.start import FitData, is_flip_flop
 
 ERROR_START = {
     "additive": (0.05,),
@@ -34,7 +34,6 @@ ERROR_START = {
 LARGEST_OMEGA = 2.0  # SD of a random effect on the log scale: a factor 50 between 2.5 % and 97.5 %
 LARGEST_SE = 1.0  # of ln typical, about 100 % relative standard error
 LARGEST_CORRELATION = 0.995
-LEAST_ABSORBED = 0.3
 RANGES = {"F": 10.0, "CL": 30.0, "V": 300.0, "Q": 300.0, "V2": 300.0, "ka": 300.0, "tlag": 300.0}
 """The farthest factor from the value that the data suggest."""
 
@@ -91,55 +90,20 @@ def fit(
         FitFailed: the engine raised, or returned a number that is not finite.
         AgmpkError: the engine is not installed.
     """
-    try:
-        from pynlme import nlmefitsa  # late: it is slow to import and only fitting needs it
-    except ImportError:
-        raise AgmpkError(
-            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
-            "pip install -e '.[nlme]' in the clone."
-        ) from None
-    structure, scale = candidate.structure, data.scale
+    structure, scale, names = candidate.structure, data.scale, candidate.structure.parameters
+    random = np.array([name not in candidate.fixed for name in names])
+    count = int(random.sum())
     failure = (
         f"The {structure.name} model with {candidate.error} error could not be fitted to "
         f"{data.compound}:"
     )
-    names = structure.parameters
-    random = np.array([name not in candidate.fixed for name in names])
-
-    # The engine hands the rows of X to the model: time, then the columns of each dose.
-    design = np.column_stack([data.times, *np.concatenate(data.doses)])
-    width = len(DoseColumn._fields)
-
-    def model(values: NDArray, rows: NDArray) -> NDArray:
-        columns = rows.T
-        doses = [DoseColumn(*columns[k : k + width]) for k in range(1, len(columns), width)]
-        return structure.concentration(values, columns[0], doses) / scale
-
-    count = int(random.sum())
     try:
         with np.errstate(all="ignore"):
-            beta, psi, stats, b = nlmefitsa(
-                design,
-                data.y / scale,
-                data.group,
-                None,
-                model,
-                np.log(start),
-                param_transform=[1] * len(names),
-                re_params_select=random,
-                cov_pattern=np.ones((count, count)) if candidate.correlated else None,
-                error_model="constant" if candidate.error == "additive" else candidate.error,
-                error_parameters=ERROR_START[candidate.error],
-                vectorization="full",
-                loglik_method="is",
-                n_iterations=effort.iterations,
-                n_chains=effort.chains,
-                compute_std_errors=False,
-                random_state=seed,
-            )
+            beta, psi, stats, b = _engine(data, candidate, random, start, seed, effort)
+    except AgmpkError:  # there is no engine
+        raise
     except (ArithmeticError, ValueError, np.linalg.LinAlgError) as error:
         raise FitFailed(f"{failure} the engine stopped ({error}).") from error
-
     typical, errors = np.exp(beta), np.abs(stats.errorparam)
     omega = np.zeros((len(names), len(names)))
     omega[np.ix_(random, random)] = psi
@@ -152,21 +116,67 @@ def fit(
     a, b_error = parts.get(candidate.error, (errors[0], 0.0))
     # Back to the data's unit; the exponential error is on the log scale and has none.
     a = a if candidate.error == "exponential" else a * scale
-    error = ResidualError(candidate.error, float(a), float(b_error))
     variances = count * (count + 1) // 2 if candidate.correlated else count
     population = Population(
         compound=data.compound,
         structure=structure,
-        error=error,
+        error=ResidualError(candidate.error, float(a), float(b_error)),
         typical=typical,
         omega=omega,
         loglik=float(stats.logl - len(data.y) * np.log(scale)),
-        n_parameters=len(names) + variances + (2 if error.kind == "combined" else 1),
+        n_parameters=len(names) + variances + (2 if candidate.error == "combined" else 1),
         se=np.full(len(names), np.nan),
         etas=etas,
         ids=tuple(one.id for one in data.people),
     )
     return replace(population, se=standard_errors(population, data))
+
+
+def _engine(
+    data: FitData,
+    candidate: Candidate,
+    random: NDArray[np.bool_],
+    start: NDArray[np.float64],
+    seed: int,
+    effort: Effort,
+) -> tuple:
+    """What pynlme estimates: ln typical, the covariance of the ``random`` effects, statistics, and
+    the effects [R, I]; concentrations are in units of the data's scale."""
+    try:
+        from pynlme import nlmefitsa  # late: it is slow to import and only fitting needs it
+    except ImportError:
+        raise AgmpkError(
+            "Fitting a mixed-effects model needs the extra 'nlme', which is not installed: run "
+            "pip install -e '.[nlme]' in the clone."
+        ) from None
+    # The engine hands the rows of X to the model: time, then the columns of each dose.
+    design = np.column_stack([data.times, *np.concatenate(data.doses)])
+    width, count = len(DoseColumn._fields), int(random.sum())
+
+    def model(values: NDArray, rows: NDArray) -> NDArray:
+        columns = rows.T
+        doses = [DoseColumn(*columns[k : k + width]) for k in range(1, len(columns), width)]
+        return candidate.structure.concentration(values, columns[0], doses) / data.scale
+
+    return nlmefitsa(
+        design,
+        data.y / data.scale,
+        data.group,
+        None,
+        model,
+        np.log(start),
+        param_transform=[1] * len(random),
+        re_params_select=random,
+        cov_pattern=np.ones((count, count)) if candidate.correlated else None,
+        error_model="constant" if candidate.error == "additive" else candidate.error,
+        error_parameters=ERROR_START[candidate.error],
+        vectorization="full",
+        loglik_method="is",
+        n_iterations=effort.iterations,
+        n_chains=effort.chains,
+        compute_std_errors=False,
+        random_state=seed,
+    )
 
 
 def with_limits(population: Population, data: FitData, seed: int = 0) -> Population:
@@ -255,116 +265,6 @@ def standard_errors(population: Population, data: FitData) -> NDArray[np.float64
     except np.linalg.LinAlgError:
         return np.full(len(omega), np.nan)
     return np.sqrt(np.where(variances > 0, variances, np.nan))
-
-
-def suggested(data: FitData) -> dict[str, float]:
-    """What the data suggest before any fit, whatever the doses.
-
-    CL [volume/h], lambda_z [1/h] (and ka [1/h] where doses are swallowed) of the one-compartment
-    curve that is nearest to all observations at once, on a grid of rates with the level in closed
-    form, residuals in the logarithm; Tmax [h], the median over individuals of the time since the
-    last dose at their highest observation; first [h], that of their first observation.
-    """
-    dosed = np.stack([dose.time for dose in data.doses])
-    given = np.stack([dose.amount for dose in data.doses]) > 0
-    since_last = (data.times - np.where(given & (dosed < data.times), dosed, -np.inf)).min(0)
-    mine = [data.group == i for i in range(len(data.people))]
-    since_first = data.times - np.array([one.doses[0].time for one in data.people])[data.group]
-    tmax = float(np.median([since_last[m][np.argmax(data.y[m])] for m in mine]))
-    first, shortest = (
-        float(np.median([since[m].min() for m in mine])) for since in (since_first, since_last)
-    )
-    last = float(np.median([since_first[m].max() for m in mine]))
-    rates = np.geomspace(0.1 / last, max(5 / shortest, 1 / last), 30)
-    structure = StructuralModel(1, data.oral, both=data.both)
-    pairs = [
-        (ka, ke)
-        for ka, ke in itertools.product(2 * rates if data.oral else [np.nan], rates)
-        if not ka < 1.1 * ke
-    ]
-    named = {"ka": 0.0, "F": 0.7, "CL": 0.0, "V": 1.0}
-    values = np.array(
-        [[(named | {"ka": ka, "CL": ke})[p] for p in structure.parameters] for ka, ke in pairs]
-    )
-    curves = structure.concentration(values[:, None, :], data.times, data.doses)
-    gaps = np.log(data.y) - np.log(np.maximum(curves, 1e-12 * curves.max()))
-    levels = np.median(gaps, axis=1)
-    best = int(np.argmin(np.abs(gaps - levels[:, None]).mean(1)))
-    ka, ke = pairs[best]
-    volume = float(np.exp(-levels[best]))
-    return {"CL": ke * volume, "lambda_z": ke, "ka": ka, "Tmax": tmax, "first": first}
-
-
-def guesses(
-    data: FitData, structure: StructuralModel, flip_flop: bool = False
-) -> list[NDArray[np.float64]]:
-    """Parameter vectors [P] that span the hills; ka < ke only with ``flip_flop``."""
-    base = suggested(data)
-    cl, ke, fast = base["CL"], base["lambda_z"], base["ka"]
-    # (ka, ke): usual, slow absorption, flip-flop
-    rates = [(fast, ke), (1.2 * ke, 1.1 * ke), (ke, fast)][: 3 if flip_flop else 2]
-    rates = rates if structure.oral else [(np.nan, ke)]
-    lags = [0.5 * base["first"], 0.5 * base["Tmax"]] if structure.lag else [np.nan]
-    splits = [(0.5, 1.0), (0.15, 0.3)] if structure.compartments == 2 else [(1.0, np.nan)]
-    found = []
-    for (ka, k), lag, (central, exchange) in itertools.product(rates, lags, splits):
-        v = cl / k
-        named = {"ka": ka, "tlag": max(lag, 1e-3), "F": 0.7, "CL": cl, "V": central * v}
-        named |= {"Q": exchange * cl, "V2": max(1 - central, 0.1) * v}
-        found.append(np.array([named[name] for name in structure.parameters]))
-    return found
-
-
-def starting_values(
-    data: FitData, structure: StructuralModel, count: int = 2, flip_flop: bool = False
-) -> list[NDArray[np.float64]]:
-    """Up to ``count`` distinct vectors [P] of typical parameters, the best pooled fit first.
-
-    The pooled fit (one curve for everybody, residuals in the logarithm) is run from several
-    guesses, with early and late absorption, ka above and below ke (flip-flop), and short and long
-    lags, because each of these is a hill of its own.
-    Without ``flip_flop``, solutions with ka below the terminal rate are left out unless there is
-    no other.
-    """
-    # Before the lag the prediction is 0: half the smallest value keeps its logarithm finite.
-    small = data.y.min() / 2
-    target = np.log(data.y + small)
-
-    def residual(logs: NDArray) -> NDArray:
-        f = structure.concentration(np.exp(logs)[None], data.times, data.doses)
-        return np.nan_to_num(np.log(f + small) - target, nan=50.0, posinf=50.0, neginf=-50.0)
-
-    solutions = []
-    for guess in guesses(data, structure, flip_flop):
-        x0 = np.log(guess)
-        # Within a factor e^3 = 20 of the guess: far enough to matter, near enough to be sane.
-        solved = least_squares(
-            residual, x0, bounds=(x0 - 3, x0 + 3), loss="soft_l1", diff_step=1e-3, max_nfev=60
-        )
-        solutions.append((solved.cost, solved.x))
-    if not flip_flop:
-        tmax = suggested(data)["Tmax"]
-        usual = [s for s in solutions if not is_flip_flop(structure, np.exp(s[1]), tmax)]
-        solutions = usual or solutions
-    solutions.sort(key=lambda pair: pair[0])
-    kept: list[NDArray] = []
-    for _, logs in solutions:
-        if all(np.max(np.abs(logs - other)) > 0.3 for other in kept):
-            kept.append(logs)
-    return [np.exp(logs) for logs in kept[:count]]
-
-
-def is_flip_flop(structure: StructuralModel, typical: NDArray[np.float64], tmax: float) -> bool:
-    """Whether absorption has changed places with a phase of disposition.
-
-    That is so when ka is below the terminal rate, and also when less than ``LEAST_ABSORBED`` of
-    the dose would be absorbed at Tmax [h] (in two compartments ka can hide between the rates).
-    """
-    if not structure.oral:
-        return False
-    ka = typical[0]
-    too_slow = -np.expm1(-ka * tmax) < LEAST_ABSORBED
-    return bool(too_slow or ka <= structure.exponentials(typical)[-1][1])
 
 
 def fault(

@@ -6,20 +6,27 @@
    unknown bioavailable fraction), and, for two compartments, without random effects on Q and V2.
 3. The lowest AIC among the acceptable fits, with a full run from where it stopped; where there are
    observations below a limit, taken further with them (``with_limits``).
+
+That is slow, so selections are kept: in memory, and in ``data/nlme/fits/``, one file a compound. A
+stored one is used only for the context and the settings it was made with, and by the same
+``METHOD_VERSION``; anything else is fitted again.
 """
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from agmpk.nlme.closed_forms import candidates
-from agmpk.nlme.data import FitData, fit_data
+from agmpk.errors import AgmpkError
+from agmpk.files import data_path, jsonable
+from agmpk.nlme.closed_forms import candidates, dose_columns
 from agmpk.nlme.fit import (
     FULL,
     SCREENING,
@@ -28,12 +35,12 @@ from agmpk.nlme.fit import (
     FitFailed,
     fault,
     fit,
-    starting_values,
-    suggested,
     with_limits,
 )
-from agmpk.nlme.individual import Population
-from agmpk.studies import Study
+from agmpk.nlme.population import Population
+from agmpk.nlme.start import FitData, fit_data, starting_values, suggested
+from agmpk.store import Store, digest
+from agmpk.studies import Individual, Study
 
 
 @dataclass(frozen=True)
@@ -49,9 +56,8 @@ class Selection:
     seconds: float
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
-        tried = [{**row, "aic": None if np.isnan(row["aic"]) else row["aic"]} for row in self.tried]
-        return {"population": self.population.to_dict(), "tried": tried, "seconds": self.seconds}
+        """For JSON, where what is no number is None."""
+        return jsonable(vars(self) | {"population": self.population.to_dict()})
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Selection:
@@ -164,3 +170,91 @@ def select(study: Study, seed: int = 0, starts: int = 2, flip_flop: bool = False
         f"Every model of {data.compound} that looked acceptable failed in the full run "
         f"({'; '.join(str(r['fault']) for r in search.tried if r['effort'] == 'full')})."
     )
+
+
+METHOD_VERSION = 1
+"""Of what is estimated (likelihood, candidates, what is acceptable): who changes that raises it;
+code may move and be rewritten freely."""
+
+
+def context_key(context: Study) -> str:
+    """Digest of what a fit sees, observations and doses; in any order of the individuals, and
+    whatever time their clocks started at."""
+
+    def facts(one: Individual) -> str:
+        # Times to a few microseconds, so that another start of the clock gives the same.
+        since = (one.times - one.doses[0].time).round(9).tolist()
+        doses = [
+            [(dose.time - one.doses[0].time).round(9).tolist(), *map(float, dose[1:])]
+            for dose in dose_columns(one)
+        ]
+        seen = one.concentrations.tolist(), one.censored.tolist()
+        return json.dumps([one.id, since, *seen, doses])
+
+    return digest([context.compound, sorted(map(facts, context.after_dose(limits=True)))])
+
+
+class FitStore:
+    """Selections by context: in memory, and in ``folder`` (by default ``data/nlme/fits``), to which
+    new ones are written where ``keep`` says so; ``starts`` as in :func:`select`."""
+
+    def __init__(self, folder: Path | None = None, keep: bool = False, starts: int = 2) -> None:
+        folder = data_path("nlme", "fits", must_exist=False) if folder is None else folder
+        self._disk = Store(folder, METHOD_VERSION, "run 'agmpk paper nlme-fits fit'")
+        self.keep, self.starts = keep, starts
+        self._memory: dict[str, Selection | str] = {}
+
+    def settings(self, context: Study, flip_flop: bool = False) -> dict[str, Any]:
+        """What a fit answers to: seed, starting vectors a structure (at most), whether absorption
+        may be slower than elimination, and the context."""
+        found = {"seed": 0, "starts": self.starts, "flip_flop": flip_flop}
+        return found | {"context": context_key(context)}
+
+    def get(self, context: Study, flip_flop: bool = False) -> Selection:
+        """The selection of a context, remembered, read or made.
+
+        Raises:
+            FitFailed: the fit failed, now or when it was stored.
+            AgmpkError: the context cannot be fitted, or a stored file is damaged.
+        """
+        settings = self.settings(context, flip_flop)
+        found = self._known(context.compound, settings)
+        if found is None:
+            found = self._memory[digest(settings)] = fitted(context, settings)
+            if self.keep:
+                self.put(context, settings, found)
+        if isinstance(found, str):
+            raise FitFailed(found)
+        return found
+
+    def has(self, context: Study, flip_flop: bool = False) -> bool:
+        """Whether a current selection, or failure, of the context is stored or remembered."""
+        return self._known(context.compound, self.settings(context, flip_flop)) is not None
+
+    def _known(self, compound: str, settings: dict[str, Any]) -> Selection | str | None:
+        """What is remembered or stored for these settings, None where nothing is."""
+        key = digest(settings)
+        if key in self._memory or (entry := self._disk.load(compound, settings)) is None:
+            return self._memory.get(key)
+        try:
+            failed = entry.result.get("failed")
+            self._memory[key] = Selection.from_dict(entry.result) if failed is None else failed
+            return self._memory[key]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise AgmpkError(
+                f"A stored fit of {compound} in {self._disk.folder} cannot be read ({error}): "
+                "delete the file and run 'agmpk paper nlme-fits fit'."
+            ) from error
+
+    def put(self, context: Study, settings: dict[str, Any], found: Selection | str) -> None:
+        """Write what :func:`fitted` gave for these settings of the context."""
+        result = {"failed": found} if isinstance(found, str) else found.to_dict()
+        self._disk.save(context.compound, settings, result)
+
+
+def fitted(context: Study, settings: dict[str, Any]) -> Selection | str:
+    """The selection of a context with these :meth:`FitStore.settings`, or why it failed."""
+    try:
+        return select(context, settings["seed"], settings["starts"], settings["flip_flop"])
+    except FitFailed as error:
+        return str(error)

@@ -13,13 +13,12 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
-from importlib import resources
 from pathlib import Path
 
 import pandas as pd
 
 from agmpk.book.tables import table_html
-from agmpk.config import parse_yaml, read_config
+from agmpk.config import load_yaml, parse_yaml, read_config
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import by_compound
 from agmpk.files import data_path
@@ -86,10 +85,9 @@ def load_claims(text: str | None = None) -> tuple[Claim, ...]:
     Raises:
         AgmpkError: an entry lacks something, has something unknown, or repeats an id.
     """
-    if text is None:
-        text = (resources.files("agmpk.paper") / "claims.yaml").read_text("utf-8")
+    file = Path(__file__).with_suffix(".yaml")
     found: list[Claim] = []
-    for entry in parse_yaml(text, "claims.yaml"):
+    for entry in load_yaml(file) if text is None else parse_yaml(text, file.name):
         claim = read_config(Claim, entry, f"Claim {entry.get('id', 'without an id')!r}")
         if claim.id in {one.id for one in found}:
             raise AgmpkError(f"There are two claims with the id {claim.id!r}.")

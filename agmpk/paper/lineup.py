@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
-from agmpk.forecasting.forecaster import Forecast, Forecaster, load_forecaster, model_names
+from agmpk.forecasting.forecaster import (
+    Forecast,
+    Forecaster,
+    forecast_all,
+    load_forecaster,
+    model_names,
+)
 from agmpk.models.registry import FAMILY
 from agmpk.prior import PriorConfig
 from agmpk.studies import Individual, Study
@@ -25,22 +31,19 @@ class Remembered:
     def __init__(self, forecaster: Forecaster) -> None:
         self.forecaster, self.name = forecaster, forecaster.name
         self.answers: dict[tuple, Forecast | AgmpkError] = {}
-        self.forecast_all = self._all if hasattr(forecaster, "forecast_all") else None
 
     def forecast(self, context: Study, target: Individual, times: NDArray, n: int, seed: int):
         """As in :class:`agmpk.forecasting.Forecaster`."""
-        key = self._key(context, target, times, seed, n)
-        if key not in self.answers:
-            self.answers[key] = self.forecaster.forecast(context, target, times, n, seed)
-        if isinstance(found := self.answers[key], AgmpkError):
+        (found,) = self.forecast_all([(context, target, times, seed)], n)
+        if isinstance(found, AgmpkError):
             raise found
         return found
 
-    def _all(self, questions: Sequence[tuple], n_samples: int) -> list[Forecast | AgmpkError]:
-        keys = [self._key(*question, n_samples) for question in questions]
+    def forecast_all(self, questions: Sequence[tuple], n: int) -> list[Forecast | AgmpkError]:
+        """As in :func:`agmpk.forecasting.forecaster.forecast_all`."""
+        keys = [self._key(*question, n) for question in questions]
         new = {key: q for key, q in zip(keys, questions, strict=True) if key not in self.answers}
-        found = self.forecaster.forecast_all(list(new.values()), n_samples)
-        self.answers |= zip(new, found, strict=True)
+        self.answers |= zip(new, forecast_all(self.forecaster, list(new.values()), n), strict=True)
         return [self.answers[key] for key in keys]
 
     @staticmethod
@@ -100,7 +103,7 @@ def check_fits() -> None:
     Raises:
         AgmpkError: another version of the method made them.
     """
-    from agmpk.nlme.store import METHOD_VERSION
+    from agmpk.nlme.select import METHOD_VERSION
 
     made_with = json.loads(data_path("nlme", "made_with.json").read_text("utf-8"))
     if made_with.get("method") != METHOD_VERSION:

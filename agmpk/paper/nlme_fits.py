@@ -28,8 +28,7 @@ from agmpk.files import atomic_path, data_path, sha256, write_csv
 from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
 from agmpk.jobs import map_jobs
 from agmpk.nlme.fit import FitFailed
-from agmpk.nlme.select import Selection
-from agmpk.nlme.store import METHOD_VERSION, FitStore, fitted
+from agmpk.nlme.select import METHOD_VERSION, FitStore, Selection, fitted
 from agmpk.store import digest
 from agmpk.studies import Study
 

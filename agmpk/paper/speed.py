@@ -1,4 +1,4 @@
-"""How fast simulator, training step and forecast are on a CPU (``agmpk paper speed``, ``steps``);
+"""How fast simulator, training step and forecast are on a CPU (``agmpk paper speed``);
 what a run would cost on a GPU (``costs``).
 
 Times are of the processor, on one thread, so that a busy machine does not change them much; what is
@@ -26,11 +26,10 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import mean_scores
 from agmpk.forecasting.cohort import generate
-from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, load_forecaster
+from agmpk.forecasting.forecaster import Forecaster
 from agmpk.models.features import Packing
 from agmpk.models.registry import build_model
 from agmpk.models.task import Task
-from agmpk.paper.lineup import trained_on
 from agmpk.prior.config import PriorConfig, load_prior
 from agmpk.prior.laws import Streams
 from agmpk.prior.problem import Problem
@@ -297,19 +296,6 @@ def _draws(model: nn.Module, alone: list[Task], samples: int, steps: int) -> Ite
     generator = torch.Generator().manual_seed(0)
     for one in alone:
         yield model.sample(one, samples, generator, steps=steps)[:, 0, 0]
-
-
-def steps_of(model: str, prior: str | None, studies: int, samples: int) -> pd.DataFrame:
-    """:func:`steps_benchmark` of a shipped checkpoint or a folder, on a preset or its own prior.
-
-    Raises:
-        AgmpkError: there is no such model, or it is no network that is sampled in steps.
-    """
-    forecaster = load_forecaster(model)
-    if not isinstance(forecaster, AmortizedForecaster):
-        raise AgmpkError(f"{model} is not a trained network.")
-    drawn = load_prior(prior) if prior else trained_on([model], forecaster.name)
-    return steps_benchmark(forecaster.model, drawn, studies, samples)
 
 
 def cohort_seconds(forecaster: Forecaster, study: Study, n: int = 100) -> float:

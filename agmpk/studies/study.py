@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -154,43 +153,30 @@ class Individual:
                 f"Individual {name} has {len(times)} times, {len(values)} concentrations and "
                 f"{len(marks)} censoring marks; give one of each per observation."
             )
-        if np.any(times < 0) or np.any(np.diff(times) <= 0):
+        if (times[:1] < 0).any() or (times[1:] <= times[:-1]).any():
             raise AgmpkError(
                 f"Individual {name} has times that are negative or not strictly increasing; "
                 "sort them and merge repeated ones."
             )
-        if len(times) and times[-1] > MAX_HOURS or np.any(values > MAX_CONCENTRATION):
+        if (times[-1:] > MAX_HOURS).any() or (values > MAX_CONCENTRATION).any():
             raise AgmpkError(
                 f"Individual {name} has a time after {MAX_HOURS:g} h or a concentration above "
                 f"{MAX_CONCENTRATION:g}; correct it or its unit."
             )
-        if np.any(values < 0) or np.any(values[marks] == 0):
+        if (values < 0).any() or (values[marks] == 0).any():
             raise AgmpkError(
                 f"Individual {name} has a negative concentration, or a censored one that does "
                 "not hold its (positive) LLOQ; correct or remove it."
             )
         person = name if self.person is None else checked_name("person", self.person)
-        self._take(name, times, values, self.doses, marks, person)
-
-    def _take(self, id, times, concentrations, doses, censored, person) -> None:
-        """Hold checked values; the doses are checked here."""
         self.__dict__.update(
-            id=id,
+            id=name,
             times=times,
-            concentrations=concentrations,
-            doses=_checked_doses(id, doses),
-            censored=censored,
-            person=None if person == id else person,
+            concentrations=values,
+            doses=_checked_doses(name, self.doses),
+            censored=marks,
+            person=None if person == name else person,
         )
-
-    @classmethod
-    def checked(cls, *values: object) -> Individual:
-        """The individual of (id, times, concentrations, doses, censored, person) whose read-only
-        arrays have been checked for all individuals of a table at once: what the constructor would
-        return, in a tenth of the time."""
-        one = object.__new__(cls)
-        one._take(*values)
-        return one
 
     def __len__(self) -> int:
         """Return T, the number of observations."""
@@ -252,7 +238,7 @@ def _read_only(name: str, field: str, values: ArrayLike, dtype: type) -> NDArray
         array = np.array(values, dtype=dtype)
     except (TypeError, ValueError):
         raise AgmpkError(f"Individual {name} has {field} that are not numbers.") from None
-    if array.ndim != 1 or not np.all(np.isfinite(array)):
+    if array.ndim != 1 or not np.isfinite(array).all():
         raise AgmpkError(
             f"Individual {name} has {field} that are not one row of finite numbers; "
             "leave missing observations out."
@@ -352,68 +338,3 @@ class Study:
         """Return the study with the observations after each first dose, see
         :meth:`Individual.after_dose`; all individuals stay."""
         return replace(self, individuals=[one.after_dose(limits) for one in self])
-
-
-# ------------------------------------------------------------------------------------ in words
-
-MOST_SCHEDULES = 4
-_WORDS = {"oral": "oral", "iv_bolus": "intravenous bolus", "iv_infusion": "intravenous infusion"}
-
-
-def describe(study: Study) -> str:
-    """Return what a study holds, in a few lines: individuals, samples, limits, doses, units."""
-    units, people = study.units, len(study.people)
-    persons = f", occasions of {people} person(s)" if people != len(study) else ""
-    lines = [f"{study.compound}: {len(study)} individual(s){persons}"]
-    lines.append(f"  samples   {_samples(study)}")
-    amounts: dict[str, list[float]] = {}
-    for one in study:
-        amounts.setdefault(_schedule(one), []).extend(dose.amount for dose in one.doses)
-    common = Counter(map(_schedule, study)).most_common()
-    for words, count in common[:MOST_SCHEDULES]:
-        who = "everybody" if count == len(study) else f"{count} individual(s)"
-        lines.append(f"  doses     {who}: {words.format(_range(amounts[words]), units.dose)}")
-    if rest := common[MOST_SCHEDULES:]:
-        count = sum(count for _, count in rest)
-        lines.append(f"  doses     {count} individual(s): {len(rest)} further schedules")
-    lines.append(f"  units     time h, concentration {units.concentration}, dose {units.dose}")
-    return "\n".join(lines)
-
-
-def _samples(study: Study) -> str:
-    counts = [len(one) for one in study]
-    if not sum(counts):
-        return "none"
-    times, values, below = (
-        np.concatenate([getattr(one, name) for one in study])
-        for name in ("times", "concentrations", "censored")
-    )
-    text = f"{sum(counts)}, {_range(counts)} each, at {_range(times)} h"
-    if below.any():
-        text += f"; {int(below.sum())} below the limit of {_range(values[below])}"
-    elif study.lloq is not None:
-        text += f"; none below the limit of {study.lloq:g}"
-    if zeros := int((values == 0).sum()):
-        text += f"; {zeros} zero(s)"
-    return text
-
-
-def _schedule(one: Individual) -> str:
-    """Words for the doses of an individual, with places for amounts and their unit."""
-    singles = sum(dose.additional + 1 for dose in one.doses)
-    words = " and ".join(dict.fromkeys(_WORDS[dose.route] for dose in one.doses))
-    lasting = {dose.duration for dose in one.doses if dose.duration}
-    length = f" over {_range(lasting)} h" if lasting else ""
-    if singles == 1:
-        start = one.doses[0].time
-        return f"one {words} dose of {{}} {{}}{length}" + (f" at {start:g} h" if start else "")
-    ends = [dose.time + dose.additional * dose.interval for dose in one.doses]
-    gaps = {round(dose.time - end, 3) for dose, end in zip(one.doses[1:], ends, strict=False)}
-    gaps |= {round(dose.interval, 3) for dose in one.doses if dose.additional}
-    every = f" every {gaps.pop():g} h" if len(gaps) == 1 and gaps != {0} else ""
-    return f"{singles} {words} doses of {{}} {{}}{length}{every}"
-
-
-def _range(values: Iterable[float]) -> str:
-    low, high = min(values), max(values)
-    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

@@ -1,5 +1,6 @@
-// Whether the prior draws studies like this: the statistics of agmpk/evaluation/familiar.py and the
-// law of agmpk/evaluation/unusual.py, which the build writes to familiar.json.
+// Whether the prior draws studies like this: the statistics of
+// agmpk/evaluation/study_statistics.py and the law of agmpk/evaluation/familiar.py, which the build
+// writes to familiar.json.
 
 const KG = 70, BINS = 12, UNIQUE = 24, PROMINENT = 0.25, CUT = 4;
 const MASS = { k: 1e6, "": 1e3, m: 1, u: 1e-3, mc: 1e-3, "µ": 1e-3, "μ": 1e-3, n: 1e-6, p: 1e-9 };

@@ -15,8 +15,9 @@ from pytest import approx
 from agmpk.book import try_page
 from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, familiarity, statistics
+from agmpk.evaluation.familiar import ALARM, familiarity
 from agmpk.evaluation.protocol import shown
+from agmpk.evaluation.study_statistics import OWN, STATISTICS, statistics
 from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
 from agmpk.models.task import task_from_study
@@ -252,8 +253,10 @@ def shown_in_chromium(root, folder, tmp_path_factory):
         {"evaluate": DRAWN},
         {"evaluate": CHANGED, "until": f"{OTHERS} === 9 && /with/.test(location.hash)"},
         {"evaluate": f"[{TOLD}, location.hash]"},
-        {"goto": "try.html?linked#example=caffeine&target=3&shown=1&without=1&without=2&high=4",
-         "until": f"/caffeine, individual 3: 1 samples shown/.test({DRAWN}) && {OTHERS} === 7"},
+        {
+            "goto": "try.html?linked#example=caffeine&target=3&shown=1&without=1&without=2&high=4",
+            "until": f"/caffeine, individual 3: 1 samples shown/.test({DRAWN}) && {OTHERS} === 7",
+        },
         {"evaluate": TOLD},
         {"evaluate": PASTED},
         {"evaluate": parity},

@@ -10,7 +10,8 @@ import pytest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import development_studies
-from agmpk.evaluation.familiar import ALARM, OWN, STATISTICS, Familiarity, familiarity, statistics
+from agmpk.evaluation.familiar import ALARM, Familiarity, familiarity
+from agmpk.evaluation.study_statistics import OWN, STATISTICS, statistics
 from agmpk.files import data_path
 from agmpk.paper.prior_fit.familiar import (
     AS_IS,

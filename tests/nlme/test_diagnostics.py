@@ -8,7 +8,7 @@ import pytest
 from agmpk.errors import AgmpkError
 from agmpk.nlme import Population, ResidualError, simulate
 from agmpk.nlme.closed_forms import StructuralModel
-from agmpk.nlme.diagnostics import goodness_of_fit, parameter_table, volume_unit
+from agmpk.nlme.population import goodness_of_fit, parameter_table, volume_unit
 from agmpk.studies import Dose, Individual, Study, Units
 
 TIMES = np.array([0.5, 1.0, 2.0, 4.0, 8.0, 12.0])

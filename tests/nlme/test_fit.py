@@ -18,9 +18,9 @@ from scipy.optimize import minimize
 from agmpk.evaluation import benchmark_studies
 from agmpk.nlme import Candidate, FitFailed, Population, fit, select
 from agmpk.nlme.closed_forms import StructuralModel
-from agmpk.nlme.data import fit_data
-from agmpk.nlme.fit import fault, starting_values, suggested
-from agmpk.nlme.individual import ResidualError, predict
+from agmpk.nlme.fit import fault
+from agmpk.nlme.population import ResidualError, predict
+from agmpk.nlme.start import fit_data, starting_values, suggested
 from agmpk.studies import Study
 
 ORAL, INTRAVENOUS = StructuralModel(1, oral=True), StructuralModel(2, oral=False)

@@ -22,9 +22,9 @@ from agmpk.nlme import (
     Selection,
 )
 from agmpk.nlme.closed_forms import StructuralModel
-from agmpk.nlme.data import fit_data
-from agmpk.nlme.fit import Candidate, fit, starting_values
-from agmpk.nlme.store import METHOD_VERSION, context_key
+from agmpk.nlme.fit import Candidate, fit
+from agmpk.nlme.select import METHOD_VERSION, context_key
+from agmpk.nlme.start import fit_data, starting_values
 from agmpk.store import Store
 from agmpk.studies import Dose, Individual, Study, read_study
 
@@ -243,7 +243,8 @@ def test_store_keeps_and_finds(store, indometacin, tmp_path, monkeypatch):
 def test_fits_by_another_method_are_not_used(store, indometacin, tmp_path, monkeypatch):
     store.get(indometacin)
     assert FitStore(tmp_path).has(indometacin)
-    monkeypatch.setattr("agmpk.nlme.store.METHOD_VERSION", METHOD_VERSION + 1)
+    changed = FitStore.__init__.__globals__, "METHOD_VERSION", METHOD_VERSION + 1
+    monkeypatch.setitem(*changed)
     assert not FitStore(tmp_path).has(indometacin)
 
 

@@ -13,9 +13,9 @@ from scipy.stats import kstest, lognorm, norm, truncnorm
 from agmpk.errors import AgmpkError
 from agmpk.nlme import Candidate, Population, ResidualError, fit, posterior, predict, simulate
 from agmpk.nlme.closed_forms import StructuralModel
-from agmpk.nlme.data import fit_data
-from agmpk.nlme.fit import fault, starting_values, suggested, with_limits
-from agmpk.nlme.individual import MOST
+from agmpk.nlme.fit import fault, with_limits
+from agmpk.nlme.posterior import MOST
+from agmpk.nlme.start import fit_data, starting_values, suggested
 from agmpk.studies import Dose, Individual, Study
 
 TIMES = np.array([0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 12.0, 24.0])

@@ -145,7 +145,7 @@ def _read_articles(command: Command, folder: Path) -> int:
 def _fit(folder: Path) -> list[str]:
     """The fits of two contexts, made where they are not stored."""
     from agmpk.evaluation import benchmark_studies, cases
-    from agmpk.nlme.store import FitStore
+    from agmpk.nlme.select import FitStore
 
     store = FitStore(folder, keep=True, starts=1)
     contexts = [case.context for case in cases("i", benchmark_studies()["indometacin"])[:2]]

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ import yaml
 from torch import nn
 from tqdm import tqdm
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import Case, Scored, answer, cases, crps, development_studies, score
 from agmpk.files import atomic_path
@@ -45,7 +45,7 @@ YARDSTICK = "seed"  # the group whose spread the differences of all others are h
 
 def shipped(name: str) -> Any:
     """The plain values of ``name.yaml`` beside this file; ``recipe`` is that of all ablations."""
-    return yaml.safe_load((resources.files(__package__) / f"{name}.yaml").read_text("utf-8"))
+    return load_yaml(Path(__file__).with_name(f"{name}.yaml"))
 
 
 @dataclass(frozen=True)
@@ -156,15 +156,14 @@ def simulated_questions(prior: PriorConfig, scoring: Mapping[str, Any]) -> list[
 def _whole(found: Sequence[Case], prefix: int) -> list[Case]:
     """The answerable cases.  Draws are scored as they are, limit or not, as those of the variants
     that were stored first: so all compare."""
-    return [replace(case, limit=None) for case in found if _answerable(case, prefix)]
-
-
-def _answerable(case: Case, prefix: int) -> bool:
-    """Whether the question is whole: so many quantified samples shown, a value to predict, and a
-    context to compare with."""
-    shown = int((~case.prefix.censored).sum())
-    context = [one for one in case.context if (~one.censored).sum() >= 2]
-    return shown == prefix and len(case.times) > 0 and len(context) > 0
+    return [
+        replace(case, limit=None)
+        for case in found
+        # So many quantified samples shown, a value to predict, and a context to compare with.
+        if (~case.prefix.censored).sum() == prefix
+        and len(case.times)
+        and any((~one.censored).sum() >= 2 for one in case.context)
+    ]
 
 
 MEASURES = ("log_rmse", "crps", "crps_curve", "coverage_90")

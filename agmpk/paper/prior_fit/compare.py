@@ -19,10 +19,11 @@ from scipy.integrate import cumulative_trapezoid
 
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.exposure import curve_spread, nca
-from agmpk.evaluation.familiar import bends
+from agmpk.evaluation.study_statistics import bends
 from agmpk.files import data_path, write_csv
 from agmpk.paper.prior_fit.fit import CHANGES, RANGES, SWITCHES, get
 from agmpk.paper.prior_fit.trials import (
+    MEANINGS,
     PLAIN_DOSING,
     QUANTITIES,
     be_trials,
@@ -189,22 +190,7 @@ def write_tables(found: Mapping[str, pd.DataFrame], folder: Path) -> None:
         write_csv(frame.assign(**floats), folder / f"{name}.csv")
 
 
-FEATURES = {
-    "sd_cmax": "SD of ln Cmax",
-    "sd_tmax": "SD of ln Tmax",
-    "sd_slope": "SD of ln terminal slope",
-    "sd_early": "SD of ln early partial AUC",
-    "sd_late": "SD of ln late partial AUC",
-    "r_cmax_slope": "correlation of ln Cmax and ln terminal slope",
-    "r_cmax_tmax": "correlation of ln Cmax and ln Tmax",
-    "r_late_slope": "correlation of ln late AUC and ln terminal slope",
-    "r_early_late": "correlation of ln early and ln late AUC",
-    "level": "SD of the level of log-curves",
-    "shape": "RMS difference in shape of log-curves",
-    "level_share": "share of the level in the variance of log-curves",
-    "noise": "roughness of single log-curves (SD)",
-}
-"""What is compared, and how to write it on an axis."""
+FEATURES = MEANINGS["curves"]
 
 PEOPLE = 4
 """Individuals that a spread or a correlation needs at least."""
@@ -277,18 +263,7 @@ def _correlation(first: pd.Series, second: pd.Series) -> float:
     return float(first[both].corr(second[both]))
 
 
-DESIGN_FEATURES = {
-    "individuals": "individuals",
-    "samples": "samples per individual",
-    "first_per_tmax": "first sample / Tmax",
-    "before_peak": "samples before the peak",
-    "last_per_half_life": "last sample / half-life",
-    "fall": "ln(Cmax / last concentration)",
-    "early_share": "share of samples in the first quarter of the time",
-    "shared": "share of samples at times that somebody else has",
-    "dose_spread": "SD of ln dose",
-}
-"""What is compared, and how to write it on an axis."""
+DESIGN_FEATURES = MEANINGS["designs"]
 
 
 def design_features(study: Study) -> dict[str, float]:

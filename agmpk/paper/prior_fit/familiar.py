@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from agmpk.evaluation.familiar import STATISTICS, familiarity, kind_number, law_of, statistics
-from agmpk.evaluation.unusual import CUT
+from agmpk.evaluation.familiar import CUT, familiarity, law_of
+from agmpk.evaluation.study_statistics import STATISTICS, kind_number, statistics
 from agmpk.files import atomic_path, write_csv
 from agmpk.prior import PriorConfig, simulate_block
 from agmpk.prior.table import to_studies
@@ -156,7 +156,7 @@ def stress_table(reference: pd.DataFrame, config: PriorConfig) -> pd.DataFrame:
     names, asked = list(STATISTICS), stressed_questions(config, STRESSED, SEEDS["stresses"])
     found = pd.DataFrame([{"stress": s} | statistics(c, t) for s, c, t in asked])
     ruler = law_of(reference, pd.DataFrame(columns=["stress", *names])).ruler
-    kinds = np.array([kind_number(row) for row in found.to_dict("records")])
+    kinds = kind_number(found).to_numpy()
     scores = np.nan_to_num(ruler.scaled(found[names].to_numpy(float), kinds)).clip(-CUT, CUT)
     means = pd.DataFrame(scores, columns=names).groupby(found["stress"], sort=False).mean()
     moved = means.drop(index=AS_IS) - means.loc[AS_IS]

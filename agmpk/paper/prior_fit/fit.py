@@ -26,7 +26,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +35,7 @@ import yaml
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path
 from agmpk.paper.prior_fit.trials import (
@@ -76,7 +76,7 @@ class Limits:
     trim_high: float = 0.25
 
 
-_TABLE = yaml.safe_load((resources.files(__package__) / "changes.yaml").read_text("utf-8"))
+_TABLE = load_yaml(Path(__file__).with_name("changes.yaml"))
 CHANGES: Mapping[str, dict[str, Any]] = _TABLE["cohorts"]
 """By quantity "group.quantity": its new ``value`` and the ``reason``."""
 RANGES = {path: Limits(**limits) for path, limits in _TABLE["ranges"].items()}

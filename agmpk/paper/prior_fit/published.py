@@ -22,7 +22,7 @@ import torch
 from agmpk.evaluation import development_studies
 from agmpk.evaluation.exposure import nca
 from agmpk.paper.prior_fit.compare import FEATURES, agreement, curve_features, quantile_table
-from agmpk.paper.prior_fit.trials import rich_trials
+from agmpk.paper.prior_fit.trials import MEANINGS, rich_trials
 from agmpk.paper.published_curves import model_table, published_models
 from agmpk.paper.published_models import draw_study, split_table
 from agmpk.prior import PriorConfig, simulate
@@ -34,20 +34,7 @@ from agmpk.studies import Study, conversion_factor
 
 LN2, CURVES_OF_PRIOR = math.log(2), 128
 
-PARAMETERS = {
-    "ln_CL": "ln CL [L/h]",
-    "ln_V": "ln V [L]",
-    "ln_half_life": "ln terminal half-life [h]",
-    "ln_V_per_CL": "ln (ln 2 V/CL) [h]",
-    "ln_ka": "ln ka [1/h]",
-    "ln_absorption": "ln mean absorption time [h]",
-    "sd_CL": "SD of ln CL (apparent)",
-    "sd_V": "SD of ln V (apparent)",
-    "sd_ka": "SD of ln ka",
-    "sd_exchange": "SD of ln exchange rates",
-    "residual": "relative residual error (SD)",
-}
-"""Typical values and SDs: what is compared, and how to write it on an axis."""
+PARAMETERS = MEANINGS["parameters"]
 
 LOGGED = ("sd_CL", "sd_V", "sd_ka", "sd_exchange", "residual")
 

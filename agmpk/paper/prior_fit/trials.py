@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 from scipy.stats import wasserstein_distance
 from torch import Tensor
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.exposure import auc
 from agmpk.files import data_path
@@ -29,17 +31,11 @@ from agmpk.prior.laws import Law
 
 Array = NDArray[np.float64]
 
-QUANTITIES = {
-    "log_cmax": "ln Cmax/dose [ng/mL per mg]",
-    "log_auc": "ln AUC0-t/dose [ng h/mL per mg]",
-    "log_auc_per_cmax": "ln AUC0-t/Cmax [h]",
-    "log_tmax": "ln Tmax [h]",
-    "tmax_per_t_last": "Tmax / last sampling time",
-    "cv_cmax": "Cmax %CV",
-    "cv_auc": "AUC0-t %CV",
-    "cv_tmax": "Tmax %CV",
-}
-"""The quantities in which prior and literature are compared, and how to write them on an axis."""
+MEANINGS: Mapping[str, dict[str, str]] = load_yaml(Path(__file__).with_name("meanings.yaml"))
+"""What is compared in the tables of this folder, and how to write it on an axis."""
+
+QUANTITIES = MEANINGS["trials"]
+"""In which prior and literature are compared."""
 
 LOGGED = ("tmax_per_t_last", "cv_cmax", "cv_auc", "cv_tmax")
 """Positive quantities whose distances are measured on the logarithmic scale, like the rest."""

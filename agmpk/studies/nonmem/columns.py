@@ -12,9 +12,11 @@ import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import yaml
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
@@ -35,42 +37,9 @@ NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS"
 LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "ADM", "PERSON")
 KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
 
-# Other names in use that mean just this; taken, and told in the summary.
-ALIASES = {
-    "ID": ("CID",),
-    "DUR": ("TINF", "DURATION", "INFDUR", "INF_DUR", "DURINF", "INFUSION_DURATION"),
-    "RATE": ("INFRATE", "INF_RATE", "INFUSION_RATE"),
-    "CENS": (
-        "BLQ", "BLOQ", "BQL", "BLQFL", "BLOQFL", "BQLFL", "BLQFN", "BLOQFN", "BLQFLAG", "BLOQFLAG",
-        "BLQ_FLAG", "BLOQ_FLAG", "LLOQFL", "LLOQFLAG", "ISBLQ", "CENSORED",
-    ),
-    "LLOQ": ("LOQ", "LLQ"),
-    "ANALYTE": (
-        "DRUG", "DVID", "YTYPE", "DVNAME", "YNAME", "OBSNAME", "OBSID", "PARAMCD", "PARAM",
-        "PCTESTCD", "PCTEST", "SPECIES",
-    ),
-    "STUDY": ("STUDYID", "STUDYN", "STUDYNO", "STUDY_ID", "STUD"),
-    "OCC": ("OCCASION", "PERIOD", "VISIT", "IOV", "CYCLE"),
-    "DATE": ("DAT1", "DAT2", "DAT3"),
-    "ADDL": ("ADDITIONAL",),
-    "II": ("TAU",),
-}  # fmt: skip
-
-# What others call the required columns: named in the remedy, never taken silently.
-_LOGARITHMS = ("LNDV", "LOGDV", "LDV", "LNCONC")
-SYNONYMS = {
-    "ID": ("SUBJECT", "SUBJ", "SUBJID", "USUBJID", "PATIENT", "SUBJECT_ID", "PID"),
-    "TIME": ("T", "HOURS", "HOUR", "TIME_H", "TAFD", "DATETIME", "TAD"),
-    "DV": ("CONC", "CONCENTRATION", "Y", "OBS", "CP", *_LOGARITHMS),
-    "AMT": ("DOSE", "AMOUNT", "DOSE_MG"),
-}
-
-ROUTE_NAMES = {
-    **dict.fromkeys(("oral", "po", "p.o.", "per_os", "peroral"), "oral"),
-    **dict.fromkeys(("iv", "i.v.", "intravenous"), "iv"),
-    **dict.fromkeys(("iv_bolus", "bolus", "iv_push"), "iv_bolus"),
-    **dict.fromkeys(("iv_infusion", "infusion", "iv_inf"), "iv_infusion"),
-}
+_NAMES = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
+ROUTE_NAMES = {name: route for route, names in _NAMES["routes"].items() for name in names}
+"""What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
 
 
 # ------------------------------------------------------------------------------------------ cells
@@ -243,6 +212,8 @@ class Table:
         notes: what was assumed, converted or left out.
     """
 
+    required = REQUIRED
+
     def __init__(self, path: str | os.PathLike[str], options: Options) -> None:
         self.path = printable(str(path))
         self.options = options
@@ -276,6 +247,11 @@ class Table:
         """Raise TableError for one fault, in the header's row unless another is named."""
         place = self.table.header_row if row is None else row
         refuse(self.path, [Fault(place, column, problem, remedy)])
+
+    def note(self, records: NDArray[np.bool_] | int, text: str) -> None:
+        """Note that something holds for some records, a mask or a number: ``{n}`` in ``text``."""
+        if number := int(np.sum(records)):
+            self.notes.append(text.replace("{n}", str(number)))
 
     def keep(self, chosen: NDArray) -> None:
         """Go on with some of the records: a mask bool[N], or their places in a new order."""
@@ -324,7 +300,7 @@ class Table:
             if name in chosen:
                 found = [chosen[name].upper()] if chosen[name] else []
             else:
-                names = (name, *ALIASES.get(name, ()))
+                names = (name, *_NAMES["aliases"].get(name, ()))
                 found = [one for one in names if one in count and one not in asked][:1]
             for actual in found:
                 places[name] = upper.index(actual) if actual in count else -1
@@ -336,7 +312,7 @@ class Table:
                 elif count[actual] > 1:
                     problem = f"the header names {actual} twice"
                     faults.append(Fault(row, actual, problem, "remove one of them"))
-        for name in REQUIRED:
+        for name in self.required:
             if name not in places:
                 problem = "the required column is missing"
                 faults.append(Fault(row, name, problem, _found(name, header)))
@@ -349,7 +325,7 @@ class Table:
         for name in ("CENS", "DUR"):
             if name not in self.cells or name in self.options.columns:
                 continue
-            for other in {name, *ALIASES[name]} & {*upper} - {self.names[name]}:
+            for other in {name, *_NAMES["aliases"][name]} & {*upper} - {self.names[name]}:
                 twin = Cells.of(self.table.column(upper.index(other)))
                 mine, theirs = (
                     np.nan_to_num(numbers("CENS", one, False, None)[0])
@@ -413,14 +389,13 @@ class Table:
                   f"out with --exclude '{name}'")
             for name, row in lost.items()
         ])  # fmt: skip
-        if count:
-            self.notes.append(f"{count} row(s) that begin with # or @ are comments and not used")
+        self.note(count, "{n} row(s) that begin with # or @ are comments and not used")
 
 
 def _found(name: str, header: Sequence[str]) -> str:
     """The remedy for a required column that is missing: the column that may be meant."""
     bare = {re.sub(r"[\s_.]*[(\[].*", "", one.upper()): one for one in reversed(header)}
-    meant = next((bare[one] for one in (name, *SYNONYMS[name]) if one in bare), None)
+    meant = next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
     if meant is None:
         add = f"add it, or name the column that holds it, as --columns {name}=..."
         return f"{add}; {HEADER_REMEDY}"
@@ -430,7 +405,7 @@ def _found(name: str, header: Sequence[str]) -> str:
             f"--columns AMT={meant}; if it stands on every row, say --columns AMT={meant} "
             "--dose-at 0 for one dose at TIME 0"
         )
-    logs = " --log-dv" if meant.upper() in _LOGARITHMS else ""
+    logs = " --log-dv" if meant.upper() in _NAMES["logarithms"] else ""
     return f"rename {meant} to {name} or say --columns {name}={meant}{logs}"
 
 

@@ -1,4 +1,4 @@
-"""Reading NONMEM-style tables. The rules of the format stand in the package's docstring.
+"""Reading NONMEM-style tables. The rules of the format stand in ``FORMAT.md``.
 
 A table passes through five steps: rows of text (:mod:`layout`), known columns (:mod:`columns`),
 numbers and names per record (:mod:`records`), rules (:mod:`rules`), individuals. Nothing is dropped
@@ -22,13 +22,12 @@ from agmpk.studies.nonmem.columns import KNOWN, REQUIRED, Options
 from agmpk.studies.nonmem.layout import refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined
 from agmpk.studies.nonmem.rules import judge
-from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS, Dose, Individual, Study
-from agmpk.studies.study import describe as describe_study
+from agmpk.studies.study import MAX_DOSES, Dose, Individual, Study
 
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
 MOST_NAMES = 12  # that the summary lists
-_ORDER = ("ID", "TIME", "DV", "AMT", *(name for name in KNOWN if name not in REQUIRED))
+_ORDER = (*REQUIRED, *(name for name in KNOWN if name not in REQUIRED))
 
 
 @dataclass(frozen=True)
@@ -82,11 +81,13 @@ class Reading:
 
     def describe(self) -> str:
         """Return the summary of the table and its studies, some lines of text."""
+        from agmpk.studies.nonmem.write import describe  # late: a reader needs it not
+
         lines = [self.path]
         absent = [kind for kind in ("concentration", "dose", "time") if kind not in self.given]
         for key, study in self.studies.items():
             named = "" if key == study.compound else f"{key}: "
-            lines += (named + describe_study(study)).splitlines()
+            lines += (named + describe(study)).splitlines()
             lines[-1] += f" (assumed: {', '.join(absent)}; --units)" if absent else ""
         used = sorted(self.used.items(), key=lambda item: _ORDER.index(item[0]))
         named = [name if name == own.upper() else f"{name} from {own}" for name, own in used]
@@ -200,23 +201,7 @@ def read_table(
 def _read(reader: TableReader, compound: str | None) -> Reading:
     reader.columns()
     reader.choose_rows()
-    skipped: dict[str, str] = {}
-    while True:
-        before = reader.cells, reader.f, list(reader.notes), dict(reader.names)
-        faults = judge(reader)
-        if not faults:
-            break
-        ids = before[0]["ID"]
-        at = {row: ids.texts[code] for row, code in zip(before[1]["row"], ids.codes, strict=True)}
-        if not reader.options.skip_unusable or any(fault.row not in at for fault in faults):
-            refuse(reader.path, faults)
-        for fault in sorted(faults):
-            skipped.setdefault(at[fault.row], f"row {fault.row}: {fault.problem}")
-        reader.cells, reader.f, reader.notes, reader.names = before
-        left = ~ids.which(skipped.__contains__)
-        if not left.any():
-            refuse(reader.path, faults)
-        reader.keep(left)
+    skipped = _judged(reader)
     builder = Builder(reader, skipped)
     parts = builder.parts()
     several = len({study for study, _ in parts}) > 1, len({label for _, label in parts}) > 1
@@ -234,9 +219,7 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
         name = compound or (label if several[1] else reader.compound or own)
         named = named and bool(name)
         name = name or Path(reader.path).stem
-        key = {(False, False): name, (False, True): name, (True, False): study}.get(
-            several, f"{study} / {name}"
-        )
+        key = (f"{study} / {name}" if several[1] else study) if several[0] else name
         studies[key] = builder.build(study, label, name)
     return Reading(
         path=reader.path,
@@ -249,6 +232,31 @@ def _read(reader: TableReader, compound: str | None) -> Reading:
         given=reader.given,
         parts=tuple(parts),
     )
+
+
+def _judged(reader: TableReader) -> dict[str, str]:
+    """Bring the records into sound form; returned is who was left out for that, and why.
+
+    Raises:
+        TableError: the faults, where nobody is to be left out, or nobody would be left.
+    """
+    skipped: dict[str, str] = {}
+    while True:
+        before = reader.cells, reader.f, list(reader.notes), dict(reader.names)
+        faults = judge(reader)
+        if not faults:
+            return skipped
+        ids = before[0]["ID"]
+        at = {row: ids.texts[code] for row, code in zip(before[1]["row"], ids.codes, strict=True)}
+        if not reader.options.skip_unusable or any(fault.row not in at for fault in faults):
+            refuse(reader.path, faults)
+        for fault in sorted(faults):
+            skipped.setdefault(at[fault.row], f"row {fault.row}: {fault.problem}")
+        reader.cells, reader.f, reader.notes, reader.names = before
+        left = ~ids.which(skipped.__contains__)
+        if not left.any():
+            refuse(reader.path, faults)
+        reader.keep(left)
 
 
 # ------------------------------------------------------------------------------------ individuals
@@ -279,67 +287,49 @@ class Builder:
         """
         reader, f, times = self.reader, self.reader.f, self.times
         mine = np.flatnonzero(f["study"] == study)
-        order = mine[np.argsort(f["who"][mine], kind="stable")]  # by individual, in order of rows
-        own = f["seen"] & (f["label"] == label)
-        seen, given = order[own[order]], order[f["dose"][order]]
-        labelled = f["unlabelled"] | (f["label"] == label)
+        mine = mine[np.argsort(f["who"][mine], kind="stable")]  # by individual, in order of rows
+        people = np.split(mine, np.flatnonzero(np.diff(f["who"][mine])) + 1)
+        own, labelled = f["label"] == label, f["unlabelled"] | (f["label"] == label)
         censored = f["CENS"] == 1
         values = np.where(censored & (f["LLOQ"] > 0), f["LLOQ"], f["DV"])
-        samples = times[seen], values[seen], censored[seen]
-        for array in samples:
-            array.flags.writeable = False
-        make = Individual.checked if self._sound(f["who"][seen], *samples) else Individual
-        anybody = set(f["who"][mine][f["seen"][mine]].tolist())
-        firsts = mine[~after_first(f["who"][mine], np.ones(len(mine), bool))]
-        low, high, start, end = (
-            np.searchsorted(f["who"][rows], f["who"][firsts], side).tolist()
-            for rows in (seen, given)
-            for side in ("left", "right")
-        )
         individuals = []
-        for k, n in enumerate(firsts.tolist()):
-            if low[k] == high[k] and f["who"][n] in anybody:
+        for rows in sorted(people, key=lambda rows: rows[0]):
+            id, person, observed = f["id"][rows[0]], f["person"][rows[0]], rows[f["seen"][rows]]
+            seen, doses = observed[own[observed]], rows[f["dose"][rows]]
+            if len(observed) and not len(seen):
                 continue
-            rows = given[start[k] : end[k]]
-            if labelled[rows].any():
-                rows = rows[labelled[rows]]
-            own_times, own_values, marks = (array[low[k] : high[k]] for array in samples)
+            if labelled[doses].any():
+                doses = doses[labelled[doses]]
             try:
-                doses = self.given(rows, own_times[0] if len(own_times) else math.inf)
-                who = f["id"][n], f["person"][n]
-                individuals.append(make(who[0], own_times, own_values, doses, marks, who[1]))
+                given = self.given(doses, times[seen[0]] if len(seen) else math.inf)
+                samples = times[seen], values[seen], given, censored[seen]
+                individuals.append(Individual(id, *samples, person))
             except AgmpkError as error:
                 if not reader.options.skip_unusable:
                     raise
-                self.skipped[f["id"][n]] = str(error)
-        later = after_first(f["who"][given], np.ones(len(given), bool))  # all doses but the first
-        at_dose = combined(f["who"], times)
-        ties = int(np.isin(at_dose[seen], at_dose[given][later]).sum())
-        begun = np.full(int(f["who"].max()) + 1, -math.inf)
-        begun[f["who"][given][~later]] = times[given][~later]
-        measured = (values[seen] > 0) & ~censored[seen]
-        early = int((measured & (times[seen] < begun[f["who"][seen]])).sum())
-        if early:
-            reader.notes.append(
-                f"{early} sample(s) above 0 before the first dose are not forecast from; give an "
-                "earlier dose if there was one"
-            )
-        if ties:
-            reader.notes.append(f"{ties} sample(s) at the very time of a dose count as before it")
+                self.skipped[id] = str(error)
+        own = mine[(f["seen"] & own)[mine]]
+        self._remark(own, mine[f["dose"][mine]], (values > 0) & ~censored)
         # Limits that differ between rows stay with the censored observations.
-        limits = f["LLOQ"][mine][own[mine]]
+        limits = f["LLOQ"][own]
         limits = np.unique(limits[~np.isnan(limits)]).tolist()
         lloq = reader.lloq or (limits[0] if len(limits) == 1 else None)
         return Study(compound, tuple(individuals), reader.units, lloq)
 
-    @staticmethod
-    def _sound(ids: NDArray, times: NDArray, values: NDArray, below: NDArray) -> bool:
-        """Whether all samples are what the constructor of an individual asks for."""
-        steps = np.diff(times)[ids[1:] == ids[:-1]]
-        return bool(
-            np.all((times >= 0) & (times <= MAX_HOURS)) and np.all(steps > 0)
-            and np.all((values >= 0) & (values <= MAX_CONCENTRATION)) and np.all(values[below] > 0)
-        )  # fmt: skip
+    def _remark(self, seen: NDArray, given: NDArray, measured: NDArray[np.bool_]) -> None:
+        """Note the samples (``seen``) before the first and at the very time of a later dose."""
+        who, times = self.reader.f["who"], self.times
+        later = after_first(who[given], np.ones(len(given), bool))  # all doses but the first
+        begun = np.full(int(who.max()) + 1, -math.inf)
+        begun[who[given][~later]] = times[given][~later]
+        self.reader.note(
+            measured[seen] & (times[seen] < begun[who[seen]]),
+            "{n} sample(s) above 0 before the first dose are not forecast from; give an earlier "
+            "dose if there was one",
+        )
+        at_dose = combined(who, times)
+        ties = np.isin(at_dose[seen], at_dose[given][later])
+        self.reader.note(ties, "{n} sample(s) at the very time of a dose count as before it")
 
     def given(self, rows: NDArray, first: float = math.inf) -> tuple[Dose, ...]:
         """The doses of some rows, steady states written out; ``first`` is the time of the first

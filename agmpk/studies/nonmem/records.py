@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from datetime import date
+from contextlib import suppress
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -30,10 +31,7 @@ DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
 CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
 NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "occasion": "OCC"}
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
-_DATE_TIME = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
-_MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
-_NAMED_MONTH = re.compile(r"(\d{1,2})[- ]?([A-Za-z]{3})[- ]?(\d{2}|\d{4})")
-_EIGHT_DIGITS = re.compile(r"((?:19|20)\d\d)(\d\d)(\d\d)")
+_DATE_TIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
 
 
 def clock_hours(text: str) -> float | None:
@@ -49,19 +47,18 @@ def clock_hours(text: str) -> float | None:
 
 def date_hours(text: str) -> float | None:
     """Hours of a time like 2024-03-01 08:30 on a scale of its own; None for anything else."""
-    found = _DATE_TIME.fullmatch(text)
-    if not found or (clock := clock_hours(found[4])) is None:
+    if not (found := _DATE_TIME.fullmatch(text)):
         return None
-    day = _day(*found.groups()[:3])
-    return None if day is None else 24.0 * day + clock
+    day, clock = _day(found[1], "%Y-%m-%d"), clock_hours(found[2])
+    return None if day is None or clock is None else 24.0 * day + clock
 
 
-def _day(year: str, month: str, day: str) -> float | None:
-    try:
-        full = int(year) + (2000 if int(year) < 100 else 0)
-        return float(date(full, int(month), int(day)).toordinal())
-    except ValueError:
-        return None
+def _day(text: str, *formats: str) -> float | None:
+    """The number of a day that is written in one of the formats; None for anything else."""
+    for one in formats:
+        with suppress(ValueError):
+            return float(datetime.strptime(text, one).toordinal())
+    return None
 
 
 def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
@@ -72,30 +69,25 @@ def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     DATE, whose order NONMEM and half of the world read differently, a day above 12 must show it.
     """
     days = [to_number(text) for text in texts]
-    named = [_NAMED_MONTH.fullmatch(text) for text in texts]
-    if all(day == day for day in days):
-        whole = [_EIGHT_DIGITS.fullmatch(text) for text in texts]
-        if all(whole):
-            days = [_day(*one.groups()) for one in whole]
-    elif all(named):
-        months = {month: str(number) for number, month in enumerate(_MONTHS, start=1)}
-        parts = [one.groups() for one in named]
-        days = [_day(year, months.get(month.upper(), "0"), day) for day, month, year in parts]
+    plain = all(day == day for day in days)
+    if plain and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
+        return np.array(days, float)
+    parts = [re.split("[-/.]", text) for text in texts]
+    three = all(len(one) == 3 and all(part.isdecimal() for part in one) for one in parts)
+    if not three:
+        form = "%Y%m%d" if plain else "%d%b%Y"
+    elif name == "DAT3":
+        form = "%Y-%d-%m"
+    elif name == "DAT2" or all(len(one[0]) == 4 for one in parts):
+        form = "%Y-%m-%d"
+    elif name == "DAT1" or any(int(one[0]) > 12 for one in parts):
+        form = "%d-%m-%Y"
+    elif any(int(one[1]) > 12 for one in parts):
+        form = "%m-%d-%Y"
     else:
-        split = [re.split(r"[-/.]", text) for text in texts]
-        if not all(len(one) == 3 and all(part.isdecimal() for part in one) for one in split):
-            return None
-        if name == "DAT3":
-            order = 0, 2, 1
-        elif name == "DAT2" or all(len(one[0]) == 4 for one in split):
-            order = 0, 1, 2
-        elif name == "DAT1" or any(int(one[0]) > 12 for one in split):
-            order = 2, 1, 0
-        elif any(int(one[1]) > 12 for one in split):
-            order = 2, 0, 1
-        else:
-            return None
-        days = [_day(*(one[place] for place in order)) for one in split]
+        return None
+    written = map("-".join, parts) if three else (re.sub("[- ]", "", text) for text in texts)
+    days = [_day(text, form, form.replace("%Y", "%y")) for text in written]
     return None if None in days else np.array(days, float)
 
 
@@ -266,15 +258,11 @@ class TableReader(Table):
         if not flagged:
             below = observable & (f["DV"] < f["LLOQ"])
             f["CENS"] = np.where(below, 1.0, f["CENS"])
-            if below.any():
-                self.notes.append(f"{int(below.sum())} value(s) below the LLOQ are read as that")
+            self.note(below, "{n} value(s) below the LLOQ are read as that")
         f["seen"] = observable & (~np.isnan(f["DV"]) | (f["CENS"] == 1))
         early = f["seen"] & (f["TIME"] < 0) & ((f["DV"] == 0) | (f["CENS"] == 1))
-        if early.any():
-            f["seen"] = f["seen"] & ~early
-            self.notes.append(
-                f"{int(early.sum())} sample(s) before TIME 0 without a value are not used"
-            )
+        self.note(early, "{n} sample(s) before TIME 0 without a value are not used")
+        f["seen"] = f["seen"] & ~early
         f["event"] = np.where(early, 2.0, event)
         with np.errstate(all="ignore"):
             length = np.where(f["RATE"] > 0, f["AMT"] / f["RATE"], f["DUR"])
@@ -284,13 +272,10 @@ class TableReader(Table):
         ignored = (event == 0) & (f["MDV"] == 1)
         below = int((ignored & (f["CENS"] == 1)).sum())
         marked = f", {below} of them marked as below the limit" if below else ""
-        for mask, what in (
-            (ignored, f"with MDV 1 are not used{marked}"),
-            (observable & ~f["seen"] & np.isnan(f["DV"]), "without a value are not used"),
-            (event == 2, "of other events (EVID 2 or 3) are not used"),
-        ):
-            if mask.any():
-                self.notes.append(f"{int(mask.sum())} row(s) {what}")
+        self.note(ignored, "{n} row(s) with MDV 1 are not used" + marked)
+        unknown = observable & ~f["seen"] & np.isnan(f["DV"])
+        self.note(unknown, "{n} row(s) without a value are not used")
+        self.note(event == 2, "{n} row(s) of other events (EVID 2 or 3) are not used")
 
     def _dose_at(self) -> None:
         """One dose each from an amount that stands on every row."""
@@ -331,13 +316,10 @@ class TableReader(Table):
         amounts = pd.Series(np.where(f["dose"], f["AMT"], np.nan))
         # The last dose, though it has no amount: infinity stands for that while filling.
         last = amounts.mask(f["dose"] & amounts.isna(), np.inf)
-        again = observed & (f["AMT"] == last.groupby(f["who"]).ffill())
-        if again.any():
-            self.notes.append(
-                f"{self.names['AMT']} stands again on {int(again.sum())} row(s) with EVID 0: "
-                "no doses"
-            )
-        return again.to_numpy()
+        again = (observed & (f["AMT"] == last.groupby(f["who"]).ffill())).to_numpy()
+        text = f"{self.names['AMT']} stands again on {{n}} row(s) with EVID 0: no doses"
+        self.note(again, text)
+        return again
 
     def _routes(self) -> tuple[NDArray, NDArray]:
         """Route of each dose ('' when it cannot be told), and whether ROUTE (or the caller) named

@@ -1,12 +1,14 @@
-"""Writing NONMEM-style tables."""
+"""Studies written: as NONMEM-style tables, and in words."""
 
 from __future__ import annotations
 
 import os
 import shlex
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict
 
+import numpy as np
 import pandas as pd
 
 from agmpk.errors import AgmpkError
@@ -81,3 +83,68 @@ def _text(value: object) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(float(value))
     return str(value)
+
+
+# ------------------------------------------------------------------------------------ in words
+
+MOST_SCHEDULES = 4
+_WORDS = {"oral": "oral", "iv_bolus": "intravenous bolus", "iv_infusion": "intravenous infusion"}
+
+
+def describe(study: Study) -> str:
+    """Return what a study holds, in a few lines: individuals, samples, limits, doses, units."""
+    units, people = study.units, len(study.people)
+    persons = f", occasions of {people} person(s)" if people != len(study) else ""
+    lines = [f"{study.compound}: {len(study)} individual(s){persons}"]
+    lines.append(f"  samples   {_samples(study)}")
+    amounts: dict[str, list[float]] = {}
+    for one in study:
+        amounts.setdefault(_schedule(one), []).extend(dose.amount for dose in one.doses)
+    common = Counter(map(_schedule, study)).most_common()
+    for words, count in common[:MOST_SCHEDULES]:
+        who = "everybody" if count == len(study) else f"{count} individual(s)"
+        lines.append(f"  doses     {who}: {words.format(_range(amounts[words]), units.dose)}")
+    if rest := common[MOST_SCHEDULES:]:
+        count = sum(count for _, count in rest)
+        lines.append(f"  doses     {count} individual(s): {len(rest)} further schedules")
+    lines.append(f"  units     time h, concentration {units.concentration}, dose {units.dose}")
+    return "\n".join(lines)
+
+
+def _samples(study: Study) -> str:
+    counts = [len(one) for one in study]
+    if not sum(counts):
+        return "none"
+    times, values, below = (
+        np.concatenate([getattr(one, name) for one in study])
+        for name in ("times", "concentrations", "censored")
+    )
+    text = f"{sum(counts)}, {_range(counts)} each, at {_range(times)} h"
+    if below.any():
+        text += f"; {int(below.sum())} below the limit of {_range(values[below])}"
+    elif study.lloq is not None:
+        text += f"; none below the limit of {study.lloq:g}"
+    if zeros := int((values == 0).sum()):
+        text += f"; {zeros} zero(s)"
+    return text
+
+
+def _schedule(one: Individual) -> str:
+    """Words for the doses of an individual, with places for amounts and their unit."""
+    singles = sum(dose.additional + 1 for dose in one.doses)
+    words = " and ".join(dict.fromkeys(_WORDS[dose.route] for dose in one.doses))
+    lasting = {dose.duration for dose in one.doses if dose.duration}
+    length = f" over {_range(lasting)} h" if lasting else ""
+    if singles == 1:
+        start = one.doses[0].time
+        return f"one {words} dose of {{}} {{}}{length}" + (f" at {start:g} h" if start else "")
+    ends = [dose.time + dose.additional * dose.interval for dose in one.doses]
+    gaps = {round(dose.time - end, 3) for dose, end in zip(one.doses[1:], ends, strict=False)}
+    gaps |= {round(dose.interval, 3) for dose in one.doses if dose.additional}
+    every = f" every {gaps.pop():g} h" if len(gaps) == 1 and gaps != {0} else ""
+    return f"{singles} {words} doses of {{}} {{}}{length}{every}"
+
+
+def _range(values: Iterable[float]) -> str:
+    low, high = min(values), max(values)
+    return f"{low:g}" if low == high else f"{low:g} to {high:g}"

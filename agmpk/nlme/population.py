@@ -1,41 +1,29 @@
-"""The result of a fit, a population of individuals, and what it says about a new one.
+"""The result of a fit: a population of individuals, virtual ones of it, and what a
+pharmacometrician looks at before trusting it (parameters, goodness of fit).
 
 phi_i = typical * exp(eta_i),  eta_i ~ N(0, Omega),  y_ij from the residual error around f(phi_i).
 
-p(eta | y) is proportional to N(eta; 0, S) prod_j p(y_j | f(typical exp(eta), t_j)), where an
-observation below its limit L has p = P(y < L) (method M3 of Beal 2001). S is Omega, or
-Omega n / (n - 1) + diag(se^2), which adds what n individuals leave unknown about the typical
-parameters (their standard errors) and about Omega (its unbiased estimate).
-The mode (empirical Bayes estimate) is searched from the best of many draws of the population, since
-a lag gives several modes. The posterior is sampled by importance resampling (Rubin 1987) from an
-equal mixture of the population and a Student law around the mode with the information matrix
-S^-1 + sum_j (df_j/deta)(df_j/deta)' / sd_j^2 of the Laplace approximation.
-
-Shapes: S samples, M proposals, P parameters, R random effects, T observations, I individuals.
+Shapes: S samples, P parameters, T observations, I individuals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import log_ndtr, logsumexp, ndtr, ndtri
-from scipy.stats import multivariate_t
+from scipy.special import log_ndtr, ndtr, ndtri
 
 from agmpk.errors import AgmpkError
+from agmpk.files import jsonable
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
 from agmpk.studies import Dose, Individual, Study, Units
+from agmpk.studies.units import conversion_factor
 
 TINY = np.finfo(float).tiny
-PROPOSALS = 1500  # from each half of the mixture
-MOST = 24000  # of them, where the weights stay uneven
-LEAST_EFFECTIVE = 100
-CLIMB = 40  # steps at most
-DAMPING = np.array([0.0, 0.1, 1.0, 10.0, 100.0, 1e4])
-FREEDOM = 5  # degrees of freedom of the Student proposal: tails heavier than the posterior's
 
 
 @dataclass(frozen=True)
@@ -146,8 +134,9 @@ class Population:
     def spread(self, uncertain: bool = True) -> NDArray[np.float64]:
         """Covariance [P, P] of ln phi of a new individual around ln typical.
 
-        With ``uncertain`` it includes what the fit leaves unknown, see the module; a standard
-        error that is missing adds nothing.
+        With ``uncertain`` it includes what n individuals leave unknown about the typical
+        parameters (their standard errors; a missing one adds nothing) and about Omega (its
+        unbiased estimate, Omega n / (n - 1)).
         """
         if not uncertain:
             return self.omega
@@ -156,15 +145,8 @@ class Population:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON."""
-        return vars(self) | {
-            "structure": self.structure.name,
-            "error": vars(self.error),
-            "typical": self.typical.tolist(),
-            "omega": self.omega.tolist(),
-            "se": [None if np.isnan(s) else s for s in self.se.tolist()],
-            "etas": self.etas.tolist(),
-            "ids": list(self.ids),
-        }
+        names = {"structure": self.structure.name, "error": vars(self.error)}
+        return jsonable(vars(self) | names)
 
     @classmethod
     def from_dict(cls, found: Mapping[str, Any]) -> Population:
@@ -174,30 +156,6 @@ class Population:
         structure = StructuralModel.named(found["structure"])
         error, ids = ResidualError(**found["error"]), tuple(found["ids"])
         return cls(**{**found, **arrays, "structure": structure, "error": error, "ids": ids})
-
-
-@dataclass(frozen=True)
-class Posterior:
-    """An individual given its observations.
-
-    Attributes:
-        mode: float64[P], eta at the maximum.
-        samples: float64[S, P] of eta, equally likely.
-        drawn: float64[M, P], the proposals, and
-        weights: float64[M], theirs; they sum to 1.
-        log_marginal: ln p(y), by importance sampling.
-    """
-
-    mode: NDArray[np.float64]
-    samples: NDArray[np.float64]
-    drawn: NDArray[np.float64]
-    weights: NDArray[np.float64]
-    log_marginal: float
-
-    @property
-    def effective(self) -> float:
-        """The effective number of the importance weights."""
-        return float(1 / np.sum(self.weights**2))
 
 
 def predict(
@@ -252,127 +210,85 @@ def simulate(
     return Study(population.compound, tuple(people), units or Units())
 
 
-def log_likelihood(
-    population: Population,
-    etas: NDArray[np.float64],
-    seen: Individual,
-    doses: Sequence[DoseColumn] | None = None,
-) -> NDArray[np.float64]:
-    """ln p(y | eta) [S] of the observations, for etas [S, P]; hopeless where not finite."""
-    f = predict(population, etas, seen, seen.times, doses)
-    logs = population.error.log_density(seen.concentrations, f)
-    if seen.censored.any():
-        below = population.error.log_below(seen.concentrations, f)
-        logs = np.where(seen.censored, below, logs)
-    logs = logs.sum(-1)
-    return np.where(np.isfinite(logs), logs, -1e12)
+def volume_unit(units: Units) -> tuple[str, float]:
+    """The unit to show volumes in, and the factor from (dose unit / concentration unit) to it.
 
-
-def posterior(
-    population: Population,
-    seen: Individual,
-    n_samples: int,
-    rng: np.random.Generator,
-    uncertain: bool = True,
-    near: NDArray[np.float64] | None = None,
-) -> Posterior:
-    """The individual given its observations; the population itself where there are none.
-
-    ``near``, an eta [P] close to the maximum, is taken for it and saves the search. Proposals are
-    raised until their effective number is ``LEAST_EFFECTIVE`` or they are ``MOST``.
+    L, or L/kg after doses per body weight; where neither fits (a molar concentration after a dose
+    in mg), the ratio of the units itself.
     """
-    if not len(seen):
-        drawn = draw_etas(population, 2 * PROPOSALS, rng, uncertain)
-        samples = draw_etas(population, n_samples, rng, uncertain)
-        equal = np.full(len(drawn), 1 / len(drawn))
-        return Posterior(np.zeros(drawn.shape[1]), samples, drawn, equal, 0.0)
-    spread = population.spread(uncertain)
-    free = np.diag(spread) > 0
-    spread = spread[np.ix_(free, free)]
-
-    def full(reduced: NDArray) -> NDArray:
-        etas = np.zeros((len(reduced), len(free)))
-        etas[:, free] = reduced
-        return etas
-
-    doses = dose_columns(seen)
-    precision = np.linalg.inv(spread)
-    constant = -0.5 * np.linalg.slogdet(2 * np.pi * spread)[1]
-
-    def prior(reduced: NDArray) -> NDArray:
-        return constant - 0.5 * ((reduced @ precision) * reduced).sum(-1)
-
-    def joint(reduced: NDArray) -> NDArray:
-        return log_likelihood(population, full(reduced), seen, doses) + prior(reduced)
-
-    wide = draw_etas(population, PROPOSALS, rng, uncertain)[:, free]
-
-    def curvature(eta: NDArray) -> NDArray:
-        return _information(population, seen, eta, full, doses) + precision
-
-    others = population.etas[:, free]
-    mode = _mode(joint, curvature, wide, others) if near is None else near[free]
-    shape = np.linalg.inv(curvature(mode))
-    local = multivariate_t(mode, (shape + shape.T) / 2, df=FREEDOM)
-    while True:
-        close = local.rvs(len(wide), random_state=rng).reshape(len(wide), -1)
-        drawn = np.concatenate([wide, close])
-        proposal = np.logaddexp(prior(drawn), local.logpdf(drawn)) - np.log(2)
-        logs = joint(drawn) - proposal
-        total = logsumexp(logs)
-        weights = np.exp(logs - total)
-        if 1 / np.sum(weights**2) >= LEAST_EFFECTIVE or len(wide) >= MOST:
-            break
-        wide = draw_etas(population, 4 * len(wide), rng, uncertain)[:, free]
-    chosen = full(drawn[rng.choice(len(drawn), size=n_samples, p=weights)])
-    marginal = float(total - np.log(len(drawn)))
-    return Posterior(full(mode[None])[0], chosen, full(drawn), weights, marginal)
+    own = f"({units.dose})/({units.concentration})"
+    for unit in ("L", "L/kg"):
+        try:
+            return unit, conversion_factor(own, unit)
+        except AgmpkError:
+            continue
+    return own, 1.0
 
 
-def _mode(
-    joint: Callable[[NDArray], NDArray],
-    curvature: Callable[[NDArray], NDArray],
-    wide: NDArray,
-    others: NDArray,
-) -> NDArray[np.float64]:
-    """The maximum, by climbing from the three best of: the typical individual, the population's
-    draws, the context individuals.
+def parameter_table(population: Population, units: Units) -> pd.DataFrame:
+    """One row a parameter, and one for each part of the residual error.
 
-    Each step is the best of several damped Gauss-Newton steps (Levenberg-Marquardt) and of none:
-    the objective has a kink where a lag passes an observation.
+    Columns: estimate, unit, ``RSE %`` (relative standard error), ``CV %`` (between individuals,
+    sqrt(exp(omega^2) - 1)), ``shrinkage %`` (of the conditional means).
     """
-    starts = np.concatenate([np.zeros((1, wide.shape[1])), wide, others])
-    climbs = []
-    for at in starts[np.argsort(-joint(starts))[:3]]:
-        moves = 1e-4 * np.eye(len(at))
-        for _ in range(CLIMB):
-            values = joint(np.concatenate([at[None], at + moves, at - moves]))
-            slope = (values[1 : len(at) + 1] - values[len(at) + 1 :]) / 2e-4
-            bent = curvature(at)
-            bent = bent + DAMPING[:, None, None] * np.diag(np.diag(bent))
-            tried = at + np.linalg.solve(bent, np.tile(slope, (len(DAMPING), 1))[..., None])[..., 0]
-            heights = joint(tried)
-            best = int(np.argmax(heights))
-            if not heights[best] > values[0] + 1e-7:
-                break
-            at = tried[best]
-        climbs.append(at)
-    return climbs[int(np.argmax(joint(np.stack(climbs))))]
+    volume, factor = volume_unit(units)
+    shown = {"ka": ("1/h", 1.0), "tlag": ("h", 1.0), "F": ("1", 1.0)}
+    shown |= dict.fromkeys(("V", "V2"), (volume, factor))
+    shown |= dict.fromkeys(("CL", "Q"), (f"{volume}/h", factor))
+    names, error = population.structure.parameters, population.error
+    variances = np.where(population.random, np.diag(population.omega), np.nan)
+    columns = {
+        "estimate": population.typical * [shown[name][1] for name in names],
+        "unit": [shown[name][0] for name in names],
+        "RSE %": 100 * population.se,
+        "CV %": 100 * np.sqrt(np.expm1(variances)),
+        "shrinkage %": 100 * population.shrinkage,
+    }
+    rows = []
+    if error.kind != "proportional":
+        unit = "1 (SD of ln y)" if error.kind == "exponential" else units.concentration
+        rows.append({"parameter": "a", "estimate": error.a, "unit": unit})
+    if error.kind in ("proportional", "combined"):
+        rows.append({"parameter": "b", "estimate": error.b, "unit": "1"})
+    table = pd.DataFrame({"parameter": names, **columns})
+    return pd.concat([table, pd.DataFrame(rows)]).set_index("parameter")
 
 
-def _information(
-    population: Population,
-    seen: Individual,
-    eta: NDArray[np.float64],
-    full: Callable[[NDArray], NDArray],
-    doses: Sequence[DoseColumn],
-) -> NDArray[np.float64]:
-    """sum_j (df_j/deta)(df_j/deta)' / sd_j^2 at eta [R, R], over quantified observations."""
-    step, count = 1e-4 * np.eye(len(eta)), len(eta)
-    around = full(np.concatenate([eta[None], eta + step, eta - step]))
-    f = predict(population, around, seen, seen.times[~seen.censored], doses)
-    slopes = (f[1 : count + 1] - f[count + 1 :]) / 2e-4 / population.error.sd(f[0])
-    if population.error.kind == "exponential":
-        slopes = slopes / np.maximum(f[0], 1e-300)
-    slopes = np.nan_to_num(slopes, posinf=0.0, neginf=0.0)
-    return slopes @ slopes.T
+def goodness_of_fit(population: Population, study: Study) -> pd.DataFrame:
+    """One row an observation of the study the model was fitted to.
+
+    Columns: individual, TIME [h, since the first dose], DV, PRED (typical individual), IPRED (at
+    the conditional means of the random effects), IWRES = (DV - IPRED) / SD, on the log
+    scale for exponential error.
+
+    Raises:
+        AgmpkError: the study has an individual that the fit has not seen.
+    """
+    frames = []
+    for one in study.after_dose():
+        if not len(one):
+            continue
+        if one.id not in population.ids:
+            raise AgmpkError(
+                f"Individual {one.id} was not among those the model of {population.compound} was "
+                "fitted to; goodness of fit is for those."
+            )
+        eta = population.etas[population.ids.index(one.id)]
+        typical, own = predict(population, np.stack([0 * eta, eta]), one, one.times)
+        sd = population.error.sd(own)
+        residual = one.concentrations - own
+        if population.error.kind == "exponential":
+            residual = np.log(one.concentrations) - np.log(np.maximum(own, 1e-300))
+        frames.append(
+            pd.DataFrame(
+                {
+                    "individual": one.id,
+                    "TIME": one.times - one.doses[0].time,
+                    "DV": one.concentrations,
+                    "PRED": typical,
+                    "IPRED": own,
+                    "IWRES": residual / sd,
+                }
+            )
+        )
+    return pd.concat(frames, ignore_index=True)
