@@ -5,8 +5,9 @@ questions = left_out(benchmark_studies())  # or oracle(to_studies(simulate(prior
 result = evaluate_cohorts(load_forecaster("flow"), questions)
 
 Questions are :class:`agmpk.evaluation.Case` with an empty prefix: the context, the doses of
-somebody unseen, and what was observed in them.  Samples below the limit count for PIT and shares
-outside, and are left out of the other measures.
+somebody unseen, and what was observed in them.  Samples below the limit count for PIT, npde and
+shares outside; a VPC compares values with simulated ones above the limit; the other measures leave
+such samples out.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from scipy.stats import norm
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
+from agmpk.evaluation.compare import reported
 from agmpk.evaluation.exposure import (
     amount,
     compare_exposures,
@@ -192,11 +194,13 @@ def study_vpc(scored: Sequence[Scored]) -> pd.DataFrame:
     """VPC (``kind`` plain) and prediction-corrected VPC (``corrected``) of a study.
 
     Replicate k holds sample k of every individual: individuals are independent given their
-    contexts, so the bands do not hold what individuals share beyond that.
+    contexts, so the bands do not hold what individuals share beyond that.  Where the study has a
+    limit, a value was observed only above it; so the simulated ones are ``reported``, too.
     """
     times = np.concatenate([one.case.times for one in scored])
     observed = np.concatenate([one.case.observed for one in scored])
-    simulated = np.concatenate([one.forecast.samples for one in scored], axis=1)
+    seen = [reported(one.forecast, one.case.limit) for one in scored]
+    simulated = np.concatenate([forecast.samples for forecast in seen], axis=1)
     bins = time_bins(times)
     corrected = prediction_correct(observed, simulated, bins)
     kinds = {"plain": (observed, simulated), "corrected": corrected}
@@ -226,34 +230,55 @@ def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dic
     central 90 %), pit, npd, npde; and why individuals have no npde (NaN there), by ID.
 
     A sample below the limit has the limit as DV, a PIT drawn below the forecast's probability of
-    being there, npd and outside by that (Nguyen, Comets & Mentre 2012), and no npde.
+    being there, npd and outside by that, and counts for the npde with the value of that rank
+    (Nguyen, Comets & Mentre 2012).
     """
     rows, reasons = [], {}
     for one in scored:
         case, samples = one.case, one.forecast.samples
-        own, unknown = case.seed(seed), np.full(len(case.below), np.nan)
-        try:
-            errors = npde(np.log(case.observed), np.log(samples), own)
-        except AgmpkError as error:
-            errors = np.full(len(case.times), np.nan)
-            reasons[case.prefix.id] = str(error)
+        own, times = case.seed(seed), np.r_[case.times, case.below]
         low = pit(one.at_below, case.limits, own + 1, below=True)
+        errors = np.full(len(times), np.nan)
+        try:
+            errors = _errors(one, low, own)
+        except AgmpkError as error:
+            reasons[case.prefix.id] = str(error)
         side = points_outside(samples, case.observed)
         ranks = np.r_[pit(samples, case.observed, own), low]
         rows.append(
             pd.DataFrame(
                 {
                     "individual": case.prefix.id,
-                    "TIME": np.r_[case.times, case.below],
+                    "TIME": times,
                     "DV": np.r_[case.observed, case.limits],
                     "outside": np.r_[side, 1.0 * (low > 0.95) - (low < 0.05)],
                     "pit": ranks,
                     "npd": norm.ppf(ranks),
-                    "npde": np.r_[errors, unknown],
+                    "npde": errors,
                 }
             )
         )
     return pd.concat(rows, ignore_index=True), reasons
+
+
+def _errors(one: Scored, low: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+    """npde at ``case.times`` and ``case.below``; ``low``: ranks of the latter among the draws.
+
+    A sample below the limit gets the draw of its rank, whatever its neighbours are.  So must the
+    simulated ones, or decorrelating would tell the two apart: below the limit, draws change places.
+    """
+    case, rng = one.case, np.random.default_rng(seed + 2)
+    logs = np.log(np.hstack([one.forecast.samples, one.at_below]))
+    limits = np.r_[np.full(len(case.times), case.limit or 0.0), case.limits]
+    for column, limit in zip(logs.T, limits, strict=True):
+        under = column < np.log(limit) if limit else np.zeros(len(column), bool)
+        column[under] = rng.permutation(column[under])
+    ranks = np.sort(logs[:, len(case.times) :], axis=0)
+    drawn = np.take_along_axis(ranks, (low * len(ranks)).astype(int)[None], 0)[0]
+    order = np.argsort(np.r_[case.times, case.below], kind="stable")
+    observed, errors = np.r_[np.log(case.observed), drawn], np.empty(len(order))
+    errors[order] = npde(observed[order], logs[:, order], seed)
+    return errors
 
 
 def study_exposures(scored: Sequence[Scored], settings: CohortSettings, seed: int) -> pd.DataFrame:

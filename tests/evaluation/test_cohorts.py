@@ -1,6 +1,7 @@
 """The driver: right and wrong generators through every measure, refusals recorded."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from agmpk.evaluation.calibration import outside_table
@@ -10,6 +11,7 @@ from agmpk.evaluation.cohorts import (
     left_out,
     oracle,
     study_points,
+    study_vpc,
 )
 from agmpk.evaluation.protocol import answer
 from agmpk.forecasting.forecaster import NaiveForecaster
@@ -128,22 +130,41 @@ def test_oracle_individuals_are_new_ones_of_the_same_study():
     assert np.array_equal(questions["S1"][0].observed, again["S1"][0].observed)
 
 
+def limited(toy, limit, seed):
+    """A study of 14, of whom values below the limit are hidden."""
+    people = []
+    for one in toy[0](n=14, seed=seed):
+        low = one.concentrations < limit
+        values = np.where(low, limit, one.concentrations)
+        people.append(Individual(one.id, one.times, values, one.doses, low))
+    return Study(f"S{seed}", tuple(people), lloq=limit)
+
+
 def test_samples_below_the_limit_count_for_ranks(toy):
-    limit, studies = 1.0, {}
-    for seed in range(4):
-        people = []
-        for one in toy[0](n=14, seed=seed):
-            low = one.concentrations < limit
-            values = np.where(low, limit, one.concentrations)
-            people.append(Individual(one.id, one.times, values, one.doses, low))
-        studies[f"S{seed}"] = Study(f"S{seed}", tuple(people), lloq=limit)
+    limit = 1.0
+    studies = {f"S{seed}": limited(toy, limit, seed) for seed in range(4)}
     scored = [
         one for cases in left_out(studies).values() for one in answer(toy[1](), cases, 400, 0)
     ]
     points, reasons = study_points(scored, 0)
     hidden = points[points.DV == limit]
-    assert len(hidden) > 50 and hidden.npde.isna().all() and not reasons
+    assert len(hidden) > 50 and not reasons
+    assert points.npde.mean() == pytest.approx(0, abs=0.1)
+    assert points.npde.std() == pytest.approx(1, abs=0.07)
+    assert hidden.npde.mean() < -0.3
     assert points.pit.mean() == pytest.approx(0.5, abs=0.05)
     assert (points.outside != 0).mean() == pytest.approx(0.1, abs=0.04)
     # Without them, what is left of the late samples is high.
     assert points[points.DV > limit].pit.mean() > points.pit.mean() + 0.02
+
+
+def test_a_vpc_compares_values_with_values(toy):
+    """Of the right model, with a limit that hides a third of the samples: percentiles leave their
+    bands as rarely as without one."""
+    found = []
+    for seed in range(8):
+        scored = list(answer(toy[1](), left_out({"S": limited(toy, 2.0, seed)})["S"], 400, 0))
+        assert sum(len(one.case.below) for one in scored) > 10
+        found.append(study_vpc(scored))
+    outside = pd.concat(found).groupby("kind").outside.mean()
+    assert outside.max() < 0.1, outside
