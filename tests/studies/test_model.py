@@ -182,5 +182,5 @@ def test_conversion():
 
 def test_to_frame_is_tidy():
     frame = to_frame(Study("caffeine", [person()]))
-    assert frame[["TIME", "EVID", "MDV"]].values.tolist()[:2] == [[0, 1, 1], [0, 0, 0]]
+    assert frame[["TIME", "EVID", "MDV"]].values.tolist()[:2] == [[0, 0, 0], [0, 1, 1]]
     assert frame["DV"].isna().sum() == 1 and frame["AMT"].sum() == 100

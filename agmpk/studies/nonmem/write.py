@@ -64,7 +64,7 @@ def write_study(study: Study, path: str | os.PathLike[str]) -> None:
 
 
 def _rows(one: Individual) -> list[tuple]:
-    """Records in order of time; a dose comes before an observation at the same time."""
+    """Records in order of time; at one time a sample comes before a dose, as it is read."""
     doses = [
         (one.id, d.time, None, d.amount, 1, 1, d.route, d.duration, d.additional, d.interval, None)
         for d in one.doses
@@ -73,7 +73,7 @@ def _rows(one: Individual) -> list[tuple]:
         (one.id, time, value, None, 0, 0, None, None, None, None, int(mark))
         for time, value, mark in zip(one.times, one.concentrations, one.censored, strict=True)
     ]
-    return sorted(doses + seen, key=lambda row: (row[1], -row[4]))
+    return sorted(doses + seen, key=lambda row: (row[1], row[4]))
 
 
 def _text(value: object) -> str:
