@@ -195,16 +195,6 @@ class Assay:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Departure:
-    """Smooth departures of a curve from its compartments, along the time since a dose."""
-
-    departure_probability: Share = 0.0
-    sd_shared: Law = NONE
-    sd_own: Law = NONE
-    departure_length: Law = ONE
-
-
-@dataclass(frozen=True, kw_only=True)
 class PriorConfig:
     """The whole prior.  ``solver_steps`` > 0 adds a uniform grid for the OU paths to refresh on.
 
@@ -228,7 +218,6 @@ class PriorConfig:
     ou_refresh: int
     fine_steps: int = 200
     version: int = 1
-    departure: Departure = Departure()
 
     def __post_init__(self) -> None:
         if not 1 <= self.version <= VERSION:

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from agmpk.prior.compartments import Layout
-from agmpk.prior.config import Assay, Departure, PriorConfig
+from agmpk.prior.config import Assay, PriorConfig
 from agmpk.prior.design import draw_present, draw_schedule
 from agmpk.prior.dosing import Doses, draw_doses
 from agmpk.prior.laws import Streams, draw_normal, draw_switch
@@ -33,8 +33,6 @@ ORDER = 12  # of the approximation of exp: errors of 4e-12 of the amount moved
 FEW, SHORT = 3, 4  # doses of a short grid and stages of a short chain, at most
 PER_PERIPHERAL = ("k_out", "k_in", "exchange")
 NOISES = 2  # normal numbers per process and grid point
-WAVES = 12  # of a departure
-EARLY = 0.02  # share of a study's longest time since a dose below which a departure hardly moves
 
 
 @dataclass(frozen=True)
@@ -62,7 +60,7 @@ def simulate_block(
     """
     streams = Streams(seed, block)
     trial = draw_trial(config, streams, studies)
-    true = solve(config, trial, streams) * depart(config.departure, trial, streams)
+    true = solve(config, trial, streams)
     concentration, quantified, below, lloq = observe(config.assay, true, trial.exists, streams)
     doses = trial.doses
     return SimulatedStudies(
@@ -129,35 +127,6 @@ def observe(
     limit = lloq[:, None, None]
     quantified = exists & (reported > 0) & (reported >= limit)
     return reported, quantified, exists & ~quantified & (limit > 0), lloq
-
-
-def depart(departure: Departure, trial: Trial, streams: Streams) -> Tensor:
-    """Factor [S, I, T] on the true concentrations: how curves depart from compartments.
-
-    Its logarithm is a smooth process of ln(time since the last dose), one that the study shares
-    plus one of each individual's own, of the same length scale: sums of waves with Gaussian
-    frequencies, so of Gaussian autocorrelation (Rahimi & Recht 2007).
-    """
-    times, doses, g = trial.times, trial.doses, streams("departure")
-    S, I, _ = times.shape
-    if not departure.departure_probability:
-        return torch.ones_like(times)
-    on = draw_switch(departure.departure_probability, (S, 1, 1), g)
-    shared, own = (law.draw((S, 1, 1), g) for law in (departure.sd_shared, departure.sd_own))
-    frequency = draw_normal((S, WAVES), g) / departure.departure_length.draw((S, 1), g)
-    amplitude = shared * draw_normal((S, 1, 2 * WAVES), g)
-    amplitude = torch.where(on, amplitude + own * draw_normal((S, I, 2 * WAVES), g), 0.0)
-    study, individual, sample = trial.exists.nonzero(as_tuple=True)
-    at = times[study, individual, sample]
-    rows = doses.rows(study, individual)
-    given = rows.dosed & (rows.time < at[:, None])
-    since = at - torch.where(given, rows.time, 0.0).amax(-1)
-    longest = torch.zeros(S, dtype=at.dtype).scatter_reduce(0, study, since, "amax")[study]
-    place = torch.log(since / longest.clamp(min=1e-3) + EARLY)
-    phase = place[:, None] * frequency[study]
-    waves = torch.cat([torch.cos(phase), torch.sin(phase)], -1) / WAVES**0.5
-    logs = (waves * amplitude[study, individual]).sum(-1)
-    return torch.ones_like(times).index_put((study, individual, sample), logs.exp())
 
 
 def solve(config: PriorConfig, trial: Trial, streams: Streams) -> Tensor:

@@ -29,7 +29,7 @@ def test_priors_of_checkpoints_read(path):
     written = json.loads(path.read_text("utf-8"))["prior"]
     config = PriorConfig.from_dict(written)
     for group, name, off in optional(config):
-        if name not in written.get(group, {}):
+        if name not in written[group]:
             assert getattr(getattr(config, group), name) == off
     assert config.version == written.get("version", 1)
 

@@ -145,8 +145,7 @@ def test_every_switch_is_tested():
         for one in fields(getattr(config, group.name))
         if one.name.endswith("probability") or "None" in str(one.type)
     }
-    elsewhere = {("departure", "departure_probability")}  # test_departure.py
-    assert switches == set(SWITCHES | CLINIC) | elsewhere
+    assert switches == set(SWITCHES | CLINIC)
 
 
 def test_the_paper_preset_has_all_switches_off():
