@@ -1,8 +1,11 @@
 """Retrieval from a real HTTP server on loopback that misbehaves in every usual way."""
 
 import json
+import time
+from types import SimpleNamespace
 
 import pytest
+from Bio import Entrez
 
 from agmpk.errors import AgmpkError
 from agmpk.literature.retrieve import Eutils, RetrieveSettings, ServiceError, retrieve
@@ -21,7 +24,12 @@ def waits():
 
 
 @pytest.fixture
-def client(settings, waits):
+def client(settings, waits, monkeypatch):
+    """Neither its waits nor Biopython's pace take any time."""
+    paced = []
+    clock = SimpleNamespace(time=lambda: time.time() + sum(paced), sleep=paced.append)
+    monkeypatch.setattr(Entrez, "time", clock)
+    monkeypatch.setattr(Entrez._open, "previous", 0.0)
     return Eutils(settings, sleep=waits.append)
 
 
@@ -42,8 +50,8 @@ def test_kept_refused_and_listed(eutils, settings, client, tmp_path):
     assert eutils.requests[0][1]["tool"] == "agmpk"
 
 
-def test_the_rate_limit_is_kept(eutils, settings, client, tmp_path):
-    retrieve("q", tmp_path, settings, client=client)
+def test_the_rate_limit_is_kept(eutils, settings, tmp_path):
+    retrieve("q", tmp_path, settings)
     times = [t for _, _, t in eutils.requests]
     assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.3
 
