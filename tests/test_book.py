@@ -158,4 +158,3 @@ def test_everybody_can_use_every_page(built, pages, axe, width, theme):
     assert len(answers) == len(names)
     assert {name: said for name, said in zip(names, answers, strict=True) if said} == {}
     assert found["problems"] == []
-

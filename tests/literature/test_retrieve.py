@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -14,7 +15,7 @@ from agmpk.literature.retrieve import Eutils, RetrieveSettings, ServiceError, re
 @pytest.fixture
 def settings(eutils):
     return RetrieveSettings(
-        "someone@example.org", base_url=eutils.url, timeout=0.6, max_tries=3, pause=0.01
+        "someone@example.org", base_url=eutils.url, timeout=30.0, max_tries=3, pause=0.01
     )
 
 
@@ -71,6 +72,8 @@ def test_trouble_that_passes(eutils, client, waits):
 
 @pytest.mark.parametrize("step", ["cut", "short", "hang"])
 def test_cut_short_and_slow_answers_are_tried_again(eutils, client, waits, step):
+    if step == "hang":  # for 1.2 s
+        client.settings = replace(client.settings, timeout=0.8)
     eutils.plan = [step]
     assert client.fetch("PMC1") == eutils.articles["PMC1"]
     assert len(waits) == 1
