@@ -75,9 +75,12 @@ def cluster_mean(
     return Estimate(*(part.reshape(shape)[()] for part in (value, low, high)))
 
 
+@functools.lru_cache(maxsize=4)  # a table asks for the same draws in each of its rows
 def bootstrap_counts(n: int, draws: int, seed: int) -> NDArray[np.int64]:
     """How often each of n clusters is drawn, [draws, n]: a product with it sums each draw."""
-    return np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+    counts = np.random.default_rng(seed).multinomial(n, np.full(n, 1 / n), size=draws)
+    counts.flags.writeable = False
+    return counts
 
 
 def mean_table(

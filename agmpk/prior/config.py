@@ -8,6 +8,7 @@ means to be without it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -264,12 +265,20 @@ def load_prior(name_or_path: str | Path) -> PriorConfig:
             kind.
     """
     text = str(name_or_path)
-    source = shipped("agmpk.prior", "presets").get(text, Path(text))
+    if text in presets():
+        return _preset(text)
+    source = Path(text)
     if source.suffix not in (".yaml", ".yml") or not source.is_file():
         raise AgmpkError(
             f"There is no prior {text!r}: use one of {', '.join(presets())}, or a .yaml file."
         )
     return PriorConfig.from_dict(load_yaml(source), where=text)
+
+
+@functools.cache
+def _preset(name: str) -> PriorConfig:
+    """Read once a process: reading takes longer than all else that many callers do with it."""
+    return PriorConfig.from_dict(load_yaml(shipped("agmpk.prior", "presets")[name]), where=name)
 
 
 def quantity_table(*configs: PriorConfig) -> pd.DataFrame:

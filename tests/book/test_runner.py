@@ -1,6 +1,7 @@
 """The runner executes what it must, nothing else, and says what went wrong where."""
 
 import json
+import re
 
 import nbformat
 import pytest
@@ -59,15 +60,15 @@ def test_stamp_says_what_when_where_and_which_data(project, run):
     assert str(project.root) not in project.executed_notebook("beta").read_text()
 
 
-@pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b + b" "])
-def test_a_damaged_executed_notebook_is_stale_and_named(project, run, damage):
+def test_a_damaged_executed_notebook_is_stale_and_named(project, run):
     run("alpha")
     page = project.executed_notebook("alpha")
-    good = page.read_bytes()
-    page.write_bytes(damage(good))
-    executed, said = run("alpha")
-    assert executed == ["alpha"] and "(book/chapters/alpha.ipynb is damaged or was edited)" in said
-    assert nbformat.read(page, as_version=4).cells[0].source == "# Chapter alpha"
+    for damage in (lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b + b" "):
+        page.write_bytes(damage(page.read_bytes()))
+        executed, said = run("alpha")
+        assert executed == ["alpha"]
+        assert "(book/chapters/alpha.ipynb is damaged or was edited)" in said
+        assert nbformat.read(page, as_version=4).cells[0].source == "# Chapter alpha"
     assert run("alpha")[0] == []
 
 
@@ -104,21 +105,26 @@ def test_unreadable_stamp_means_stale(project, run):
     assert run("alpha")[0] == ["alpha"]
 
 
-@pytest.mark.parametrize(
-    "read",
-    [
-        "open('data/secret.csv').read()",
-        "import os; os.close(os.open('data/secret.csv', os.O_RDONLY))",
-        "import pandas; pandas.read_csv('data/secret.csv')",
-        "import pathlib; pathlib.Path('data/../data/secret.csv').read_bytes()",
-        "import numpy; numpy.loadtxt('data/secret.csv', dtype=str)",
-    ],
+SECRET = "data/secret.csv"
+READS = (
+    f"import os; os.close(os.open({SECRET!r}, os.O_RDONLY))",
+    f"import pandas; pandas.read_csv({SECRET!r})",
+    "import pathlib; pathlib.Path('data/../data/secret.csv').read_bytes()",
+    f"import numpy; numpy.loadtxt({SECRET!r}, dtype=str)",
 )
-def test_undeclared_read_fails_and_says_what_to_declare(project, run, write_notebook, read):
-    write_notebook("beta", read, inputs=["data/b.csv"])
-    with pytest.raises(AgmpkError, match=r"beta.ipynb reads data/secret.csv.*\"inputs\""):
+REFUSED = r"beta.ipynb reads data/secret.csv.*\"inputs\""
+
+
+def test_undeclared_read_fails_and_says_what_to_declare(project, run, write_notebook):
+    """The first four fail within one notebook, which goes on; the last ends it."""
+    others = (f"try:\n    {read}\nexcept ValueError as error:\n    print(error)" for read in READS)
+    write_notebook("beta", *others, f"open({SECRET!r}).read()", inputs=["data/b.csv"])
+    with pytest.raises(AgmpkError, match=f"failed in cell 6 .*{REFUSED}"):
         run("beta")
     assert not project.executed_notebook("beta").exists() and read_stamp(project, "beta") is None
+    failed = nbformat.read(project.book / "_build" / "failed" / "beta.ipynb", as_version=4)
+    printed = [cell.outputs[0].text for cell in failed.cells if cell.source.startswith("try:")]
+    assert len(printed) == len(READS) and all(re.match(REFUSED, said) for said in printed)
 
 
 def test_writing_and_reading_back_is_no_input(run, write_notebook):

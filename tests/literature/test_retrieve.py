@@ -1,8 +1,12 @@
 """Retrieval from a real HTTP server on loopback that misbehaves in every usual way."""
 
 import json
+import time
+from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
+from Bio import Entrez
 
 from agmpk.errors import AgmpkError
 from agmpk.literature.retrieve import Eutils, RetrieveSettings, ServiceError, retrieve
@@ -11,7 +15,7 @@ from agmpk.literature.retrieve import Eutils, RetrieveSettings, ServiceError, re
 @pytest.fixture
 def settings(eutils):
     return RetrieveSettings(
-        "someone@example.org", base_url=eutils.url, timeout=0.6, max_tries=3, pause=0.01
+        "someone@example.org", base_url=eutils.url, timeout=30.0, max_tries=3, pause=0.01
     )
 
 
@@ -21,7 +25,12 @@ def waits():
 
 
 @pytest.fixture
-def client(settings, waits):
+def client(settings, waits, monkeypatch):
+    """Neither its waits nor Biopython's pace take any time."""
+    paced = []
+    clock = SimpleNamespace(time=lambda: time.time() + sum(paced), sleep=paced.append)
+    monkeypatch.setattr(Entrez, "time", clock)
+    monkeypatch.setattr(Entrez._open, "previous", 0.0)
     return Eutils(settings, sleep=waits.append)
 
 
@@ -42,8 +51,8 @@ def test_kept_refused_and_listed(eutils, settings, client, tmp_path):
     assert eutils.requests[0][1]["tool"] == "agmpk"
 
 
-def test_the_rate_limit_is_kept(eutils, settings, client, tmp_path):
-    retrieve("q", tmp_path, settings, client=client)
+def test_the_rate_limit_is_kept(eutils, settings, tmp_path):
+    retrieve("q", tmp_path, settings)
     times = [t for _, _, t in eutils.requests]
     assert min(b - a for a, b in zip(times, times[1:], strict=False)) > 0.3
 
@@ -63,6 +72,8 @@ def test_trouble_that_passes(eutils, client, waits):
 
 @pytest.mark.parametrize("step", ["cut", "short", "hang"])
 def test_cut_short_and_slow_answers_are_tried_again(eutils, client, waits, step):
+    if step == "hang":  # for 1.2 s
+        client.settings = replace(client.settings, timeout=0.8)
     eutils.plan = [step]
     assert client.fetch("PMC1") == eutils.articles["PMC1"]
     assert len(waits) == 1

@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+import torch._dynamo  # the first optimizer of a process imports it: once here, not in every fork
 from safetensors.torch import save_file
 
 from agmpk.prior.config import load_prior

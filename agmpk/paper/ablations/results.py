@@ -83,6 +83,7 @@ def results_table(stored: Mapping[str, Stored]) -> pd.DataFrame:
     interval over people ``low``, ``high``, margin, verdict.
     """
     rows = []
+    seeds_on = functools.cache(lambda studies: _seeds(stored, studies))
     for name, one in stored.items():
         variant = find(name)
         for studies, mine in one.individuals.groupby("studies", sort=False):
@@ -91,14 +92,17 @@ def results_table(stored: Mapping[str, Stored]) -> pd.DataFrame:
                 naive = _mean(mine, "log_rmse_naive", studies) if measure == "log_rmse" else np.nan
                 values = _mean(mine, measure, studies), naive, int(mine[measure].notna().sum())
                 row = dict(zip(RESULTS, (*about, *values), strict=False))
-                rows.append(row | _difference(variant, mine, measure, studies, stored))
+                rows.append(row | _difference(variant, mine, measure, seeds_on(studies)))
     return pd.DataFrame(rows, columns=RESULTS)
 
 
 def seed_values(stored: Mapping[str, Stored], studies: str, measure: str) -> pd.Series:
     """Mean over individuals of the default, by training seed (variant name)."""
-    rows = _seeds(stored, studies)
-    return rows.groupby("variant", sort=False)[measure].mean().astype(float)
+    return _by_seed(_seeds(stored, studies), measure)
+
+
+def _by_seed(seeds: pd.DataFrame, measure: str) -> pd.Series:
+    return seeds.groupby("variant", sort=False)[measure].mean().astype(float)
 
 
 def _seeds(stored: Mapping[str, Stored], studies: str) -> pd.DataFrame:
@@ -130,9 +134,8 @@ def verdict(difference: float, low: float, high: float, margin: float) -> str:
 
 
 def _difference(
-    variant: Variant, mine: pd.DataFrame, measure: str, studies: str, stored: Mapping[str, Stored]
+    variant: Variant, mine: pd.DataFrame, measure: str, seeds: pd.DataFrame
 ) -> dict[str, object]:
-    seeds = _seeds(stored, studies)
     # Coverage has no better or worse in one direction: it has a nominal value.
     if variant.group == YARDSTICK or not len(seeds) or measure == "coverage_90":
         return {"verdict": ""}
@@ -140,7 +143,7 @@ def _difference(
     both = pd.concat([mine[[*KEYS, measure]].assign(model="this"), base.assign(model="base")])
     d = paired_difference(both, "this", "base", level=LEVEL, column=measure)
     found = {"difference": d.mean, "low": d.low, "high": d.high}
-    found["margin"] = margin(seed_values(stored, studies, measure), seeds.variant.nunique())
+    found["margin"] = margin(_by_seed(seeds, measure), seeds.variant.nunique())
     return found | {"verdict": verdict(**found)}
 
 
