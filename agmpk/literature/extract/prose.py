@@ -31,9 +31,13 @@ from agmpk.literature.units import scan_unit
 MAX_SENTENCE = 2_000  # characters; a longer row is no prose
 _FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
 _SUBGROUP = re.compile(rf"\b{any_of('subgroup')}\b", re.I)
-_COMPARED = re.compile(rf"{any_of('compared')}\s(?:(?:that of|after|with|for) )?(?:the )?$", re.I)
+_COMPARED = re.compile(
+    rf"{any_of('compared')}\s(?:(?:that of|those of|after|with|for) )?(?:the )?$", re.I
+)
 _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
-_NEXT = re.compile(r"(?:[;:]|\.\s)\s*$|^[)\s,]*(?:and )?$")
+_NEXT = re.compile(
+    r"[;:]|\.\s|\b(?:while|whereas)\b|\band (?:for|with|after) (?:the )?$|^[)\s,]*(?:and )?$"
+)
 _AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
 _CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average", re.I)
@@ -90,7 +94,8 @@ class Reader:
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
         order = pairs.pop() if len(pairs) == 1 else ()  # the order this sentence uses
         # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
-        own = any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values)
+        labels = (re.match(r"\s?\([A-Za-z][^)]*", text[v.end :]) for v in values)
+        own = any(label and not self.products.find(label.group()) for label in labels)
         closes = bool(marks and values and marks[0].start > values[0].start)
         carried, result = None, []
         for segment in _segments(text, names, values, marks):
@@ -117,6 +122,10 @@ class Reader:
         self.order = order or self.order
         if closes and any(r.arm for r in result):
             # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: whose the first is, is left open
+            # unless the sentence names no other product
+            arms = marks[0].arms if len({m.arms for m in marks}) == 1 else ()
+            if len(arms) == 1 and marks[0].start > values[-1].start:
+                result = [r if r.arm else replace(r, arm=arms[0], how="label") for r in result]
             result = [r for r in result if r.arm]
         return [r for r in result if r.name in QUANTITIES]
 
@@ -211,7 +220,10 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     arm, middle = mark.arms[0], len(values) // 2
     other = REFERENCE if arm == TEST else TEST
     if mark.start < values[0].start:
-        return (TEST, REFERENCE) if arm == TEST else ()
+        # `of the test and Norvasc 6.0 and 6.3`, `6.0 and the older 6.3`; not both of the test
+        alone = text[values[middle - 1].end : values[middle].start].strip() == "and"
+        alone = alone and not _AWAY.search(text[mark.end : values[0].start])
+        return (TEST, REFERENCE) if arm == TEST and not alone else ()
     gap = text[values[middle - 1].end : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)

@@ -161,7 +161,7 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
     if m["b"]:
         if m["percent"] or m["twice"] or float(m["a"]) > float(m["b"]):
             return None
-        word = re.search(r"IQR|interquartile|95 ?% ?CI", announced)
+        word = re.search(r"IQR|interquartile|Q1|95 ?% ?CI", announced)
         kind = dispersion_type(label) or dispersion_type(word and word.group()) or "range"
         return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
     said = [kind for kind, name in _SAID.items() if re.search(any_of(name), announced)]
@@ -198,7 +198,7 @@ class Products:
             if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
         names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
-        if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or|\|) R\b|\bT:", text):
+        if re.search(r"\bT\b(?![\s-]?(?:max|cell|1/|½))", text) and re.search(r"\bR\b(?!\s?[\^=])", text):
             names = {"T": TEST, "R": REFERENCE} | names
         for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
             often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
