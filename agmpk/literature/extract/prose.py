@@ -38,7 +38,7 @@ _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;
 _NEXT = re.compile(
     r"[;:]|\.\s|\b(?:while|whereas)\b|\band (?:for|with|after) (?:the )?$|^[)\s,]*(?:and )?$"
 )
-_AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
+_AT = re.compile(r"\b(?:at|after|in|within|by|found|reached|observed)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
 _CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average", re.I)
 
@@ -69,11 +69,11 @@ class Reader:
     """Reads sentence after sentence; keeps what a text has established: the order of the products,
     analyte and food state."""
 
-    def __init__(self, products: Products, compound: str, printed: set[str]) -> None:
+    def __init__(self, products: Products, compound: str, printed: set) -> None:
         self.products, self.compound = products, compound
         self.order: tuple[str, ...] = ()
         self.analyte, self.food = "", ""
-        self.printed = printed  # gets the quantities with a value in their segment
+        self.printed = printed  # gets each quantity and group with a value in its segment
 
     def read(self, source: str, normal: NormalText) -> list[Reading]:
         """Every value of a source that can be given to a quantity, in order."""
@@ -106,7 +106,7 @@ class Reader:
             fitting = {n.name for n in segment.names if any(_fits(v, n) for v in segment.values)}
             if not fitting or any(n.name == "poison" for n in segment.names):
                 continue
-            self.printed |= fitting
+            self.printed |= {(name, group) for name in fitting}
             if _SUBGROUP.search(text[:first][-60:]):
                 continue
             read = _place(text, segment, order, carried, () if own else self.order)
@@ -116,9 +116,11 @@ class Reader:
             result += [replace(r, center=center, group=group) for r in read]
             arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
             order = arms if len(arms) == 2 else order
-            if not closes:
-                last = (m.arms[0] for m in reversed(segment.marks) if len(m.arms) == 1)
-                carried = next(last, carried)
+            own_marks = [m for m in segment.marks if len(m.arms) == 1]
+            if own_marks and (not closes or own_marks[0].start < segment.names[0].start):
+                carried = own_marks[-1].arms[0]
+            elif own_marks:
+                carried = None
         self.order = order or self.order
         if closes and any(r.arm for r in result):
             # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: whose the first is, is left open
@@ -180,6 +182,8 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     single = [m for m in segment.marks if len(m.arms) == 1]
     pair = tuple(dict.fromkeys(m.arms[0] for m in single))
     if len(values) == len(names) and all(map(_fits, values, names)):  # one product
+        if single and single[0].start < values[0].start:  # `test: 6.0; reference: 6.3`, no unit
+            pair = tuple(dict.fromkeys(m.arms[0] for m in single if m.start < values[-1].start))
         paired = not pair and len(single) < len(segment.marks)
         if paired or (len(pair) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names

@@ -158,14 +158,15 @@ class Readings:
         title, abstract = (self.texts.get(k, "") for k in ("title", "abstract"))
         self.compound = find_compound(title, abstract)
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
-        self.printed: set[str] = set()  # quantities with a value, whosever it is
+        self.printed: set[tuple[str, str]] = set()  # quantity and group of every value
         compound = str(self.compound.value or "")
         reader = partial(Reader, self.products, compound, self.printed)
         tables = (read_table(t, f"tables[{i}]", reader) for i, t in enumerate(document.tables))
         self.found = [[r for table in tables for r in table]]
         texts = [k for k in ("abstract", "body") if k in self.normal]
         self.found += [reader().read(source, self.normal[source]) for source in texts]
-        groups = {r.group for r in self.all()}  # another one only where it alone is measured
+        # Another analyte or state only where it alone is printed.
+        groups = {group for _, group in self.printed} or {""}
         group = groups.pop() if len(groups) == 1 else ""
         self.found = [[r for r in part if r.group == group] for part in self.found]
 
@@ -188,7 +189,7 @@ def extract_rules(document: Document) -> Extraction:
     for name in QUANTITIES:
         if name in chosen:
             _take(record, chosen[name], readings)
-        elif name in readings.printed:
+        elif name in {printed for printed, _ in readings.printed}:
             record.flags.append(f"{name}: printed, but not clearly for the test product")
     front = {k: t for k, t in readings.texts.items() if k in ("title", "abstract")}
     rest = {k: t for k, t in readings.texts.items() if k == "body"}

@@ -48,7 +48,7 @@ _SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`; in brack
     rf"(?:(?P<label>(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')})\s?[:,=]?\s?(?:of )?)?"
     rf"(?P<pm>±\s?(?:SD |SE )?)?(?P<a>{NUMBER_TEXT})\s?(?P<percent>%)?"
     rf"(?(open)(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})(?P<twice>\s?%)?)?(?P<rest>[^()\[\]\d]"
-    r"{0,16})[)\]]|(?(pm)\s?[)\]]?|(?(label)|(?!))))",
+    rf"{{0,16}})[)\]]|(?(pm)\s?[)\]]?|(?(label)(?:\s?(?:-|to)\s?(?P<c>{NUMBER_TEXT}))?|(?!))))",
     re.I,
 )
 _SAID = {"SEM": "said_sem", "CV%": "said_cv", "SD": "said_sd"}  # of all numbers: `mean (SD)`
@@ -158,12 +158,12 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
     if rest and inner != value.kind and not re.fullmatch(r"(?:g?CV|SD|[a-z*†‡])%?", rest):
         return None
     label = m["label"] or rest.replace("%", " CV") or None
-    if m["b"]:
-        if m["percent"] or m["twice"] or float(m["a"]) > float(m["b"]):
+    if high := m["b"] or m["c"]:
+        if m["percent"] or m["twice"] or float(m["a"]) > float(high):
             return None
         word = re.search(r"IQR|interquartile|Q1|95 ?% ?CI", announced)
         kind = dispersion_type(label) or dispersion_type(word and word.group()) or "range"
-        return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
+        return replace(value, dispersion=f"{m['a']}-{high}", dispersion_type=kind)
     said = [kind for kind, name in _SAID.items() if re.search(any_of(name), announced)]
     said = [kind for kind in said if kind == "SEM"] + ["SD"] if m["pm"] else [*said, None]
     kind = "CV%" if m["percent"] else dispersion_type(label) or said[0]
@@ -173,7 +173,7 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
 
 
 # ------------------------------------------------------------------------------------- products
-_DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product")]
+_DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product", "equivalent_to")]
 _NO_NAME = re.compile(any_of("no_name"))
 _TRADE, _BESIDE = re.compile(any_of("trade")), re.compile(any_of("beside"))
 
@@ -195,7 +195,8 @@ class Products:
         for match in (m for p in _DECLARED for m in p.finditer(text)):
             name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
             labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
-            if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
+            known = _NO_NAME.fullmatch(name) or find_names(name) or find_drugs(name)
+            if not (known or re.search(labelled, text)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
         names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
         if re.search(r"\bT\b(?![\s-]?(?:max|cell|1/|½))", text) and re.search(r"\bR\b(?!\s?[\^=])", text):
@@ -205,9 +206,11 @@ class Products:
             if often and not find_names(name) and re.search(r"\b(?:test|generic)", text, re.I):
                 names.setdefault(name, REFERENCE)  # beside a generic it is the reference
         arms = []
+        whole = all(re.search(any_of(f"combined_{arm}"), text) for arm in (TEST, REFERENCE))
         for arm in (TEST, REFERENCE):
+            usual = any_of(arm) + whole * f"|{any_of(f'combined_{arm}')}"
             own = "|".join(re.escape(n) + "s?" * n.islower() for n in names if names[n] == arm)
-            arms.append(f"(?P<{arm}>(?i:{any_of(arm)})|(?<!-)\\b(?:{own or '(?!)'})\\b(?![-/]\\d))")
+            arms.append(f"(?P<{arm}>(?i:{usual})|(?<!-)\\b(?:{own or '(?!)'})\\b(?![-/]\\d))")
         self._marks = re.compile("|".join(arms))
 
     def find(self, text: str) -> list[Mark]:
