@@ -47,7 +47,9 @@ _COMMA_DECIMAL = re.compile(r"(?<![\d.,])\d+,\d{1,2}(?![\d,]|\.\d)")
 _POINT_DECIMAL = re.compile(r"(?<![\d.,])\d+\.\d+")
 _INNER_THOUSANDS = re.compile(r"(?<=\d,\d{3}),(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
-_COMMA_SPACE = re.compile(r"(?<![\d.,] )(?<![\d.,])(?<![a-zA-Z]-)([1-9]\d{0,2}), (?=\d{3}\.\d)")  # 5, 483.296
+_COMMA_SPACE = re.compile(
+    r"(?<![\d.,] )(?<![\d.,])(?<![a-zA-Z]-)([1-9]\d{0,2}), (?=\d{3}\.\d)"
+)  # 5, 483.296
 
 # `33 120.5 ± 9 870.1 ng·h/mL`: a plain space is read as a separator only where a value clearly
 # follows.

@@ -38,7 +38,9 @@ _AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;
 _NEXT = re.compile(
     r"[;:]|\.\s|\b(?:while|whereas)\b|\band (?:for|with|after) (?:the )?$|^[)\s,]*(?:and )?$"
 )
-_AT = re.compile(r"\b(?:at|after|in|within|by|found|reached|observed)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
+_AT = re.compile(
+    r"\b(?:at|after|in|within|by|found|reached|observed)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $"
+)
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
 _CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average", re.I)
 

@@ -57,13 +57,17 @@ _NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
 _GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
 _GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
 _SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
+_TIMES = re.compile(r"\b([2-9])\s?[×x*]\s?$")  # `2 × 500 mg`, `500 mg × 2`
+_TIMES_BEHIND = re.compile(r"\s?[×x*]\s?([2-9])\b(?!\s?(?:day|d\b|week|h\b|[.^\d]))")
+_SUM = "several units of it were taken"
 _STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
 
 
 def find_dose(texts: dict[str, str]) -> Found | None:
     """The amount given on one occasion: from a sentence that speaks of giving, else the first one.
 
-    Where several units of it were taken (`two 500-mg tablets`) nothing is: the dose may be the sum.
+    `2 × 500 mg` is 1000 mg, with a flag; where several units of it may have been taken (`two 500-mg
+    tablets`) nothing is: the dose may be the sum.
     """
     options: list[tuple[int, Found]] = []
     several = set()
@@ -76,16 +80,26 @@ def find_dose(texts: dict[str, str]) -> Found | None:
             given = bool(_GIVEN.search(before) or _GIVEN_BEHIND.match(after))
             rank = 3 * given + (source == "title") - bool(_STRENGTH.match(after))
             found = Found(number, source, ((start, end),), unit.text)
+            for at, times in (
+                (start - len(before), _TIMES.search(before)),
+                (end, _TIMES_BEHIND.match(after)),
+            ):
+                if times:
+                    spans = ((at + times.start(1), at + times.end(1)), (start, end))
+                    found = replace(found, value=int(times[1]) * number, spans=spans, flag=_SUM)
+                    rank = 4
             options.append((rank, found))
             if times := _SEVERAL.search(before):
                 units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
-                if (given and units) or times.group().rstrip()[-1] in "×x*":
+                if given and units:
                     several.add(_mg(found))
     if not options:
         return None
     top, dose = max(options, key=lambda o: o[0])
     if _mg(dose) in several:
         return replace(dose, value=None, unit=None, flag="several units of it may have been taken")
+    if dose.flag:
+        return dose
     others = {_mg(d) for rank, d in options if rank == top or d.source == "title"}
     return replace(dose, flag="several amounts are named" if others > {_mg(dose)} else "")
 

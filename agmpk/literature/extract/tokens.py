@@ -199,7 +199,9 @@ class Products:
             if not (known or re.search(labelled, text)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
         names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
-        if re.search(r"\bT\b(?![\s-]?(?:max|cell|1/|½))", text) and re.search(r"\bR\b(?!\s?[\^=])", text):
+        if re.search(r"\bT\b(?![\s-]?(?:max|cell|1/|½))", text) and re.search(
+            r"\bR\b(?!\s?[\^=])", text
+        ):
             names = {"T": TEST, "R": REFERENCE} | names
         for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
             often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
