@@ -292,7 +292,7 @@ def test_a_contradiction_is_flagged():
     ("text", "dose"),
     [
         ("The volunteers took two 250 mg tablets.", None),
-        ("Amlodipine (2 × 250 mg) was given.", None),
+        ("Amlodipine (2 × 250 mg) was given.", 500),
         ("They received 500 mg (two 250 mg capsules).", 500),
         ("Group 2 received 250 mg.", 250),
         ("Bioequivalence of two 250 mg tablets was shown.", 250),

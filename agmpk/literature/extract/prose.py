@@ -125,11 +125,8 @@ class Reader:
                 carried = None
         self.order = order or self.order
         if closes and any(r.arm for r in result):
-            # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: whose the first is, is left open
-            # unless the sentence names no other product
-            arms = marks[0].arms if len({m.arms for m in marks}) == 1 else ()
-            if len(arms) == 1 and marks[0].start > values[-1].start:
-                result = [r if r.arm else replace(r, arm=arms[0], how="label") for r in result]
+            # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: a label closes the list before it
+            result = [_closed(text, r, marks, values) for r in result]
             result = [r for r in result if r.arm]
         return [r for r in result if r.name in QUANTITIES]
 
@@ -210,6 +207,18 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
         return []
     read = zip(values, layout, strict=True)
     return [Reading(n.name, v if v.unit else replace(v, unit=n.unit), a, how) for v, (n, a) in read]
+
+
+def _closed(text: str, reading: Reading, marks: list[Mark], values: list[Value]) -> Reading:
+    """A reading without a product as that of the label behind it, which does not lead the next."""
+    behind = [m for m in marks if m.start >= reading.value.end]
+    if reading.arm or not behind or len(behind[0].arms) != 1:
+        return reading
+    mark, last = behind[0], [v for v in values if v.end <= behind[0].start][-1]
+    apart = ";" in text[reading.value.end : last.end] and last is not values[-1]
+    if apart or _NEXT.search(text[last.end : mark.start]):
+        return reading
+    return replace(reading, arm=mark.arms[0], how="label")
 
 
 def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:

@@ -195,7 +195,8 @@ class Products:
         for match in (m for p in _DECLARED for m in p.finditer(text)):
             name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
             labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
-            known = _NO_NAME.fullmatch(name) or find_names(name) or find_drugs(name)
+            known = _NO_NAME.fullmatch(name) or find_names(name)
+            known = known or match.re is _DECLARED[-1] and find_drugs(name)
             if not (known or re.search(labelled, text)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
         names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
