@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from agmpk.literature.document import Table
 from agmpk.literature.extract.tokens import (
+    NAMES,
     REFERENCE,
     TEST,
     Mark,
@@ -40,6 +41,9 @@ _NEXT = re.compile(
 )
 _AT = re.compile(
     r"\b(?:at|after|in|within|by|found|reached|observed)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $"
+)
+_OTHER_BEHIND = re.compile(
+    rf"(?:\s[a-z]+)?\s(?:and|vs\.?|versus)\s(?!(?:an? |the |mean )*(?:{NAMES}))", re.I
 )
 _ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
 _CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average", re.I)
@@ -239,6 +243,8 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
         alone = text[values[middle - 1].end : values[middle].start].strip() == "and"
         alone = alone and not _AWAY.search(text[mark.end : values[0].start])
         return (TEST, REFERENCE) if arm == TEST and not alone else ()
+    if mark.start > values[-1].start and _OTHER_BEHIND.match(text, mark.end):
+        return (arm, other) if "respectively" in text else ()  # `for powder and capsule`
     gap = text[values[middle - 1].end : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)

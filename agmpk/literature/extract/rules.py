@@ -53,7 +53,9 @@ def find_compound(title: str, abstract: str) -> Found:
 
 
 # ------------------------------------------------------------------------------------- the dose
-_NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
+_NO_DOSE = re.compile(  # nor of the second drug in `lamivudine 150 mg/zidovudine 300 mg`
+    r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of|\d\s?m?g\s?(?:/|\+|and|plus)\s?[a-z-]+(?:\s[a-z]+)?)\s?$"
+)
 _GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
 _GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
 _SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)

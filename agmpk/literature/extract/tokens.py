@@ -39,7 +39,8 @@ KINDS = {"tmax": "time", "cmax": "concentration", "auc0_inf": "auc", "auc0_t": "
 _DECOYS = {"time": "time", "level": "concentration", "decoy": "", "poison": ""}
 TEST, REFERENCE = "test", "reference"
 
-_NAMES = re.compile("|".join(f"(?P<{k}>{any_of(k)})" for k in (*KINDS, *_DECOYS)), re.I)
+NAMES = "|".join(f"(?P<{k}>{any_of(k)})" for k in (*KINDS, *_DECOYS))
+_NAMES = re.compile(NAMES, re.I)
 _VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
 _COUNTED, _BEHIND = re.compile(any_of("counted")), re.compile(any_of("void_behind"))
 _INTERVAL = re.compile(any_of("interval"))
@@ -174,7 +175,7 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
 
 # ------------------------------------------------------------------------------------- products
 _DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product", "equivalent_to")]
-_NO_NAME = re.compile(any_of("no_name"))
+_NO_NAME = re.compile(any_of("no_name"), re.I)
 _TRADE, _BESIDE = re.compile(any_of("trade")), re.compile(any_of("beside"))
 
 
@@ -206,7 +207,11 @@ class Products:
             names = {"T": TEST, "R": REFERENCE} | names
         for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
             often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
-            if often and not find_names(name) and re.search(r"\b(?:test|generic)", text, re.I):
+            if (
+                often
+                and not (find_names(name) or _NO_NAME.fullmatch(name))
+                and re.search(r"\b(?:test|generic)", text, re.I)
+            ):
                 names.setdefault(name, REFERENCE)  # beside a generic it is the reference
         arms = []
         whole = all(re.search(any_of(f"combined_{arm}"), text) for arm in (TEST, REFERENCE))
