@@ -59,10 +59,9 @@ from agmpk.literature.text import (
     parse_range,
     sentences,
 )
-from agmpk.literature.units import amounts, convert, parse_unit, scan_unit
+from agmpk.literature.units import amounts, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
-MAX_CV = 150.0  # percent; flagged above
 _NOT_THERE = "the quoted passage does not stand in the document"
 _NO_NAME = "its name does not stand in the same clause"
 _BESIDE = re.compile(  # between a number and the label behind it: `(`, `for the`, `with the`
@@ -430,78 +429,3 @@ def _plain(name: str) -> str:
 def _units(text: str) -> set[str]:
     places = [m.start() for m in re.finditer(r"(?<![A-Za-z0-9µ])[a-zA-Zµ(]", text)]
     return {found[1].text for p in places if (found := scan_unit(text, p))}
-
-
-# -------------------------------------------------------------- the last guard, for every engine
-_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route")
-
-
-def verify(record: Extraction, document: Document) -> Extraction:
-    """`record` without the values whose evidence is missing, does not stand in the document, or
-    says something else; each removal is put into `rejected` with its reason."""
-    sources = document.sources()
-    for name in _GUARDED:
-        value = getattr(record, name)
-        reason = _lie(name, value, record, sources) if value is not None else ""
-        if reason:
-            record.rejected.append(Rejection(field=name, value=value, reason=reason))
-            for suffix in ("", "_unit", "_type", "_dispersion", "_dispersion_type"):
-                if f"{name}{suffix}" in Extraction.model_fields:
-                    setattr(record, f"{name}{suffix}", None)
-            record.evidence.pop(name, None)
-    return record
-
-
-def _lie(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
-    spans = record.evidence.get(name, [])
-    if not spans:
-        return "no evidence"
-    if any(sources.get(s.source, "")[s.start : s.end] != s.text or not s.text for s in spans):
-        return "the evidence does not stand in the document"
-    if name == "route":
-        return ""
-    if name == "compound":
-        text = normalize(" ".join(s.text for s in spans)).text.lower()
-        return "" if str(value).lower().split()[0] in text else "the name is not in its evidence"
-    fits = any(_same(value, n) for s in spans for n in _readable(s.text))
-    if name in ("dose", "n_subjects") and len(spans) > 1:
-        first = [_readable(s.text)[0] for s in spans if _readable(s.text)]
-        fits = fits or _same(value, math.prod(first)) or _same(value, sum(first))
-    return "" if fits else "the number is not in its evidence"
-
-
-def _readable(text: str) -> list[float]:
-    """The numbers a span can be read as: cut out of its text, it cannot show its decimal sign."""
-    normal = normalize(text).text
-    forms = {
-        normal,
-        normal.replace(",", "."),
-        re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
-        re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
-    }
-    return [n for f in forms for n, _, _ in numbers_at(f, 0, len(f), words=True)]
-
-
-# --------------------------------------------------------------------------------- plausibility
-def plausibility_flags(record: Extraction) -> list[str]:
-    """What cannot be, or hardly can be: zeros, huge dispersions, AUC0-t above AUC0-inf. Flags
-    only."""
-    flags = []
-    if record.n_subjects is not None and record.n_subjects < 3:
-        flags.append("n_subjects: fewer than three")
-    for name in ("dose", *QUANTITIES):
-        value = getattr(record, name)
-        spread, kind = (getattr(record, f"{name}_dispersion{k}", None) for k in ("", "_type"))
-        if value is not None and value <= 0:
-            flags.append(f"{name}: not above zero")
-        elif value is not None and isinstance(spread, float) and kind in ("CV%", "SD"):
-            cv = spread if kind == "CV%" else 100 * spread / value
-            if cv > MAX_CV:
-                flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
-    if record.auc0_t is not None and record.auc0_inf is not None:
-        last = convert(record.auc0_t, record.auc0_t_unit, record.auc0_inf_unit)
-        if last is None:
-            flags.append("auc0_t: its unit and that of auc0_inf do not measure the same thing")
-        elif last > record.auc0_inf * 1.001:
-            flags.append("auc0_t: larger than auc0_inf")
-    return flags
