@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from agmpk.literature.document import Document
 from agmpk.literature.extract.prose import Reading
 from agmpk.literature.extract.rules import (
-    WHO,
     Found,
     Readings,
     contradiction,
@@ -39,6 +38,7 @@ from agmpk.literature.extract.tokens import (
     find_drugs,
     find_names,
     find_values,
+    regex,
 )
 from agmpk.literature.schema import (
     QUANTITIES,
@@ -62,6 +62,7 @@ from agmpk.literature.text import (
 from agmpk.literature.units import amounts, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
+_PEOPLE = regex(r"\b{who}\b|\bn\s?=|\benrol|\brandomi[sz]ed")
 _NOT_THERE = "the quoted passage does not stand in the document"
 _NO_NAME = "its name does not stand in the same clause"
 _BESIDE = re.compile(  # between a number and the label behind it: `(`, `for the`, `with the`
@@ -241,7 +242,7 @@ class Grounder:
     def _subjects(self, answer: CountAnswer) -> None:
         passage = self._locate(answer.quote)
         text, (a, b) = passage.normal.text, passage.sentence()
-        if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
+        if not _PEOPLE.search(text, a, b):
             raise _Refused("the passage does not speak of subjects")
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
         numbers = numbers_at(text, a, b, words=True)

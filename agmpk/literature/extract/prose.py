@@ -13,40 +13,26 @@ from dataclasses import dataclass, field, replace
 
 from agmpk.literature.document import Table
 from agmpk.literature.extract.tokens import (
-    NAMES,
     REFERENCE,
     TEST,
     Mark,
     Name,
     Products,
     Value,
-    any_of,
     find_drugs,
     find_names,
     find_values,
+    regex,
 )
 from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_type
 from agmpk.literature.text import NormalText, normalize, sentences
 from agmpk.literature.units import scan_unit
 
 MAX_SENTENCE = 2_000  # characters; a longer row is no prose
-_FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
-_SUBGROUP = re.compile(rf"\b{any_of('subgroup')}\b", re.I)
-_COMPARED = re.compile(
-    rf"{any_of('compared')}\s(?:(?:that of|those of|after|with|for) )?(?:the )?$", re.I
-)
-_AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
-_NEXT = re.compile(
-    r"[;:]|\.\s|\b(?:while|whereas)\b|\band (?:for|with|after) (?:the )?$|^[)\s,]*(?:and )?$"
-)
-_AT = re.compile(
-    r"\b(?:at|after|in|within|by|found|reached|observed)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $"
-)
-_OTHER_BEHIND = re.compile(
-    rf"(?:\s[a-z]+)?\s(?:and|vs\.?|versus)\s(?!(?:an? |the |mean )*(?:{NAMES}))", re.I
-)
-_ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
-_CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average", re.I)
+_FOOD, _SUBGROUP = regex(r"\b(?:(?P<fasted>{fasted})|(?P<fed>{fed}))"), regex(r"\b{subgroup}\b")
+_COMPARED, _AWAY, _NEXT = regex("{compared_before}$"), regex("{away}"), regex("{leads}")
+_AT, _OTHER_BEHIND = regex("{at}$"), regex("{other_behind}")
+_ANNOUNCES, _CENTER = regex("{announces}"), regex("{center}")
 
 
 @dataclass(frozen=True)
@@ -128,10 +114,7 @@ class Reader:
             elif own_marks:
                 carried = None
         self.order = order or self.order
-        if closes and any(r.arm for r in result):
-            # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: a label closes the list before it
-            result = [_closed(text, r, marks, values) for r in result]
-            result = [r for r in result if r.arm]
+        result = [_closed(text, r, marks, values) for r in result]
         return [r for r in result if r.name in QUANTITIES]
 
     def _group(self, before: str) -> str:
@@ -214,11 +197,12 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
 
 
 def _closed(text: str, reading: Reading, marks: list[Mark], values: list[Value]) -> Reading:
-    """A reading without a product as that of the label behind it, which does not lead the next."""
-    behind = [m for m in marks if m.start >= reading.value.end]
-    if reading.arm or not behind or len(behind[0].arms) != 1:
+    """`Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: a label closes the list before it, unless
+    it leads the next."""
+    mark = next((m for m in marks if m.start >= reading.value.end), None)
+    if reading.arm or mark is None or len(mark.arms) != 1:
         return reading
-    mark, last = behind[0], [v for v in values if v.end <= behind[0].start][-1]
+    last = [v for v in values if v.end <= mark.start][-1]
     apart = ";" in text[reading.value.end : last.end] and last is not values[-1]
     if apart or _NEXT.search(text[last.end : mark.start]):
         return reading
@@ -250,7 +234,7 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
 
-_METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
+_METABOLITE = re.compile(regex(r"\b{metabolite}\b").pattern)
 
 
 def find_analytes(text: str, compound: str) -> list[str]:
@@ -262,10 +246,9 @@ def find_analytes(text: str, compound: str) -> list[str]:
 
 
 # -------------------------------------------------------------------------------------- tables
-_SKIP = re.compile(any_of("skip"), re.I)
-_SPREAD = re.compile(rf"\b(?:{any_of('spread')}|minimum|maximum)", re.I)
-_CHANGED = re.compile(any_of("changed"), re.I)
-_ONE_SUBJECT = re.compile(r"\s*(?:subject|volunteer|no\.?|id)\b", re.I)
+_SKIP, _CHANGED = regex("{skip}"), regex("{changed}")
+_SPREAD = regex(r"\b(?:{spread}|minimum|maximum)")
+_ONE_SUBJECT = regex(r"\s*(?:subject|volunteer|no\.?|id)\b")
 
 
 def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> list[Reading]:

@@ -12,12 +12,10 @@ from functools import partial
 
 from agmpk.literature.document import Document
 from agmpk.literature.extract.prose import Reader, Reading, read_table
-from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, any_of, find_drugs
+from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, find_drugs, regex
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
 from agmpk.literature.text import WORD_NUMBER, normalize, word_number
 from agmpk.literature.units import amounts, convert
-
-WHO = any_of("who")
 
 
 @dataclass(frozen=True)
@@ -53,16 +51,13 @@ def find_compound(title: str, abstract: str) -> Found:
 
 
 # ------------------------------------------------------------------------------------- the dose
-_NO_DOSE = re.compile(  # nor of the second drug in `lamivudine 150 mg/zidovudine 300 mg`
-    r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of|\d\s?m?g\s?(?:/|\+|and|plus)\s?[a-z-]+(?:\s[a-z]+)?)\s?$"
-)
-_GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
-_GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
-_SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
-_TIMES = re.compile(r"\b([2-9])\s?[×x*]\s?$")  # `2 × 500 mg`, `500 mg × 2`
-_TIMES_BEHIND = re.compile(r"\s?[×x*]\s?([2-9])\b(?!\s?(?:day|d\b|week|h\b|[.^\d]))")
-_SUM = "several units of it were taken"
-_STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
+_NO_DOSE, _GIVEN = regex(r"{no_dose}\s?$"), regex(r"\b{given}")
+_GIVEN_BEHIND = regex(r"[\s-]*(?:single |oral )*{given_behind}")
+_COUNT = rf"(?P<n>\d|{WORD_NUMBER})"
+_SEVERAL = regex(rf"\b(?!one |1 ){_COUNT}(?P<x>\s?[×x*]\s?|{{several}})$")
+_TIMES = regex(r"(?P<x>\s?[×x*]\s?)(?P<n>[2-9])\b(?!\s?(?:day|d\b|week|h\b|[.^\d]))")
+_STRENGTH = regex(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
+_UNITS = regex(r"(?:tablet|capsule|dose|sachet)s\b")
 
 
 def find_dose(texts: dict[str, str]) -> Found | None:
@@ -82,44 +77,39 @@ def find_dose(texts: dict[str, str]) -> Found | None:
             given = bool(_GIVEN.search(before) or _GIVEN_BEHIND.match(after))
             rank = 3 * given + (source == "title") - bool(_STRENGTH.match(after))
             found = Found(number, source, ((start, end),), unit.text)
-            for at, times in (
-                (start - len(before), _TIMES.search(before)),
-                (end, _TIMES_BEHIND.match(after)),
-            ):
-                if times:
-                    spans = ((at + times.start(1), at + times.end(1)), (start, end))
-                    found = replace(found, value=int(times[1]) * number, spans=spans, flag=_SUM)
-                    rank = 4
+            times, at = _SEVERAL.search(before), start - len(before)
+            if behind := _TIMES.match(after):
+                times, at = behind, end
+            if times and times["x"].strip() in ("×", "x", "*"):
+                spans = ((at + times.start("n"), at + times.end("n")), (start, end))
+                total, rank = number * _whole(times["n"]), 4
+                found = Found(total, source, spans, unit.text, "several units of it were taken")
+            elif times and given and _UNITS.search(times.group() + after[:24]):
+                several.add(_mg(found))
             options.append((rank, found))
-            if times := _SEVERAL.search(before):
-                units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
-                if given and units:
-                    several.add(_mg(found))
     if not options:
         return None
     top, dose = max(options, key=lambda o: o[0])
     if _mg(dose) in several:
         return replace(dose, value=None, unit=None, flag="several units of it may have been taken")
-    if dose.flag:
-        return dose
     others = {_mg(d) for rank, d in options if rank == top or d.source == "title"}
-    return replace(dose, flag="several amounts are named" if others > {_mg(dose)} else "")
+    return replace(dose, flag=dose.flag or "several amounts are named" * (others > {_mg(dose)}))
 
 
 def _mg(dose: Found) -> float:
     return float(dose.value) * {"g": 1e3, "µg": 1e-3}.get(dose.unit or "", 1.0)  # type: ignore[arg-type]
 
 
+def _whole(text: str) -> int:
+    return int(text) if text.isdigit() else word_number(text) or 0
+
+
 # --------------------------------------------------------------------------- subjects and route
 _CLEAR = ("completed", "sum", "n", "people", "entered", "groups", "enrolled")  # the last the most
 _FLAGS = {"completed": "completed", "groups": "groups are counted, and no total"}
-_COUNTS = re.compile(
-    "|".join(
-        f"(?P<{kind}>{any_of(f'count_{kind}')})"
-        for kind in ("sum", "enrolled", "groups", "entered", "completed", "people", "n")
-    ).replace("#", rf"(\b\d{{1,4}}|{WORD_NUMBER})"),
-    re.I,
-)
+_KINDS = ("sum", "enrolled", "groups", "entered", "completed", "people", "n")  # the order of search
+_COUNTS = regex("|".join(f"(?P<{kind}>{{count_{kind}}})" for kind in _KINDS)).pattern
+_COUNTS = re.compile(_COUNTS.replace("#", rf"(\b\d{{1,4}}|{WORD_NUMBER})"), re.I)
 
 
 def find_subjects(texts: dict[str, str]) -> Found | None:
@@ -131,7 +121,7 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
             kind, flag = match.lastgroup, _FLAGS.get(match.lastgroup, "")
             numbers = [i for i, n in enumerate(match.groups(), 1) if n and i != match.lastindex]
             words = [match[i] for i in numbers if kind != "groups"]
-            total = sum(int(w) if w.isdigit() else word_number(w) or 0 for w in words)
+            total = sum(map(_whole, words))
             if not words or 3 <= total <= 5000:
                 spans = tuple(match.span(i) for i in numbers)
                 found = Found(total or None, source, spans, flag=flag)
@@ -149,10 +139,12 @@ _ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".sp
 
 def find_route(texts: dict[str, str], routes: list[str] = _ROUTES) -> Found | None:
     """The first of `routes` that the title, else the text names; a tablet or fasting says oral."""
-    for words_of in (any_of, lambda route: any_of("oral_form") if route == "oral" else "(?!)"):
+    said = [(r, regex(f"{{{r}}}")) for r in routes]
+    forms = [(r, regex("{oral_form}")) for r in routes if r == "oral"]
+    for patterns in (said, forms):
         for source, text in texts.items():
-            for route in routes:
-                if match := re.search(words_of(route), text, re.I):
+            for route, pattern in patterns:
+                if match := pattern.search(text):
                     return Found(route, source, (match.span(),))
     return None
 
