@@ -26,7 +26,6 @@ from agmpk.literature.extract.tokens import (
 )
 from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_type
 from agmpk.literature.text import NormalText, normalize, sentences
-from agmpk.literature.units import scan_unit
 
 MAX_SENTENCE = 2_000  # characters; a longer row is no prose
 _FOOD, _SUBGROUP = regex(r"\b(?:(?P<fasted>{fasted})|(?P<fed>{fed}))"), regex(r"\b{subgroup}\b")
@@ -261,9 +260,6 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
     untouched = (*table.header, *table.rows)
     grid = [[normalize(c).text for c in row] for row in untouched]
     heads = max(len(table.header), 1)
-    if len(grid) > heads + 1:  # a row of units below the headings
-        units = [scan_unit(c) for c in grid[heads][1:] if c.strip()]
-        heads += bool(units) and all(units)
     result: list[Reading] = []
     spreads: dict[tuple, tuple[float, str]] = {}
     section = ""

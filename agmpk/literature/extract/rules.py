@@ -32,12 +32,9 @@ class Found:
 
 # ------------------------------------------------------------------------ compound and analytes
 def find_compound(title: str, abstract: str) -> Found:
-    """The first drug name of the title, else the most frequent of the abstract."""
-    source, text, drugs = "title", title, find_drugs(title)
-    if not drugs:
-        source, text, drugs = "abstract", abstract, find_drugs(abstract)
-        all_names = [m.group().lower() for m in drugs]
-        drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
+    """The first drug name of the title, else of the abstract."""
+    source, text = ("title", title) if find_drugs(title) else ("abstract", abstract)
+    drugs = find_drugs(text)
     if not drugs:
         return Found(None, source, (), flag="no known drug name in title or abstract")
     name, (start, end) = drugs[0].group(), drugs[0].span()

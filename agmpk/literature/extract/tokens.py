@@ -201,9 +201,7 @@ class Products:
         declared: dict[str, set[str]] = {}
         for match in (m for p in _DECLARED for m in p.finditer(text)):
             name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
-            labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
-            drug = match.re is _DECLARED[-1] and find_drugs(name)
-            if usable(name) and not (drug or re.search(labelled, text)):
+            if usable(name) and not (match.re is _DECLARED[-1] and find_drugs(name)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
         names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
         if all(letter.search(text) for letter in _LETTERS):
@@ -229,10 +227,9 @@ class Products:
             last = marks[-1] if marks else Mark((), 0, 0)
             gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : start])
             again = arms == last.arms[-1:] and len(gap) < 25
-            paired = gap == "; " and text[last.start - 1] == "("
             if again and not re.search(r"[\d.;:]|\band\b", gap):
                 marks[-1] = replace(last, end=end)
-            elif len(last.arms) == 1 and not find_names(gap) and (paired or _BESIDE.fullmatch(gap)):
+            elif len(last.arms) == 1 and not find_names(gap) and _BESIDE.fullmatch(gap):
                 marks[-1] = Mark(last.arms + arms, last.start, end)
             else:
                 marks.append(Mark(arms, start, end))
