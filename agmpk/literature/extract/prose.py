@@ -12,33 +12,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from agmpk.literature.document import Table
-from agmpk.literature.extract.tokens import (
-    REFERENCE,
-    TEST,
-    Mark,
-    Name,
-    Products,
-    Value,
-    find_drugs,
-    find_names,
-    find_values,
-    regex,
-)
+from agmpk.literature.extract import tokens
+from agmpk.literature.extract.tokens import REFERENCE, TEST, Mark, Name, Products, Value, regex
 from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_type
 from agmpk.literature.text import NormalText, normalize, sentences
 
 MAX_SENTENCE = 2_000  # characters; a longer row is no prose
 _FOOD, _SUBGROUP = regex(r"\b(?:(?P<fasted>{fasted})|(?P<fed>{fed}))"), regex(r"\b{subgroup}\b")
 _COMPARED, _AWAY, _NEXT = regex("{compared_before}$"), regex("{away}"), regex("{leads}")
-_AT, _OTHER_BEHIND = regex("{at}$"), regex("{other_behind}")
+_AT, _OTHER_BEHIND, _VALUE_OF = regex("{at}$"), regex("{other_behind}"), regex("{value_of}")
 _ANNOUNCES, _CENTER = regex("{announces}"), regex("{center}")
+
+
+ASSUMED = "the order of the products is taken from another sentence"
+UNSAID = "the text does not say whether this is the test product"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One value read for one quantity. `how`: `label`, `order` (both stand in the sentence),
-    `assumed` (an order used before), `unsaid` (no product named). `group` is another
-    analyte than the studied compound, or `fed`; else empty."""
+    """One value read for one quantity. `how` the product is known: `label`, `order` (both stand in
+    the sentence), else what is in doubt. `group` is another analyte than the studied compound, or
+    `fed`; else empty."""
 
     name: str
     value: Value
@@ -77,8 +71,8 @@ class Reader:
 
     def read_sentence(self, text: str, whole: str, start: int = 0) -> list[Reading]:
         """The readings of a sentence out of `whole`; of a table's cell at `start`, the first."""
-        names = find_names(text)
-        values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
+        names = tokens.find_names(text)
+        values = tokens.find_values(text, names, text if _ANNOUNCES.search(text) else whole)
         values = [v for v in values if v.start >= start][: 1 if start else None]
         names = [n for n in names if not any(v.start <= n.start < v.end for v in values)]
         marks = [m for m in self.products.find(text) if not _COMPARED.search(text[: m.start])]
@@ -105,13 +99,11 @@ class Reader:
                 read += _times(text, segment, read)
             center = center_type((_CENTER.findall(text[:first]) or [""])[-1])
             result += [replace(r, center=center, group=group) for r in read]
-            arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
+            arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != ASSUMED))
             order = arms if len(arms) == 2 else order
-            own_marks = [m for m in segment.marks if len(m.arms) == 1]
-            if own_marks and (not closes or own_marks[0].start < segment.names[0].start):
-                carried = own_marks[-1].arms[0]
-            elif own_marks:
-                carried = None
+            if single := [m for m in segment.marks if len(m.arms) == 1]:
+                leads = not closes or single[0].start < segment.names[0].start
+                carried = single[-1].arms[0] if leads else None
         self.order = order or self.order
         result = [_closed(text, r, marks, values) for r in result]
         return [r for r in result if r.name in QUANTITIES]
@@ -139,16 +131,13 @@ def _segments(text: str, names, values, marks) -> list[_Segment]:
         elif not here.values:
             here.names.append(token)
         else:
-            last = here.values[-1].end
-            of = r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as|in terms of) (?:the )?"
-            behind |= not here.names and re.fullmatch(of, text[last : token.start]) is not None
+            end = here.values[-1].end
+            behind |= not here.names and _VALUE_OF.fullmatch(text, end, token.start) is not None
             if behind and not here.names:
                 here.names.append(token)
                 continue
             # `6.0 ng/mL; reference AUC: 99 ng·h/mL`: a product before a name is that name's
-            moved = [
-                m for m in here.marks if m.start >= last and _NEXT.search(text[last : m.start])
-            ]
+            moved = [m for m in here.marks if m.start >= end and _NEXT.search(text[end : m.start])]
             here.marks = [m for m in here.marks if m not in moved]
             segments.append(_Segment([token], marks=moved))
     return segments
@@ -173,13 +162,13 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
         if paired or (len(pair) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
         arm = (*pair, carried)[0]
-        layout, how = [(n, arm) for n in names], "label" if arm else "unsaid"
+        layout, how = [(n, arm) for n in names], "label" if arm else UNSAID
     elif len(values) == 2 * len(names):
         how = "label"
         if len(pair) == 1 and not order:
             pair = _with_the_other(text, single[0], values)
         elif len(pair) < 2:
-            pair, how = (order, "order") if order else (known, "assumed")
+            pair, how = (order, "order") if order else (known, ASSUMED)
         layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
         if len(single) == 2 and len(names) > 1:
             layouts = layouts[1:]  # a label behind the values of each product
@@ -233,12 +222,12 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
 
-_METABOLITE = re.compile(regex(r"\b{metabolite}\b").pattern)
+_METABOLITE = regex(r"\b{metabolite}\b", 0)
 
 
 def find_analytes(text: str, compound: str) -> list[str]:
     """The analytes that `text` names, in order; the studied compound itself is the empty name."""
-    found = sorted([*_METABOLITE.finditer(text), *find_drugs(text)], key=lambda m: m.start())
+    found = sorted([*_METABOLITE.finditer(text), *tokens.find_drugs(text)], key=lambda m: m.start())
     names = [m.group().lower() for m in found]
     same = compound[:6] or "-"
     return ["" if n.startswith(same) and not n.endswith("at") else n for n in names]
@@ -255,7 +244,7 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
     about = normalize(f"{table.label} {table.caption}").text
     if _CHANGED.search(about):
         return []
-    for name in reversed(find_names(about)):  # of all cells: none of them is this one's
+    for name in reversed(tokens.find_names(about)):  # of all cells: none of them is this one's
         about = about[: name.start] + about[name.end :]
     untouched = (*table.header, *table.rows)
     grid = [[normalize(c).text for c in row] for row in untouched]
@@ -279,10 +268,9 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
             start, whole = len(text) - len(row[c]), f"{text} {' '.join(table.footnotes)}"
             spread = not center_type(labels) and _SPREAD.search(labels)
             for read in new_reader().read_sentence(text, whole, start)[:1]:
-                key = (read.name, read.arm)
                 if spread and read.value.dispersion is None:
-                    kind = dispersion_type(spread.group())
-                    spreads.setdefault(key, (read.value.number, kind))
+                    printed = read.value.number, dispersion_type(spread.group())
+                    spreads.setdefault((read.name, read.arm), printed)
                     continue
                 at, cell = table.offset(r, c), normalize(untouched[r][c])
                 span = Span.of(source, cell, read.value.start - start, read.value.stop - start, at)
@@ -290,6 +278,6 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
     for i, read in enumerate(result):
         number, kind = spreads.get((read.name, read.arm), (None, None))
         if read.value.dispersion is None and kind not in (None, "range"):
-            value = replace(read.value, dispersion=number, dispersion_type=kind)
-            result[i] = replace(read, value=value)
+            whole = replace(read.value, dispersion=number, dispersion_type=kind)
+            result[i] = replace(read, value=whole)
     return result

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.prose import Reader, Reading, read_table
+from agmpk.literature.extract.prose import ASSUMED, Reader, Reading, read_table
 from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, find_drugs, regex
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
 from agmpk.literature.text import WORD_NUMBER, normalize, word_number
@@ -28,6 +28,9 @@ class Found:
     spans: tuple[tuple[int, int], ...]
     unit: str | None = None
     flag: str = ""
+
+
+NOTHING = Found(None, "", ())
 
 
 # ------------------------------------------------------------------------ compound and analytes
@@ -148,10 +151,6 @@ def find_route(texts: dict[str, str], routes: list[str] = _ROUTES) -> Found | No
 
 CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
 MAX_SOURCE = 200_000  # characters of a body or another source that are read
-_HOW = {
-    "unsaid": "the text does not say whether this is the test product",
-    "assumed": "the order of the products is taken from another sentence",
-}
 
 
 class Readings:
@@ -189,7 +188,7 @@ def extract_rules(document: Document) -> Extraction:
     chosen: dict[str, Reading] = {}  # the clearest of the first source that has the test product's
     for part in readings.found:
         usable = [r for r in part if r.arm != REFERENCE]
-        for r in sorted(usable, key=lambda r: (r.arm != TEST, r.how == "assumed")):
+        for r in sorted(usable, key=lambda r: (r.arm != TEST, r.how == ASSUMED)):
             chosen.setdefault(r.name, r)
     for name in QUANTITIES:
         if name in chosen:
@@ -200,18 +199,17 @@ def extract_rules(document: Document) -> Extraction:
     rest = {k: t for k, t in readings.texts.items() if k == "body"}
     found = {
         "compound": readings.compound,
-        "dose": find_dose(front) or find_dose(rest),
-        "n_subjects": find_subjects(front) or find_subjects(rest),
-        "route": find_route({**front, **rest}),
+        "dose": find_dose(front) or find_dose(rest) or NOTHING,
+        "n_subjects": find_subjects(front) or find_subjects(rest) or NOTHING,
+        "route": find_route({**front, **rest}) or NOTHING,
     }
     for name, item in found.items():
-        if item is not None:
-            record.flags += [f"{name}: {item.flag}"] if item.flag else []
-        if item is not None and item.value is not None:
+        record.flags += [f"{name}: {item.flag}"] if item.flag else []
+        if item.value is not None:
             setattr(record, name, item.value)
             normal = readings.normal[item.source]
             record.evidence[name] = [Span.of(item.source, normal, *s) for s in item.spans]
-    record.dose_unit = found["dose"].unit if found["dose"] else None
+    record.dose_unit = found["dose"].unit
     return record
 
 
@@ -222,8 +220,7 @@ def _take(record: Extraction, reading: Reading, readings: Readings) -> None:
     for suffix, item in fields.items():
         setattr(record, f"{name}{suffix}", item)
     record.evidence[name] = [reading.span]
-    flags = [_HOW[reading.how]] if reading.how in _HOW else []
-    flags += [reading.group] if reading.group else []
+    flags = [x for x in (reading.how, reading.group) if x not in ("label", "order", "")]
     if unit and unit.misprint:
         flags.append("unit printed as concentration per time, read as times time")
     if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", reading.span.text):

@@ -30,8 +30,7 @@ def words(name: str) -> list[str]:
 @cache
 def fill(pattern: str) -> str:
     """`pattern` with any entry of a list where `{name}` stands, also inside the entries."""
-    entries = lambda match: f"(?:{fill('|'.join(words(match[1])))})"  # noqa: E731
-    return re.sub("{([a-z][a-z_0-9]+)}", entries, pattern)
+    return re.sub(r"{([a-z]\w+)}", lambda m: f"(?:{fill('|'.join(words(m[1])))})", pattern)
 
 
 def regex(pattern: str, flags: int = re.I) -> re.Pattern[str]:
@@ -110,14 +109,10 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
     `announced` is the text that says what a bare number in brackets is: `mean (SD)`.
     """
     values: list[Value] = []
-    at = 0
     for match in re.finditer(rf"(?<![\w.^])(?<![A-Za-z]-){NUMBER_TEXT}(?![\w]*\d)", text):
-        if match.start() < at or any(n.start <= match.start() < n.end for n in names):
-            continue
-        value = _read_value(text, match, announced)
-        if value is not None:
+        taken = any(x.start <= match.start() < x.end for x in (*names, *values[-1:]))
+        if not taken and (value := _read_value(text, match, announced)):
             values.append(value)
-            at = max(value.end, match.end())
     for i in range(len(values) - 2, -1, -1):  # `6.0 and 6.3 ng/mL`: the unit of the next one
         here, after = values[i], values[i + 1]
         bare = not (here.unit or here.void or after.void) and after.kind in KINDS.values()
