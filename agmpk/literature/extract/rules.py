@@ -139,12 +139,10 @@ _ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".sp
 
 def find_route(texts: dict[str, str], routes: list[str] = _ROUTES) -> Found | None:
     """The first of `routes` that the title, else the text names; a tablet or fasting says oral."""
-    said = [(r, regex(f"{{{r}}}")) for r in routes]
-    forms = [(r, regex("{oral_form}")) for r in routes if r == "oral"]
-    for patterns in (said, forms):
+    for kind, known in ("", routes), ("_form", [r for r in routes if r == "oral"]):
         for source, text in texts.items():
-            for route, pattern in patterns:
-                if match := pattern.search(text):
+            for route in known:
+                if match := regex(f"{{{route}{kind}}}").search(text):
                     return Found(route, source, (match.span(),))
     return None
 
@@ -180,8 +178,7 @@ class Readings:
 
 
 def extract_rules(document: Document) -> Extraction:
-    """Extract one document by rules. Fields the text does not state stay null; every value has
-    evidence."""
+    """One document by the rules; every value has evidence, what is not stated stays null."""
     readings = Readings(document)
     meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
     record = Extraction(id=document.id, engine="rules", **meta)
