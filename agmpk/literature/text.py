@@ -157,6 +157,18 @@ def normalize(source: str) -> NormalText:
     return result
 
 
+# A line end inside a sentence: before a small letter or a sign, or behind a long line, unless the
+# next one starts like `RESULTS`, `Cmax (ng/mL):`.
+_WRAP = re.compile(
+    r"(?<![.?!:;])\n(?=[a-z\d(±+\[=<>/])|(?<=[^\n]{50})(?<![.?!:;])\n(?![A-Z]{4}|[^\n.]{1,40}[:=])"
+)
+
+
+def unwrapped(normal: NormalText) -> NormalText:
+    """Normalized prose with blanks for the line ends that only wrap its lines."""
+    return normal._substitute(_WRAP, " ")
+
+
 _FULL = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _RANGE = re.compile(r"(\d+(?:\.\d+)?)\s*(?:-|to|,|;|\.\.)\s*(\d+(?:\.\d+)?)")
 

@@ -14,7 +14,7 @@ from agmpk.literature.document import Document
 from agmpk.literature.extract.prose import ASSUMED, Reader, Reading, read_table
 from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, find_drugs, regex
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
-from agmpk.literature.text import WORD_NUMBER, normalize, word_number
+from agmpk.literature.text import WORD_NUMBER, normalize, unwrapped, word_number
 from agmpk.literature.units import amounts, convert
 
 
@@ -156,6 +156,8 @@ class Readings:
 
     def __init__(self, document: Document) -> None:
         self.normal = {k: normalize(v[:MAX_SOURCE]) for k, v in document.sources().items()}
+        prose = {k: unwrapped(n) for k, n in self.normal.items() if not k.startswith("tables[")}
+        self.normal |= prose
         self.texts = {k: n.text for k, n in self.normal.items()}
         title, abstract = (self.texts.get(k, "") for k in ("title", "abstract"))
         self.compound = find_compound(title, abstract)
