@@ -21,48 +21,17 @@ import math
 import re
 from dataclasses import dataclass
 
+from agmpk.literature import schema
 from agmpk.literature.document import Document
+from agmpk.literature.extract import rules, tokens
 from agmpk.literature.extract.prose import Reading
-from agmpk.literature.extract.rules import (
-    WHO,
-    Found,
-    Readings,
-    contradiction,
-    find_compound,
-    find_route,
-    find_subjects,
-)
-from agmpk.literature.extract.tokens import (
-    KINDS,
-    REFERENCE,
-    TEST,
-    find_drugs,
-    find_names,
-    find_values,
-)
-from agmpk.literature.schema import (
-    QUANTITIES,
-    AmountAnswer,
-    CountAnswer,
-    Extraction,
-    ExtractionAnswer,
-    NameAnswer,
-    QuantityAnswer,
-    Rejection,
-    Span,
-)
-from agmpk.literature.text import (
-    NUMBER_TEXT,
-    NormalText,
-    normalize,
-    numbers_at,
-    parse_range,
-    sentences,
-)
-from agmpk.literature.units import amounts, convert, parse_unit, scan_unit
+from agmpk.literature.extract.tokens import REFERENCE, TEST, regex
+from agmpk.literature.schema import QUANTITIES, Extraction, ExtractionAnswer, Rejection, Span
+from agmpk.literature.text import NormalText, normalize, numbers_at, parse_range, sentences
+from agmpk.literature.units import amounts, parse_unit, scan_unit
 
 MIN_QUOTE = 2  # letters and digits; a shorter quotation stands everywhere
-MAX_CV = 150.0  # percent; flagged above
+_PEOPLE = regex(r"\b{who}\b|\bn\s?=|\benrol|\brandomi[sz]ed")
 _NOT_THERE = "the quoted passage does not stand in the document"
 _NO_NAME = "its name does not stand in the same clause"
 _BESIDE = re.compile(  # between a number and the label behind it: `(`, `for the`, `with the`
@@ -146,7 +115,7 @@ class Grounder:
     does not."""
 
     def __init__(self, document: Document, engine: str) -> None:
-        self.readings = Readings(document)
+        self.readings = rules.Readings(document)
         self.normals, self.texts = self.readings.normal, self.readings.texts
         meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
         self.record = Extraction(id=document.id, engine=engine, **meta)
@@ -172,9 +141,8 @@ class Grounder:
         self.record.rejected.append(Rejection(field=field, value=value, reason=reason))
 
     def _evidence(self, field: str, source: str, *spans: tuple[int, int]) -> None:
-        self.record.evidence[field] = [
-            Span.of(source, self.normals[source], *span) for span in spans
-        ]
+        normal = self.normals[source]
+        self.record.evidence[field] = [Span.of(source, normal, *span) for span in spans]
 
     def _locate(self, quote: str) -> Passage:
         passage = locate(quote, self.normals)
@@ -182,25 +150,25 @@ class Grounder:
             raise _Refused(_NOT_THERE)
         return passage
 
-    def _doubt(self, field: str, value: object, found: Found | None) -> None:
+    def _doubt(self, field: str, value: object, found: rules.Found | None) -> None:
         """A flag where the rules read something else."""
         if found is not None and found.value not in (None, value):
             self.record.flags.append(f"{field}: the rules read {found.value}")
 
     def _route(self, route: str) -> None:
-        found = find_route(self.texts, [route])
+        found = rules.find_route(self.texts, [route])
         if found is None:
             raise _Refused("no word of the document says this route")
         self.record.route = route
         self._evidence("route", found.source, *found.spans)
-        self._doubt("route", route, find_route(self.texts))
+        self._doubt("route", route, rules.find_route(self.texts))
 
-    def _compound(self, answer: NameAnswer) -> None:
+    def _compound(self, answer: schema.NameAnswer) -> None:
         passage = self._locate(answer.quote)
         # What stands behind a strength is no part of the name; of a sentence only a drug is.
         name = re.sub(r"\s+\d.*", "", normalize(answer.value).text)
         if len(name.split()) > 3:
-            name = str(find_compound(name, "").value or name)
+            name = str(rules.find_compound(name, "").value or name)
         words = re.findall(r"[^\W\d][\w-]{2,}", name)
         if not words:
             raise _Refused("this is no name")
@@ -214,10 +182,10 @@ class Grounder:
         self.record.compound = name
         self._evidence("compound", passage.source, match.span())
         self._doubt("compound", name.lower(), self.readings.compound)
-        if not find_drugs(name):
+        if not tokens.find_drugs(name):
             self.record.flags.append("compound: no known drug name")
 
-    def _dose(self, answer: AmountAnswer) -> None:
+    def _dose(self, answer: schema.AmountAnswer) -> None:
         passage = self._locate(answer.quote)
         unit = parse_unit(normalize(answer.unit).text)
         if unit is None or unit.kind not in ("mass", "mass/weight"):
@@ -239,10 +207,10 @@ class Grounder:
         self.record.dose, self.record.dose_unit = answer.value, unit.text
         self._evidence("dose", passage.source, *spans)
 
-    def _subjects(self, answer: CountAnswer) -> None:
+    def _subjects(self, answer: schema.CountAnswer) -> None:
         passage = self._locate(answer.quote)
         text, (a, b) = passage.normal.text, passage.sentence()
-        if not re.search(rf"\b{WHO}\b|\bn\s?=|\benrol|\brandomi[sz]ed", text[a:b], re.I):
+        if not _PEOPLE.search(text, a, b):
             raise _Refused("the passage does not speak of subjects")
         not_people = re.compile(r"\s?(?:mg|µg|g|h|%|years?|kg|mL|ng|±|days?)(?![a-z])|\s?±")
         numbers = numbers_at(text, a, b, words=True)
@@ -256,12 +224,12 @@ class Grounder:
             raise _Refused("this number is not in the quoted passage")
         self.record.n_subjects = answer.value
         self._evidence("n_subjects", passage.source, *spans)
-        self._doubt("n_subjects", answer.value, find_subjects(self.texts))
+        self._doubt("n_subjects", answer.value, rules.find_subjects(self.texts))
 
-    def _quantity(self, name: str, answer: QuantityAnswer) -> None:
+    def _quantity(self, name: str, answer: schema.QuantityAnswer) -> None:
         unit = parse_unit(normalize(answer.unit).text)
-        if unit is None or unit.kind != KINDS[name]:
-            raise _Refused(f"the unit does not measure {KINDS[name]}")
+        if unit is None or unit.kind != tokens.KINDS[name]:
+            raise _Refused(f"the unit does not measure {tokens.KINDS[name]}")
         passage, flags = locate(answer.quote, self.normals), []
         reason = "the number is not in the quoted passage" if passage else _NOT_THERE
         places = _places(answer.value, [passage] if passage else [])
@@ -284,7 +252,7 @@ class Grounder:
         setattr(record, f"{name}_type", answer.central_tendency)
         self._evidence(name, place.source, (place.begin, place.stop))
         self._dispersion(name, answer, place)
-        record.flags += contradiction(name, answer.value, unit.text, self.readings.all())
+        record.flags += rules.contradiction(name, answer.value, unit.text, self.readings.all())
 
     def _fault(self, name: str, unit: str, place: Passage) -> tuple[str, list[str]]:
         """`(veto, flags)` of taking the number at a place for a quantity."""
@@ -293,8 +261,8 @@ class Grounder:
         text, start = place.normal.text, place.begin
         a, b = next(((x, y) for x, y in sentences(text) if x <= start < y), (0, len(text)))
         sentence, at = text[a:b], start - a
-        names = find_names(sentence)
-        values = find_values(sentence, names)
+        names = tokens.find_names(sentence)
+        values = tokens.find_values(sentence, names)
         value = next((v for v in values if v.start <= at < v.end), None)
         if value is None or (value.void and value.start == at and value.kind != "percent"):
             return "the number is part of a name, a limit or an interval", []
@@ -319,7 +287,7 @@ class Grounder:
             return f"the document gives this number in {value.unit.text}", []
         flags = []
         if not reached and not any(n.name in wanted for n in inside):
-            near = {n.name for n in find_names(text[max(0, a - 400) : b])}
+            near = {n.name for n in tokens.find_names(text[max(0, a - 400) : b])}
             if not near & wanted:
                 if inside:
                     return f"the clause gives this number for {_plain(inside[-1].name)}", []
@@ -382,29 +350,23 @@ class Grounder:
                 return f"the table gives this number for {read[0].name}", []
             if all(r.arm == REFERENCE for r in read):
                 return "the table gives this number for the reference product", []
-            return "", [] if read[0].arm == TEST else [
-                "the table does not say which product this is"
-            ]
-        if not any(n.name == name for n in find_names(line)):
+            unsaid = ["the table does not say which product this is"]
+            return "", [] if read[0].arm == TEST else unsaid
+        if not any(n.name == name for n in tokens.find_names(line)):
             return f"the line of the table does not name {name}", []
         return "", ["the rules cannot read this table"]
 
-    def _dispersion(self, name: str, answer: QuantityAnswer, place: Passage) -> None:
+    def _dispersion(self, name: str, answer: schema.QuantityAnswer, place: Passage) -> None:
         if answer.dispersion is None:
             return
-        text = place.normal.text
         printed = normalize(answer.dispersion).text
         limits = parse_range(printed)
-        wanted = limits or [float(x) for x in re.findall(NUMBER_TEXT, printed)]
+        wanted = limits or [n for n, _, _ in numbers_at(printed, 0, len(printed))]
         a, b = place.sentence()
-        window = (
-            text[a:b]
-            if place.source.startswith("tables[")
-            else text[place.stop : min(b, place.stop + 80)]
-        )
-        there = [float(x) for x in re.findall(NUMBER_TEXT, window)]
-        beside = all(any(_same(w, t) for t in there) for w in wanted)
-        if not beside or len(wanted) != 1 + bool(limits):
+        if not place.source.startswith("tables["):
+            a, b = place.stop, min(b, place.stop + 80)
+        there = {n for n, _, _ in numbers_at(place.normal.text, a, b)}
+        if not set(wanted) <= there or len(wanted) != 1 + bool(limits):
             reason = "the dispersion does not stand beside its value"
             return self._reject(f"{name}_dispersion", answer.dispersion, reason)
         value = "-".join(f"{w:g}" for w in limits) if limits else wanted[0]
@@ -430,78 +392,3 @@ def _plain(name: str) -> str:
 def _units(text: str) -> set[str]:
     places = [m.start() for m in re.finditer(r"(?<![A-Za-z0-9µ])[a-zA-Zµ(]", text)]
     return {found[1].text for p in places if (found := scan_unit(text, p))}
-
-
-# -------------------------------------------------------------- the last guard, for every engine
-_GUARDED = (*QUANTITIES, "dose", "n_subjects", "compound", "route")
-
-
-def verify(record: Extraction, document: Document) -> Extraction:
-    """`record` without the values whose evidence is missing, does not stand in the document, or
-    says something else; each removal is put into `rejected` with its reason."""
-    sources = document.sources()
-    for name in _GUARDED:
-        value = getattr(record, name)
-        reason = _lie(name, value, record, sources) if value is not None else ""
-        if reason:
-            record.rejected.append(Rejection(field=name, value=value, reason=reason))
-            for suffix in ("", "_unit", "_type", "_dispersion", "_dispersion_type"):
-                if f"{name}{suffix}" in Extraction.model_fields:
-                    setattr(record, f"{name}{suffix}", None)
-            record.evidence.pop(name, None)
-    return record
-
-
-def _lie(name: str, value, record: Extraction, sources: dict[str, str]) -> str:
-    spans = record.evidence.get(name, [])
-    if not spans:
-        return "no evidence"
-    if any(sources.get(s.source, "")[s.start : s.end] != s.text or not s.text for s in spans):
-        return "the evidence does not stand in the document"
-    if name == "route":
-        return ""
-    if name == "compound":
-        text = normalize(" ".join(s.text for s in spans)).text.lower()
-        return "" if str(value).lower().split()[0] in text else "the name is not in its evidence"
-    fits = any(_same(value, n) for s in spans for n in _readable(s.text))
-    if name in ("dose", "n_subjects") and len(spans) > 1:
-        first = [_readable(s.text)[0] for s in spans if _readable(s.text)]
-        fits = fits or _same(value, math.prod(first)) or _same(value, sum(first))
-    return "" if fits else "the number is not in its evidence"
-
-
-def _readable(text: str) -> list[float]:
-    """The numbers a span can be read as: cut out of its text, it cannot show its decimal sign."""
-    normal = normalize(text).text
-    forms = {
-        normal,
-        normal.replace(",", "."),
-        re.sub(r"(?<=\d)[ ,.](?=\d{3}\b)", "", normal),
-        re.sub(r"(?<=\d),?[ ](?=\d{3})", "", normal),
-    }
-    return [n for f in forms for n, _, _ in numbers_at(f, 0, len(f), words=True)]
-
-
-# --------------------------------------------------------------------------------- plausibility
-def plausibility_flags(record: Extraction) -> list[str]:
-    """What cannot be, or hardly can be: zeros, huge dispersions, AUC0-t above AUC0-inf. Flags
-    only."""
-    flags = []
-    if record.n_subjects is not None and record.n_subjects < 3:
-        flags.append("n_subjects: fewer than three")
-    for name in ("dose", *QUANTITIES):
-        value = getattr(record, name)
-        spread, kind = (getattr(record, f"{name}_dispersion{k}", None) for k in ("", "_type"))
-        if value is not None and value <= 0:
-            flags.append(f"{name}: not above zero")
-        elif value is not None and isinstance(spread, float) and kind in ("CV%", "SD"):
-            cv = spread if kind == "CV%" else 100 * spread / value
-            if cv > MAX_CV:
-                flags.append(f"{name}: a CV of {cv:.0f} % is above {MAX_CV:g} %")
-    if record.auc0_t is not None and record.auc0_inf is not None:
-        last = convert(record.auc0_t, record.auc0_t_unit, record.auc0_inf_unit)
-        if last is None:
-            flags.append("auc0_t: its unit and that of auc0_inf do not measure the same thing")
-        elif last > record.auc0_inf * 1.001:
-            flags.append("auc0_t: larger than auc0_inf")
-    return flags

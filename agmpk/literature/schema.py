@@ -108,7 +108,7 @@ _DISPERSIONS = (  # the first pattern that fits; order matters (`standard error`
     ("CV%", r"\bg?\s?cv\b|coefficient of variation|%|percent"),
     ("95% CI", r"\b95\b.*(?:ci|confidence)"),
     ("90% CI", r"\b90\b.*(?:ci|confidence)"),
-    ("IQR", r"\biqr\b|interquartile|quartile"),
+    ("IQR", r"\biqr\b|interquartile|quartile|\bq1\b"),
     ("range", r"\brange\b|\bmin"),
     ("SD", r"\bs\.?d\b\.?|standard dev|\bst\.?\s?dev|\bstd\b|±|\+/-"),
 )

@@ -47,13 +47,15 @@ _COMMA_DECIMAL = re.compile(r"(?<![\d.,])\d+,\d{1,2}(?![\d,]|\.\d)")
 _POINT_DECIMAL = re.compile(r"(?<![\d.,])\d+\.\d+")
 _INNER_THOUSANDS = re.compile(r"(?<=\d,\d{3}),(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
-_COMMA_SPACE = re.compile(r"(?<![\d.,] )(?<![\d.,])([1-9]\d{0,2}), (?=\d{3}\.\d)")  # 5, 483.296
+_COMMA_SPACE = re.compile(
+    r"(?<![\d.,] )(?<![\d.,])(?<![a-zA-Z]-)([1-9]\d{0,2}), (?=\d{3}\.\d)"
+)  # 5, 483.296
 
 # `33 120.5 ± 9 870.1 ng·h/mL`: a plain space is read as a separator only where a value clearly
 # follows.
 _SPACED_THOUSANDS = re.compile(
     r"(?:(?<=[\s(±])|^)([1-9]\d{0,2}) (?=\d{3}(?:\.\d+)?(?:\s?±|\s?\(\d|\s(?:and|vs\.?|versus)\s\d"
-    r"|\s?\)?\s?(?:[npµ]g|h\s?[·*×]\s?[npµ]g)\b))"
+    r"|\s?\)\s(?:and|vs\.?)\s\(?\d|\s?\)?\s?(?:[npµ]g|h\s?[·*×]\s?[npµ]g)\b))"
 )
 
 
@@ -153,6 +155,18 @@ def normalize(source: str) -> NormalText:
     for pattern, template in _RULES[5:]:
         result = result._substitute(pattern, template)
     return result
+
+
+# A line end inside a sentence: before a small letter or a sign, or behind a long line, unless the
+# next one starts like `RESULTS`, `Cmax (ng/mL):`.
+_WRAP = re.compile(
+    r"(?<![.?!:;])\n(?=[a-z\d(±+\[=<>/])|(?<=[^\n]{50})(?<![.?!:;])\n(?![A-Z]{4}|[^\n.]{1,40}[:=])"
+)
+
+
+def unwrapped(normal: NormalText) -> NormalText:
+    """Normalized prose with blanks for the line ends that only wrap its lines."""
+    return normal._substitute(_WRAP, " ")
 
 
 _FULL = re.compile(r"[-+]?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?")

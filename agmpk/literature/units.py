@@ -1,8 +1,9 @@
 """Units of pharmacokinetic quantities as articles print them, read into one canonical form.
 
-pint converts; this module only brings the many spellings (`ng hr mL-1`, `mcg*h/mL`, `h·ng/mL`,
-`ngxh/mL`, `ng-h/L`, `µM`) into something pint understands. `ng/mL/h` for an AUC is a frequent
-misprint (its dimension is a rate, not an exposure): it is read as an AUC and marked `misprint`.
+`agmpk.studies.units` converts; this module only brings the many spellings (`ng hr mL-1`,
+`mcg*h/mL`, `h·ng/mL`, `ngxh/mL`, `ng-h/L`, `µM`) into something it understands. `ng/mL/h` for an
+AUC is a frequent misprint (its dimension is a rate, not an exposure): it is read as an AUC and
+marked `misprint`.
 """
 
 from __future__ import annotations
@@ -10,11 +11,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
-import pint
-
+from agmpk.errors import AgmpkError
 from agmpk.literature.text import NUMBER_TEXT
+from agmpk.studies.units import conversion_factor
 
 
 def _spellings(text: str) -> dict[str, str]:
@@ -86,15 +86,6 @@ class Unit:
     text: str
     kind: str
     misprint: bool = False
-
-
-@cache
-def _registry() -> pint.UnitRegistry:
-    registry = pint.UnitRegistry()
-    registry.define("IU = [international_unit]")
-    registry.define("mIU = 1e-3 IU")
-    registry.define("µIU = 1e-6 IU")
-    return registry
 
 
 def _canonical(powers: list[tuple[str, str, int]]) -> Unit | None:
@@ -190,14 +181,10 @@ def parse_unit(text: str | None) -> Unit | None:
 
 
 def convert(value: float, unit: str, target: str) -> float | None:
-    """`value` in `unit` expressed in `target`, by pint; None where they measure different things
-    (molar units and activities are no masses)."""
-    registry = _registry()
-
-    def pinted(name: str) -> pint.Unit:
-        return registry.parse_units(name.replace("·", "*"))
-
+    """`value` in `unit` expressed in `target`; None where they measure different things (molar
+    units and activities are no masses)."""
+    # International units convert only among themselves; katals, no article's, stand for them.
     try:
-        return float(registry.Quantity(value, pinted(unit)).to(pinted(target)).magnitude)
-    except (pint.DimensionalityError, pint.UndefinedUnitError):
+        return value * conversion_factor(unit.replace("IU", "kat"), target.replace("IU", "kat"))
+    except AgmpkError:
         return None

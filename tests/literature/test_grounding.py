@@ -4,8 +4,8 @@ import pytest
 from literature_stand_in import EMPTY, invented_answer, truthful_answer
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract import extract_document
-from agmpk.literature.ground import Grounder, verify
+from agmpk.literature.extract import extract_document, verify
+from agmpk.literature.ground import Grounder
 from agmpk.literature.schema import FIELDS, QUANTITIES, ExtractionAnswer
 from agmpk.literature.score import score_records
 

@@ -153,6 +153,56 @@ FORMS = {
             {"cmax": 6.0},
         ),
     ],
+    "a label of one product and an order of two": [
+        ("Cmax was 6.0 and 6.3 ng/mL, respectively for the generic and Norvasc.", {"cmax": 6.0}),
+        ("Cmax was 6.0 and 6.3 ng/mL for the generic and Norvasc.", {}),
+        ("Cmax of the generic and Norvasc was 6.0 and 6.3 ng/mL.", {"cmax": 6.0}),
+        ("For R- and S-amlodipine the Cmax of the test was 6.0 and 6.3 ng/mL.", {}),
+        ("Cmax was 6.0 ng/mL in group T and 6.3 in group R, where T is the test.", {"cmax": 6.0}),
+        (
+            "Cmax was 6.3 ng/mL with R; it was 6.0 ng/mL with T (T, test; R, reference).",
+            {"cmax": 6.0},
+        ),
+        (
+            "Brandor gave a Cmax of 6.3 ng/mL and an AUC0-t of 98 ng·h/mL; the generic gave a Cmax "
+            "of 6.0 ng/mL and an AUC0-t of 99 ng·h/mL.",
+            {"cmax": 6.0, "auc0_t": 99},
+        ),
+    ],
+    "a word that is no product's name": [
+        (
+            "Mean values (standard deviation) of Cmax with the test were 6.0 (1.5) ng/mL; with the "
+            "reference they were 6.3 (1.7) ng/mL.",
+            {"cmax": 6.0},
+        ),
+        (
+            "Cmax was 6.0 ng/mL after sprinkle (test) and 6.3 ng/mL after tablet (reference).",
+            {"cmax": 6.0},
+        ),
+        ("The tablet was the reference. The test Cmax was 6.0 ng/mL.", {"cmax": 6.0}),
+        (
+            "Methods and Results: it was tested. Results: the test Cmax was 6.0 ng/mL.",
+            {"cmax": 6.0},
+        ),
+    ],
+    "a unit that ends in a number": [
+        (
+            "The mean (SD) AUCt and AUCinf of the test were 260.32 (117.95) ng.h.mL-1, 268.01 "
+            "(121.03) ng.h.mL-1.",
+            {"auc0_t": 260.32, "auc0_inf": 268.01},
+        ),
+        (
+            "The test AUC0-t was (6 318±1 844) ng·h/mL and the test Cmax (715.3±241.0) ng/mL.",
+            {"auc0_t": 6318, "cmax": 715.3},
+        ),
+    ],
+    "a metabolite whose parent could not be read": [
+        (
+            "Cmax of amlodipine after both was 6.0, 6.2, 6.3 ng/mL. The metabolite M9 had a Cmax "
+            "of 9.0 ng/mL (test).",
+            {},
+        ),
+    ],
     "an odd spelling": [
         ("For the test, AUC( (0-t) ) was 99 ng·h/mL.", {"auc0_t": 99}),
         ("For the test, AUC0-t was 99 ngxh/mL.", {"auc0_t": 99}),
@@ -257,6 +307,10 @@ def test_an_order_is_kept_as_printed():
         ("Forty subjects took part (20 per group).", 40),
         ("20 subjects per group were treated.", None),
         ("14 men and 12 women took part.", 26),
+        ("The study was made in 26 (14 male/12 female) volunteers.", 26),
+        ("26 volunteers (50% women) took part.", 26),
+        ("25 subjects were planned.", None),
+        ("24 subjects per arm were to be dosed; 52 were randomized.", 52),
         ("58 were screened, of whom 36 were enrolled.", 36),
         ("Sample sizes of 12 to 58 subjects were simulated.", None),
     ],
@@ -292,8 +346,11 @@ def test_a_contradiction_is_flagged():
     ("text", "dose"),
     [
         ("The volunteers took two 250 mg tablets.", None),
-        ("Amlodipine (2 × 250 mg) was given.", None),
+        ("Amlodipine (2 × 250 mg) was given.", 500),
         ("They received 500 mg (two 250 mg capsules).", 500),
+        ("Amlodipine 250 mg × 2 was given.", 500),
+        ("Amlodipine 250 mg × 2 days was given.", 250),
+        ("Tablets with amlodipine 250 mg/losartan 500 mg were given.", 250),
         ("Group 2 received 250 mg.", 250),
         ("Bioequivalence of two 250 mg tablets was shown.", 250),
     ],

@@ -149,6 +149,20 @@ def test_mangled_abstracts_never_crash(development, held_out):
             "6.3 and 7.0 ng/mL.",
             None,
         ),
+        (
+            "With the reference the values of Cmax and AUC0-t were 6.3 ng/mL and 98 ng·h/mL; with "
+            "the test they were 6.0 and 99.",
+            None,
+        ),
+        ("The test Cmax and AUC0-t were 6.0 ng/mL and 99 ng·h/mL; the reference 6.3 and 98.", 6.0),
+        ("Cmax was 6.0 ng/mL and AUC0-t 99 ng·h/mL for the test product.", 6.0),
+        ("Cmax was 6.0 ng/mL, AUC0-t 99 ng·h/mL with the test and 98 with the reference.", 6.0),
+        ("Amlobest is bioequivalent to Norvasc. Cmax was 6.0 ng/mL for Amlobest.", 6.0),
+        ("Cmax of the FDC and of the free combination was 6.0 and 6.3 ng/mL.", 6.0),
+        ("Test tablet (Product A) or reference (Product B). Cmax: Product A 6.0 ng/mL.", 6.0),
+        ("Cmax: T 6.0 ng/mL, R 6.3 ng/mL; T and R were equivalent.", 6.0),
+        ("For test Cmax 6.0 ng/mL and for reference Cmax 6.3 ng/mL.", 6.0),
+        ("Cmax: test 6.0 ng/mL, 95% CI 5.0-7.0; reference 6.3 ng/mL, 95% CI 5.1-7.5.", 6.0),
         ("As reference (A) or test (B). Cmax: 6.3 ± 1 (A) and 6.0 ± 1 (B) ng/mL.", 6.0),
     ],
 )
@@ -157,6 +171,30 @@ def test_which_product_is_meant(abstract, cmax):
     record = extract(abstract)
     assert record.cmax == cmax
     assert cmax or "cmax: printed, but not clearly for the test product" in record.flags
+
+
+@pytest.mark.parametrize(
+    ("abstract", "spread"),
+    [
+        ("Results are mean (s.e.m.). The test Cmax was 6.0 (0.4) ng/mL.", (0.4, "SEM")),
+        ("Median (Q1-Q3) Cmax was 6.0 (5.0-7.0) ng/mL for the test.", ("5.0-7.0", "IQR")),
+        ("The test Cmax was 6.0 ng/mL, 95% CI 5.0-7.0.", ("5.0-7.0", "95% CI")),
+    ],
+)
+def test_how_a_spread_is_named(abstract, spread):
+    record = extract(abstract)
+    assert (record.cmax, record.cmax_dispersion, record.cmax_dispersion_type) == (6.0, *spread)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "tmax"),
+    [
+        ("Amlodipine peaked at 2.4 h (test) and 2.3 h (reference).", 2.4),
+        ("Mean concentrations peaked at 2.4 h (test) and 2.3 h (reference).", None),
+    ],
+)
+def test_the_time_of_a_peak(sentence, tmax):
+    assert extract(sentence).tmax == tmax
 
 
 def test_products_named_later_are_left_open_with_a_flag():

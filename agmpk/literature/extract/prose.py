@@ -12,38 +12,27 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from agmpk.literature.document import Table
-from agmpk.literature.extract.tokens import (
-    REFERENCE,
-    TEST,
-    Mark,
-    Name,
-    Products,
-    Value,
-    any_of,
-    find_drugs,
-    find_names,
-    find_values,
-)
+from agmpk.literature.extract import tokens
+from agmpk.literature.extract.tokens import REFERENCE, TEST, Mark, Name, Products, Value, regex
 from agmpk.literature.schema import QUANTITIES, Span, center_type, dispersion_type
 from agmpk.literature.text import NormalText, normalize, sentences
-from agmpk.literature.units import scan_unit
 
 MAX_SENTENCE = 2_000  # characters; a longer row is no prose
-_FOOD = re.compile(rf"\b(?:(?P<fasted>{any_of('fasted')})|(?P<fed>{any_of('fed')}))", re.I)
-_SUBGROUP = re.compile(rf"\b{any_of('subgroup')}\b", re.I)
-_COMPARED = re.compile(rf"{any_of('compared')}\s(?:(?:that of|after|with|for) )?(?:the )?$", re.I)
-_AWAY = re.compile(r"\b(?:vs\.?|versus|and|against|than|while|whereas|but)\b|[,;/]")
-_NEXT = re.compile(r"(?:[;:]|\.\s)\s*$|^[)\s,]*(?:and )?$")
-_AT = re.compile(r"\b(?:at|after|in|within|by)\b[^.;\d]{0,30}$|[\d)] ?(?:h )?(?:and|vs\.?|or|/) $")
-_ANNOUNCES = re.compile(r"\b(?:SD|SEM?|CV|range|IQR|CI|median|means?)\b|standard")
-_CENTER = re.compile(r"(?:geometric(?:\s\w+){0,2}?\s)?means?\b|\bGM\b|median|average", re.I)
+_FOOD, _SUBGROUP = regex(r"\b(?:(?P<fasted>{fasted})|(?P<fed>{fed}))"), regex(r"\b{subgroup}\b")
+_COMPARED, _AWAY, _NEXT = regex("{compared_before}$"), regex("{away}"), regex("{leads}")
+_AT, _OTHER_BEHIND, _VALUE_OF = regex("{at}$"), regex("{other_behind}"), regex("{value_of}")
+_ANNOUNCES, _CENTER = regex("{announces}"), regex("{center}")
+
+
+ASSUMED = "the order of the products is taken from another sentence"
+UNSAID = "the text does not say whether this is the test product"
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One value read for one quantity. `how`: `label`, `order` (both stand in the sentence),
-    `assumed` (an order used before), `unsaid` (no product named). `group` is another
-    analyte than the studied compound, or `fed`; else empty."""
+    """One value read for one quantity. `how` the product is known: `label`, `order` (both stand in
+    the sentence), else what is in doubt. `group` is another analyte than the studied compound, or
+    `fed`; else empty."""
 
     name: str
     value: Value
@@ -65,11 +54,11 @@ class Reader:
     """Reads sentence after sentence; keeps what a text has established: the order of the products,
     analyte and food state."""
 
-    def __init__(self, products: Products, compound: str, printed: set[str]) -> None:
+    def __init__(self, products: Products, compound: str, printed: set) -> None:
         self.products, self.compound = products, compound
         self.order: tuple[str, ...] = ()
         self.analyte, self.food = "", ""
-        self.printed = printed  # gets the quantities with a value in their segment
+        self.printed = printed  # gets each quantity and group with a value in its segment
 
     def read(self, source: str, normal: NormalText) -> list[Reading]:
         """Every value of a source that can be given to a quantity, in order."""
@@ -82,15 +71,16 @@ class Reader:
 
     def read_sentence(self, text: str, whole: str, start: int = 0) -> list[Reading]:
         """The readings of a sentence out of `whole`; of a table's cell at `start`, the first."""
-        names = find_names(text)
-        values = find_values(text, names, text if _ANNOUNCES.search(text) else whole)
+        names = tokens.find_names(text)
+        values = tokens.find_values(text, names, text if _ANNOUNCES.search(text) else whole)
         values = [v for v in values if v.start >= start][: 1 if start else None]
         names = [n for n in names if not any(v.start <= n.start < v.end for v in values)]
         marks = [m for m in self.products.find(text) if not _COMPARED.search(text[: m.start])]
         pairs = {m.arms for m in marks if len(set(m.arms)) == 2}
         order = pairs.pop() if len(pairs) == 1 else ()  # the order this sentence uses
         # Labels that are not understood (`12.1 mg/L (rectal)`) leave no place for a known order.
-        own = any(re.match(r"\s?\([A-Za-z]", text[v.end :]) for v in values)
+        labels = (re.match(r"\s?\([A-Za-z][^)]*", text[v.end :]) for v in values)
+        own = any(label and not self.products.find(label.group()) for label in labels)
         closes = bool(marks and values and marks[0].start > values[0].start)
         carried, result = None, []
         for segment in _segments(text, names, values, marks):
@@ -101,7 +91,7 @@ class Reader:
             fitting = {n.name for n in segment.names if any(_fits(v, n) for v in segment.values)}
             if not fitting or any(n.name == "poison" for n in segment.names):
                 continue
-            self.printed |= fitting
+            self.printed |= {(name, group) for name in fitting}
             if _SUBGROUP.search(text[:first][-60:]):
                 continue
             read = _place(text, segment, order, carried, () if own else self.order)
@@ -109,15 +99,13 @@ class Reader:
                 read += _times(text, segment, read)
             center = center_type((_CENTER.findall(text[:first]) or [""])[-1])
             result += [replace(r, center=center, group=group) for r in read]
-            arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != "assumed"))
+            arms = tuple(dict.fromkeys(r.arm for r in read if r.arm and r.how != ASSUMED))
             order = arms if len(arms) == 2 else order
-            if not closes:
-                last = (m.arms[0] for m in reversed(segment.marks) if len(m.arms) == 1)
-                carried = next(last, carried)
+            if single := [m for m in segment.marks if len(m.arms) == 1]:
+                leads = not closes or single[0].start < segment.names[0].start
+                carried = single[-1].arms[0] if leads else None
         self.order = order or self.order
-        if closes and any(r.arm for r in result):
-            # `Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: whose the first is, is left open
-            result = [r for r in result if r.arm]
+        result = [_closed(text, r, marks, values) for r in result]
         return [r for r in result if r.name in QUANTITIES]
 
     def _group(self, before: str) -> str:
@@ -143,16 +131,13 @@ def _segments(text: str, names, values, marks) -> list[_Segment]:
         elif not here.values:
             here.names.append(token)
         else:
-            last = here.values[-1].end
-            of = r"\W*(?:\([^()]{1,25}\) )?(?:for|in|of|as|in terms of) (?:the )?"
-            behind |= not here.names and re.fullmatch(of, text[last : token.start]) is not None
+            end = here.values[-1].end
+            behind |= not here.names and _VALUE_OF.fullmatch(text, end, token.start) is not None
             if behind and not here.names:
                 here.names.append(token)
                 continue
             # `6.0 ng/mL; reference AUC: 99 ng·h/mL`: a product before a name is that name's
-            moved = [
-                m for m in here.marks if m.start >= last and _NEXT.search(text[last : m.start])
-            ]
+            moved = [m for m in here.marks if m.start >= end and _NEXT.search(text[end : m.start])]
             here.marks = [m for m in here.marks if m not in moved]
             segments.append(_Segment([token], marks=moved))
     return segments
@@ -171,17 +156,19 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     single = [m for m in segment.marks if len(m.arms) == 1]
     pair = tuple(dict.fromkeys(m.arms[0] for m in single))
     if len(values) == len(names) and all(map(_fits, values, names)):  # one product
+        if single and single[0].start < values[0].start:  # `test: 6.0; reference: 6.3`, no unit
+            pair = tuple(dict.fromkeys(m.arms[0] for m in single if m.start < values[-1].start))
         paired = not pair and len(single) < len(segment.marks)
         if paired or (len(pair) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
         arm = (*pair, carried)[0]
-        layout, how = [(n, arm) for n in names], "label" if arm else "unsaid"
+        layout, how = [(n, arm) for n in names], "label" if arm else UNSAID
     elif len(values) == 2 * len(names):
         how = "label"
         if len(pair) == 1 and not order:
             pair = _with_the_other(text, single[0], values)
         elif len(pair) < 2:
-            pair, how = (order, "order") if order else (known, "assumed")
+            pair, how = (order, "order") if order else (known, ASSUMED)
         layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
         if len(single) == 2 and len(names) > 1:
             layouts = layouts[1:]  # a label behind the values of each product
@@ -195,6 +182,19 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
         return []
     read = zip(values, layout, strict=True)
     return [Reading(n.name, v if v.unit else replace(v, unit=n.unit), a, how) for v, (n, a) in read]
+
+
+def _closed(text: str, reading: Reading, marks: list[Mark], values: list[Value]) -> Reading:
+    """`Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: a label closes the list before it, unless
+    it leads the next."""
+    mark = next((m for m in marks if m.start >= reading.value.end), None)
+    if reading.arm or mark is None or len(mark.arms) != 1:
+        return reading
+    last = [v for v in values if v.end <= mark.start][-1]
+    apart = ";" in text[reading.value.end : last.end] and last is not values[-1]
+    if apart or _NEXT.search(text[last.end : mark.start]):
+        return reading
+    return replace(reading, arm=mark.arms[0], how="label")
 
 
 def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:
@@ -211,28 +211,32 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
     arm, middle = mark.arms[0], len(values) // 2
     other = REFERENCE if arm == TEST else TEST
     if mark.start < values[0].start:
-        return (TEST, REFERENCE) if arm == TEST else ()
+        # `of the test and Norvasc 6.0 and 6.3`, `6.0 and the older 6.3`; not both of the test
+        alone = text[values[middle - 1].end : values[middle].start].strip() == "and"
+        alone = alone and not _AWAY.search(text[mark.end : values[0].start])
+        return (TEST, REFERENCE) if arm == TEST and not alone else ()
+    if mark.start > values[-1].start and _OTHER_BEHIND.match(text, mark.end):
+        return (arm, other) if "respectively" in text else ()  # `for powder and capsule`
     gap = text[values[middle - 1].end : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
 
-_METABOLITE = re.compile(rf"\b{any_of('metabolite')}\b")
+_METABOLITE = regex(r"\b{metabolite}\b", 0)
 
 
 def find_analytes(text: str, compound: str) -> list[str]:
     """The analytes that `text` names, in order; the studied compound itself is the empty name."""
-    found = sorted([*_METABOLITE.finditer(text), *find_drugs(text)], key=lambda m: m.start())
+    found = sorted([*_METABOLITE.finditer(text), *tokens.find_drugs(text)], key=lambda m: m.start())
     names = [m.group().lower() for m in found]
     same = compound[:6] or "-"
     return ["" if n.startswith(same) and not n.endswith("at") else n for n in names]
 
 
 # -------------------------------------------------------------------------------------- tables
-_SKIP = re.compile(any_of("skip"), re.I)
-_SPREAD = re.compile(rf"\b(?:{any_of('spread')}|minimum|maximum)", re.I)
-_CHANGED = re.compile(any_of("changed"), re.I)
-_ONE_SUBJECT = re.compile(r"\s*(?:subject|volunteer|no\.?|id)\b", re.I)
+_SKIP, _CHANGED = regex("{skip}"), regex("{changed}")
+_SPREAD = regex(r"\b(?:{spread}|minimum|maximum)")
+_ONE_SUBJECT = regex(r"\s*(?:subject|volunteer|no\.?|id)\b")
 
 
 def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> list[Reading]:
@@ -240,14 +244,11 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
     about = normalize(f"{table.label} {table.caption}").text
     if _CHANGED.search(about):
         return []
-    for name in reversed(find_names(about)):  # of all cells: none of them is this one's
+    for name in reversed(tokens.find_names(about)):  # of all cells: none of them is this one's
         about = about[: name.start] + about[name.end :]
     untouched = (*table.header, *table.rows)
     grid = [[normalize(c).text for c in row] for row in untouched]
     heads = max(len(table.header), 1)
-    if len(grid) > heads + 1:  # a row of units below the headings
-        units = [scan_unit(c) for c in grid[heads][1:] if c.strip()]
-        heads += bool(units) and all(units)
     result: list[Reading] = []
     spreads: dict[tuple, tuple[float, str]] = {}
     section = ""
@@ -267,10 +268,9 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
             start, whole = len(text) - len(row[c]), f"{text} {' '.join(table.footnotes)}"
             spread = not center_type(labels) and _SPREAD.search(labels)
             for read in new_reader().read_sentence(text, whole, start)[:1]:
-                key = (read.name, read.arm)
                 if spread and read.value.dispersion is None:
-                    kind = dispersion_type(spread.group())
-                    spreads.setdefault(key, (read.value.number, kind))
+                    printed = read.value.number, dispersion_type(spread.group())
+                    spreads.setdefault((read.name, read.arm), printed)
                     continue
                 at, cell = table.offset(r, c), normalize(untouched[r][c])
                 span = Span.of(source, cell, read.value.start - start, read.value.stop - start, at)
@@ -278,6 +278,6 @@ def read_table(table: Table, source: str, new_reader: Callable[[], Reader]) -> l
     for i, read in enumerate(result):
         number, kind = spreads.get((read.name, read.arm), (None, None))
         if read.value.dispersion is None and kind not in (None, "range"):
-            value = replace(read.value, dispersion=number, dispersion_type=kind)
-            result[i] = replace(read, value=value)
+            whole = replace(read.value, dispersion=number, dispersion_type=kind)
+            result[i] = replace(read, value=whole)
     return result

@@ -11,13 +11,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from agmpk.literature.document import Document
-from agmpk.literature.extract.prose import Reader, Reading, read_table
-from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, any_of, find_drugs
+from agmpk.literature.extract.prose import ASSUMED, Reader, Reading, read_table
+from agmpk.literature.extract.tokens import ESTERS, REFERENCE, TEST, Products, find_drugs, regex
 from agmpk.literature.schema import QUANTITIES, Extraction, Span
-from agmpk.literature.text import WORD_NUMBER, normalize, word_number
+from agmpk.literature.text import WORD_NUMBER, normalize, unwrapped, word_number
 from agmpk.literature.units import amounts, convert
-
-WHO = any_of("who")
 
 
 @dataclass(frozen=True)
@@ -32,14 +30,14 @@ class Found:
     flag: str = ""
 
 
+NOTHING = Found(None, "", ())
+
+
 # ------------------------------------------------------------------------ compound and analytes
 def find_compound(title: str, abstract: str) -> Found:
-    """The first drug name of the title, else the most frequent of the abstract."""
-    source, text, drugs = "title", title, find_drugs(title)
-    if not drugs:
-        source, text, drugs = "abstract", abstract, find_drugs(abstract)
-        all_names = [m.group().lower() for m in drugs]
-        drugs.sort(key=lambda m: -all_names.count(m.group().lower()))
+    """The first drug name of the title, else of the abstract."""
+    source, text = ("title", title) if find_drugs(title) else ("abstract", abstract)
+    drugs = find_drugs(text)
     if not drugs:
         return Found(None, source, (), flag="no known drug name in title or abstract")
     name, (start, end) = drugs[0].group(), drugs[0].span()
@@ -53,17 +51,20 @@ def find_compound(title: str, abstract: str) -> Found:
 
 
 # ------------------------------------------------------------------------------------- the dose
-_NO_DOSE = re.compile(r"(?:weigh\w*|LLOQ|[<>≤≥±]|\d ?-|range of)\s?$")
-_GIVEN = re.compile(rf"\b{any_of('given')}", re.I)
-_GIVEN_BEHIND = re.compile(rf"[\s-]*(?:single |oral )*{any_of('given_behind')}")
-_SEVERAL = re.compile(rf"\b(?!one |1 )(?:\d|{WORD_NUMBER}){any_of('several')}$", re.I)
-_STRENGTH = re.compile(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
+_NO_DOSE, _GIVEN = regex(r"{no_dose}\s?$"), regex(r"\b{given}")
+_GIVEN_BEHIND = regex(r"[\s-]*(?:single |oral )*{given_behind}")
+_COUNT = rf"(?P<n>\d|{WORD_NUMBER})"
+_SEVERAL = regex(rf"\b(?!one |1 ){_COUNT}(?P<x>\s?[×x*]\s?|{{several}})$")
+_TIMES = regex(r"(?P<x>\s?[×x*]\s?)(?P<n>[2-9])\b(?!\s?(?:day|d\b|week|h\b|[.^\d]))")
+_STRENGTH = regex(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
+_UNITS = regex(r"(?:tablet|capsule|dose|sachet)s\b")
 
 
 def find_dose(texts: dict[str, str]) -> Found | None:
     """The amount given on one occasion: from a sentence that speaks of giving, else the first one.
 
-    Where several units of it were taken (`two 500-mg tablets`) nothing is: the dose may be the sum.
+    `2 × 500 mg` is 1000 mg, with a flag; where several units of it may have been taken (`two 500-mg
+    tablets`) nothing is: the dose may be the sum.
     """
     options: list[tuple[int, Found]] = []
     several = set()
@@ -76,34 +77,39 @@ def find_dose(texts: dict[str, str]) -> Found | None:
             given = bool(_GIVEN.search(before) or _GIVEN_BEHIND.match(after))
             rank = 3 * given + (source == "title") - bool(_STRENGTH.match(after))
             found = Found(number, source, ((start, end),), unit.text)
+            times, at = _SEVERAL.search(before), start - len(before)
+            if behind := _TIMES.match(after):
+                times, at = behind, end
+            if times and times["x"].strip() in ("×", "x", "*"):
+                spans = ((at + times.start("n"), at + times.end("n")), (start, end))
+                total, rank = number * _whole(times["n"]), 4
+                found = Found(total, source, spans, unit.text, "several units of it were taken")
+            elif times and given and _UNITS.search(times.group() + after[:24]):
+                several.add(_mg(found))
             options.append((rank, found))
-            if times := _SEVERAL.search(before):
-                units = re.search(r"(?:tablet|capsule|dose|sachet)s\b", times.group() + after[:24])
-                if (given and units) or times.group().rstrip()[-1] in "×x*":
-                    several.add(_mg(found))
     if not options:
         return None
     top, dose = max(options, key=lambda o: o[0])
     if _mg(dose) in several:
         return replace(dose, value=None, unit=None, flag="several units of it may have been taken")
     others = {_mg(d) for rank, d in options if rank == top or d.source == "title"}
-    return replace(dose, flag="several amounts are named" if others > {_mg(dose)} else "")
+    return replace(dose, flag=dose.flag or "several amounts are named" * (others > {_mg(dose)}))
 
 
 def _mg(dose: Found) -> float:
     return float(dose.value) * {"g": 1e3, "µg": 1e-3}.get(dose.unit or "", 1.0)  # type: ignore[arg-type]
 
 
+def _whole(text: str) -> int:
+    return int(text) if text.isdigit() else word_number(text) or 0
+
+
 # --------------------------------------------------------------------------- subjects and route
 _CLEAR = ("completed", "sum", "n", "people", "entered", "groups", "enrolled")  # the last the most
 _FLAGS = {"completed": "completed", "groups": "groups are counted, and no total"}
-_COUNTS = re.compile(
-    "|".join(
-        f"(?P<{kind}>{any_of(f'count_{kind}')})"
-        for kind in ("sum", "enrolled", "groups", "entered", "completed", "people", "n")
-    ).replace("#", rf"(\b\d{{1,4}}|{WORD_NUMBER})"),
-    re.I,
-)
+_KINDS = ("sum", "enrolled", "groups", "entered", "completed", "people", "n")  # the order of search
+_COUNTS = regex("|".join(f"(?P<{kind}>{{count_{kind}}})" for kind in _KINDS)).pattern
+_COUNTS = re.compile(_COUNTS.replace("#", rf"(\b\d{{1,4}}|{WORD_NUMBER})"), re.I)
 
 
 def find_subjects(texts: dict[str, str]) -> Found | None:
@@ -115,7 +121,7 @@ def find_subjects(texts: dict[str, str]) -> Found | None:
             kind, flag = match.lastgroup, _FLAGS.get(match.lastgroup, "")
             numbers = [i for i, n in enumerate(match.groups(), 1) if n and i != match.lastindex]
             words = [match[i] for i in numbers if kind != "groups"]
-            total = sum(int(w) if w.isdigit() else word_number(w) or 0 for w in words)
+            total = sum(map(_whole, words))
             if not words or 3 <= total <= 5000:
                 spans = tuple(match.span(i) for i in numbers)
                 found = Found(total or None, source, spans, flag=flag)
@@ -133,20 +139,16 @@ _ROUTES = "intravenous subcutaneous intramuscular inhaled topical other oral".sp
 
 def find_route(texts: dict[str, str], routes: list[str] = _ROUTES) -> Found | None:
     """The first of `routes` that the title, else the text names; a tablet or fasting says oral."""
-    for words_of in (any_of, lambda route: any_of("oral_form") if route == "oral" else "(?!)"):
+    for kind, known in ("", routes), ("_form", [r for r in routes if r == "oral"]):
         for source, text in texts.items():
-            for route in routes:
-                if match := re.search(words_of(route), text, re.I):
+            for route in known:
+                if match := regex(f"{{{route}{kind}}}").search(text):
                     return Found(route, source, (match.span(),))
     return None
 
 
 CONTRADICTION = 1.02  # two values of one quantity that differ by more than rounding
 MAX_SOURCE = 200_000  # characters of a body or another source that are read
-_HOW = {
-    "unsaid": "the text does not say whether this is the test product",
-    "assumed": "the order of the products is taken from another sentence",
-}
 
 
 class Readings:
@@ -154,18 +156,21 @@ class Readings:
 
     def __init__(self, document: Document) -> None:
         self.normal = {k: normalize(v[:MAX_SOURCE]) for k, v in document.sources().items()}
+        prose = {k: unwrapped(n) for k, n in self.normal.items() if not k.startswith("tables[")}
+        self.normal |= prose
         self.texts = {k: n.text for k, n in self.normal.items()}
         title, abstract = (self.texts.get(k, "") for k in ("title", "abstract"))
         self.compound = find_compound(title, abstract)
         self.products = Products("\n".join(t for k, t in self.texts.items() if k != "body"))
-        self.printed: set[str] = set()  # quantities with a value, whosever it is
+        self.printed: set[tuple[str, str]] = set()  # quantity and group of every value
         compound = str(self.compound.value or "")
         reader = partial(Reader, self.products, compound, self.printed)
         tables = (read_table(t, f"tables[{i}]", reader) for i, t in enumerate(document.tables))
         self.found = [[r for table in tables for r in table]]
         texts = [k for k in ("abstract", "body") if k in self.normal]
         self.found += [reader().read(source, self.normal[source]) for source in texts]
-        groups = {r.group for r in self.all()}  # another one only where it alone is measured
+        # Another analyte or state only where it alone is printed.
+        groups = {group for _, group in self.printed} or {""}
         group = groups.pop() if len(groups) == 1 else ""
         self.found = [[r for r in part if r.group == group] for part in self.found]
 
@@ -175,37 +180,35 @@ class Readings:
 
 
 def extract_rules(document: Document) -> Extraction:
-    """Extract one document by rules. Fields the text does not state stay null; every value has
-    evidence."""
+    """One document by the rules; every value has evidence, what is not stated stays null."""
     readings = Readings(document)
     meta = {k: document.meta.get(k) for k in ("pmid", "pmcid", "year")}
     record = Extraction(id=document.id, engine="rules", **meta)
     chosen: dict[str, Reading] = {}  # the clearest of the first source that has the test product's
     for part in readings.found:
         usable = [r for r in part if r.arm != REFERENCE]
-        for r in sorted(usable, key=lambda r: (r.arm != TEST, r.how == "assumed")):
+        for r in sorted(usable, key=lambda r: (r.arm != TEST, r.how == ASSUMED)):
             chosen.setdefault(r.name, r)
     for name in QUANTITIES:
         if name in chosen:
             _take(record, chosen[name], readings)
-        elif name in readings.printed:
+        elif name in {printed for printed, _ in readings.printed}:
             record.flags.append(f"{name}: printed, but not clearly for the test product")
     front = {k: t for k, t in readings.texts.items() if k in ("title", "abstract")}
     rest = {k: t for k, t in readings.texts.items() if k == "body"}
     found = {
         "compound": readings.compound,
-        "dose": find_dose(front) or find_dose(rest),
-        "n_subjects": find_subjects(front) or find_subjects(rest),
-        "route": find_route({**front, **rest}),
+        "dose": find_dose(front) or find_dose(rest) or NOTHING,
+        "n_subjects": find_subjects(front) or find_subjects(rest) or NOTHING,
+        "route": find_route({**front, **rest}) or NOTHING,
     }
     for name, item in found.items():
-        if item is not None:
-            record.flags += [f"{name}: {item.flag}"] if item.flag else []
-        if item is not None and item.value is not None:
+        record.flags += [f"{name}: {item.flag}"] if item.flag else []
+        if item.value is not None:
             setattr(record, name, item.value)
             normal = readings.normal[item.source]
             record.evidence[name] = [Span.of(item.source, normal, *s) for s in item.spans]
-    record.dose_unit = found["dose"].unit if found["dose"] else None
+    record.dose_unit = found["dose"].unit
     return record
 
 
@@ -216,8 +219,7 @@ def _take(record: Extraction, reading: Reading, readings: Readings) -> None:
     for suffix, item in fields.items():
         setattr(record, f"{name}{suffix}", item)
     record.evidence[name] = [reading.span]
-    flags = [_HOW[reading.how]] if reading.how in _HOW else []
-    flags += [reading.group] if reading.group else []
+    flags = [x for x in (reading.how, reading.group) if x not in ("label", "order", "")]
     if unit and unit.misprint:
         flags.append("unit printed as concentration per time, read as times time")
     if re.search(r"\d,\s\d|[eE][-+]?\d|[×xX*·]\s?10", reading.span.text):

@@ -28,31 +28,33 @@ def words(name: str) -> list[str]:
 
 
 @cache
-def any_of(name: str) -> str:
-    """A regular expression (a group without a name) for any entry of a list; `{name}` inside an
-    entry stands for another list."""
-    text = "|".join(words(name))
-    return f"(?:{re.sub('{([a-z_]+)}', lambda match: any_of(match[1]), text)})"
+def fill(pattern: str) -> str:
+    """`pattern` with any entry of a list where `{name}` stands, also inside the entries."""
+    return re.sub(r"{([a-z]\w+)}", lambda m: f"(?:{fill('|'.join(words(m[1])))})", pattern)
+
+
+def regex(pattern: str, flags: int = re.I) -> re.Pattern[str]:
+    """A compiled pattern, filled."""
+    return re.compile(fill(pattern), flags)
 
 
 KINDS = {"tmax": "time", "cmax": "concentration", "auc0_inf": "auc", "auc0_t": "auc", "auc": "auc"}
 _DECOYS = {"time": "time", "level": "concentration", "decoy": "", "poison": ""}
 TEST, REFERENCE = "test", "reference"
 
-_NAMES = re.compile("|".join(f"(?P<{k}>{any_of(k)})" for k in (*KINDS, *_DECOYS)), re.I)
-_VOID_BEFORE = re.compile(rf"{any_of('void')}\s?$")
-_COUNTED, _BEHIND = re.compile(any_of("counted")), re.compile(any_of("void_behind"))
-_INTERVAL = re.compile(any_of("interval"))
+_NAMES = regex("|".join(f"(?P<{k}>{{{k}}})" for k in (*KINDS, *_DECOYS)))
+_VOID_BEFORE, _BEHIND = regex(r"{void}\s?$", 0), regex("{void_behind}", 0)
+_COUNTED, _INTERVAL = regex("{counted}", 0), regex("{interval}", 0)
 _SPREAD = re.compile(  # `± 1.5`, `(CV 31%)`, `(1.0-4.0)`, `, SD 0.9`; in brackets a `rest`
     rf"[\s,]{{0,3}}(?P<open>[(\[]\s?)?(?:with a )?"
-    rf"(?:(?P<label>(?:\b(?:inter|between)[-\w]* ?)?{any_of('spread')})\s?[:,=]?\s?(?:of )?)?"
+    rf"(?:(?P<label>(?:\b(?:inter|between)[-\w]* ?)?{fill('{spread}')})\s?[:,=]?\s?(?:of )?)?"
     rf"(?P<pm>±\s?(?:SD |SE )?)?(?P<a>{NUMBER_TEXT})\s?(?P<percent>%)?"
     rf"(?(open)(?:\s?(?:-|to|,|;)\s?(?P<b>{NUMBER_TEXT})(?P<twice>\s?%)?)?(?P<rest>[^()\[\]\d]"
-    r"{0,16})[)\]]|(?(pm)\s?[)\]]?|(?(label)|(?!))))",
+    rf"{{0,16}})[)\]]|(?(pm)\s?[)\]]?|(?(label)(?:\s?(?:-|to)\s?(?P<c>{NUMBER_TEXT}))?|(?!))))",
     re.I,
 )
-_SAID = {"SEM": "said_sem", "CV%": "said_cv", "SD": "said_sd"}  # of all numbers: `mean (SD)`
-_CONNECTOR = re.compile(rf"(?:[\s,;/:()\[\].-]|\b{any_of('connector')}\b)*")
+_SAID = {"SEM": "{said_sem}", "CV%": "{said_cv}", "SD": "{said_sd}"}  # of all numbers: `mean (SD)`
+_CONNECTOR = regex(r"(?:[\s,;/:()\[\].-]|\b{connector}\b)*", 0)
 
 
 @dataclass(frozen=True)
@@ -107,14 +109,10 @@ def find_values(text: str, names: list[Name], announced: str = "") -> list[Value
     `announced` is the text that says what a bare number in brackets is: `mean (SD)`.
     """
     values: list[Value] = []
-    at = 0
     for match in re.finditer(rf"(?<![\w.^])(?<![A-Za-z]-){NUMBER_TEXT}(?![\w]*\d)", text):
-        if match.start() < at or any(n.start <= match.start() < n.end for n in names):
-            continue
-        value = _read_value(text, match, announced)
-        if value is not None:
+        taken = any(x.start <= match.start() < x.end for x in (*names, *values[-1:]))
+        if not taken and (value := _read_value(text, match, announced)):
             values.append(value)
-            at = max(value.end, match.end())
     for i in range(len(values) - 2, -1, -1):  # `6.0 and 6.3 ng/mL`: the unit of the next one
         here, after = values[i], values[i + 1]
         bare = not (here.unit or here.void or after.void) and after.kind in KINDS.values()
@@ -158,13 +156,13 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
     if rest and inner != value.kind and not re.fullmatch(r"(?:g?CV|SD|[a-z*†‡])%?", rest):
         return None
     label = m["label"] or rest.replace("%", " CV") or None
-    if m["b"]:
-        if m["percent"] or m["twice"] or float(m["a"]) > float(m["b"]):
+    if high := m["b"] or m["c"]:
+        if m["percent"] or m["twice"] or float(m["a"]) > float(high):
             return None
-        word = re.search(r"IQR|interquartile|95 ?% ?CI", announced)
+        word = re.search(r"IQR|interquartile|Q1|95 ?% ?CI", announced)
         kind = dispersion_type(label) or dispersion_type(word and word.group()) or "range"
-        return replace(value, dispersion=f"{m['a']}-{m['b']}", dispersion_type=kind)
-    said = [kind for kind, name in _SAID.items() if re.search(any_of(name), announced)]
+        return replace(value, dispersion=f"{m['a']}-{high}", dispersion_type=kind)
+    said = [kind for kind, name in _SAID.items() if re.search(fill(name), announced)]
     said = [kind for kind in said if kind == "SEM"] + ["SD"] if m["pm"] else [*said, None]
     kind = "CV%" if m["percent"] else dispersion_type(label) or said[0]
     if kind is None or power_of_ten(text, m.end())[0] != 1.0:
@@ -173,9 +171,10 @@ def _read_spread(text: str, m: re.Match[str], value: Value, announced: str) -> V
 
 
 # ------------------------------------------------------------------------------------- products
-_DECLARED = [re.compile(any_of(k)) for k in ("product_is_role", "role_is_product")]
-_NO_NAME = re.compile(any_of("no_name"))
-_TRADE, _BESIDE = re.compile(any_of("trade")), re.compile(any_of("beside"))
+_DECLARED = [regex(f"{{{k}}}", 0) for k in ("product_is_role", "role_is_product", "equivalent_to")]
+_NO_NAME, _TRADE, _BESIDE = regex("{no_name}"), regex("{trade}", 0), regex("{beside}", 0)
+_COMBINATION = regex("{combined_test}"), regex("{combined_reference}")
+_LETTERS = regex("{letter_test}", 0), regex("{letter_reference}", 0)
 
 
 @dataclass(frozen=True)
@@ -191,23 +190,28 @@ class Products:
     """Finds which product a stretch of text speaks of, with what a document calls its two."""
 
     def __init__(self, text: str) -> None:
+        def usable(name: str) -> bool:
+            return not (_NO_NAME.fullmatch(name) or find_names(name))
+
         declared: dict[str, set[str]] = {}
         for match in (m for p in _DECLARED for m in p.finditer(text)):
             name = match["name"].rstrip("s") if match["name"].islower() else match["name"]
-            labelled = rf"\b(?:test|generic|new|reference) (?:\w+ )?{re.escape(name)}\b"
-            if not (_NO_NAME.fullmatch(name) or find_names(name) or re.search(labelled, text)):
+            if usable(name) and not (match.re is _DECLARED[-1] and find_drugs(name)):
                 declared.setdefault(name, set()).add(TEST if match["test"] else REFERENCE)
         names = {name: arms.pop() for name, arms in declared.items() if len(arms) == 1}
-        if re.search(r"\((?:T|R)\)|\bT (?:and|vs\.?|or|\|) R\b|\bT:", text):
+        if all(letter.search(text) for letter in _LETTERS):
             names = {"T": TEST, "R": REFERENCE} | names
-        for name in filter(None, (m[1] or m[2] for m in _TRADE.finditer(text))):
+        beside_generic = re.search(r"\b(?:test|generic)", text, re.I)
+        for name in (m[1] or m[2] for m in _TRADE.finditer(text) if beside_generic):
             often = len(re.findall(rf"\b{name}\b", text)) > 1 and name.lower() not in text
-            if often and not find_names(name) and re.search(r"\b(?:test|generic)", text, re.I):
-                names.setdefault(name, REFERENCE)  # beside a generic it is the reference
+            if often and usable(name):
+                names.setdefault(name, REFERENCE)
         arms = []
+        combined = "|{{combined_{0}}}" if all(p.search(text) for p in _COMBINATION) else ""
         for arm in (TEST, REFERENCE):
+            usual = fill(f"{{{arm}}}" + combined.format(arm))
             own = "|".join(re.escape(n) + "s?" * n.islower() for n in names if names[n] == arm)
-            arms.append(f"(?P<{arm}>(?i:{any_of(arm)})|(?<!-)\\b(?:{own or '(?!)'})\\b(?![-/]\\d))")
+            arms.append(f"(?P<{arm}>(?i:{usual})|(?<!-)\\b(?:{own or '(?!)'})\\b(?![-/]\\d))")
         self._marks = re.compile("|".join(arms))
 
     def find(self, text: str) -> list[Mark]:
@@ -218,10 +222,9 @@ class Products:
             last = marks[-1] if marks else Mark((), 0, 0)
             gap = re.sub(r"\([^()]{0,30}\)", "", text[last.end : start])
             again = arms == last.arms[-1:] and len(gap) < 25
-            paired = gap == "; " and text[last.start - 1] == "("
             if again and not re.search(r"[\d.;:]|\band\b", gap):
                 marks[-1] = replace(last, end=end)
-            elif len(last.arms) == 1 and not find_names(gap) and (paired or _BESIDE.fullmatch(gap)):
+            elif len(last.arms) == 1 and not find_names(gap) and _BESIDE.fullmatch(gap):
                 marks[-1] = Mark(last.arms + arms, last.start, end)
             else:
                 marks.append(Mark(arms, start, end))
@@ -231,7 +234,7 @@ class Products:
 # ---------------------------------------------------------------------------------- drug names
 _STEMS, _DRUGS, _NEVER = (set(words(name)) for name in ("stems", "drugs", "never"))
 SALTS, ESTERS = set(words("salts")), set(words("esters"))
-_STEM = re.compile(rf"[a-z-]{{2,}}{any_of('stems')}|(?:cef|sulfa)[a-z]{{3,}}")
+_STEM = re.compile(rf"[a-z-]{{2,}}{fill('{stems}')}|(?:cef|sulfa)[a-z]{{3,}}")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9]*(?:-[A-Za-z0-9]+)*")
 
 
