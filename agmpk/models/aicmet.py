@@ -122,8 +122,6 @@ class LatentDecoder(nn.Module):
 class AicmetModel(Network):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
-    kind = "aicmet"
-
     def __init__(self, config: AicmetConfig) -> None:
         super().__init__(config)
         width, latent = config.width, config.latent

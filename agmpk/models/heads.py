@@ -7,8 +7,8 @@ Shapes: S draws, B studies, R targets, T points, W width.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,20 +20,37 @@ FLOW_TIMES = 16
 SD_FLOOR = 0.02
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A network of the table of models, made from a frozen configuration dataclass.
 
     A kind adds ``loss(task, generator)``, the mean over the curves it scores, and three methods:
     ``condition(task)``, what its answers share, and the answers, ``_draws`` and ``_mean``.
     There is no randomness but the generator's.
+
+    kind, generates: its name in the table of models, and whether it answers without any observation
+    of the target, which no kind does that sees no study; ``build_model`` sets both.
     """
 
-    kind: ClassVar[str]
-    generates = True  # whether it answers without any observation of the target
+    kind = ""
+    generates = True
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+
+    @abstractmethod
+    def loss(self, task: Task, generator: torch.Generator) -> Tensor: ...
+
+    @abstractmethod
+    def condition(self, task: Task) -> Any: ...
+
+    @abstractmethod
+    def _draws(
+        self, task: Task, known: Any, samples: int, generator: torch.Generator, **options: Any
+    ) -> Tensor: ...
+
+    @abstractmethod
+    def _mean(self, task: Task, known: Any) -> Tensor: ...
 
     @torch.no_grad()
     def sample(

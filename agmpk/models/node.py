@@ -56,8 +56,6 @@ class NodeConfig:
 class NodeModel(OwnModel):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
-    kind = "node"
-
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)
         width = config.width

@@ -44,8 +44,6 @@ class SetConfig(Sizes):
 class SetModel(GaussianNetwork):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
 
-    kind = "set"
-
     def __init__(self, config: SetConfig) -> None:
         super().__init__(config)
         self.network = ConditioningNetwork(config)
@@ -71,8 +69,6 @@ class TransformerConfig:
 
 class TransformerModel(OwnModel):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
-
-    kind = "transformer"
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__(config)

@@ -238,7 +238,6 @@ class FlowConfig(Sizes):
 class FlowModel(Network):
     """Predicts the velocity x_1 - x_0."""
 
-    kind = "flow"
     transport: FlowMatching | VariancePreserving = FlowMatching()
     steps: ClassVar[int] = 4  # of the sampler, unless asked for otherwise
 
@@ -369,8 +368,6 @@ class DiffusionConfig(FlowConfig):
 
 class DiffusionModel(FlowModel):
     """Predicts v = sigma x_1 - alpha n; the score follows from it."""
-
-    kind = "diffusion"
 
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__(config)
