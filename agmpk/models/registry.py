@@ -246,7 +246,11 @@ def load_checkpoint(folder: Path, kind: str | None = None) -> nn.Module:
 
 
 def _digests(file: Path) -> dict[str, str]:
-    """The digest of each file; exactly the weights and the description must have one."""
+    """The digest of each file; exactly the weights and the description must have one.
+
+    Raises:
+        AgmpkError: they have not.
+    """
     try:
         pairs = [line.split() for line in file.read_text("utf-8").splitlines() if line.strip()]
         digests = {name: digest for digest, name in pairs}

@@ -214,6 +214,9 @@ class PriorConfig:
     Where elimination is saturable, ``fine_steps`` further grid times are added.
     A quantity that a file does not name is off, so that files written before it still read;
     ``version`` is that of the quantities when the file was written.
+
+    Raises:
+        AgmpkError: it is of a later version, or quantities do not go together.
     """
 
     name: str
@@ -272,15 +275,18 @@ def load_prior(name_or_path: str | Path) -> PriorConfig:
 
     Raises:
         AgmpkError: there is no such preset or file, or an entry is missing, unknown or of the wrong
-            kind.
+            kind, or a preset has another name than its file.
     """
-    text = str(name_or_path)
-    source = shipped("agmpk.prior", "presets").get(text, Path(text))
+    text, own = str(name_or_path), shipped("agmpk.prior", "presets")
+    source = own.get(text, Path(text))
     if source.suffix not in (".yaml", ".yml") or not source.is_file():
         raise AgmpkError(
             f"There is no prior {text!r}: use one of {', '.join(presets())}, or a .yaml file."
         )
-    return PriorConfig.from_dict(load_yaml(source), where=text)
+    config = PriorConfig.from_dict(load_yaml(source), where=text)
+    if text in own and config.name != text:
+        raise AgmpkError(f"The preset {source} has the name {config.name}: name it {text} there.")
+    return config
 
 
 def quantity_table(*configs: PriorConfig) -> pd.DataFrame:
