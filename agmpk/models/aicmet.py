@@ -35,6 +35,8 @@ from agmpk.models.conditioning import STUDY_STATES, ConditioningNetwork, Sizes
 from agmpk.models.frame import Frame
 from agmpk.models.heads import (
     SD_FLOOR,
+    Count,
+    Factor,
     Network,
     antithetic,
     curve_mean,
@@ -57,10 +59,10 @@ class AicmetConfig(Sizes):
     over a batch that costs nothing.  temperature: factor on all noise in sampling.
     """
 
-    latent: int = 16
-    draws: int = 2
-    free_nats: float = 0.25
-    temperature: float = 1.0
+    latent: Count = 16
+    draws: Count = 2
+    free_nats: Factor = 0.25
+    temperature: Factor = 1.0
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,6 @@ class LatentDecoder(nn.Module):
 
 class AicmetModel(Network):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
-
-    kind = "aicmet"
 
     def __init__(self, config: AicmetConfig) -> None:
         super().__init__(config)

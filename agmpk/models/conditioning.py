@@ -18,11 +18,13 @@ sequences, Q queries, K keys, H heads, D width.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from agmpk.config import Range
 from agmpk.models.features import (
     DOSE_CHANNELS,
     QUERY_CHANNELS,
@@ -30,6 +32,7 @@ from agmpk.models.features import (
     Places,
     target_samples,
 )
+from agmpk.models.heads import Count
 from agmpk.models.task import Task
 
 STUDY_STATES = 8
@@ -108,6 +111,7 @@ class SelfBlock(nn.Module):
         self.feed = FeedForward(width)
 
     def forward(self, x: Tensor, bias: Tensor) -> Tensor:
+        """[N, Q, D], of which ``bias`` [N, heads, Q, Q] hides some from others."""
         normed = self.norm(x)
         x = x + self.attention(normed, normed, bias)
         return x + self.feed(x)
@@ -123,18 +127,32 @@ class CrossBlock(nn.Module):
         self.feed = FeedForward(width) if feed else None
 
     def forward(self, x: Tensor, source: Tensor, bias: Tensor) -> Tensor:
+        """Queries ``x`` [N, Q, D] look up ``source`` [N, K, source]."""
         x = x + self.attention(self.norm(x), source, bias)
         return x if self.feed is None else x + self.feed(x)
+
+
+class Heads(Range):
+    """Widths that are shared out evenly among the heads of an attention."""
+
+    def __contains__(self, value: float) -> bool:
+        return value >= HEAD_WIDTH and value % (value // HEAD_WIDTH) == 0
+
+    def __str__(self) -> str:
+        return f"a multiple of {HEAD_WIDTH}, the width of a head of attention"
+
+
+Width = Annotated[int, Heads()]
 
 
 @dataclass(frozen=True)
 class Sizes:
     """Of the conditioning network."""
 
-    width: int = 128
-    sample_width: int = 64
-    encoder_layers: int = 2
-    decoder_layers: int = 3
+    width: Width = 128
+    sample_width: Width = 64
+    encoder_layers: Count = 2
+    decoder_layers: Count = 3
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,8 @@ NODES, FIRST, BANDWIDTH = 28, 0.02, 0.35  # of local averages, in warped time
 
 
 def warp(tau: Tensor) -> Tensor:
-    """Relative time to a scale on which the early hours are as wide as the late ones."""
+    """Relative times [...] on a scale, of the same shape, on which the early hours are as wide as
+    the late ones."""
     return torch.log(tau.clamp(min=0) + FIRST)
 
 

@@ -7,33 +7,56 @@ Shapes: S draws, B studies, R targets, T points, W width.
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from agmpk.config import Range
 from agmpk.models.task import Task
 
+Count = Annotated[int, Range(1)]
+Factor = Annotated[float, Range(0.0)]
 FLOW_TIMES = 16
 SD_FLOOR = 0.02
 
 
-class Network(nn.Module):
+class Network(nn.Module, ABC):
     """A network of the table of models, made from a frozen configuration dataclass.
 
-    A kind adds ``loss(task, generator)``, the mean over the curves it scores, and three methods:
-    ``condition(task)``, what its answers share, and the answers, ``_draws`` and ``_mean``.
-    There is no randomness but the generator's.
+    A kind adds the four methods that are abstract here.  There is no randomness but the
+    generator's.
+
+    kind, generates: its name in the table of models, and whether it answers without any observation
+    of the target, which no kind does that sees no study; ``build_model`` sets both.
     """
 
-    kind: ClassVar[str]
-    generates = True  # whether it answers without any observation of the target
+    kind = ""
+    generates = True
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
+
+    @abstractmethod
+    def loss(self, task: Task, generator: torch.Generator) -> Tensor:
+        """Mean [] over the curves that are asked for."""
+
+    @abstractmethod
+    def condition(self, task: Task) -> Any:
+        """What ``_draws`` and ``_mean`` share, as ``known``."""
+
+    @abstractmethod
+    def _draws(
+        self, task: Task, known: Any, samples: int, generator: torch.Generator, **options: Any
+    ) -> Tensor:
+        """Draws of ln y [S, B, R, T]; what they say at prefix points is not read."""
+
+    @abstractmethod
+    def _mean(self, task: Task, known: Any) -> Tensor:
+        """Mean of ln y [B, R, T]; what it says at prefix points is not read."""
 
     @torch.no_grad()
     def sample(
@@ -65,12 +88,13 @@ class Network(nn.Module):
 class GaussianNetwork(Network):
     """A network that answers with a normal law at every asked time, independent of the others.
 
-    A kind adds ``law(task)``: its frame, and mean and SD [B, R, T] of the frame's coordinate.
-    ``config.beta`` is that of ``beta_loss``, ``config.temperature`` a factor on the SD in sampling.
+    A kind adds ``law``.  ``config.beta`` is that of ``beta_loss``, ``config.temperature`` a factor
+    on the SD in sampling.
     """
 
     @abstractmethod
-    def law(self, task: Task) -> tuple[Any, Tensor, Tensor]: ...
+    def law(self, task: Task) -> tuple[Any, Tensor, Tensor]:
+        """The kind's frame, and mean and SD [B, R, T] of the frame's coordinate."""
 
     def loss(self, task: Task, generator: torch.Generator) -> Tensor:
         """Negative log-likelihood of the asked points (see ``beta_loss``); nothing is drawn."""

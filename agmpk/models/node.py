@@ -26,7 +26,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.heads import GaussianHead
+from agmpk.models.heads import Count, Factor, GaussianHead
 from agmpk.models.own_frame import (
     POINT_CHANNELS,
     PREFIX_CHANNELS,
@@ -45,18 +45,16 @@ class NodeConfig:
     ``beta_loss``); ``scalars`` False: prefix only; ``temperature``: factor on the SD in
     sampling."""
 
-    width: int = 128
-    latent: int = 32
-    steps: int = 16
-    beta: float = 0.5
+    width: Count = 128
+    latent: Count = 32
+    steps: Count = 16
+    beta: Factor = 0.5
     scalars: bool = True
-    temperature: float = 1.0
+    temperature: Factor = 1.0
 
 
 class NodeModel(OwnModel):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
-
-    kind = "node"
 
     def __init__(self, config: NodeConfig) -> None:
         super().__init__(config)

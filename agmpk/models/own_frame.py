@@ -13,6 +13,7 @@ Shapes: B studies, R targets, P prefix points, T points, D doses, G places of a 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -236,12 +237,15 @@ def _scalars(task: Task) -> tuple[Tensor, Tensor, Tensor]:
 
 
 class OwnModel(GaussianNetwork):
-    """A network without a study level: ``forward`` maps an ``OwnFrame`` to mean and SD [B, R, T] of
-    ln y from the centre; ``config.scalars`` is that of ``own_frame``."""
+    """A network without a study level; a kind adds ``forward``.  ``config.scalars`` is that of
+    ``own_frame``."""
 
-    generates = False
+    @abstractmethod
+    def forward(self, frame: OwnFrame) -> tuple[Tensor, Tensor]:
+        """Mean and SD [B, R, T] of ln y from the frame's centre."""
 
     def law(self, task: Task) -> tuple[OwnFrame, Tensor, Tensor]:
+        """The individual's frame, and mean and SD [B, R, T] of ln y from its centre."""
         frame = own_frame(task, self.config.scalars)
         return frame, *self(frame)
 

@@ -2,7 +2,8 @@
 
 A new rival is one module in this folder, one row here and one recipe, named after the kind.  Its
 network (``agmpk.models.heads.Network``) is made from a frozen configuration dataclass.  Networks
-are imported when they are asked for.
+are imported when they are asked for; a row that lacks something is refused when it is read, a
+network or a configuration when a recipe or a checkpoint asks for it, before any training.
 
 A checkpoint is weights (safetensors), configuration and digests, never pickle; it is written by
 ``agmpk.training.checkpoint``.
@@ -11,8 +12,9 @@ A checkpoint is weights (safetensors), configuration and digests, never pickle; 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -32,17 +34,33 @@ WEIGHTS, DESCRIPTION, DIGESTS = "weights.safetensors", "checkpoint.json", "SHA25
 class Row:
     """One model.
 
-    colour: of its lines in every figure.  sentence: what it is, for cards and help.  sees_study:
-    whether it reads the study's other individuals.  family: whether it is one of the abstract's,
-    not a rival.  module: imports and returns where its configuration and its network are, which
-    are called after it; None where nothing is trained.
+    colour: of its lines in every figure, as #rrggbb.  sentence: what it is, for cards and help.
+    sees_study: whether it reads the study's other individuals; one that does not forecasts nobody
+    without a sample.  family: whether it is one of the abstract's, not a rival.  module: imports
+    and returns where its configuration and its network are, which are called after it (the kind
+    ``my_net``: ``MyNetConfig`` and ``MyNetModel``); None where nothing is trained.
+
+    Raises:
+        AgmpkError: there is no such colour, or no sentence.
     """
 
-    colour: str
-    sentence: str
+    colour: str = ""
+    sentence: str = ""
     sees_study: bool = True
     family: bool = False
     module: Callable[[], ModuleType] | None = None
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch("#[0-9a-fA-F]{6}", self.colour):
+            raise AgmpkError(
+                f"A row of the table of models ({self.sentence or 'without a sentence'}) has the "
+                f"colour {self.colour!r}: write one as #rrggbb."
+            )
+        if not self.sentence.strip():
+            raise AgmpkError(
+                f"The row of the table of models with the colour {self.colour} has no sentence: "
+                "say what the model is."
+            )
 
 
 def _transport() -> ModuleType:
@@ -123,12 +141,24 @@ def model_classes(kind: str) -> tuple[type, type[nn.Module]]:
     """The configuration and the network of a kind.
 
     Raises:
-        AgmpkError: there is no such network.
+        AgmpkError: there is no such network, or its module lacks a part of it.
     """
+    from agmpk.models.heads import Network
+
     if kind not in NETWORKS:
-        raise AgmpkError(f"There is no model of kind {kind!r}: use one of {', '.join(NETWORKS)}.")
-    module, name = MODELS[kind].module(), kind.title()
-    return getattr(module, f"{name}Config"), getattr(module, f"{name}Model")
+        why = " (its row names no module)" if kind in MODELS else ""
+        raise AgmpkError(
+            f"There is no model of kind {kind!r}{why}: use one of {', '.join(NETWORKS)}."
+        )
+    module, name = MODELS[kind].module(), kind.title().replace("_", "")
+    config, network = (getattr(module, name + part, None) for part in ("Config", "Model"))
+    if not (isinstance(config, type) and is_dataclass(config)):
+        raise AgmpkError(f"The module of {kind!r} lacks its configuration, dataclass {name}Config.")
+    if not (isinstance(network, type) and issubclass(network, Network)):
+        raise AgmpkError(f"The module of {kind!r} lacks its network, {name}Model(Network).")
+    if lacking := sorted(network.__abstractmethods__):
+        raise AgmpkError(f"{name}Model lacks {', '.join(lacking)}: see agmpk.models.heads.Network.")
+    return config, network
 
 
 def model_config(kind: str, values: Mapping[str, Any]) -> Any:
@@ -141,8 +171,15 @@ def model_config(kind: str, values: Mapping[str, Any]) -> Any:
 
 
 def build_model(kind: str, config: Any) -> nn.Module:
-    """The untrained network of a kind and its configuration."""
-    return model_classes(kind)[1](config)
+    """The untrained network of a kind and its configuration.
+
+    Raises:
+        AgmpkError: there is no such network, or its module lacks a part of it.
+    """
+    model = model_classes(kind)[1](config)
+    model.kind = kind
+    model.generates &= MODELS[kind].sees_study
+    return model
 
 
 def describe(folder: Path) -> dict[str, Any]:
@@ -209,7 +246,11 @@ def load_checkpoint(folder: Path, kind: str | None = None) -> nn.Module:
 
 
 def _digests(file: Path) -> dict[str, str]:
-    """The digest of each file; exactly the weights and the description must have one."""
+    """The digest of each file; exactly the weights and the description must have one.
+
+    Raises:
+        AgmpkError: they have not.
+    """
     try:
         pairs = [line.split() for line in file.read_text("utf-8").splitlines() if line.strip()]
         digests = {name: digest for digest, name in pairs}

@@ -19,9 +19,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from agmpk.models.conditioning import ConditioningNetwork, CrossBlock, SelfBlock, Sizes, hide
+from agmpk.models.conditioning import (
+    ConditioningNetwork,
+    CrossBlock,
+    SelfBlock,
+    Sizes,
+    Width,
+    hide,
+)
 from agmpk.models.frame import Frame
-from agmpk.models.heads import GaussianHead, GaussianNetwork
+from agmpk.models.heads import Count, Factor, GaussianHead, GaussianNetwork
 from agmpk.models.own_frame import (
     DOSE_CHANNELS,
     PREFIX_CHANNELS,
@@ -37,14 +44,12 @@ class SetConfig(Sizes):
     """Sizes; ``beta`` of the likelihood's weights (see ``beta_loss``); ``temperature``: factor on
     the SD in sampling."""
 
-    beta: float = 0.5
-    temperature: float = 1.0
+    beta: Factor = 0.5
+    temperature: Factor = 1.0
 
 
 class SetModel(GaussianNetwork):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
-
-    kind = "set"
 
     def __init__(self, config: SetConfig) -> None:
         super().__init__(config)
@@ -52,6 +57,7 @@ class SetModel(GaussianNetwork):
         self.head = GaussianHead(config.width)
 
     def law(self, task: Task) -> tuple[Frame, Tensor, Tensor]:
+        """The study's frame, and mean and SD [B, R, T] of its coordinate."""
         state = self.network.decode(task, self.network.encode(task))
         return task.frame, *self.head(state)
 
@@ -61,18 +67,16 @@ class TransformerConfig:
     """Size of the network; ``beta`` of the likelihood's weights (see ``beta_loss``); ``scalars``
     False: prefix only; ``temperature``: factor on the SD in sampling."""
 
-    width: int = 128
-    encoder_layers: int = 2
-    decoder_layers: int = 4
-    beta: float = 0.5
+    width: Width = 128
+    encoder_layers: Count = 2
+    decoder_layers: Count = 4
+    beta: Factor = 0.5
     scalars: bool = True
-    temperature: float = 1.0
+    temperature: Factor = 1.0
 
 
 class TransformerModel(OwnModel):
     """Learns with ``loss``, answers with ``sample`` and ``mean``."""
-
-    kind = "transformer"
 
     def __init__(self, config: TransformerConfig) -> None:
         super().__init__(config)

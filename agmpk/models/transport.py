@@ -31,17 +31,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from agmpk.config import Range
 from agmpk.errors import AgmpkError
 from agmpk.models.conditioning import ConditioningNetwork, Sizes
 from agmpk.models.features import asked_points, spread_out
 from agmpk.models.frame import TRIM, warp
 from agmpk.models.heads import (
+    Count,
+    Factor,
     GaussianHead,
     Network,
     VelocityHead,
@@ -106,6 +109,9 @@ class VariancePreserving:
 
     ``sampler``: "ode" (probability flow, midpoint method), "sde" (by Heun's method) or "euler" (by
     Euler and Maruyama's, one evaluation a step; Kloeden & Platen 1992).
+
+    Raises:
+        AgmpkError: another sampler.
     """
 
     sampler: str = "ode"
@@ -115,10 +121,12 @@ class VariancePreserving:
             raise AgmpkError(f"There is no sampler {self.sampler!r}: use one of ode, sde, euler.")
 
     def pair(self, x_0: Tensor, x_1: Tensor, t: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """As ``FlowMatching.pair``; the path has no noise of its own."""
         alpha, sigma = torch.sin(t * math.pi / 2), torch.cos(t * math.pi / 2)
         return alpha * x_1 + sigma * x_0, sigma * x_1 - alpha * x_0
 
     def sample(self, predict: Predict, x_0: Tensor, steps: int, fresh: Fresh | None) -> Tensor:
+        """As ``FlowMatching.sample``, by ``sampler``; "euler" asks once a step."""
         if fresh is None or self.sampler == "ode":
             return follow(lambda x, t: math.pi / 2 * predict(x, t), x_0, steps)
         x, h = x_0, 1.0 / steps
@@ -226,19 +234,18 @@ class FlowConfig(Sizes):
     temperature: factor on the reference's numbers in sampling.
     """
 
-    draws: int = 6
-    at_start: float = 0.25
-    process: str = "study"
+    draws: Count = 6
+    at_start: Annotated[float, Range(0.0, 1.0)] = 0.25
+    process: Literal["study", "fixed", "white"] = "study"
     dose_tokens: bool = True
     limit_tokens: bool = True
     use_context: bool = True
-    temperature: float = 1.0
+    temperature: Factor = 1.0
 
 
 class FlowModel(Network):
     """Predicts the velocity x_1 - x_0."""
 
-    kind = "flow"
     transport: FlowMatching | VariancePreserving = FlowMatching()
     steps: ClassVar[int] = 4  # of the sampler, unless asked for otherwise
 
@@ -369,8 +376,6 @@ class DiffusionConfig(FlowConfig):
 
 class DiffusionModel(FlowModel):
     """Predicts v = sigma x_1 - alpha n; the score follows from it."""
-
-    kind = "diffusion"
 
     def __init__(self, config: DiffusionConfig) -> None:
         super().__init__(config)

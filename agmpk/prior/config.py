@@ -205,6 +205,9 @@ class PriorConfig:
     Where elimination is saturable, ``fine_steps`` further grid times are added.
     A quantity that a file does not name is off, so that files written before it still read;
     ``version`` is that of the quantities when the file was written.
+
+    Raises:
+        AgmpkError: it is of a later version, or quantities do not go together.
     """
 
     name: str
@@ -262,7 +265,7 @@ def load_prior(name_or_path: str | Path) -> PriorConfig:
 
     Raises:
         AgmpkError: there is no such preset or file, or an entry is missing, unknown or of the wrong
-            kind.
+            kind, or a preset has another name than its file.
     """
     text = str(name_or_path)
     if text in presets():
@@ -278,7 +281,11 @@ def load_prior(name_or_path: str | Path) -> PriorConfig:
 @functools.cache
 def _preset(name: str) -> PriorConfig:
     """Read once a process: reading takes longer than all else that many callers do with it."""
-    return PriorConfig.from_dict(load_yaml(shipped("agmpk.prior", "presets")[name]), where=name)
+    source = shipped("agmpk.prior", "presets")[name]
+    config = PriorConfig.from_dict(load_yaml(source), where=name)
+    if config.name != name:
+        raise AgmpkError(f"The preset {source} has the name {config.name}: name it {name} there.")
+    return config
 
 
 def quantity_table(*configs: PriorConfig) -> pd.DataFrame:

@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from agmpk.config import read_value
 from agmpk.errors import AgmpkError
 
 SERIES = 0.03  # intervals below this many time scales: the mean's variance by its series
@@ -67,11 +68,16 @@ class Law:
 
     @classmethod
     def from_plain(cls, value: object, where: str) -> Law:
-        """Read ``{uniform: [low, high]}``; ``where`` names the entry in an error."""
+        """Read ``{uniform: [low, high]}``; ``where`` names the entry in an error.
+
+        Raises:
+            AgmpkError: it is written otherwise.
+        """
         if isinstance(value, dict) and len(value) == 1:
             ((kind, bounds),) = value.items()
             if kind in ("uniform", "log_uniform") and isinstance(bounds, list) and len(bounds) == 2:
-                return cls(float(bounds[0]), float(bounds[1]), log=kind == "log_uniform")
+                low, high = (read_value(float, bound, where) for bound in bounds)
+                return cls(low, high, log=kind == "log_uniform")
         raise AgmpkError(
             f"{where} must be written {{uniform: [low, high]}} or {{log_uniform: [low, high]}}, "
             f"not {value!r}."

@@ -19,7 +19,15 @@ from torch import nn
 
 import agmpk
 from agmpk.files import atomic_path, sha256
-from agmpk.models.registry import DESCRIPTION, DIGESTS, FORMAT, MODELS, WEIGHTS
+from agmpk.models.registry import (
+    DESCRIPTION,
+    DIGESTS,
+    FORMAT,
+    MODELS,
+    WEIGHTS,
+    build_model,
+    model_config,
+)
 from agmpk.training.config import TrainingConfig
 from agmpk.training.folder import run_config, run_environment, run_prior, start_folder
 
@@ -53,6 +61,7 @@ FORECAST = (
     "Forecasting an individual's concentrations from its first samples and the other individuals "
     "of its study"
 )
+GENERATION = "; generating virtual individuals of a study."
 
 
 def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True) -> None:
@@ -68,7 +77,7 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
     config, prior = run_config(run), run_prior(run)
     description = {
         "format": FORMAT,
-        "model": model.kind,
+        "model": config.kind,
         "agmpk": agmpk.__version__,
         "size": asdict(model.config),
         "parameters": sum(p.numel() for p in model.parameters()),
@@ -109,17 +118,20 @@ def _before(start: str) -> dict[str, float] | None:
 
 
 def write_card(folder: Path) -> str:
-    """The text of the card of the checkpoint in ``folder``."""
+    """The text of the card of the checkpoint in ``folder``.
+
+    Raises:
+        AgmpkError: its description is of settings or of a model that this version does not know.
+    """
     folder = Path(folder)
     about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
     steps = pd.read_csv(folder / "steps.csv")
     training, kind = about["training"], about["model"]
-    row = MODELS[kind]
     settings = TrainingConfig.from_dict(training)
-    generates = "; generating virtual individuals of a study." if row.sees_study else "."
+    generates = build_model(kind, model_config(kind, about["size"])).generates
     return TEXT.format(
         model=kind,
-        sentence=row.sentence,
+        sentence=MODELS[kind].sentence,
         parameters=about["parameters"],
         size=", ".join(f"{k.replace('_', ' ')} {v}" for k, v in about["size"].items()),
         prior=about["prior"]["name"],
@@ -135,8 +147,8 @@ def write_card(folder: Path) -> str:
         hardware=_hardware(about["environment"]),
         torch=about["environment"]["torch"],
         validation=_validation(folder / "validation.csv"),
-        use=FORECAST + generates,
-        alone="" if row.sees_study else ALONE,
+        use=FORECAST + (GENERATION if generates else "."),
+        alone="" if generates else ALONE,
         context=about["context"],
         doses=_doses(about["prior"]["dosing"]),
     )

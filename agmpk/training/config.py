@@ -10,10 +10,9 @@ import yaml
 
 from agmpk.config import Range, load_yaml, read_config, shipped, to_plain
 from agmpk.errors import AgmpkError
+from agmpk.models.heads import Count, Factor
 from agmpk.models.registry import model_config
 from agmpk.prior.simulate import BLOCK
-
-Count = Annotated[int, Range(1)]
 
 
 @dataclass(frozen=True)
@@ -37,6 +36,9 @@ class TrainingConfig:
     it begins with wherever names and shapes agree (the conditioning network is the same in
     several).  frozen: parts of the model, by the first word of their parameters' names, that stay
     as they began.
+
+    Raises:
+        AgmpkError: there is no such model, or settings do not go together.
     """
 
     kind: str = "flow"
@@ -47,29 +49,34 @@ class TrainingConfig:
     blocks: Count = 1
     views: Count = 1
     targets: Count = 4
-    max_prefix: int = 8
+    max_prefix: Count = 8
     optimizer: Literal["muon", "adamw"] = "muon"
-    rate: float = 1e-3
-    matrix_rate: float = 4e-3
-    warmup: int = 200
+    rate: Factor = 1e-3
+    matrix_rate: Factor = 4e-3
+    warmup: Annotated[int, Range(0)] = 200
     cooldown: float = 0.4
-    weight_decay: float = 0.01
-    clip: float = 0.5
-    ema: float = 0.998
+    weight_decay: Factor = 0.01
+    clip: Factor = 0.5
+    ema: Annotated[float, Range(0.0, 1.0)] = 0.998
     parts: Count = 4
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     seed: int = 0
-    validate_every: int = 500
-    validation_studies: int = 64
-    save_every: int = 100
+    validate_every: Count = 500
+    validation_studies: Count = 64
+    save_every: Count = 100
     snapshots: tuple[int, ...] = ()
-    thinned: int = 0
+    thinned: Annotated[int, Range(0)] = 0
     start: str = ""
     frozen: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not 0 < self.cooldown <= 1:
             raise AgmpkError(f"The cooldown is a share between 0 and 1, not {self.cooldown}.")
+        if self.frozen and not self.start:
+            raise AgmpkError(
+                "What is frozen stays as it began: name in start what it begins with, or freeze "
+                "nothing."
+            )
         if not is_dataclass(self.model):
             object.__setattr__(self, "model", model_config(self.kind, self.model or {}))
 

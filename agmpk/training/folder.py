@@ -47,21 +47,28 @@ def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: st
         AgmpkError: the folder holds a run with other settings, or the prior has changed.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    drawn_from = yaml.safe_dump(prior.to_dict(), sort_keys=False)
     if (folder / CONFIG).exists():
         if run_config(folder).with_changes(**FREE) != config.with_changes(**FREE):
             raise AgmpkError(
                 f"{folder} holds a run with other settings: choose another folder or remove it."
             )
-        if not (folder / PRIOR).is_file() or (folder / PRIOR).read_bytes() != drawn_from.encode():
+        if not _same_prior(folder, prior):
             raise AgmpkError(
                 f"The prior {config.prior} has changed since the run in {folder} began "
                 f"({PRIOR} holds the one it uses): choose another folder or remove it."
             )
     else:
         _write(folder / ENVIRONMENT, json.dumps(environment(device, n), indent=1))
-        _write(folder / PRIOR, drawn_from)
+        _write(folder / PRIOR, yaml.safe_dump(prior.to_dict(), sort_keys=False))
         settle(config, folder)
+
+
+def _same_prior(folder: Path, prior: PriorConfig) -> bool:
+    """Whether the run's own prior says the same, whichever quantities came since that are off."""
+    try:
+        return PriorConfig.from_dict(run_prior(folder)) == prior
+    except AgmpkError:
+        return False
 
 
 def settle(config: TrainingConfig, folder: Path) -> None:
@@ -73,22 +80,25 @@ def run_config(folder: Path) -> TrainingConfig:
     """The settings of the run in ``folder``.
 
     Raises:
-        AgmpkError: there is no run.
+        AgmpkError: there is no run, or its settings are damaged or unknown.
     """
     file = Path(folder) / CONFIG
     if not file.is_file():
         raise AgmpkError(f"{folder} holds no run: it lacks {CONFIG}.")
     try:
-        values = yaml.safe_load(file.read_text("utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        values = None
-    if not isinstance(values, dict):
-        raise AgmpkError(f"{file} is damaged: remove the run folder to start afresh.")
+        values = load_yaml(file)
+    except AgmpkError as error:
+        why = str(error).rstrip(".")
+        raise AgmpkError(f"{why}: restore it, or remove the run folder to start afresh.") from None
     return TrainingConfig.from_dict(values, str(file))
 
 
 def run_prior(folder: Path) -> dict[str, Any]:
-    """The prior that the run in ``folder`` draws from, as plain values."""
+    """The prior that the run in ``folder`` draws from, as plain values.
+
+    Raises:
+        AgmpkError: the file is missing or damaged.
+    """
     return load_yaml(Path(folder) / PRIOR)
 
 
@@ -222,6 +232,9 @@ class Table:
 
     A run that was killed after its last saved state does some steps again; rows after step
     ``start`` of an existing file are dropped, so that no step stands there twice.
+
+    Raises:
+        AgmpkError: the file is damaged.
     """
 
     def __init__(self, file: Path, start: int, every: bool = False) -> None:

@@ -75,7 +75,11 @@ class Learner:
 
     def _resume(self) -> int:
         """Load the saved state: the last one, or where the run was cooled down for fewer steps
-        than are wanted now, that at the end of its plateau."""
+        than are wanted now, that at the end of its plateau.
+
+        Raises:
+            AgmpkError: it is damaged, or of another model, or goes beyond what is wanted.
+        """
         if not (self.folder / f"{STATE}.json").exists():
             return 0
         tensors, about = load_state(self.folder, STATE)
@@ -103,7 +107,11 @@ class Learner:
         return about["step"]
 
     def _begin(self) -> None:
-        """Take over the averaged weights of a run or checkpoint where names and shapes agree."""
+        """Take over the averaged weights of a run or checkpoint where names and shapes agree.
+
+        Raises:
+            AgmpkError: there are none, or not all those of the parts that are frozen.
+        """
         if not self.config.start:
             return
         folder = start_folder(self.config.start)
@@ -118,10 +126,25 @@ class Learner:
         self.model.load_state_dict(own | shared)
         for key, value in self.model.state_dict().items():
             self.average[key].copy_(value)
+        frozen = set(self.config.frozen)
+        parts = dict.fromkeys(name.split(".")[0] for name, _ in self.model.named_parameters())
+        if unknown := sorted(frozen - set(parts)):
+            raise AgmpkError(
+                f"A {self.config.kind} has no part {', '.join(unknown)} to be frozen: it has "
+                f"{', '.join(parts)}."
+            )
+        if frozen == set(parts):
+            raise AgmpkError("All parts are frozen, which leaves nothing to train: freeze fewer.")
         for name, parameter in self.model.named_parameters():
-            if name.split(".")[0] in self.config.frozen:
-                parameter.requires_grad_(False)
-                parameter.grad = None
+            if name.split(".")[0] not in frozen:
+                continue
+            if name not in shared:
+                raise AgmpkError(
+                    f"The model in {folder} has no weights of the size of {name}, which is frozen: "
+                    "give the model its sizes, or freeze another part."
+                )
+            parameter.requires_grad_(False)
+            parameter.grad = None
 
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""

@@ -275,8 +275,7 @@ def test_training_on_one_batch_lowers_its_loss(kind, task):
 def test_configurations_survive_a_round_trip(kind):
     config = model_config(kind, SMALL.get(kind, {}))
     assert type(config)(**asdict(config)) == config
-    network = model_classes(kind)[1]
-    assert network.kind == kind
+    assert build_model(kind, config).kind == kind
     with pytest.raises(AgmpkError, match=f"configuration of a {kind} does not know colour"):
         model_config(kind, {"colour": "red"})
 

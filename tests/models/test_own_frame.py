@@ -10,14 +10,15 @@ import torch
 
 from agmpk.errors import AgmpkError
 from agmpk.models.heads import antithetic, beta_loss
-from agmpk.models.node import NodeConfig, NodeModel
+from agmpk.models.node import NodeConfig
 from agmpk.models.own_frame import own_frame
+from agmpk.models.registry import build_model
 from agmpk.models.task import Record, Task
-from agmpk.models.transformer import TransformerConfig, TransformerModel
+from agmpk.models.transformer import TransformerConfig
 
 KINDS = {
-    "transformer": lambda **more: TransformerModel(TransformerConfig(32, 1, 2, **more)),
-    "node": lambda **more: NodeModel(NodeConfig(32, 8, 6, **more)),
+    "transformer": lambda **more: build_model("transformer", TransformerConfig(32, 1, 2, **more)),
+    "node": lambda **more: build_model("node", NodeConfig(32, 8, 6, **more)),
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.prior import PriorConfig, load_prior, presets
+from agmpk.prior import config as prior_config
 from agmpk.prior.config import VERSION
 
 SHIPPED = sorted(data_path("checkpoints").glob("*/checkpoint.json"))
@@ -49,6 +50,22 @@ def test_what_is_missing_draws_nothing():
     for group, name, off in optional(config):
         if name.endswith("probability"):
             assert off == 0 and getattr(getattr(config, group), name) == 0
+
+
+def test_a_preset_is_called_like_its_file(tmp_path, monkeypatch):
+    file = tmp_path / "mine.yaml"
+    file.write_text(json.dumps(load_prior("paper").to_dict()))
+    assert load_prior(file).name == "paper"  # a file of one's own may have any
+    monkeypatch.setattr(prior_config, "shipped", lambda *where: {"mine": file})
+    with pytest.raises(AgmpkError, match="mine.yaml has the name paper: name it mine"):
+        load_prior("mine")
+
+
+def test_bounds_of_a_law_are_numbers():
+    values = load_prior("paper").to_dict()
+    values["assay"]["lloq"] = {"uniform": ["low", 1]}
+    with pytest.raises(AgmpkError, match="lloq must be a number, not 'low'"):
+        PriorConfig.from_dict(values)
 
 
 def test_a_prior_of_the_future_is_refused():

@@ -1,10 +1,12 @@
 """Every kind of model trains by the same code, ships as a checkpoint, and has a card; so does one
 that is added by a module, a row and a recipe."""
 
+import json
 import re
 from dataclasses import dataclass
 from types import SimpleNamespace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -12,14 +14,20 @@ from proof.shipped import golden_studies
 from torch import nn
 
 import agmpk.forecasting.forecaster
+from agmpk.book.plots import COLOURS
+from agmpk.book.plots_studies import compound_figure
+from agmpk.errors import AgmpkError
+from agmpk.evaluation.compare import by_compound, evaluate
 from agmpk.forecasting import load_forecaster
 from agmpk.models import registry
-from agmpk.models.heads import Network, normal
+from agmpk.models.heads import GaussianNetwork, Network, normal
+from agmpk.models.own_frame import OwnModel
 from agmpk.models.registry import MODELS, NETWORKS, Row, build_model, load_checkpoint
 from agmpk.prior.config import load_prior
-from agmpk.training.checkpoint import save_checkpoint
+from agmpk.training.checkpoint import save_checkpoint, write_card
 from agmpk.training.config import load_training_config, recipes
 from agmpk.training.data import part_generator, training_batch
+from agmpk.training.folder import run_config
 from agmpk.training.run import train, train_together, trained_model
 
 
@@ -73,16 +81,14 @@ def test_the_loss_knows_no_randomness_but_the_generators(kind, recipe):
 
 
 @dataclass(frozen=True)
-class LevelConfig:
+class OwnLevelConfig:
     """``sd`` of ln y at the start."""
 
     sd: float = 0.5
 
 
-class LevelModel(Network):
+class OwnLevelModel(Network):
     """A normal law about the naive forecast, whose level and width are learned."""
-
-    kind, generates = "level", True
 
     def __init__(self, config):
         super().__init__(config)
@@ -105,28 +111,42 @@ class LevelModel(Network):
         return mean + (self.law[1].exp() * noise).detach()
 
 
-def test_a_rival_is_one_module_one_row_one_recipe(recipe, tmp_path, monkeypatch):
-    """... and here is its row and its recipe."""
-    row = Row(
-        "#000000",
-        "the naive forecast with a level",
-        sees_study=True,
-        family=False,
-        module=lambda: SimpleNamespace(LevelConfig=LevelConfig, LevelModel=LevelModel),
-    )
-    monkeypatch.setitem(MODELS, "level", row)
-    for module in (registry, agmpk.forecasting.forecaster):
-        monkeypatch.setattr(module, "NETWORKS", (*NETWORKS, "level"))  # made from the table
-    (tmp_path / "level.yaml").write_text(
-        f"{{kind: level, prior: {recipe('set').prior}, steps: 4, warmup: 1, parts: 2, targets: 2, "
-        "rate: 0.1, validation_studies: 4, save_every: 2}"
-    )
-    config = load_training_config(tmp_path / "level.yaml")
+RECIPE = """
+{kind: own_level, prior: PRIOR, steps: 4, warmup: 1, parts: 2, targets: 2, rate: 0.1,
+ validation_studies: 4, save_every: 2}
+"""
+
+
+@pytest.fixture
+def rival(recipe, tmp_path, monkeypatch):
+    """Put a rival into the table of models, and what is made from it: its recipe.  Each part may be
+    another."""
+
+    def add(network=OwnLevelModel, config=OwnLevelConfig, **changes):
+        module = SimpleNamespace(OwnLevelConfig=config, OwnLevelModel=network)
+        facts = {"sentence": "the naive forecast with a level", "module": lambda: module} | changes
+        row = Row("#123456", **facts)
+        monkeypatch.setitem(MODELS, "own_level", row)
+        networks = tuple(kind for kind, row in MODELS.items() if row.module)
+        for user in (registry, agmpk.forecasting.forecaster):
+            monkeypatch.setattr(user, "NETWORKS", networks)
+        monkeypatch.setitem(COLOURS, "own_level", row.colour)
+        file = tmp_path / "own_level.yaml"
+        file.write_text(RECIPE.replace("PRIOR", recipe("set").prior))
+        return file
+
+    return add
+
+
+def test_a_rival_is_one_module_one_row_one_recipe(rival, tmp_path):
+    """It is trained, saved, loaded, asked, benchmarked and drawn."""
+    config = load_training_config(rival())
     model = train(config, tmp_path / "run", workers=0)
-    assert 0 < abs(float(model.law[0])) < 0.5  # learned: the naive forecast needs no level
-    save_checkpoint(model, tmp_path / "run", tmp_path / "checkpoint")
-    assert "level: the naive forecast with a level" in (tmp_path / "checkpoint/CARD.md").read_text()
-    forecaster = load_forecaster(tmp_path / "checkpoint")
+    assert 0 < abs(model.law[0].item()) < 0.5  # learned: the naive forecast needs no level
+    save_checkpoint(model, tmp_path / "run", tmp_path / "own_level")
+    card = (tmp_path / "own_level/CARD.md").read_text()
+    assert "own_level: the naive forecast with a level" in card and "virtual individuals" in card
+    forecaster = load_forecaster(tmp_path / "own_level")
     study = golden_studies()[0]
     for prefix in (0, 2):
         target = study["7"].prefix(prefix)
@@ -136,4 +156,76 @@ def test_a_rival_is_one_module_one_row_one_recipe(recipe, tmp_path, monkeypatch)
         )
         assert one.samples.shape == (50, 2) and np.array_equal(one.samples, again.samples)
         assert (one.samples > 0).all() and np.isfinite(one.pred).all()
-    assert forecaster.name == "level"
+    assert forecaster.name == "own_level"
+
+    naive = load_forecaster("naive")
+    found = evaluate([naive, forecaster], {"mine": study}, n_samples=20)
+    table = by_compound(found.results)
+    assert list(table) == ["naive", "own_level"] and 0 < table.loc["mine", "own_level"] < 1
+    figure = compound_figure(found.scored)
+    lines = {line.get_label(): line.get_color() for line in figure.axes[0].lines}
+    assert lines["own_level"] == "#123456" and lines["naive"] == MODELS["naive"].colour
+    plt.close(figure)
+
+
+def test_a_rival_without_the_study_generates_nobody(rival, tmp_path):
+    """One fact in its row; the card and the forecasts obey it."""
+    config = load_training_config(rival(sees_study=False))
+    model = train(config.with_changes(steps=1), tmp_path / "run", workers=0)
+    save_checkpoint(model, tmp_path / "run", tmp_path / "own_level")
+    card = (tmp_path / "own_level/CARD.md").read_text()
+    assert "virtual individuals" not in card and "never the other individuals" in card
+    study = golden_studies()[0]
+    with pytest.raises(AgmpkError, match="observation"):
+        load_forecaster(tmp_path / "own_level").forecast(
+            study.without("7"), study["7"].prefix(0), np.array([5.0]), 5, seed=1
+        )
+    # A flow that is trained without the study is one of them.
+    file = tmp_path / "own_level/checkpoint.json"
+    assert json.loads(file.read_text())["model"] == run_config(tmp_path / "run").kind
+    about = json.loads(file.read_text()) | {"model": "flow", "size": {"use_context": False}}
+    file.write_text(json.dumps(about))
+    assert "virtual individuals" not in write_card(tmp_path / "own_level")
+
+
+def without(name: str) -> type:
+    """The rival's network, but for one of its methods."""
+    methods = {key: value for key, value in vars(OwnLevelModel).items() if key != name}
+    return type("OwnLevelModel", (Network,), methods)
+
+
+@pytest.mark.parametrize(
+    "parts, words",
+    [
+        *(({"network": without(m)}, f"OwnLevelModel lacks {m}") for m in ("loss", "condition")),
+        *(({"network": without(m)}, f"OwnLevelModel lacks {m}") for m in ("_draws", "_mean")),
+        ({"network": type("N", (GaussianNetwork,), {})}, "OwnLevelModel lacks law"),
+        ({"network": type("N", (OwnModel,), {})}, "OwnLevelModel lacks forward"),
+        ({"network": nn.Linear}, r"lacks its network, OwnLevelModel\(Network\)"),
+        ({"network": None}, "lacks its network"),
+        ({"config": None}, "lacks its configuration, dataclass OwnLevelConfig"),
+        ({"config": dict}, "lacks its configuration"),
+        ({"module": None}, "its row names no module"),
+    ],
+)
+def test_what_a_rival_lacks_is_said_when_its_recipe_is_read(parts, words, rival):
+    file = rival(**parts)
+    with pytest.raises(AgmpkError, match=words) as caught:
+        load_training_config(file)
+    assert str(caught.value).count("\n") == 0
+
+
+@pytest.mark.parametrize(
+    "facts, words",
+    [
+        ({}, "colour ''"),
+        ({"sentence": "a rival"}, r"\(a rival\) has the colour ''"),
+        ({"colour": "black-ish", "sentence": "a rival"}, "'black-ish': write one as #rrggbb"),
+        ({"colour": "#12345", "sentence": "a rival"}, "'#12345'"),
+        ({"colour": "#123456"}, "#123456 has no sentence"),
+        ({"colour": "#123456", "sentence": " "}, "#123456 has no sentence"),
+    ],
+)
+def test_what_a_row_lacks_is_said_when_it_is_read(facts, words):
+    with pytest.raises(AgmpkError, match=words):
+        Row(**facts)

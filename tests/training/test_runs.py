@@ -73,6 +73,14 @@ def test_bad_settings_are_refused(tmp_path):
         ({"cooldown": 0.0}, "share between 0 and 1"),
         ({"model": {"depth": 3}}, "configuration of a flow does not know depth"),
         ({"model": {"width": "wide"}}, "width must be a whole number"),
+        ({"model": {"width": 16}}, "width must be a multiple of 32, .* not 16"),
+        ({"model": {"width": -3}}, "width must be a multiple of 32"),
+        ({"model": {"sample_width": 65}}, "sample_width must be a multiple of 32"),
+        ({"model": {"decoder_layers": 0}}, "decoder_layers must be at least 1"),
+        ({"model": {"process": "grey"}}, "process must be one of study, fixed, white"),
+        ({"kind": "node", "model": {"latent": 0}}, "latent must be at least 1"),
+        ({"save_every": 0}, "save_every must be at least 1"),
+        ({"frozen": ["network"]}, "frozen stays as it began: name in start"),
     ):
         with pytest.raises(AgmpkError, match=words):
             TrainingConfig.from_dict(values)
@@ -188,6 +196,20 @@ def test_other_settings_and_a_changed_prior_are_not_mixed_into_a_run(finished, t
         train(config, run, workers=0)
 
 
+def test_a_quantity_that_came_later_and_is_off_leaves_older_runs_usable(recipe, tmp_path):
+    config = recipe("set", steps=2)
+    prior = load_prior(config.prior)
+    run_folder.prepare(config, prior, tmp_path, "cpu", 1)
+    older = prior.to_dict()
+    del older["departure"]  # as it was written before there was one
+    (tmp_path / "prior.yaml").write_text(yaml.safe_dump(older, sort_keys=False))
+    train(config, tmp_path, workers=0)
+    assert train(config.with_changes(steps=4), tmp_path, workers=0)
+    other = prior.replace(departure={"departure_probability": 0.5})
+    with pytest.raises(AgmpkError, match="has changed since the run"):
+        run_folder.prepare(config, other, tmp_path, "cpu", 1)
+
+
 def test_every_damage_of_a_run_is_noticed(finished, tmp_path):
     config, folder, _ = finished
     index = json.loads((folder / "state.json").read_text())
@@ -209,6 +231,11 @@ def test_every_damage_of_a_run_is_noticed(finished, tmp_path):
         (run / name).write_bytes(content)
         with pytest.raises(AgmpkError, match="remove the run folder"):
             train(config, run, workers=0)
+    settings = tmp_path / "twice" / "config.yaml"
+    copy(folder, settings.parent)
+    settings.write_text(settings.read_text() + "seed: 1\n")
+    with pytest.raises(AgmpkError, match="the key 'seed' twice.*: restore it"):
+        trained_model(settings.parent)
     run = copy(folder, tmp_path / "none")
     (run / next(iter(flipped))).unlink()
     with pytest.raises(AgmpkError, match="remove the run folder"):
@@ -260,8 +287,14 @@ def test_a_run_can_begin_with_the_weights_of_another(finished, recipe, tmp_path)
     assert any(name.startswith("network.") for name in shared) and len(shared) < len(own)
     for name in shared:
         assert torch.equal(own[name], flow[name]) and torch.equal(learner.average[name], own[name])
-    with pytest.raises(AgmpkError, match="shares no weights with a node"):
-        Learner(recipe("node", start=str(folder)), tmp_path, Processes())
+    for kind, changes, words in (
+        ("node", {}, "shares no weights with a node"),
+        ("set", {"frozen": ["net"]}, "set has no part net to be frozen: it has network, head"),
+        ("set", {"frozen": ["head", "network"]}, "leaves nothing to train"),
+        ("set", {"frozen": ["head"]}, "no weights of the size of head.* which is frozen"),
+    ):
+        with pytest.raises(AgmpkError, match=words):
+            Learner(recipe(kind, start=str(folder), **changes), tmp_path, Processes())
 
 
 def test_the_name_of_a_shipped_checkpoint_means_that_one(tmp_path, monkeypatch):
