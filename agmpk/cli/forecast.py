@@ -66,7 +66,7 @@ def forecast(o: SimpleNamespace) -> None:
         try:
             frames, units, about = _forecast_study(study, forecaster, o)
             if o.form == "nonmem":
-                from agmpk.cli.study import write_nonmem
+                from agmpk.studies.nonmem.write import write_nonmem
 
                 write_nonmem(frames, units, outs.get(study, out))
             elif outs or len(studies) == 1:
@@ -162,7 +162,7 @@ def _forecast_study(
         frame.insert(0, "ID", shown.id)
         frame.insert(2, "DV", frame.TIME.map(values))
         if o.form == "nonmem":
-            from agmpk.cli.study import nonmem_rows
+            from agmpk.studies.nonmem.write import nonmem_rows
 
             missing = frame["DV"].isna() * 1
             frame = frame.assign(EVID=0, MDV=missing, CMT=2, SHOWN=0)
