@@ -42,6 +42,7 @@ COLOURS = {name: row.colour for name, row in MODELS.items()} | {
     "published": "#b5446e",
     "prior": "#8c4bb0",
     "context": "#4d8c8c",
+    "accent": "#44597a",  # of whatever model
 }
 
 

@@ -156,7 +156,7 @@ def paired(rows: pd.DataFrame) -> Figure:
     interval excludes 0."""
     figure, ax = plt.subplots(figsize=(6.4, 0.36 * len(rows) + 1.1))
     sure = (rows.low > 0) | (rows.high < 0)
-    plots.draw_rows(ax, rows, np.where(sure, COLOURS["flow"], "0.5").tolist(), "difference")
+    plots.draw_rows(ax, rows, np.where(sure, COLOURS["accent"], "0.5").tolist(), "difference")
     ax.axvline(0, **NOMINAL)
     ax.locator_params(axis="x", nbins=6)
     ax.set_xlabel("Difference of log-RMSE\n(left: the first is better)")
@@ -169,7 +169,7 @@ def beside_published(rows: Sequence[tuple]) -> Figure:
     for ax, (name, theirs, spread, ideal, value, low, high) in zip(axes, rows, strict=False):
         ax.errorbar(0, theirs, yerr=spread or None, fmt="d", color="0.45", capsize=3)
         ends = [[max(0.0, value - low)], [max(0.0, high - value)]]
-        ax.errorbar(1, value, yerr=ends, fmt="o", color=COLOURS["flow"], capsize=3)
+        ax.errorbar(1, value, yerr=ends, fmt="o", color=COLOURS["accent"], capsize=3)
         if ideal is not None:
             ax.axhline(ideal, **NOMINAL)
         ax.set(xlim=(-0.6, 1.6))

@@ -229,10 +229,10 @@ def vpc_figure(bands: pd.DataFrame, share: pd.DataFrame, unit: str) -> Figure:
     size = (plots.COLUMN_WIDTH, 3.2 + len(tall))
     look = {"figsize": size, "sharex": True, "squeeze": False, "height_ratios": tall}
     figure, axes = plt.subplots(len(tall), 1, **look)
-    draw_vpc(axes[0, 0], bands, COLOURS["flow"])
+    draw_vpc(axes[0, 0], bands, COLOURS["accent"])
     axes[0, 0].set_ylabel(f"Concentration ({unit})")
     if len(share):
-        ax, look = axes[1, 0], {"color": COLOURS["flow"], "alpha": 0.3, "lw": 0}
+        ax, look = axes[1, 0], {"color": COLOURS["accent"], "alpha": 0.3, "lw": 0}
         ax.fill_between(share.time, share.low, share.high, **look)
         ax.plot(share.time, share.observed, "v-", ms=4, lw=1.2, color=BLACK)
         ax.set(ylabel="Share below\nthe limit (1)", ylim=(-0.05, 1.05))
@@ -250,7 +250,7 @@ def npde_figure(points: pd.DataFrame) -> Figure:
     plots.label_axes(ax, x="Time", y="Normal score", y_unit="1")
     ax.legend()
     grid = np.linspace(-3.2, 3.2, 100)
-    look = {"color": COLOURS["flow"], "alpha": 0.5, "orientation": "horizontal"}
+    look = {"color": COLOURS["accent"], "alpha": 0.5, "orientation": "horizontal"}
     side.hist(points.npd, np.linspace(-3.2, 3.2, 13), density=True, **look)
     side.plot(norm.pdf(grid), grid, color=BLACK, lw=1)
     side.set_xlabel("Density (1)")

@@ -39,7 +39,7 @@ def loss_curve(losses: Sequence[float], smooth: Sequence[float], studies_a_step:
     figure, ax = plt.subplots(figsize=(6.4, 3.0))
     seen = studies_a_step * np.arange(1, len(losses) + 1)
     ax.plot(seen, losses, color="0.8", lw=0.5)
-    ax.plot(seen, smooth, color=COLOURS["flow"])
+    ax.plot(seen, smooth, color=COLOURS["accent"])
     ax.set(xlabel="Simulated studies seen (count)", ylabel="Loss (1)", ylim=(0, None))
     return figure
 
