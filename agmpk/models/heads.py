@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,9 +30,11 @@ class Network(nn.Module, ABC):
     generator's.
 
     kind, generates: its name in the table of models, and whether it answers without any observation
-    of the target, which no kind does that sees no study; ``build_model`` sets both.
+    of the target, which no kind does that sees no study; ``build_model`` sets both.  needs: fields
+    that its configuration must have.
     """
 
+    needs: ClassVar[tuple[str, ...]] = ()
     kind = ""
     generates = True
 
@@ -91,6 +93,8 @@ class GaussianNetwork(Network):
     A kind adds ``law``.  ``config.beta`` is that of ``beta_loss``, ``config.temperature`` a factor
     on the SD in sampling.
     """
+
+    needs = ("beta", "temperature")
 
     @abstractmethod
     def law(self, task: Task) -> tuple[Any, Tensor, Tensor]:

@@ -240,6 +240,8 @@ class OwnModel(GaussianNetwork):
     """A network without a study level; a kind adds ``forward``.  ``config.scalars`` is that of
     ``own_frame``."""
 
+    needs = (*GaussianNetwork.needs, "scalars")
+
     @abstractmethod
     def forward(self, frame: OwnFrame) -> tuple[Tensor, Tensor]:
         """Mean and SD [B, R, T] of ln y from the frame's centre."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -158,6 +158,8 @@ def model_classes(kind: str) -> tuple[type, type[nn.Module]]:
         raise AgmpkError(f"The module of {kind!r} lacks its network, {name}Model(Network).")
     if lacking := sorted(network.__abstractmethods__):
         raise AgmpkError(f"{name}Model lacks {', '.join(lacking)}: see agmpk.models.heads.Network.")
+    if lacking := sorted({*network.needs}.difference(field.name for field in fields(config))):
+        raise AgmpkError(f"{name}Config lacks {', '.join(lacking)}, which {name}Model reads.")
     return config, network
 
 

@@ -201,6 +201,10 @@ def without(name: str) -> type:
         *(({"network": without(m)}, f"OwnLevelModel lacks {m}") for m in ("_draws", "_mean")),
         ({"network": type("N", (GaussianNetwork,), {})}, "OwnLevelModel lacks law"),
         ({"network": type("N", (OwnModel,), {})}, "OwnLevelModel lacks forward"),
+        (
+            {"network": type("N", (GaussianNetwork,), {"law": print})},
+            "OwnLevelConfig lacks beta, temperature, which",
+        ),
         ({"network": nn.Linear}, r"lacks its network, OwnLevelModel\(Network\)"),
         ({"network": None}, "lacks its network"),
         ({"config": None}, "lacks its configuration, dataclass OwnLevelConfig"),
