@@ -136,99 +136,156 @@ def to_frame(task: Task) -> Frame:
         return _to_frame(task)
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What is given, relative to ``reference``: the context's ln y ``logs`` where ``seen`` and the
+    targets' ``own`` where ``shown``, else 0; ``people`` [B, J] who have a value."""
+
+    reference: Tensor
+    amounts: tuple[Tensor, Tensor]
+    seen: Tensor
+    logs: Tensor
+    shown: Tensor
+    own: Tensor
+
+    @property
+    def people(self) -> Tensor:
+        return self.seen.any(-1)
+
+    @property
+    def lonely(self) -> Tensor:
+        return ~self.people.any(-1)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """What one compartment on a grid of rates says (see ``kinetics``): fitted curves and the
+    superposed curve of a typical individual at (context samples, target points), and the numbers
+    of individuals and study that ``Frame`` names."""
+
+    curves: tuple[Tensor, Tensor]
+    typical: tuple[Tensor, Tensor]
+    fitted_sd: Tensor
+    rates: tuple[Tensor, Tensor, Tensor]
+    levels: tuple[Tensor, Tensor]
+    level_sd: Tensor
+
+
 def _to_frame(task: Task) -> Frame:
-    context, target = task.context, task.target
-    seen = context.quantified
-    lonely = ~seen.flatten(1).any(1)
-    people = seen.any(-1)
-    reference, amounts = _relative_amounts(task, people)
-    logs = torch.where(seen, context.logs - reference[:, None, None], 0.0)
-    shown = task.prefix & ~target.below
-    own = torch.where(shown, target.logs - reference[:, None, None], 0.0)
-
-    fit = fit_context(task, logs, amounts)
-    target_logs = curves(target, amounts[1], target.times, fit.fraction)
-    posterior = fit_target(fit, target_logs, own, shown, lonely)
-    fitted, fitted_sd = posterior.forecast(target_logs)
-    members = GridPosterior(fit.context_weight, fit.context_level, fit.spread[:, None, None] * 0)
-    context_fitted, _ = members.forecast(fit.context_logs)
-
+    known = _known(task)
+    seen, logs, lonely = known.seen, known.logs, known.lonely
+    records = task.context, task.target
     clocks = [
         read_clock(record, amount, record.times)
-        for record, amount in zip((context, target), amounts, strict=True)
+        for record, amount in zip(records, known.amounts, strict=True)
     ]
-    time_scale, since_scale = _scales(task, clocks, seen, lonely, shown)
-    u = [warp(c.since / since_scale[:, None, None]) for c in clocks]
-    typical = fit.typical[:, None, None]
-    level = fit.level[:, None, None]
-    typical_context = (typical * (fit.context_logs + level)).sum(-1)
-    typical_target = (typical * (target_logs + level)).sum(-1)
-    local, covered, _ = _local(u[0], logs - typical_context, seen, [u[0], u[1]])
-    left, _, variance = _local(u[0], logs - context_fitted, seen, [u[0], u[1]])
-    superposed = typical_target + local[1]
-    superposed_context = typical_context + local[0]
+    time_scale, since_scale = _scales(task, clocks, seen, lonely, known.shown)
+    u = [warp(clock.since / since_scale[:, None, None]) for clock in clocks]
 
-    same = _same_regimen(task, people)
-    number = seen.sum(-1).to(logs.dtype)
-    rich = number.sum(-1) >= WELL_SAMPLED * people.sum(-1)
+    grid = _fitted(task, known)
+    left, _, variance = _local(u[0], logs - grid.curves[0], seen, u)
+    fitted = grid.curves[1] + left[1]
+    fitted_spread = torch.sqrt(grid.fitted_sd.square() + variance[1])
+
+    local, covered, _ = _local(u[0], logs - grid.typical[0], seen, u)
+    same = _same_regimen(task, known.people)
     interpolated, departures, inside, at_context = _interpolated(
-        task, logs, amounts, time_scale, same
+        task, logs, known.amounts, time_scale, same
     )
-    curve = torch.where(same[..., None], interpolated, superposed)
-    context_curve = torch.where(same.all(-1)[:, None, None], at_context, superposed_context)
+    curve = torch.where(same[..., None], interpolated, grid.typical[1] + local[1])
+    everybody = same.all(-1)[:, None, None]
+    context_curve = torch.where(everybody, at_context, grid.typical[0] + local[0])
+    offset, pinned, spread = _pinned(task, known, curve, departures)
 
-    last_time = torch.where(task.prefix, target.times, 0.0).amax(-1)
-    last_value = torch.where(shown, target.times, -torch.inf).amax(-1, keepdim=True)
-    after = (shown & (target.times >= last_value)).to(logs.dtype)
-    offset = ((own - curve) * after).sum(-1) / after.sum(-1).clamp(min=1)
-    pinned = departures - (departures * after[:, None]).sum(-1, keepdim=True)
-    use = usable(seen).to(logs.dtype)
-    square = (pinned.square() * use[:, :, None, None]).sum(1)
-    people_used = use.sum(-1)[:, None, None]
-    spread = torch.sqrt(
-        (square + PRIOR_WEIGHT * PRIOR_SPREAD**2) / (people_used + PRIOR_WEIGHT) + FLOOR**2
-    )
-    shared = same & rich[:, None] & ~lonely[:, None]
+    rich = seen.sum((1, 2)) >= WELL_SAMPLED * known.people.sum(-1)
     # Beyond the times at which the context was sampled an interpolated curve just stays level.
-    at_naive = shared[..., None] & (inside >= SAMPLED_THERE)
-    fitted_spread = torch.sqrt(fitted_sd.square() + variance[1])
-    residual = torch.where(seen, logs - context_fitted, 0.0)
-    total = number.sum(-1)
-    residual_sd = torch.sqrt((residual.square().sum((1, 2)) + 2 * ERROR**2) / (total + 2))
-    study_level = (fit.mixture * fit.level).sum(-1)
-    peak = torch.where(seen, context_curve, -torch.inf).flatten(1).amax(1)
-    own_top = torch.where(target.mask & task.prefix, fitted, -torch.inf).flatten(1).amax(1)
-    peak = torch.where(lonely, own_top, peak).nan_to_num(0.0, 0.0, 0.0)
+    shared = (same & rich[:, None] & ~lonely[:, None])[..., None] & (inside >= SAMPLED_THERE)
+    residual = torch.where(seen, logs - grid.curves[0], 0.0).square().sum((1, 2))
+    number = seen.sum((1, 2)).to(logs.dtype)
     return Frame(
-        reference=reference,
+        reference=known.reference,
         lonely=lonely,
-        shared=at_naive,
+        shared=shared,
         time_scale=time_scale,
         since_scale=since_scale,
-        peak=peak,
+        peak=_peak(task, known, context_curve, fitted),
         curve=curve,
         offset=offset,
-        fitted=fitted + left[1],
-        fitted_sd=fitted_sd,
-        centre=torch.where(at_naive, curve + offset[..., None], fitted + left[1]),
-        spread=torch.where(at_naive, spread, fitted_spread),
-        covered=torch.where(at_naive, inside, covered[1]),
-        last_time=last_time,
+        fitted=fitted,
+        fitted_sd=grid.fitted_sd,
+        centre=torch.where(shared, curve + offset[..., None], fitted),
+        spread=torch.where(shared, spread, fitted_spread),
+        covered=torch.where(shared, inside, covered[1]),
+        last_time=torch.where(task.prefix, task.target.times, 0.0).amax(-1),
         context_curve=context_curve,
-        context_fitted=context_fitted + left[0],
+        context_fitted=grid.curves[0] + left[0],
         context_clock=clocks[0],
         target_clock=clocks[1],
-        amounts=amounts,
-        context_rates=members.rates(logs),
-        target_rates=posterior.rates(logs),
-        study_rates=GridPosterior(fit.mixture[:, None], fit.level[:, None], level).rates(logs),
-        context_level=(fit.context_weight * fit.context_level).sum(-1) - study_level[:, None],
-        target_level=(posterior.weight * posterior.level).sum(-1) - study_level[:, None],
-        level_sd=fit.spread,
-        residual_sd=residual_sd,
+        amounts=known.amounts,
+        context_rates=grid.rates[0],
+        target_rates=grid.rates[1],
+        study_rates=grid.rates[2],
+        context_level=grid.levels[0],
+        target_level=grid.levels[1],
+        level_sd=grid.level_sd,
+        residual_sd=torch.sqrt((residual + 2 * ERROR**2) / (number + 2)),
         departures=pinned,
         same=same & ~lonely[:, None],
     )
+
+
+def _known(task: Task) -> _Known:
+    seen, shown = task.context.quantified, task.prefix & ~task.target.below
+    reference, amounts = _relative_amounts(task, seen.any(-1))
+    logs = torch.where(seen, task.context.logs - reference[:, None, None], 0.0)
+    own = torch.where(shown, task.target.logs - reference[:, None, None], 0.0)
+    return _Known(reference, amounts, seen, logs, shown, own)
+
+
+def _fitted(task: Task, known: _Known) -> _Grid:
+    target, logs = task.target, known.logs
+    fit = fit_context(task, logs, known.amounts)
+    target_logs = curves(target, known.amounts[1], target.times, fit.fraction)
+    posterior = fit_target(fit, target_logs, known.own, known.shown, known.lonely)
+    members = GridPosterior(fit.context_weight, fit.context_level, fit.spread[:, None, None] * 0)
+    study = GridPosterior(fit.mixture[:, None], fit.level[:, None], fit.level[:, None, None])
+    forecast, forecast_sd = posterior.forecast(target_logs)
+    weight, level = fit.typical[:, None, None], fit.level[:, None, None]
+    typical = [(weight * (at + level)).sum(-1) for at in (fit.context_logs, target_logs)]
+    study_level = (fit.mixture * fit.level).sum(-1)[:, None]
+    levels = [(one.weight * one.level).sum(-1) - study_level for one in (members, posterior)]
+    return _Grid(
+        (members.forecast(fit.context_logs)[0], forecast),
+        tuple(typical),
+        forecast_sd,
+        tuple(one.rates(logs) for one in (members, posterior, study)),
+        tuple(levels),
+        fit.spread,
+    )
+
+
+def _pinned(
+    task: Task, known: _Known, curve: Tensor, departures: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The targets' last shown residual from the mean ``curve`` [B, R], the context's departures
+    from it, moved to be zero there [B, J, R, T], and the spread they then have [B, R, T]."""
+    shown, times = known.shown, task.target.times
+    last = torch.where(shown, times, -torch.inf).amax(-1, keepdim=True)
+    after = (shown & (times >= last)).to(curve.dtype)
+    offset = ((known.own - curve) * after).sum(-1) / after.sum(-1).clamp(min=1)
+    pinned = departures - (departures * after[:, None]).sum(-1, keepdim=True)
+    use = usable(known.seen).to(curve.dtype)
+    square = (pinned.square() * use[:, :, None, None]).sum(1)
+    weight = use.sum(-1)[:, None, None] + PRIOR_WEIGHT
+    spread = torch.sqrt((square + PRIOR_WEIGHT * PRIOR_SPREAD**2) / weight + FLOOR**2)
+    return offset, pinned, spread
+
+
+def _peak(task: Task, known: _Known, curve: Tensor, fitted: Tensor) -> Tensor:
+    """Highest value [B] of the context's mean ``curve``; without a context of the prefix's fit."""
+    top = torch.where(known.seen, curve, -torch.inf).flatten(1).amax(1)
+    own = torch.where(task.target.mask & task.prefix, fitted, -torch.inf).flatten(1).amax(1)
+    return torch.where(known.lonely, own, top).nan_to_num(0.0, 0.0, 0.0)
 
 
 def usable(seen: Tensor) -> Tensor:
