@@ -146,6 +146,22 @@ class Learner:
             parameter.requires_grad_(False)
             parameter.grad = None
 
+    def keep(self, done: int, last: bool, held_out: dict[int, Task]) -> None:
+        """Whatever is due after ``done`` steps: snapshot, validation, state."""
+        if done == self.cool_from:
+            self.save(done, PLATEAU)
+        if done in self.config.snapshots:
+            self.snapshot(done)
+        if last or done % self.config.validate_every == 0:
+            scores = {}
+            for prefix, task in held_out.items():
+                found = validate(self.averaged(), task, VALIDATION_SEED)
+                tail = f"_prefix{prefix}" if scores else ""
+                scores |= {f"{name}{tail}": value for name, value in found.items()}
+            self.validation.add(done, **scores)
+        if last or done % self.config.save_every == 0:
+            self.save(done)
+
     def save(self, done: int, name: str = STATE) -> None:
         """Write the state after ``done`` steps."""
         # The tables first: a state without its rows could not be told from a whole run.
@@ -302,17 +318,9 @@ def _train(
     one, processes = learners[0], learners[0].processes
     config, device = one.config, processes.device
     processes.wait()
-    held_out = {
-        prefix: validation_task(config, prior, -(-config.validation_studies // BLOCK), prefix)[
-            : config.validation_studies
-        ]
-        .to(torch.float32)
-        .to(device)
-        for prefix in PREFIXES
-    }
-    began = last_time = time.monotonic()
+    held_out = _held_out(config, prior, device)
+    began, waiting = time.monotonic(), _Waiting()
     start = min(learner.start for learner in learners)
-    waiting: list[list[Tensor]] = []  # of each step, by learner
     study = any(MODELS[learner.config.kind].sees_study for learner in learners)
     for step, parts in enumerate(batches(config, prior, start, workers, device, study), start):
         if step >= one.end:
@@ -320,57 +328,70 @@ def _train(
         weights = part_weights(parts)
         parts = [part.to(device) for part in parts]
         active = [learner for learner in learners if learner.start <= step]
-        waiting.append([learner.step(parts, weights, step) for learner in active])
-        done = step + 1
-        spent = time.monotonic() - began
+        waiting.rows.append([learner.step(parts, weights, step) for learner in active])
+        done, spent = step + 1, 0.0
         if minutes:
-            spent = processes.first(spent)
-        if minutes and one.end == config.steps and not one.cooled:
-            # The cool-down fills the last share of the time, at the rate seen so far.
-            if spent >= 60 * minutes * (1 - config.cooldown):
-                left = (60 * minutes - spent) * 0.97 * (done - start) / spent
-                for learner in learners:
-                    learner.cool_from = done
-                    learner.end = min(config.steps, done + max(1, int(left)))
+            spent = processes.first(time.monotonic() - began)
+            _cool_in_time(learners, done, done - start, spent, 60 * minutes)
         if done == one.cool_from:
             for learner in learners:
                 learner.cooled = True
         last = done == one.end or bool(minutes and spent >= 60 * minutes)
-        if not processes.writes:
-            if last:
-                break
-            continue
-        # Asking a GPU for a number waits for all it has to do; so the tables are filled in groups.
-        ask = last or done % 10 == 0 or device == "cpu" or done == one.cool_from
-        ask = ask or any(done % n == 0 for n in (config.save_every, config.validate_every))
-        if ask or any(learner.start == done for learner in learners):
-            now = time.monotonic()
-            each = (now - last_time) / len(waiting)
-            last_time = now
-            for number, learner in enumerate(active):
-                rows = torch.stack([row[number] for row in waiting]).tolist()
-                for k, (loss, norm) in enumerate(rows, done - len(rows) + 1):
-                    learner.steps.add(k, seconds=each, loss=loss, gradient=norm)
-            if report:
-                report(done, float(waiting[-1][0][0]))
-            waiting = []
-        for learner in active:
-            if done == one.cool_from:
-                learner.save(done, PLATEAU)
-            if done in learner.config.snapshots:
-                learner.snapshot(done)
-            if done % config.validate_every == 0 or last:
-                scores = {}
-                for prefix, task in held_out.items():
-                    found = validate(learner.averaged(), task, VALIDATION_SEED)
-                    tail = f"_prefix{prefix}" if scores else ""
-                    scores |= {f"{name}{tail}": value for name, value in found.items()}
-                learner.validation.add(done, **scores)
-            if done % config.save_every == 0 or last:
-                learner.save(done)
+        if processes.writes:
+            # Asking a GPU for a number waits for all it has to do; so tables are filled in groups.
+            ask = last or done % 10 == 0 or device == "cpu" or done == one.cool_from
+            ask = ask or any(done % n == 0 for n in (config.save_every, config.validate_every))
+            if ask or any(learner.start == done for learner in learners):
+                waiting.write(active, done, report)
+            for learner in active:
+                learner.keep(done, last, held_out)
         if last:
             break
     processes.wait()
+
+
+def _held_out(config: TrainingConfig, prior: PriorConfig, device: str) -> dict[int, Task]:
+    """The validation task of each length of prefix."""
+    blocks = -(-config.validation_studies // BLOCK)
+    found = {prefix: validation_task(config, prior, blocks, prefix) for prefix in PREFIXES}
+    return {
+        prefix: task[: config.validation_studies].to(torch.float32).to(device)
+        for prefix, task in found.items()
+    }
+
+
+def _cool_in_time(
+    learners: list[Learner], done: int, taken: int, spent: float, seconds: float
+) -> None:
+    """Begin to cool down where the last share of the ``seconds`` begins; how many steps it has
+    room for follows from the rate of the ``taken`` ones, which ``spent`` so many seconds."""
+    config, one = learners[0].config, learners[0]
+    if one.end != config.steps or one.cooled or spent < seconds * (1 - config.cooldown):
+        return
+    left = (seconds - spent) * 0.97 * taken / spent
+    for learner in learners:
+        learner.cool_from = done
+        learner.end = min(config.steps, done + max(1, int(left)))
+
+
+class _Waiting:
+    """Loss and gradient of steps, by learner, that no table has yet."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[Tensor]] = []
+        self.since = time.monotonic()
+
+    def write(self, learners: list[Learner], done: int, report: Report | None) -> None:
+        """Into the tables of the ``learners``, up to step ``done``."""
+        now = time.monotonic()
+        each = (now - self.since) / len(self.rows)
+        for number, learner in enumerate(learners):
+            values = torch.stack([row[number] for row in self.rows]).tolist()
+            for step, (loss, norm) in enumerate(values, done - len(values) + 1):
+                learner.steps.add(step, seconds=each, loss=loss, gradient=norm)
+        if report:
+            report(done, float(self.rows[-1][0][0]))
+        self.rows, self.since = [], now
 
 
 def part_weights(parts: list[Task]) -> list[float]:
