@@ -201,11 +201,11 @@ def test_a_quantity_that_came_later_and_is_off_leaves_older_runs_usable(recipe, 
     prior = load_prior(config.prior)
     run_folder.prepare(config, prior, tmp_path, "cpu", 1)
     older = prior.to_dict()
-    del older["departure"]  # as it was written before there was one
+    assert not older["dosing"].pop("newborn_probability")  # as it was written before there was one
     (tmp_path / "prior.yaml").write_text(yaml.safe_dump(older, sort_keys=False))
     train(config, tmp_path, workers=0)
     assert train(config.with_changes(steps=4), tmp_path, workers=0)
-    other = prior.replace(departure={"departure_probability": 0.5})
+    other = prior.replace(dosing={"newborn_probability": 0.5})
     with pytest.raises(AgmpkError, match="has changed since the run"):
         run_folder.prepare(config, other, tmp_path, "cpu", 1)
 
