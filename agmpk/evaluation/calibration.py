@@ -10,6 +10,7 @@ studies whose truth the prior knows.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
@@ -274,18 +275,24 @@ def ecdf_envelope(ranks: NDArray, n_samples: int, draws: int = 1000, seed: int =
     inside everywhere (Sailynoja, Burkner & Vehtari 2022).  Columns: z (rank / (L + 1)),
     difference, low, high, outside.
     """
-    n = len(ranks)
+    z, cut, share, low, high = _envelope(len(ranks), n_samples, draws, seed)
+    found = (np.asarray(ranks)[:, None] < cut).sum(0) / len(ranks)
+    outside = (found < low) | (found > high)
+    columns = {"z": z, "difference": found - share, "low": low - share, "high": high - share}
+    return pd.DataFrame(columns | {"outside": outside})
+
+
+@functools.lru_cache(maxsize=16)  # the quantities of a table have as many ranks each
+def _envelope(n: int, n_samples: int, draws: int, seed: int) -> tuple[NDArray, ...]:
+    """What is the same for all ranks of this number: z, cut, P(rank < cut), low, high."""
     steps = np.arange(1, min(n_samples, 100) + 1)
     z = steps / (len(steps) + 1)
     cut = np.ceil(np.round(z * (n_samples + 1), 6)).astype(int)
-    share = cut / (n_samples + 1)  # P(rank < cut)
+    share = cut / (n_samples + 1)
     uniform = np.full(n_samples + 1, 1 / (n_samples + 1))
     histograms = np.random.default_rng(seed).multinomial(n, uniform, size=draws)
     counts = histograms.cumsum(1)[:, cut - 1]
     tail = np.minimum(binom.cdf(counts, n, share), binom.sf(counts - 1, n, share))
     gamma = np.quantile(2 * tail.min(1), 0.05)
-    found = (np.asarray(ranks)[:, None] < cut).sum(0) / n
     low, high = binom.ppf(gamma / 2, n, share) / n, binom.ppf(1 - gamma / 2, n, share) / n
-    outside = (found < low) | (found > high)
-    columns = {"z": z, "difference": found - share, "low": low - share, "high": high - share}
-    return pd.DataFrame(columns | {"outside": outside})
+    return z, cut, share, low, high

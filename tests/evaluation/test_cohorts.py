@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from agmpk.evaluation import cohorts
 from agmpk.evaluation.calibration import outside_table
 from agmpk.evaluation.cohorts import (
     CohortSettings,
@@ -14,6 +15,7 @@ from agmpk.evaluation.cohorts import (
     study_vpc,
 )
 from agmpk.evaluation.protocol import answer
+from agmpk.evaluation.two_sample import classifier_auc
 from agmpk.forecasting.forecaster import NaiveForecaster
 from agmpk.prior import load_prior, simulate
 from agmpk.prior.table import to_studies
@@ -70,7 +72,10 @@ def test_the_right_generator_passes(toy, questions):
 @pytest.mark.parametrize(
     "change, side", [({"shift": 1.5}, "below"), ({"scale": 0.2}, None), ({"scale": 4.0}, None)]
 )
-def test_wrong_generators_fail(toy, questions, change, side):
+def test_wrong_generators_fail(toy, questions, change, side, monkeypatch):
+    """The p values of the classifiers, whose permutations take most of the time, are not asked."""
+    quick = {"permutations": 0}
+    monkeypatch.setattr(cohorts, "classifier_auc", lambda *a, **k: classifier_auc(*a, **k | quick))
     found = evaluate_cohorts(toy[1]("wrong", **change), questions, TINY)
     assert found.classifier.set_index("classifier").auc["forest"] > 0.75
     assert found.signature.p[0] <= 0.1
