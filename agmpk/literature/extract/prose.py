@@ -166,7 +166,7 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     elif len(values) == 2 * len(names):
         how = "label"
         if len(pair) == 1 and not order:
-            pair = _with_the_other(text, single[0], values)
+            pair = _with_the_other(text, single[0], values, segment.values)
         elif len(pair) < 2:
             pair, how = (order, "order") if order else (known, ASSUMED)
         layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
@@ -206,7 +206,7 @@ def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:
     return read if len(times) == len(peaks) else []
 
 
-def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ...]:
+def _with_the_other(text: str, mark: Mark, values: list[Value], every) -> tuple[str, ...]:
     """The order of two products of which one is named: by the value it stands beside."""
     arm, middle = mark.arms[0], len(values) // 2
     other = REFERENCE if arm == TEST else TEST
@@ -217,7 +217,7 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
         return (TEST, REFERENCE) if arm == TEST and not alone else ()
     if mark.start > values[-1].start and _OTHER_BEHIND.match(text, mark.end):
         return (arm, other) if "respectively" in text else ()  # `for powder and capsule`
-    gap = text[values[middle - 1].end : mark.start]
+    gap = text[[v.end for v in every if v.end <= mark.start][-1] : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 
