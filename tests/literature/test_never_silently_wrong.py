@@ -157,6 +157,8 @@ FORMS = {
         ("Cmax was 6.0 and 6.3 ng/mL, respectively for the generic and Norvasc.", {"cmax": 6.0}),
         ("Cmax was 6.0 and 6.3 ng/mL for the generic and Norvasc.", {}),
         ("Cmax of the generic and Norvasc was 6.0 and 6.3 ng/mL.", {"cmax": 6.0}),
+        ("Cmax of Norvasc and the generic was 6.3 and 6.0 ng/mL.", {}),
+        ("Cmax was 6.0 vs 6.3 ng/mL for P1 (test) and P2 (Norvasc).", {}),
         ("For R- and S-amlodipine the Cmax of the test was 6.0 and 6.3 ng/mL.", {}),
         ("Cmax was 6.0 ng/mL in group T and 6.3 in group R, where T is the test.", {"cmax": 6.0}),
         (
@@ -201,6 +203,13 @@ FORMS = {
             "Cmax, AUC0-t and T.max were 6.0 ng/mL, 99 ng·h/mL and 2.1 h for the test and 6.3 "
             "ng/mL, 98 ng·h/mL and 2.2 h for Norvasc.",
             {"cmax": 6.0, "auc0_t": 99},
+        ),
+    ],
+    "values before a name that is not theirs": [
+        (
+            "Means of the peak were 10.7 and 11.2 ng/mL, for AUC0-t 158 and 161 ng·h/mL and for "
+            "AUC0-inf 167 and 170 ng·h/mL, for the test and the reference respectively.",
+            {"auc0_t": 158, "auc0_inf": 167},
         ),
     ],
     "a wrapped line": [
