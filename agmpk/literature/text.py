@@ -35,7 +35,7 @@ _RAISED = (  # powers of ten and footnote marks behind digits
 )
 _RULES: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?<=\b[npµm]g)\s?[x×]\s?(?=h)|(?<=\bh)\s?[x×]\s?(?=[npµm]g)"), "·"),
-    (re.compile(r"\+\s?/\s?-|(?<=[\d\s])\+-(?=[\s\d])|\bplus or minus\b|∓|\+or-"), "±"),
+    (re.compile(r"\+\s?/\s?-|(?<=[\d\s(])\+-(?=[\s\d])|\bplus or minus\b|∓|\+or-"), "±"),
     (re.compile(r"(?<=\d)\s?·\s?(?=10\^)"), "×"),
     (re.compile(r"(?<=\d)·(?=\d)"), "."),  # 12·3, the decimal point of some journals
     (re.compile(r"(?<=\d)\u2009(?=\d{3}(?!\d))"), ""),  # 1 234 with a thin space
@@ -48,7 +48,7 @@ _POINT_DECIMAL = re.compile(r"(?<![\d.,])\d+\.\d+")
 _INNER_THOUSANDS = re.compile(r"(?<=\d,\d{3}),(?=\d{3}(?!\d))")
 _THOUSANDS = re.compile(r"(?<![\d.,])(\d{1,3}),(?=(?:\d{3})+(?![\d,]))")
 _COMMA_SPACE = re.compile(
-    r"(?<![\d.,] )(?<![\d.,])(?<![a-zA-Z]-)([1-9]\d{0,2}), (?=\d{3}\.\d)"
+    r"(?<![\d.,] )(?<![\d.,])(?<![a-zA-Z^(]-)([1-9]\d{0,2}), (?=\d{3}\.\d)"
 )  # 5, 483.296
 
 # `33 120.5 ± 9 870.1 ng·h/mL`: a plain space is read as a separator only where a value clearly

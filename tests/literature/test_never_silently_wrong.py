@@ -157,6 +157,8 @@ FORMS = {
         ("Cmax was 6.0 and 6.3 ng/mL, respectively for the generic and Norvasc.", {"cmax": 6.0}),
         ("Cmax was 6.0 and 6.3 ng/mL for the generic and Norvasc.", {}),
         ("Cmax of the generic and Norvasc was 6.0 and 6.3 ng/mL.", {"cmax": 6.0}),
+        ("Cmax of Norvasc and the generic was 6.3 and 6.0 ng/mL.", {}),
+        ("Cmax was 6.0 vs 6.3 ng/mL for P1 (test) and P2 (Norvasc).", {}),
         ("For R- and S-amlodipine the Cmax of the test was 6.0 and 6.3 ng/mL.", {}),
         ("Cmax was 6.0 ng/mL in group T and 6.3 in group R, where T is the test.", {"cmax": 6.0}),
         (
@@ -196,6 +198,36 @@ FORMS = {
             {"auc0_t": 6318, "cmax": 715.3},
         ),
     ],
+    "a value whose name is not known": [
+        (
+            "Cmax, AUC0-t and T.max were 6.0 ng/mL, 99 ng·h/mL and 2.1 h for the test and 6.3 "
+            "ng/mL, 98 ng·h/mL and 2.2 h for Norvasc.",
+            {"cmax": 6.0, "auc0_t": 99},
+        ),
+    ],
+    "values before a name that is not theirs": [
+        (
+            "Means of the peak were 10.7 and 11.2 ng/mL, for AUC0-t 158 and 161 ng·h/mL and for "
+            "AUC0-inf 167 and 170 ng·h/mL, for the test and the reference respectively.",
+            {"auc0_t": 158, "auc0_inf": 167},
+        ),
+    ],
+    "a wrapped line": [
+        (
+            "For the test the mean\nCmax was\n6.0 ±\n1.5 ng/mL and the AUC0-t\nwas 99.",
+            {"cmax": 6.0},
+        ),
+        (
+            "After the single oral dose of each of the two tablets the mean\nCmax of the test and "
+            "that of the reference amounted to 6.0 and\n6.3 ng/mL.",
+            {"cmax": 6.0},
+        ),
+        ("METHODS\nIt was given to all\nRESULTS\nThe test Cmax was 6.0 ng/mL", {"cmax": 6.0}),
+        (
+            "Cmax (ng/mL): test 6.0, reference 6.3\nAUC0-t (ng·h/mL): test 99, reference 98",
+            {"cmax": 6.0, "auc0_t": 99},
+        ),
+    ],
     "a metabolite whose parent could not be read": [
         (
             "Cmax of amlodipine after both was 6.0, 6.2, 6.3 ng/mL. The metabolite M9 had a Cmax "
@@ -207,6 +239,13 @@ FORMS = {
         ("For the test, AUC( (0-t) ) was 99 ng·h/mL.", {"auc0_t": 99}),
         ("For the test, AUC0-t was 99 ngxh/mL.", {"auc0_t": 99}),
         ("For the test, AUC0-t was 99 ng. hr/mL.", {"auc0_t": 99}),
+        ("For the test, AUC(0-->infinity) was 99 ng·h/mL.", {"auc0_inf": 99}),
+        ("For the test, AUC0-α was 99 ng·h/mL.", {"auc0_inf": 99}),
+        (
+            "For the test, C-max was 6.0 ng mL^-1, AUC0-t 780.5 ng·h/mL.",
+            {"cmax": 6, "auc0_t": 780.5},
+        ),
+        ("Product A (Reference) had a Cmax of 6.3 ng/mL, B (Test) of 6.0 ng/mL.", {"cmax": 6.0}),
         ("For the test, Cmax was 1.5 µM.", {"cmax": 1.5}),
         ("For the test, Cmax was 1.5 μM.", {"cmax": 1.5}),
         (

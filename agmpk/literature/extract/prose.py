@@ -30,9 +30,8 @@ UNSAID = "the text does not say whether this is the test product"
 
 @dataclass(frozen=True)
 class Reading:
-    """One value read for one quantity. `how` the product is known: `label`, `order` (both stand in
-    the sentence), else what is in doubt. `group` is another analyte than the studied compound, or
-    `fed`; else empty."""
+    """One value read for one quantity. `how`: the product is known by `label` or `order` in the
+    sentence, else what is in doubt. `group`: another analyte than the studied one, `fed`, or ""."""
 
     name: str
     value: Value
@@ -132,7 +131,8 @@ def _segments(text: str, names, values, marks) -> list[_Segment]:
             here.names.append(token)
         else:
             end = here.values[-1].end
-            behind |= not here.names and _VALUE_OF.fullmatch(text, end, token.start) is not None
+            of = not here.names and _fits(here.values[-1], token)
+            behind |= of and _VALUE_OF.fullmatch(text, end, token.start) is not None
             if behind and not here.names:
                 here.names.append(token)
                 continue
@@ -166,7 +166,7 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     elif len(values) == 2 * len(names):
         how = "label"
         if len(pair) == 1 and not order:
-            pair = _with_the_other(text, single[0], values)
+            pair = _with_the_other(text, single[0], values, segment.values)
         elif len(pair) < 2:
             pair, how = (order, "order") if order else (known, ASSUMED)
         layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
@@ -185,8 +185,7 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
 
 
 def _closed(text: str, reading: Reading, marks: list[Mark], values: list[Value]) -> Reading:
-    """`Cmax 6 ng/mL and AUC 99 ng·h/mL after the test`: a label closes the list before it, unless
-    it leads the next."""
+    """`Cmax 6.0 and AUC 99 after the test`: a label closes the list before it or leads the next."""
     mark = next((m for m in marks if m.start >= reading.value.end), None)
     if reading.arm or mark is None or len(mark.arms) != 1:
         return reading
@@ -206,7 +205,7 @@ def _times(text: str, segment: _Segment, peaks: list[Reading]) -> list[Reading]:
     return read if len(times) == len(peaks) else []
 
 
-def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ...]:
+def _with_the_other(text: str, mark: Mark, values: list[Value], every) -> tuple[str, ...]:
     """The order of two products of which one is named: by the value it stands beside."""
     arm, middle = mark.arms[0], len(values) // 2
     other = REFERENCE if arm == TEST else TEST
@@ -214,10 +213,11 @@ def _with_the_other(text: str, mark: Mark, values: list[Value]) -> tuple[str, ..
         # `of the test and Norvasc 6.0 and 6.3`, `6.0 and the older 6.3`; not both of the test
         alone = text[values[middle - 1].end : values[middle].start].strip() == "and"
         alone = alone and not _AWAY.search(text[mark.end : values[0].start])
+        alone |= text[: mark.start].endswith((" and ", " and the "))  # `of Norvasc and the test`
         return (TEST, REFERENCE) if arm == TEST and not alone else ()
     if mark.start > values[-1].start and _OTHER_BEHIND.match(text, mark.end):
         return (arm, other) if "respectively" in text else ()  # `for powder and capsule`
-    gap = text[values[middle - 1].end : mark.start]
+    gap = text[[v.end for v in every if v.end <= mark.start][-1] : mark.start]
     second = mark.start > values[middle].start
     return (other, arm) if second or (_AWAY.search(gap) and gap[-1:] != "(") else (arm, other)
 

@@ -56,8 +56,7 @@ _GIVEN_BEHIND = regex(r"[\s-]*(?:single |oral )*{given_behind}")
 _COUNT = rf"(?P<n>\d|{WORD_NUMBER})"
 _SEVERAL = regex(rf"\b(?!one |1 ){_COUNT}(?P<x>\s?[×x*]\s?|{{several}})$")
 _TIMES = regex(r"(?P<x>\s?[×x*]\s?)(?P<n>[2-9])\b(?!\s?(?:day|d\b|week|h\b|[.^\d]))")
-_STRENGTH = regex(r"[\s-]*(?:[a-z-]+ ){0,2}(?:tablets?|capsules?|strength)")
-_UNITS = regex(r"(?:tablet|capsule|dose|sachet)s\b")
+_STRENGTH, _UNITS = regex("{strength}"), regex("{units}")
 
 
 def find_dose(texts: dict[str, str]) -> Found | None:
@@ -156,8 +155,7 @@ class Readings:
 
     def __init__(self, document: Document) -> None:
         self.normal = {k: normalize(v[:MAX_SOURCE]) for k, v in document.sources().items()}
-        prose = {k: unwrapped(n) for k, n in self.normal.items() if not k.startswith("tables[")}
-        self.normal |= prose
+        self.normal |= {k: unwrapped(n) for k, n in self.normal.items() if "[" not in k}
         self.texts = {k: n.text for k, n in self.normal.items()}
         title, abstract = (self.texts.get(k, "") for k in ("title", "abstract"))
         self.compound = find_compound(title, abstract)
