@@ -261,7 +261,7 @@ def steps_benchmark(
     """
     if "steps" not in inspect.signature(model._draws).parameters:
         raise AgmpkError(f"A {model.kind} is sampled at once, not in steps: nothing to compare.")
-    task = validation_task(TrainingConfig(targets=1), prior, 1, prefix)
+    task = validation_task(prior, 1, prefix, targets=1)
     task = task[task.asked.any(-1)[:, 0]][:studies]
     alone = [task[b : b + 1].trimmed() for b in range(len(task))]
     free = task.asked[:, 0].numpy()

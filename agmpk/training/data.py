@@ -20,6 +20,7 @@ from agmpk.training.config import TrainingConfig
 
 # Validation studies come from a stream of their own.
 VALIDATION_SEED = 990_001
+VALIDATION_TARGETS, LONGEST = 8, 8  # individuals of a study; samples of a prefix before it is cut
 PREFETCH = 4
 
 
@@ -133,8 +134,11 @@ def _yielding(number: int) -> None:
     os.nice(5)
 
 
-def validation_task(config: TrainingConfig, prior: PriorConfig, blocks: int, prefix: int) -> Task:
-    """Held-out simulated studies; every target shows its first ``prefix`` samples.
+def validation_task(
+    prior: PriorConfig, blocks: int, prefix: int, targets: int = VALIDATION_TARGETS
+) -> Task:
+    """Held-out simulated studies, the same whatever a run trains on; every target shows its first
+    ``prefix`` samples.
 
     Only values count as asked, and only of targets with something left to predict.
     """
@@ -142,7 +146,7 @@ def validation_task(config: TrainingConfig, prior: PriorConfig, blocks: int, pre
     for block in range(blocks):
         studies = simulate_block(prior, VALIDATION_SEED, block)
         generator = step_generator(VALIDATION_SEED, block)
-        task = tasks_from_simulation(studies, config.targets, config.max_prefix, generator)
+        task = tasks_from_simulation(studies, targets, LONGEST, generator)
         position = torch.arange(task.target.mask.shape[-1])
         real, asked = task.target.mask, task.target.mask & (position >= prefix)
         enough = (asked & ~task.target.below).any(-1, keepdim=True)

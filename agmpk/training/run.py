@@ -353,7 +353,7 @@ def _train(
 def _held_out(config: TrainingConfig, prior: PriorConfig, device: str) -> dict[int, Task]:
     """The validation task of each length of prefix."""
     blocks = -(-config.validation_studies // BLOCK)
-    found = {prefix: validation_task(config, prior, blocks, prefix) for prefix in PREFIXES}
+    found = {prefix: validation_task(prior, blocks, prefix) for prefix in PREFIXES}
     return {
         prefix: task[: config.validation_studies].to(torch.float32).to(device)
         for prefix, task in found.items()
