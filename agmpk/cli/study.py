@@ -127,8 +127,11 @@ def what_if(study: Study, doses=None, every=None, **changes: Any) -> Dose | None
     """The first dose of the study's first individual with the changes asked for (amount, route,
     duration; so many ``doses``, ``every`` so many hours); None if none.
 
+    At time 0 where first doses are given at different times, as a cohort counts then.
+
     Raises:
-        AgmpkError: the study is empty, or the changes do not make a dose.
+        AgmpkError: the study is empty, its first dose is a steady state, or the changes do not make
+            a dose.
     """
     changes = {name: value for name, value in changes.items() if value is not None}
     if (doses is None) != (every is None):
@@ -139,9 +142,17 @@ def what_if(study: Study, doses=None, every=None, **changes: Any) -> Dose | None
         return None
     if not len(study):
         raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
+    first = study.individuals[0].doses[0]
+    if first.time < 0 and first.additional:
+        raise AgmpkError(
+            f"The first dose of {study.individuals[0].id} is a steady state, written out from "
+            f"{first.time:g} h on: say what is given instead in a table, agmpk whatif --plans."
+        )
     if changes.get("route", "iv_infusion") != "iv_infusion":
         changes.setdefault("duration", 0.0)
-    return replace(study.individuals[0].doses[0], **changes)
+    if len({one.doses[0].time for one in study}) > 1:
+        changes["time"] = 0.0
+    return replace(first, **changes)
 
 
 @cli.command(

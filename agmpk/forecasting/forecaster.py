@@ -30,6 +30,7 @@ Question = tuple[Study, Individual, Array, int]
 QUANTILES = {"Q05": 0.05, "Q25": 0.25, "Q50": 0.5, "Q75": 0.75, "Q95": 0.95}
 FITTED = ("nlme", "nlme-population")
 # Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
+SMALL = 0.1  # of an earlier dose, below which one is unlike those of the prior
 FARTHEST = 3.0
 
 
@@ -157,6 +158,18 @@ def too_far(task: Task, place: int, compound: str, name: str) -> str:
     )
 
 
+def small_dose(individual: Individual) -> str:
+    """A sentence where a dose is so small beside an earlier one as hardly any of the prior: there
+    a network takes it for more than it is, and forecasts too low after it."""
+    amounts = np.array([dose.amount for dose in individual.single_doses()])
+    if not np.any(amounts[1:] < SMALL * np.maximum.accumulate(amounts)[:-1]):
+        return ""
+    return (
+        f"{individual.id} has a dose below {SMALL:g} times an earlier one, which the models were "
+        "not trained for: do not rely on the forecast after it; leave out a dose that is nothing."
+    )
+
+
 class AmortizedForecaster:
     """A trained network, of the family or a rival, behind the seam.
 
@@ -203,7 +216,8 @@ class AmortizedForecaster:
                 times = np.asarray(times, dtype=float)
                 asked = slice(logs.shape[-1] - len(times), None)
                 samples = logs[:, place, 0, asked].exp().numpy()
-                answer = Forecast(times, samples, means[place, 0, asked].exp().numpy())
+                point = means[place, 0, asked].exp().numpy()
+                answer = Forecast(times, samples, point, small_dose(target))
                 refusal = too_far(task, place, context.compound, target.id)
                 found[k] = AgmpkError(refusal) if refusal else answer
         return found

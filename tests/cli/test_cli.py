@@ -22,6 +22,7 @@ from agmpk.evaluation import benchmark_studies, cases, evaluate
 from agmpk.evaluation.compare import COLUMNS
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import NaiveForecaster
+from agmpk.studies import Dose, Individual, Study
 
 THEOPHYLLINE = str(data_path("benchmark", "studies", "theophylline.csv"))
 
@@ -136,6 +137,20 @@ def test_cohort_and_what_if(tiny, tmp_path):
         tables.append(pd.read_csv(out))
         assert list(tables[-1]) == ["ID", "TIME", "DV"] and len(tables[-1]) == 15
     assert np.allclose(tables[1].DV / tables[0].DV, 2, rtol=0.05)  # hardly anything learned yet
+
+
+def test_what_if_begins_where_a_cohort_counts_from():
+    """First doses at different times: at 0; a steady state written out is no dose to change."""
+
+    def study(*starts, **repeated):
+        people = [Individual(str(k), [30.0], [1.0], [Dose(t, 100, "oral", **repeated)])
+                  for k, t in enumerate(starts)]  # fmt: skip
+        return Study("caffeine", people)
+
+    assert what_if(study(8, 9, 7), amount=50.0).time == 0
+    assert what_if(study(8, 8), amount=50.0).time == 8
+    with pytest.raises(AgmpkError, match="steady state, written out from -24 h"):
+        what_if(study(-24, -24, additional=2, interval=12.0), amount=50.0)
 
 
 def test_what_if_changes_the_first_dose():

@@ -7,7 +7,12 @@ import torch
 from agmpk.errors import AgmpkError
 from agmpk.evaluation import benchmark_studies, cases
 from agmpk.forecasting import Forecast, generate, load_forecaster, model_names, sampling_times
-from agmpk.forecasting.forecaster import AmortizedForecaster, Forecaster, NaiveForecaster
+from agmpk.forecasting.forecaster import (
+    AmortizedForecaster,
+    Forecaster,
+    NaiveForecaster,
+    small_dose,
+)
 from agmpk.models.registry import NETWORKS, build_model
 from agmpk.studies import Dose, Individual, Study
 from agmpk.training.config import load_training_config
@@ -185,3 +190,10 @@ def test_unknown_models_and_empty_studies_are_refused(theophylline):
         NaiveForecaster().forecast(
             Study("s", (zero,)), Individual("2", [], [], zero.doses), np.array([1.0]), 2, 0
         )
+
+
+def test_a_dose_that_is_nearly_nothing_is_told():
+    doses = [Dose(0, 100, "oral"), Dose(24, 8, "oral")]
+    assert "below 0.1 times an earlier one" in small_dose(Individual("7", [], [], doses))
+    assert not small_dose(Individual("7", [], [], [Dose(0, 100, "oral"), Dose(24, 12, "oral")]))
+    assert not small_dose(Individual("7", [], [], [Dose(0, 8, "oral"), Dose(24, 100, "oral")]))
