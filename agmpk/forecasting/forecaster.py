@@ -153,8 +153,9 @@ def too_far(task: Task, place: int, compound: str, name: str) -> str:
     if asked <= FARTHEST * max(seen, scale):
         return ""
     return (
-        f"The study of {compound} was sampled until {seen:g} h after a dose; a forecast of {name} "
-        f"at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask for earlier times."
+        f"The study of {compound} was sampled until {seen:g} h after a dose; forecasting "
+        f"individual {name} at {asked:g} h would extrapolate beyond {FARTHEST:g} times that: ask "
+        "for earlier times."
     )
 
 
