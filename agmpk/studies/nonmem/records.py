@@ -33,6 +33,9 @@ NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
 _DATE_TIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
 
+_DAYS = re.compile(r".*(DAY|DAYS|DATE|DATUM|DTC)|DAT[123]|ADT|ADY|PCDY|VISITDY")  # columns of days
+_CLOCK_BEHIND = re.compile(r"(?<=.)[T :]+\d{1,2}:\d{2}.*")  # a date's
+
 
 def clock_hours(text: str) -> float | None:
     """Hours since midnight of a time like 8:30, 08:30:15 or 8:30 PM; None for anything else."""
@@ -64,13 +67,14 @@ def _day(text: str, *formats: str) -> float | None:
 def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     """Day numbers of dates; None where one is missing, of another form, or ambiguous.
 
-    Forms: 2024-03-01, 01MAR2024, a plain number of days, and three numbers in the order that
+    Forms: 2024-03-01, 01MAR2024, a whole number of days, and three numbers in the order that
     NONMEM gives DAT1 (day first), DAT2 (year first) and DAT3 (year, day, month). Under the name
     DATE, whose order NONMEM and half of the world read differently, a day above 12 must show it.
     """
     days = [to_number(text) for text in texts]
     plain = all(day == day for day in days)
-    if plain and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
+    whole = plain and all(day.is_integer() for day in days)
+    if whole and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
         return np.array(days, float)
     parts = [re.split("[-/.]", text) for text in texts]
     three = all(len(one) == 3 and all(part.isdecimal() for part in one) for one in parts)
@@ -89,6 +93,18 @@ def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     written = map("-".join, parts) if three else (re.sub("[- ]", "", text) for text in texts)
     days = [_day(text, form, form.replace("%Y", "%y")) for text in written]
     return None if None in days else np.array(days, float)
+
+
+def _day_counts(cells: Sequence[str], name: str) -> NDArray[np.float64]:
+    """Numbers that rise by a day or more from each day to the next, NaN for missing cells."""
+    bare = [_CLOCK_BEHIND.sub("", text.strip().strip("\"'")).replace(",", ".") for text in cells]
+    texts = list(dict.fromkeys(text for text in bare if not is_missing(text)))
+    days = day_numbers(texts, name) if texts else None
+    if days is None:
+        days = [to_number(text) for text in texts]  # ambiguous dates or words in their order
+        days = range(len(days)) if any(math.isnan(day) for day in days) else days
+    known = dict(zip(texts, days, strict=True))
+    return np.array([known.get(text, math.nan) for text in bare])
 
 
 class TableReader(Table):
@@ -179,6 +195,8 @@ class TableReader(Table):
         present, times = kinds[cells.codes], values[cells.codes]
         counted = present == 1
         dated = self._days(np.where(counted, times, np.nan), present)
+        if dated is None and not (present == 3).all():
+            self._refuse_unused_days(np.where(counted, times, np.nan), present == 2)
         plain = counted.any() and dated is None and not (present == 3).all()
         found = {code: fault for code, fault in faults.items() if kinds[code] == 0}
         if plain:
@@ -223,13 +241,48 @@ class TableReader(Table):
         if (present == 1).any():
             known = times[~np.isnan(times)] * self.hours
             first = times[np.unique(who, return_index=True)[1]]
-            if known.max(initial=0) > 24 or known.min(initial=0) < 0 or np.all(first == 0):
+            elapsed = np.all(first == 0) and not self.options.columns.get("DATE")
+            if known.max(initial=0) > 24 or known.min(initial=0) < 0 or elapsed:
                 self.refuse(
                     column,
                     f"TIME stands beside {column}, but it is not the time of the day",
                     f"{leave}, or write the time of the day in TIME",
                 )
         return days[cells.codes]
+
+    def _refuse_unused_days(self, times: NDArray, clock: NDArray[np.bool_]) -> None:
+        """Refuse times that cannot be hours that count on, as an unused column of days shows."""
+        options = self.options
+        if not clock.any() and (options.occasion == "split" or options.columns.get("DATE") == ""):
+            return
+        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+        start = np.unique(who, return_index=True)[1]
+        kept = np.isin(self.table.lines, self.f["row"])
+        for place, column in enumerate(self.table.header):
+            if column not in self.unused or not _DAYS.fullmatch(column.upper()):
+                continue
+            texts = np.array(self.table.column(place), object)[kept]
+            days = np.floor(_day_counts(texts, column.upper()))
+            days, hours = (
+                values - pd.Series(values).groupby(who).transform("first").to_numpy()
+                for values in (days, np.where(np.isnan(days), np.nan, times) * self.hours)
+            )
+            if clock.any():
+                wrong = clock & (np.nan_to_num(days) != 0)
+                problem = f"TIME is the time of the day, but {column} changes within the ID"
+                remedy = f"say --columns DATE={column}, so that the days count"
+            else:
+                wrong = hours < 24 * (days - 1)
+                wrong |= (hours < previous(hours, who)) & (days > previous(days, who))
+                if not (times[start] == 0).any() and np.all((times >= 0) & (times <= 24)):
+                    wrong |= days > 0
+                problem = f"TIME does not count on through the days of {column}"
+                remedy = (
+                    f"say --columns DATE={column} if it is the time of the day, --columns DATE= "
+                    "if it counts on, or --occasion split if it starts again with each occasion"
+                )
+            if wrong.any():
+                self.refuse(self.names["TIME"], problem, remedy, int(self.f["row"][wrong][0]))
 
     # ------------------------------------------------------------------------------------ meaning
 

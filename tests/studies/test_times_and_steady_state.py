@@ -1,0 +1,73 @@
+"""Times that do not count on through the days, steady states, and other silent misreadings."""
+
+import pytest
+
+from agmpk.errors import TableError
+from agmpk.studies import read_study
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(text):
+        (tmp_path / "x.csv").write_text(text, encoding="utf-8")
+        return tmp_path / "x.csv"
+
+    return write
+
+
+def table(column, days, times):
+    """A dose and a sample on each of two days."""
+    rows = zip(days, times, [".", "9", ".", "5"], ["100", ".", "100", "."], strict=True)
+    lines = [f"1;{day};{time};{dv};{amount}\n" for day, time, dv, amount in rows]
+    return f"ID;{column};TIME;DV;AMT\n" + "".join(lines)
+
+
+@pytest.mark.parametrize("column", ["DATUM", "VisitDate", "PCDTC", "DAY", "DAYS", "VISITDAY"])
+@pytest.mark.parametrize("days", [["01.03.2024", "01.03.2024", "02.03.2024", "14.03.2024"],
+                                  ["1", "1", "2", "14"]])  # fmt: skip
+@pytest.mark.parametrize(
+    "times",
+    [
+        ["08:00", "09:30", "10:00", "11:30"],
+        ["8", "9.5", "10", "11.5"],
+        ["8", "10", "8", "9.5"],
+        ["0", "1.5", "2", "3.5"],
+        ["0", "1.5", "0", "3.5"],
+    ],
+)
+def test_days_beside_the_time_of_the_day(column, days, times, write):
+    path = write(table(column, days, times))
+    with pytest.raises(TableError, match=rf"row \d, column TIME: .*--columns DATE={column}"):
+        read_study(path)
+    one = read_study(path, columns={"DATE": column})["1"]
+    assert one.times[-1] == pytest.approx(13 * 24 + one.times[-1] % 24)
+    assert 23 <= one.doses[1].time <= 27 and one.doses[0].time == 0
+
+
+@pytest.mark.parametrize(
+    ("column", "days"),
+    [
+        ("DAY", ["1", "1", "1", "2"]),
+        ("DAY", ["1", "1", "2", "2"]),
+        ("DAY", ["1", ".", "2", "."]),
+        ("DAYS", ["0", "0.0625", "1", "1.4"]),
+        ("PCDTC", ["2024-03-01T08:00", "2024-03-01T09:30", "2024-03-02T08:00", "2024-03-02T18:00"]),
+        ("BIRTHDATE", ["1.2.1980"] * 4),
+        ("WEIGHT", ["70", "71", "72", "80"]),
+    ],
+)
+def test_times_that_count_on_through_the_days(column, days, write):
+    path = write(table(column, days, ["0", "1.5", "24", "34"]))
+    assert read_study(path)["1"].times.tolist() == [1.5, 34]
+
+
+def test_the_way_through_for_times_that_count_on(write):
+    path = write(table("DAY", ["1", "1", "8", "8"], ["1", "2", "3", "4"]))
+    with pytest.raises(TableError, match="--columns DATE= if it counts on"):
+        read_study(path)
+    assert read_study(path, columns={"DATE": ""})["1"].times.tolist() == [2, 4]
+    path = write(table("DAY", ["1", "1", "8", "8"], ["0", "2", "0", "4"]))
+    assert len(read_study(path, occasion="split")) == 2
+    clock = write(table("DATE", ["1", "1", "8", "8"], ["8:00", "9:00", "10:00", "11:00"]))
+    with pytest.raises(TableError, match="changes within the ID; say --columns DATE=DATE"):
+        read_study(clock, columns={"DATE": ""})
