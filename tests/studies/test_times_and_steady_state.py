@@ -4,6 +4,7 @@ import pytest
 
 from agmpk.errors import TableError
 from agmpk.studies import read_study
+from agmpk.studies.nonmem.read import read_table
 
 
 @pytest.fixture
@@ -71,3 +72,30 @@ def test_the_way_through_for_times_that_count_on(write):
     clock = write(table("DATE", ["1", "1", "8", "8"], ["8:00", "9:00", "10:00", "11:00"]))
     with pytest.raises(TableError, match="changes within the ID; say --columns DATE=DATE"):
         read_study(clock, columns={"DATE": ""})
+
+
+SS = "ID,TIME,DV,AMT,EVID,SS,II,ADDL\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "times", "note"),
+    [
+        # A trough before it, and one days before.
+        ("1,0,5.2,.,0,.,.,.\n1,0.25,.,100,1,1,12,.\n", [0.25 - 12 * k for k in range(41)], "40"),
+        ("1,0,0,.,0,.,.,.\n1,72,.,100,1,1,24,.\n", [72 - 24 * k for k in range(21)], "20"),
+        # An evening dose that adds to the morning's.
+        ("1,0,.,100,1,1,24,.\n1,12,.,50,1,2,24,.\n",
+         [-24 * k for k in range(21)] + [12 - 24 * k for k in range(21)], "20"),
+        ("1,0,.,100,1,1,24,.\n1,0,.,50,1,2,24,.\n", [-24 * k for k in range(21)] * 2, "20"),
+        # Earlier doses, the last of them an additional one.
+        ("1,0,.,100,1,.,.,.\n1,240,.,100,1,1,24,.\n", [24 * k for k in range(11)], "9"),
+        ("1,0,.,100,1,.,24,5\n1,240,.,100,1,1,24,.\n", [24 * k for k in range(11)], "4"),
+        ("1,0,.,100,1,1,24,.\n1,240,.,100,1,1,24,.\n",
+         [24 * k for k in range(-20, 11)], "9 to 20"),
+    ],
+)  # fmt: skip
+def test_how_far_back_a_steady_state_goes(rows, times, note, write):
+    reading = read_table(write(SS + rows))
+    (one,) = reading.only()
+    assert sorted(dose.time for dose in one.single_doses()) == sorted(times)
+    assert f"a steady state (SS) is written out as {note} doses before it" in reading.notes
