@@ -99,3 +99,20 @@ def test_how_far_back_a_steady_state_goes(rows, times, note, write):
     (one,) = reading.only()
     assert sorted(dose.time for dose in one.single_doses()) == sorted(times)
     assert f"a steady state (SS) is written out as {note} doses before it" in reading.notes
+
+
+@pytest.mark.parametrize(
+    ("dose", "sample", "route", "noted"),
+    [
+        ("0,.", "0,.", "oral", True),
+        ("0.0,.", ".,.", "oral", True),
+        ("0,50", "0,.", "iv_infusion", False),
+        ("1,.", "0,.", "oral", False),
+        ("2,.", "0,.", "iv_bolus", False),
+        ("1,.", "1,.", "iv_bolus", False),
+    ],
+)
+def test_compartment_0_tells_no_route(dose, sample, route, noted, write):
+    reading = read_table(write(f"ID,TIME,DV,AMT,CMT,RATE\n1,0,.,100,{dose}\n1,1,5,.,{sample}\n"))
+    assert reading.only()["1"].doses[0].route == route
+    assert any("no column tells the route" in note for note in reading.notes) == noted

@@ -392,9 +392,9 @@ class TableReader(Table):
             if "CMT" in self.cells:
                 cells = self.cells["CMT"]
                 observed = {cells.texts[code] for code in np.unique(cells.codes[f["seen"]])}
-                observed = {one for one in observed if not is_missing(one)}
+                observed = {one for one in observed if not _untold(one)}
                 ways = [self._compartment(text, observed) for text in cells.texts]
-                missing = cells.which(is_missing)
+                missing = cells.which(_untold)
                 way = np.where(plain & ~missing, np.array(ways, object)[cells.codes], way)
                 plain = plain & missing
             elif "ADM" in self.cells:
@@ -434,6 +434,11 @@ class TableReader(Table):
             return "oral"
         central = text.lower() in CENTRALS or number == 2 and not any(one < 2 for one in same)
         return "iv" if central else ""
+
+
+def _untold(compartment: str) -> bool:
+    """Whether CMT does not tell the compartment: 0 is NONMEM's default one."""
+    return is_missing(compartment) or to_number(compartment) == 0
 
 
 # ------------------------------------------------------------------------------------ groups
