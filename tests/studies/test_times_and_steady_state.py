@@ -116,3 +116,32 @@ def test_compartment_0_tells_no_route(dose, sample, route, noted, write):
     reading = read_table(write(f"ID,TIME,DV,AMT,CMT,RATE\n1,0,.,100,{dose}\n1,1,5,.,{sample}\n"))
     assert reading.only()["1"].doses[0].route == route
     assert any("no column tells the route" in note for note in reading.notes) == noted
+
+
+def test_serial_dates_are_no_hours(write):
+    text = "ID,TIME,DV,AMT\n1,{},.,100\n1,{},5,.\n"
+    with pytest.raises(TableError, match="row 2, column TIME: .*serial dates.*write hours"):
+        read_study(write(text.format("45352.3333", "45352.8542")))
+    for times in (("40000", "40012"), ("0", "40012.5"), ("70000", "70012.5")):
+        assert len(read_study(write(text.format(*times)))["1"]) == 1
+
+
+@pytest.mark.parametrize("code", ["-99", "-999", "99", "-1000"])
+def test_codes_among_logarithms(code, write):
+    text = "ID,TIME,DV,AMT,MDV\n1,0,.,100,1\n1,1,1.5,.,0\n1,2,{},.,{}\n"
+    with pytest.raises(TableError, match=f"row 4, column DV: the logarithm {code} .*MDV 1"):
+        read_study(write(text.format(code, 0)), log_dv=True)
+    assert len(read_study(write(text.format(code, 1)), log_dv=True)["1"]) == 1
+
+
+def test_a_zero_among_logarithms_is_noted(write):
+    path = write("ID,TIME,DV,AMT\n1,0,0,.\n1,0,.,100\n1,1,1.5,.\n")
+    assert any(
+        "1 value(s) of 0 are logarithms" in note for note in read_table(path, log_dv=True).notes
+    )
+    assert not any("logarithms" in note for note in read_table(path).notes)
+
+
+def test_compartment_0_without_any_sample_is_refused(write):
+    with pytest.raises(TableError, match="compartment 0 cannot be placed"):
+        read_study(write("ID,TIME,DV,AMT,CMT\n1,0,.,100,0\n"))

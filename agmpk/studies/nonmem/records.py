@@ -205,6 +205,7 @@ class TableReader(Table):
         self._tell("TIME", found)
         self.clock = False
         if plain:
+            self._refuse_serials(np.where(counted, times, np.nan))
             return np.where(counted, times, np.nan)
         times = np.where(counted, times * self.hours, times)
         if dated is not None:
@@ -284,14 +285,25 @@ class TableReader(Table):
             if wrong.any():
                 self.refuse(self.names["TIME"], problem, remedy, int(self.f["row"][wrong][0]))
 
+    def _refuse_serials(self, times: NDArray) -> None:
+        """Refuse hours that look like a spreadsheet's days since 1900, of 1995 to 2064."""
+        known = times[~np.isnan(times)]
+        if self.hours == 1 and (known % 1 != 0).any():
+            if known.min() >= 35_000 and known.max() <= 60_000:
+                self.refuse(
+                    self.names["TIME"],
+                    "all times look like a spreadsheet's serial dates, which count days",
+                    "write hours since the first dose, or dates and times as 2024-03-01 08:30",
+                    int(self.f["row"][np.argmax(~np.isnan(times))]),
+                )
+
     # ------------------------------------------------------------------------------------ meaning
 
     def add_meaning(self) -> None:
         """Add event, dose, seen, length, way and the limits of observations."""
         f, options = self.f, self.options
         if options.log_dv:
-            with np.errstate(over="ignore"):
-                f["DV"] = np.exp(f["DV"])
+            f["DV"] = np.exp(np.clip(f["DV"], -700, 700))  # the rules tell what is out of bounds
             self.notes.append("DV holds natural logarithms and was turned back")
         flagged = "CENS" in self.cells
         if self.lloq is not None:
@@ -317,6 +329,9 @@ class TableReader(Table):
         self.note(early, "{n} sample(s) before TIME 0 without a value are not used")
         f["seen"] = f["seen"] & ~early
         f["event"] = np.where(early, 2.0, event)
+        if options.log_dv:
+            text = "{n} value(s) of 0 are logarithms, so 1; write . where nothing was found"
+            self.note(f["seen"] & (f["DV"] == 1), text)
         with np.errstate(all="ignore"):
             length = np.where(f["RATE"] > 0, f["AMT"] / f["RATE"], f["DUR"])
         f["length"] = np.where(f["dose"] & (length > 0), length, 0.0)
@@ -394,7 +409,8 @@ class TableReader(Table):
                 observed = {cells.texts[code] for code in np.unique(cells.codes[f["seen"]])}
                 observed = {one for one in observed if not _untold(one)}
                 ways = [self._compartment(text, observed) for text in cells.texts]
-                missing = cells.which(_untold)
+                # Without samples, as in plans, the route of 0 may be that of another table.
+                missing = cells.which(_untold if f["seen"].any() else is_missing)
                 way = np.where(plain & ~missing, np.array(ways, object)[cells.codes], way)
                 plain = plain & missing
             elif "ADM" in self.cells:
