@@ -287,14 +287,14 @@ class TableReader(Table):
 
     def _refuse_serials(self, times: NDArray) -> None:
         """Refuse hours that look like a spreadsheet's days since 1900, of 1995 to 2064."""
-        known = times[~np.isnan(times)]
+        known = times[np.isfinite(times)]
         if self.hours == 1 and (known % 1 != 0).any():
             if known.min() >= 35_000 and known.max() <= 60_000:
                 self.refuse(
                     self.names["TIME"],
                     "all times look like a spreadsheet's serial dates, which count days",
                     "write hours since the first dose, or dates and times as 2024-03-01 08:30",
-                    int(self.f["row"][np.argmax(~np.isnan(times))]),
+                    int(self.f["row"][np.argmax(np.isfinite(times))]),
                 )
 
     # ------------------------------------------------------------------------------------ meaning
