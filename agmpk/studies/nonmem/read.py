@@ -270,6 +270,7 @@ class Builder:
         names = ("AMT", "way", "length", "ADDL", "II", "SS")
         self.doses = list(zip(*(reader.f[name].tolist() for name in names), strict=True))
         self.times = reader.f["TIME"] * reader.hours
+        self.written_out: list[int] = []  # the doses before each steady state
 
     def parts(self) -> list[tuple[str, str]]:
         """Return the (study, analyte) pairs of the table in the order of their first
@@ -301,13 +302,17 @@ class Builder:
             if labelled[doses].any():
                 doses = doses[labelled[doses]]
             try:
-                given = self.given(doses, times[seen[0]] if len(seen) else math.inf)
+                given = self.given(doses)
                 samples = times[seen], values[seen], given, censored[seen]
                 individuals.append(Individual(id, *samples, person))
             except AgmpkError as error:
                 if not reader.options.skip_unusable:
                     raise
                 self.skipped[id] = str(error)
+        if self.written_out:
+            least, most = min(self.written_out), max(self.written_out)
+            number = f"{most}" if least == most else f"{least} to {most}"
+            reader.notes.append(f"a steady state (SS) is written out as {number} doses before it")
         own = mine[(f["seen"] & own)[mine]]
         self._remark(own, mine[f["dose"][mine]], (values > 0) & ~censored)
         # Limits that differ between rows stay with the censored observations.
@@ -331,9 +336,9 @@ class Builder:
         ties = np.isin(at_dose[seen], at_dose[given][later])
         self.reader.note(ties, "{n} sample(s) at the very time of a dose count as before it")
 
-    def given(self, rows: NDArray, first: float = math.inf) -> tuple[Dose, ...]:
-        """The doses of some rows, steady states written out; ``first`` is the time of the first
-        observation [h]."""
+    def given(self, rows: NDArray) -> tuple[Dose, ...]:
+        """The doses of some rows, steady states written out: SS 1 back to the dose before, SS 2,
+        which adds to what was given before, in full."""
         hours = self.reader.hours
         doses, count, before = [], 0, -math.inf
         for n in rows.tolist():
@@ -342,18 +347,14 @@ class Builder:
             start, interval = time, float(interval) * hours if interval > 0 else 0.0
             additional = int(more) if more > 0 else 0
             if steady in (1, 2):
-                earlier = max(before, first if first < time else -math.inf)
                 back = min(50, max(10, math.ceil(STEADY_STATE_HOURS / interval)))
-                if earlier > -math.inf:  # the regimen went on since the last record
-                    back = max(0, min(back, math.ceil((time - earlier) / interval - 1e-9) - 1))
+                if steady == 1 and before > -math.inf:  # the regimen went on since that dose
+                    back = max(0, min(back, math.ceil((time - before) / interval - 1e-9) - 1))
                 start, additional = time - back * interval, additional + back
-                self.reader.notes.append(
-                    f"a steady state (SS) is written out as the doses of up to "
-                    f"{STEADY_STATE_HOURS:g} h before (10 to 50 of them)"
-                )
+                self.written_out.append(back)
             every = interval if additional else 0.0
             doses.append(Dose(start, amount, way, length * hours, additional, every))
-            before = max(before, time)
+            before = max(before, start + additional * every)
             count += additional + 1
         if count > MAX_DOSES:
             raise AgmpkError(

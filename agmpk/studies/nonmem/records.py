@@ -33,6 +33,9 @@ NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
 _DATE_TIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
 
+_DAYS = re.compile(r".*(DAY|DAYS|DATE|DATUM|DTC)|DAT[123]|ADT|ADY|PCDY|VISITDY")  # columns of days
+_CLOCK_BEHIND = re.compile(r"(?<=.)[T :]+\d{1,2}:\d{2}.*")  # a date's
+
 
 def clock_hours(text: str) -> float | None:
     """Hours since midnight of a time like 8:30, 08:30:15 or 8:30 PM; None for anything else."""
@@ -64,13 +67,14 @@ def _day(text: str, *formats: str) -> float | None:
 def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     """Day numbers of dates; None where one is missing, of another form, or ambiguous.
 
-    Forms: 2024-03-01, 01MAR2024, a plain number of days, and three numbers in the order that
+    Forms: 2024-03-01, 01MAR2024, a whole number of days, and three numbers in the order that
     NONMEM gives DAT1 (day first), DAT2 (year first) and DAT3 (year, day, month). Under the name
     DATE, whose order NONMEM and half of the world read differently, a day above 12 must show it.
     """
     days = [to_number(text) for text in texts]
     plain = all(day == day for day in days)
-    if plain and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
+    whole = plain and all(day.is_integer() for day in days)
+    if whole and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
         return np.array(days, float)
     parts = [re.split("[-/.]", text) for text in texts]
     three = all(len(one) == 3 and all(part.isdecimal() for part in one) for one in parts)
@@ -89,6 +93,18 @@ def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     written = map("-".join, parts) if three else (re.sub("[- ]", "", text) for text in texts)
     days = [_day(text, form, form.replace("%Y", "%y")) for text in written]
     return None if None in days else np.array(days, float)
+
+
+def _day_counts(cells: Sequence[str], name: str) -> NDArray[np.float64]:
+    """Numbers that rise by a day or more from each day to the next, NaN for missing cells."""
+    bare = [_CLOCK_BEHIND.sub("", text.strip().strip("\"'")).replace(",", ".") for text in cells]
+    texts = list(dict.fromkeys(text for text in bare if not is_missing(text)))
+    days = day_numbers(texts, name) if texts else None
+    if days is None:
+        days = [to_number(text) for text in texts]  # ambiguous dates or words in their order
+        days = range(len(days)) if any(math.isnan(day) for day in days) else days
+    known = dict(zip(texts, days, strict=True))
+    return np.array([known.get(text, math.nan) for text in bare])
 
 
 class TableReader(Table):
@@ -179,6 +195,8 @@ class TableReader(Table):
         present, times = kinds[cells.codes], values[cells.codes]
         counted = present == 1
         dated = self._days(np.where(counted, times, np.nan), present)
+        if dated is None and not (present == 3).all():
+            self._refuse_unused_days(np.where(counted, times, np.nan), present == 2)
         plain = counted.any() and dated is None and not (present == 3).all()
         found = {code: fault for code, fault in faults.items() if kinds[code] == 0}
         if plain:
@@ -187,6 +205,7 @@ class TableReader(Table):
         self._tell("TIME", found)
         self.clock = False
         if plain:
+            self._refuse_serials(np.where(counted, times, np.nan))
             return np.where(counted, times, np.nan)
         times = np.where(counted, times * self.hours, times)
         if dated is not None:
@@ -223,7 +242,8 @@ class TableReader(Table):
         if (present == 1).any():
             known = times[~np.isnan(times)] * self.hours
             first = times[np.unique(who, return_index=True)[1]]
-            if known.max(initial=0) > 24 or known.min(initial=0) < 0 or np.all(first == 0):
+            elapsed = np.all(first == 0) and not self.options.columns.get("DATE")
+            if known.max(initial=0) > 24 or known.min(initial=0) < 0 or elapsed:
                 self.refuse(
                     column,
                     f"TIME stands beside {column}, but it is not the time of the day",
@@ -231,14 +251,59 @@ class TableReader(Table):
                 )
         return days[cells.codes]
 
+    def _refuse_unused_days(self, times: NDArray, clock: NDArray[np.bool_]) -> None:
+        """Refuse times that cannot be hours that count on, as an unused column of days shows."""
+        options = self.options
+        if not clock.any() and (options.occasion == "split" or options.columns.get("DATE") == ""):
+            return
+        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+        start = np.unique(who, return_index=True)[1]
+        kept = np.isin(self.table.lines, self.f["row"])
+        for place, column in enumerate(self.table.header):
+            if column not in self.unused or not _DAYS.fullmatch(column.upper()):
+                continue
+            texts = np.array(self.table.column(place), object)[kept]
+            days = np.floor(_day_counts(texts, column.upper()))
+            days, hours = (
+                values - pd.Series(values).groupby(who).transform("first").to_numpy()
+                for values in (days, np.where(np.isnan(days), np.nan, times) * self.hours)
+            )
+            if clock.any():
+                wrong = clock & (np.nan_to_num(days) != 0)
+                problem = f"TIME is the time of the day, but {column} changes within the ID"
+                remedy = f"say --columns DATE={column}, so that the days count"
+            else:
+                wrong = hours < 24 * (days - 1)
+                wrong |= (hours < previous(hours, who)) & (days > previous(days, who))
+                if not (times[start] == 0).any() and np.all((times >= 0) & (times <= 24)):
+                    wrong |= days > 0
+                problem = f"TIME does not count on through the days of {column}"
+                remedy = (
+                    f"say --columns DATE={column} if it is the time of the day, --columns DATE= "
+                    "if it counts on, or --occasion split if it starts again with each occasion"
+                )
+            if wrong.any():
+                self.refuse(self.names["TIME"], problem, remedy, int(self.f["row"][wrong][0]))
+
+    def _refuse_serials(self, times: NDArray) -> None:
+        """Refuse hours that look like a spreadsheet's days since 1900, of 1995 to 2064."""
+        known = times[np.isfinite(times)]
+        if self.hours == 1 and (known % 1 != 0).any():
+            if known.min() >= 35_000 and known.max() <= 60_000:
+                self.refuse(
+                    self.names["TIME"],
+                    "all times look like a spreadsheet's serial dates, which count days",
+                    "write hours since the first dose, or dates and times as 2024-03-01 08:30",
+                    int(self.f["row"][np.argmax(np.isfinite(times))]),
+                )
+
     # ------------------------------------------------------------------------------------ meaning
 
     def add_meaning(self) -> None:
         """Add event, dose, seen, length, way and the limits of observations."""
         f, options = self.f, self.options
         if options.log_dv:
-            with np.errstate(over="ignore"):
-                f["DV"] = np.exp(f["DV"])
+            f["DV"] = np.exp(np.clip(f["DV"], -700, 700))  # the rules tell what is out of bounds
             self.notes.append("DV holds natural logarithms and was turned back")
         flagged = "CENS" in self.cells
         if self.lloq is not None:
@@ -264,6 +329,9 @@ class TableReader(Table):
         self.note(early, "{n} sample(s) before TIME 0 without a value are not used")
         f["seen"] = f["seen"] & ~early
         f["event"] = np.where(early, 2.0, event)
+        if options.log_dv:
+            text = "{n} value(s) of 0 are logarithms, so 1; write . where nothing was found"
+            self.note(f["seen"] & (f["DV"] == 1), text)
         with np.errstate(all="ignore"):
             length = np.where(f["RATE"] > 0, f["AMT"] / f["RATE"], f["DUR"])
         f["length"] = np.where(f["dose"] & (length > 0), length, 0.0)
@@ -339,9 +407,10 @@ class TableReader(Table):
             if "CMT" in self.cells:
                 cells = self.cells["CMT"]
                 observed = {cells.texts[code] for code in np.unique(cells.codes[f["seen"]])}
-                observed = {one for one in observed if not is_missing(one)}
+                observed = {one for one in observed if not _untold(one)}
                 ways = [self._compartment(text, observed) for text in cells.texts]
-                missing = cells.which(is_missing)
+                # Without samples, as in plans, the route of 0 may be that of another table.
+                missing = cells.which(_untold if f["seen"].any() else is_missing)
                 way = np.where(plain & ~missing, np.array(ways, object)[cells.codes], way)
                 plain = plain & missing
             elif "ADM" in self.cells:
@@ -381,6 +450,11 @@ class TableReader(Table):
             return "oral"
         central = text.lower() in CENTRALS or number == 2 and not any(one < 2 for one in same)
         return "iv" if central else ""
+
+
+def _untold(compartment: str) -> bool:
+    """Whether CMT does not tell the compartment: 0 is NONMEM's default one."""
+    return is_missing(compartment) or to_number(compartment) == 0
 
 
 # ------------------------------------------------------------------------------------ groups

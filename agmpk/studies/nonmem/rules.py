@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.layout import Fault, refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined, previous
-from agmpk.studies.study import MAX_DOSES, MAX_HOURS
+from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS
 
 Frame = Mapping[str, NDArray]
 """Columns of the records by name; see :class:`agmpk.studies.nonmem.records.TableReader`."""
@@ -90,6 +90,10 @@ ROW_RULES = [
          "use 0 for a value to be used and 1 for one to be ignored"),
     Rule("DV", lambda f: (f["event"] == 0) & (f["MDV"] != 1) & (f["DV"] < 0),
          "the concentration {value} is negative", _LOGS),
+    Rule("DV", lambda f: (f["event"] == 0) & (f["MDV"] != 1) & (f["DV"] > 0)
+         & ((f["DV"] < 1e-30) | (f["DV"] > MAX_CONCENTRATION)),
+         f"the logarithm {{value}} is that of a value outside 1e-30 to {MAX_CONCENTRATION:g}",
+         "correct it, write . or ignore it with MDV 1 if it is a code for a missing value"),
     Rule("DV", lambda f: f["dose"] & (f["MDV"] != 1) & _set(f, "DV") & (f["DV"] != 0),
          "a dose row holds the concentration {value}",
          "put the observation on a row of its own with EVID 0 and write . here"),
