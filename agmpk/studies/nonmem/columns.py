@@ -36,10 +36,39 @@ REQUIRED = ("ID", "TIME", "DV", "AMT")
 NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS", "LLOQ")
 LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "ADM", "PERSON")
 KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
+_KINDS = {"TIME": "time", "DV": "concentration", "AMT": "dose"}
+_UNIT_AS = {"DUR": "in the unit of TIME", "II": "in the unit of TIME", "LLOQ": "in the unit of DV",
+            "RATE": "in the unit of AMT per that of TIME"}  # fmt: skip
 
 _NAMES = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
 ROUTE_NAMES = {name: route for route, names in _NAMES["routes"].items() for name in names}
 """What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
+
+
+# --------------------------------------------------------------------------------------- headings
+
+_UNIT = (
+    "(?:(?:mc|[pnumkcdµμ])?(?:g|mol|l)|hours?|hrs?|h|min(?:ute)?s?|seconds?|secs?|s|days?|d|weeks?)"
+)
+_UNITS = rf"{_UNIT}(?:(?:[\s_./]|per)*{_UNIT}){{0,2}}"
+_HEADING = re.compile(rf"(.+?)(?:[\s_.]*[(\[](.*?)[)\]].*|[\s_.]+({_UNITS})[\s_.]*)", re.IGNORECASE)
+
+
+def split_heading(heading: str) -> tuple[str, str, bool]:
+    """The name in capitals and the unit in a heading such as DV (mg/L), DV_mg_L or R's DV..mg.L.;
+    and whether the unit stands in brackets. '' where there is none."""
+    if len(heading) > 200 or not (found := _HEADING.fullmatch(heading)):
+        return heading.upper(), "", False
+    bracketed = found[2] is not None
+    unit = found[2].strip() if bracketed else "/".join(re.findall(_UNIT, found[3], re.IGNORECASE))
+    # In capitals MG would be megagrams and H henries.
+    return found[1].upper(), unit.lower() if unit.isupper() else unit, bracketed
+
+
+def _columns_option(name: str, heading: str) -> str:
+    """The option that names a column, quoted where a shell needs it."""
+    said = f"{name}={heading}"
+    return f"--columns {said}" if re.fullmatch(r"[\w.=]+", said) else f'--columns "{said}"'
 
 
 # ------------------------------------------------------------------------------------------ cells
@@ -272,6 +301,7 @@ class Table:
         used = {*places.values()}
         unused = [name for place, name in enumerate(table.header) if place not in used]
         self.unused = tuple(name for name in unused if name != ".")
+        self._known_but_for_a_unit()
         if table.nonmem:  # NONMEM writes every label as 1.0000E+00
             for name in set(LABELS) & self.cells.keys():
                 codes, texts = self.cells[name]
@@ -318,6 +348,30 @@ class Table:
                 faults.append(Fault(row, name, problem, _found(name, header)))
         refuse(self.path, faults)
         return places
+
+    def _known_but_for_a_unit(self) -> None:
+        """Refuse to ignore columns whose headings are those of optional ones and a unit."""
+        faults = []
+        for heading in self.unused:
+            bare, unit, bracketed = split_heading(heading)
+            for name in KNOWN:
+                if bare not in (name, *_NAMES["aliases"].get(name, ())) or bare == heading.upper():
+                    continue
+                decided = name in self.cells or name in self.options.columns
+                if decided or not (bracketed or unit and name in _UNIT_AS):
+                    continue
+                if name == "EVID" and self.options.dose_at is not None:
+                    continue
+                condition = f"if it holds {name}"
+                if name in _UNIT_AS:
+                    condition += f" {_UNIT_AS[name]}"
+                faults.append(Fault(
+                    self.table.header_row, heading, f"the column seems to be {name} but is not "
+                    "called that, so it would be ignored",
+                    f"{condition}, say {_columns_option(name, heading)}, else convert it first; "
+                    f"--columns {name}= leaves it out",
+                ))  # fmt: skip
+        refuse(self.path, faults)
 
     def _same_meaning(self) -> None:
         """Refuse two columns of one meaning (CENS and BLQ) that say different things."""
