@@ -37,3 +37,23 @@ def test_an_optional_column_with_a_unit_is_not_ignored(heading, name, path):
 def test_other_headings_are_still_not_used(heading, path):
     reading = read_table(path(f"ID,TIME,DV,AMT,{heading}\n1,0,.,100,2\n1,1,5,.,.\n"))
     assert reading.unused == (heading,)
+
+
+@pytest.mark.parametrize("heading", ["DVU", "DV_UNIT", "UNITS", "AVALU", "dv_u"])
+def test_units_that_differ_between_rows_are_refused(heading, path):
+    head = f"ID,TIME,DV,AMT,{heading}\n"
+    rows = "1,0,.,100,mg\n1,1,5,.,mg/L\n2,0,.,100,mg\n2,1,5,.,"
+    with pytest.raises(TableError, match=f"row 5, column {heading}: .*in ng/mL here and in mg/L"):
+        read_table(path(head + rows + "ng/mL\n"))
+    assert read_table(path(head + rows + "ng/mL\n"), exclude=["2"])
+    for same in ("mg/L", "ug/mL", "MG/L", "."):
+        assert len(read_study(path(head + rows + same + "\n"))) == 2
+
+
+def test_units_of_doses_that_differ_and_those_of_covariates(path):
+    content = "ID,TIME,DV,AMT,DOSEU\n1,0,.,100,mg\n1,1,5,.,mg\n2,0,.,2,mg/kg\n2,1,5,.,mg/kg\n"
+    with pytest.raises(TableError, match="row 4, column DOSEU: doses are in mg/kg here and in mg"):
+        read_table(path(content.replace("1,1,5,.,mg", "1,1,5,.,.").replace("5,.,mg/kg", "5,.,.")))
+    with pytest.raises(TableError, match="column DOSEU"):
+        read_table(path(content))
+    assert len(read_study(path(content.replace("DOSEU", "WT_UNIT")))) == 2

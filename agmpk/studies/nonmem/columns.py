@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -54,15 +55,35 @@ _UNITS = rf"{_UNIT}(?:(?:[\s_./]|per)*{_UNIT}){{0,2}}"
 _HEADING = re.compile(rf"(.+?)(?:[\s_.]*[(\[](.*?)[)\]].*|[\s_.]+({_UNITS})[\s_.]*)", re.IGNORECASE)
 
 
+# Columns of units, but those of covariates.
+_UNIT_COLUMN = re.compile(
+    r"(?!AGE|WT|WEIGHT|HT|HEIGHT|BMI)(.*(UNITS?|_U)"
+    r"|(DV|DOSE|AMT|AVAL|TIME|CONC|LLOQ|RATE|PCORRES|PCSTRES|EXDOS)U)"
+)
+
+
 def split_heading(heading: str) -> tuple[str, str, bool]:
     """The name in capitals and the unit in a heading such as DV (mg/L), DV_mg_L or R's DV..mg.L.;
     and whether the unit stands in brackets. '' where there is none."""
     if len(heading) > 200 or not (found := _HEADING.fullmatch(heading)):
         return heading.upper(), "", False
     bracketed = found[2] is not None
-    unit = found[2].strip() if bracketed else "/".join(re.findall(_UNIT, found[3], re.IGNORECASE))
-    # In capitals MG would be megagrams and H henries.
-    return found[1].upper(), unit.lower() if unit.isupper() else unit, bracketed
+    unit = found[2] if bracketed else "/".join(re.findall(_UNIT, found[3], re.IGNORECASE))
+    return found[1].upper(), _plain_unit(unit), bracketed
+
+
+def _plain_unit(text: str) -> str:
+    """A unit without brackets; in small letters, as MG would be megagrams; '' if missing."""
+    unit = text.strip(" \t\"'()[]")
+    unit = "" if is_missing(unit) else unit
+    return unit.lower() if unit.isupper() else unit
+
+
+def _same_unit(one: str, other: str) -> bool:
+    """Whether two texts are units of one size (ng/mL and ug/L)."""
+    with suppress(AgmpkError):
+        return conversion_factor(one, other) == 1
+    return False
 
 
 def _columns_option(name: str, heading: str) -> str:
@@ -420,6 +441,42 @@ class Table:
                 raise AgmpkError(f"{self.path} has no study {study}; it has {known}.")
             self.keep(wanted)
         self._commented()
+        self._units_of_rows()
+
+    def _units_of_rows(self) -> None:
+        """Refuse units that differ between doses, or between observations."""
+        texts = {name: self.cells[name].known() for name in ("DV", "ANALYTE") if name in self.cells}
+        value = {name: numbers(name, self.cells[name], self.table.decimal_comma, None)[0]
+                 for name in ("AMT", "MDV", "EVID") if name in self.cells}  # fmt: skip
+        none = np.full(len(self.f["row"]), np.nan)
+        given = value.get("AMT", none) > 0
+        seen = (texts["DV"] != "") & (value.get("MDV", none) != 1)
+        seen &= ~given & ~(value.get("EVID", none) >= 1)
+        if self.options.analyte is not None and "ANALYTE" in texts:
+            mine = np.isin(texts["ANALYTE"], ["", str(self.options.analyte)])
+            given, seen = given & mine, seen & mine
+        places = np.searchsorted(self.table.lines, self.f["row"])
+        for place, heading in enumerate(self.table.header):
+            if heading not in self.unused or not _UNIT_COLUMN.fullmatch(heading.upper()):
+                continue
+            column = self.table.column(place)
+            codes, units = Cells.of([column[n] for n in places])
+            for rows, what in ((seen, "observations"), (given, "doses")):
+                first = ""
+                for n in np.sort(
+                    np.flatnonzero(rows)[np.unique(codes[rows], return_index=True)[1]]
+                ):
+                    unit = _plain_unit(units[codes[n]])
+                    first = first or unit
+                    if unit and unit != first and not _same_unit(unit, first):
+                        self.refuse(
+                            heading,
+                            f"{what} are in {unit} here and in {first} before",
+                            "convert them to one unit (units are not read row by row), leave "
+                            "individuals out with --exclude, or remove the column if it holds "
+                            "no units",
+                            int(self.f["row"][n]),
+                        )
 
     def _commented(self) -> None:
         """Refuse comments that look like all records of somebody; count the others."""
