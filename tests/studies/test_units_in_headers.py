@@ -57,3 +57,34 @@ def test_units_of_doses_that_differ_and_those_of_covariates(path):
     with pytest.raises(TableError, match="column DOSEU"):
         read_table(path(content))
     assert len(read_study(path(content.replace("DOSEU", "WT_UNIT")))) == 2
+
+
+@pytest.mark.parametrize(
+    ("time", "dv", "amt", "units"),
+    [("TIME (min)", "DV (mg/L)", "AMT (g)", "time=min,concentration=mg/L,dose=g"),
+     ("TIME_MIN", "CONC_MG_L", "DOSE[G]", "time=min,concentration=mg/l,dose=g"),
+     ("TIME..min.", "DV (MG/L)", "AMT g", "time=min,concentration=mg/l,dose=g"),
+     ("TIME (min)", "DV", "AMT", "time=min"), ("TIME ( min )", "DV", "AMT", "time=min")],
+)  # fmt: skip
+def test_the_remedy_names_the_unit_of_the_heading(time, dv, amt, units, path):
+    table = path(f"ID,{time},{dv},{amt}\n1,0,.,100\n1,90,5,.\n")
+    option = f'"TIME={time}"' if " " in time else f"TIME={time}"
+    with pytest.raises(TableError, match=re.escape(f"say --columns {option} --units {units}")):
+        read_table(table)
+    columns = {"TIME": time, "DV": dv, "AMT": amt}
+    study = read_study(table, columns=columns, units=units)
+    assert study["1"].times.tolist() == [1.5]
+    with pytest.raises(TableError, match=re.escape(f"heading says min, but h is .*{units}.")
+                       .replace(r"\.\*", ".*")):  # fmt: skip
+        read_table(table, columns=columns)
+    assert read_study(table, columns=columns, units="time=h,concentration=ng/mL,dose=mg")
+
+
+def test_a_unit_that_is_not_understood_is_asked_for(path):
+    with pytest.raises(TableError, match=r'"TIME=TIME \(since dose\)" --units time=\.\.\.'):
+        read_table(path("ID,TIME (since dose),DV,AMT\n1,0,.,100\n1,90,5,.\n"))
+
+
+def test_logarithms_with_a_unit_are_still_told(path):
+    with pytest.raises(TableError, match="--units concentration=mg/L --log-dv"):
+        read_table(path("ID,TIME,LNDV (mg/L),AMT\n1,0,.,100\n1,90,5,.\n"))

@@ -74,9 +74,17 @@ def split_heading(heading: str) -> tuple[str, str, bool]:
 
 def _plain_unit(text: str) -> str:
     """A unit without brackets; in small letters, as MG would be megagrams; '' if missing."""
-    unit = text.strip(" \t\"'()[]")
+    unit = "".join(text.split()).strip("\"'()[]")
     unit = "" if is_missing(unit) else unit
     return unit.lower() if unit.isupper() else unit
+
+
+def _is_unit(kind: str, text: str) -> bool:
+    """Whether a text is a unit of the kind time, concentration or dose."""
+    with suppress(AgmpkError):
+        check_unit(kind, text)
+        return bool(text)
+    return False
 
 
 def _same_unit(one: str, other: str) -> bool:
@@ -279,7 +287,8 @@ class Table:
             for kind in kinds:
                 if kind in given:
                     check_unit(kind, given[kind])
-            self.hours = conversion_factor(given.get("time", "h"), "h")
+            self.time = given.get("time", "h")
+            self.hours = conversion_factor(self.time, "h")
             if "compound" in given:
                 checked_name("compound", given["compound"])
             self.lloq = to_number(given["lloq"]) if "lloq" in given else None
@@ -322,6 +331,7 @@ class Table:
         used = {*places.values()}
         unused = [name for place, name in enumerate(table.header) if place not in used]
         self.unused = tuple(name for name in unused if name != ".")
+        self._heading_against_unit()
         self._known_but_for_a_unit()
         if table.nonmem:  # NONMEM writes every label as 1.0000E+00
             for name in set(LABELS) & self.cells.keys():
@@ -366,9 +376,56 @@ class Table:
         for name in self.required:
             if name not in places:
                 problem = "the required column is missing"
-                faults.append(Fault(row, name, problem, _found(name, header)))
+                faults.append(Fault(row, name, problem, self._found(name)))
         refuse(self.path, faults)
         return places
+
+    def _found(self, name: str) -> str:
+        """The remedy for a required column that is missing: the column that may be meant."""
+        meant = self._meant(name)
+        if meant is None:
+            add = f"add it, or name the column that holds it, as --columns {name}=..."
+            return f"{add}; {HEADER_REMEDY}"
+        say = _columns_option(name, meant)
+        if units := self._units_option({one: self._meant(one) for one in _KINDS}):
+            say += f" {units}"
+        named = f"say {say}" if units else f"rename {meant} to {name} or say {say}"
+        if name == "AMT":
+            return (
+                f"if {meant} holds the amount on the rows of doses only, {named}; if it stands on "
+                f"every row, say {say} --dose-at 0 for one dose at TIME 0"
+            )
+        return named + (" --log-dv" if split_heading(meant)[0] in _NAMES["logarithms"] else "")
+
+    def _meant(self, name: str) -> str | None:
+        """The heading of what may be meant by a required column: it or a synonym, with a unit."""
+        backwards = self.table.header[::-1]  # the first of several wins
+        bare = {split_heading(heading)[0]: heading for heading in backwards}
+        bare |= {heading.upper(): heading for heading in backwards}
+        return next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
+
+    def _units_option(self, headings: Mapping[str, str | None]) -> str:
+        """The option --units of the units in the headings of TIME, DV and AMT, and of the caller's
+        own; '' where no heading tells one."""
+        told = {}
+        for name, kind in _KINDS.items():
+            if unit := split_heading(headings.get(name) or "")[1]:
+                told[kind] = unit if _is_unit(kind, unit) else "..."
+        told |= self.options.units if told else {}
+        return "--units " + ",".join(f"{key}={unit}" for key, unit in told.items()) if told else ""
+
+    def _heading_against_unit(self) -> None:
+        """Refuse a heading with another unit than the one that nobody named."""
+        ours = dict(
+            zip(_KINDS, (self.time, self.units.concentration, self.units.dose), strict=True)
+        )
+        for name, kind in _KINDS.items():
+            heading = self.written.get(name, "")
+            unit = split_heading(heading)[1]
+            if kind in self.given or not _is_unit(kind, unit) or _same_unit(unit, ours[name]):
+                continue
+            problem = f"the heading says {unit}, but {ours[name]} is the unit where none is named"
+            self.refuse(heading, problem, f"say {self._units_option(self.written)}")
 
     def _known_but_for_a_unit(self) -> None:
         """Refuse to ignore columns whose headings are those of optional ones and a unit."""
@@ -445,6 +502,9 @@ class Table:
 
     def _units_of_rows(self) -> None:
         """Refuse units that differ between doses, or between observations."""
+        headings = [one for one in self.unused if _UNIT_COLUMN.fullmatch(one.upper())]
+        if not headings or "DV" not in self.cells:
+            return
         texts = {name: self.cells[name].known() for name in ("DV", "ANALYTE") if name in self.cells}
         value = {name: numbers(name, self.cells[name], self.table.decimal_comma, None)[0]
                  for name in ("AMT", "MDV", "EVID") if name in self.cells}  # fmt: skip
@@ -456,16 +516,13 @@ class Table:
             mine = np.isin(texts["ANALYTE"], ["", str(self.options.analyte)])
             given, seen = given & mine, seen & mine
         places = np.searchsorted(self.table.lines, self.f["row"])
-        for place, heading in enumerate(self.table.header):
-            if heading not in self.unused or not _UNIT_COLUMN.fullmatch(heading.upper()):
-                continue
-            column = self.table.column(place)
+        for heading in headings:
+            column = self.table.column(self.table.header.index(heading))
             codes, units = Cells.of([column[n] for n in places])
             for rows, what in ((seen, "observations"), (given, "doses")):
                 first = ""
-                for n in np.sort(
-                    np.flatnonzero(rows)[np.unique(codes[rows], return_index=True)[1]]
-                ):
+                firsts = np.unique(codes[rows], return_index=True)[1]
+                for n in np.sort(np.flatnonzero(rows)[firsts]):
                     unit = _plain_unit(units[codes[n]])
                     first = first or unit
                     if unit and unit != first and not _same_unit(unit, first):
@@ -501,23 +558,6 @@ class Table:
             for name, row in lost.items()
         ])  # fmt: skip
         self.note(count, "{n} row(s) that begin with # or @ are comments and not used")
-
-
-def _found(name: str, header: Sequence[str]) -> str:
-    """The remedy for a required column that is missing: the column that may be meant."""
-    bare = {re.sub(r"[\s_.]*[(\[].*", "", one.upper()): one for one in reversed(header)}
-    meant = next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
-    if meant is None:
-        add = f"add it, or name the column that holds it, as --columns {name}=..."
-        return f"{add}; {HEADER_REMEDY}"
-    if name == "AMT":
-        return (
-            f"if {meant} holds the amount on the rows of doses only, rename {meant} to AMT or say "
-            f"--columns AMT={meant}; if it stands on every row, say --columns AMT={meant} "
-            "--dose-at 0 for one dose at TIME 0"
-        )
-    logs = " --log-dv" if meant.upper() in _NAMES["logarithms"] else ""
-    return f"rename {meant} to {name} or say --columns {name}={meant}{logs}"
 
 
 def listed(names: Iterable[str], most: int = 20) -> str:
