@@ -88,3 +88,13 @@ def test_a_unit_that_is_not_understood_is_asked_for(path):
 def test_logarithms_with_a_unit_are_still_told(path):
     with pytest.raises(TableError, match="--units concentration=mg/L --log-dv"):
         read_table(path("ID,TIME,LNDV (mg/L),AMT\n1,0,.,100\n1,90,5,.\n"))
+
+
+@pytest.mark.parametrize("options", [{}, {"lloq": 1.0}])
+def test_a_limit_with_a_decimal_comma(options, path):
+    content = "ID;TIME;DV;AMT\n1;0;.;100\n1;1;1,5;.\n1;2;<0,5;.\n"
+    study = read_study(path(content), **options)
+    assert study["1"].concentrations.tolist() == [1.5, 0.5]
+    assert study["1"].censored.tolist() == [False, True]
+    with pytest.raises(TableError, match="row 4, column DV: <0,5 has a decimal comma"):
+        read_study(path(content.replace("1,5", "1.5")), **options)

@@ -144,6 +144,7 @@ _LIMIT = re.compile(r"<\s*(\S+)")
 _FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
           **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
 _BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
+_COMMA = "{value} has a decimal comma", "write a point"
 _TEXT = "{value} is text, not a number"
 _INFINITE = "{value} is not a finite number", "write . where the value is missing"
 
@@ -168,15 +169,19 @@ def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
         elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
             values[code] = _FLAGS[text.upper()]
         elif name == "DV" and _BELOW.fullmatch(text):
-            found = to_number(_LIMIT.sub(r"\1", text)) if _LIMIT.fullmatch(text) else math.nan
+            said = _LIMIT.sub(r"\1", text) if _LIMIT.fullmatch(text) else ""
+            decimal = bool(_DECIMAL_COMMA.fullmatch(said))
+            found = to_number(said.replace(",", ".") if comma and decimal else said)
             found = found if found > 0 or not limit else limit
-            if found > 0:
+            if decimal and not comma:
+                faults[code] = _COMMA
+            elif found > 0:
                 limits[code] = found
             else:
                 remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
                 faults[code] = _TEXT, remedy + "the value is missing"
         elif _DECIMAL_COMMA.fullmatch(text):
-            faults[code] = "{value} has a decimal comma", "write a point"
+            faults[code] = _COMMA
         elif _NOT_FINITE.fullmatch(text):
             faults[code] = _INFINITE
         else:
@@ -332,7 +337,8 @@ class Table:
         unused = [name for place, name in enumerate(table.header) if place not in used]
         self.unused = tuple(name for name in unused if name != ".")
         self._heading_against_unit()
-        self._known_but_for_a_unit()
+        if "DV" in self.required:  # else a table of plans, which refuses whatever it does not know
+            self._known_but_for_a_unit()
         if table.nonmem:  # NONMEM writes every label as 1.0000E+00
             for name in set(LABELS) & self.cells.keys():
                 codes, texts = self.cells[name]
