@@ -98,3 +98,28 @@ def test_a_limit_with_a_decimal_comma(options, path):
     assert study["1"].censored.tolist() == [False, True]
     with pytest.raises(TableError, match="row 4, column DV: <0,5 has a decimal comma"):
         read_study(path(content.replace("1,5", "1.5")), **options)
+
+
+@pytest.mark.parametrize("value", ["1,250", "1,250,000", "12,500.5"])
+def test_commas_that_may_group_thousands(value, path):
+    with pytest.raises(TableError, match=f"row 3, column DV: {value} has commas .* thousands"):
+        read_study(path(f'ID,TIME,DV,AMT\n1,0,.,100\n1,1,"{value}",.\n'))
+
+
+@pytest.mark.parametrize("units", [",h,ng/mL,mg", ",(h),(ng/mL),(mg)", '.,"h",ng/mL,MG'])
+def test_a_row_of_units_is_one_fault(units, path):
+    with pytest.raises(TableError) as caught:
+        read_study(path(f"ID,TIME,DV,AMT\n{units}\n1,0,.,100\n1,1,5,.\n"))
+    (fault,) = caught.value.faults
+    assert "row 2: this is a row of units" in fault
+    assert "delete it and say --units time=h,concentration=ng/mL,dose=mg." in fault
+
+
+def test_names_that_begin_with_c_under_the_header_cid(path):
+    content = "CID,TIME,DV,AMT\n{0}01,0,.,100\n{0}01,1,5,.\nP01,0,.,100\nP01,1,5,.\n"
+    table = path(content.format("C"))
+    with pytest.raises(TableError, match="row 2, column CID: all rows of 'C01' begin with C"):
+        read_study(table)
+    assert read_study(table, exclude=["C01"]).ids == ("P01",)
+    assert len(read_study(path(content.format("C")[1:]))) == 2
+    assert read_study(path(content.format("Q") + "CP01,2,4,.\nC,2,4,.\n")).ids == ("Q01", "P01")

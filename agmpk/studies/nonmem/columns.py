@@ -144,6 +144,9 @@ _LIMIT = re.compile(r"<\s*(\S+)")
 _FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
           **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
 _BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
+_GROUPED = ("{value} has commas that may be of thousands or decimal",
+            "write it without them if they group thousands, or with a point")  # fmt: skip
 _COMMA = "{value} has a decimal comma", "write a point"
 _TEXT = "{value} is text, not a number"
 _INFINITE = "{value} is not a finite number", "write . where the value is missing"
@@ -180,6 +183,8 @@ def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
             else:
                 remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
                 faults[code] = _TEXT, remedy + "the value is missing"
+        elif _THOUSANDS.fullmatch(text):
+            faults[code] = _GROUPED
         elif _DECIMAL_COMMA.fullmatch(text):
             faults[code] = _COMMA
         elif _NOT_FINITE.fullmatch(text):
@@ -328,6 +333,7 @@ class Table:
         places = self._places()
         if not table.rows:
             self.refuse("", "no row follows the header", "add the records")
+        self._row_of_units(places)
         self.written = {name: table.header[place] for name, place in places.items()}
         self.names = {name: written.upper() for name, written in self.written.items()}
         self.cells = {name: Cells.of(table.column(place)) for name, place in places.items()}
@@ -420,6 +426,18 @@ class Table:
         told |= self.options.units if told else {}
         return "--units " + ",".join(f"{key}={unit}" for key, unit in told.items()) if told else ""
 
+    def _row_of_units(self, places: Mapping[str, int]) -> None:
+        """Refuse a second line that holds units, as Phoenix writes it."""
+        units = {}
+        for name in _KINDS.keys() & places.keys():
+            cell = _plain_unit(self.table.rows[0][places[name]])
+            written = re.fullmatch(rf"{_UNIT}(/{_UNIT})*", cell, re.IGNORECASE)
+            if written and _is_unit(_KINDS[name], cell):
+                units[name] = f"{name} ({cell})"
+        if units:
+            remedy = f"delete it and say {self._units_option(units)}"
+            self.refuse("", "this is a row of units, not a record", remedy, self.table.lines[0])
+
     def _heading_against_unit(self) -> None:
         """Refuse a heading with another unit than the one that nobody named."""
         ours = dict(
@@ -478,7 +496,9 @@ class Table:
         """Leave out excluded individuals, the studies not asked for, and commented rows."""
         exclude, study = self.options.exclude, self.options.study
         texts = self.cells["ID"].texts
-        unknown = [one for one in exclude if one not in texts and one[0] not in "#@"]
+        place = self.table.header.index(self.written["ID"])
+        commented = (fields[place].strip(' \t"') for _, fields in self.table.commented)
+        unknown = [one for one in exclude if one not in {*texts, *commented} and one[0] not in "#@"]
         if unknown:
             raise AgmpkError(
                 f"{self.path} has no individual {', '.join(unknown)} to exclude; it has "
@@ -546,22 +566,24 @@ class Table:
         header = self.table.header
         id_place, time_place = (header.index(self.written[name]) for name in ("ID", "TIME"))
         known = set(self.cells["ID"].texts)
-        lost: dict[str, int] = {}
+        lost: dict[str, tuple[int, str]] = {}
         count = 0
         for row, fields in self.table.commented:
             first = fields[id_place].strip().strip('"').strip()
-            bare = first.lstrip("#@").strip()
+            by_c = fields[0].strip()[:1] in ("C", "c")  # under the header CID
+            bare = (first[1:] if by_c and id_place == 0 else first.lstrip("#@")).strip()
             if first in self.options.exclude or not bare:
                 continue
             if bare in known:
-                count += 1
+                count += not by_c  # the others are counted already
             elif to_number(fields[time_place].strip()) >= 0:
-                lost.setdefault(first if first[:1] in "#@" else fields[0].strip(), row)
+                name = first if by_c or first[:1] in "#@" else fields[0].strip()
+                lost.setdefault(name, (row, "C" if by_c else "# or @"))
         refuse(self.path, [
-            Fault(row, self.names["ID"], f"all rows of {name!r} begin with # or @ like comments",
-                  "give the individual an ID without the sign, remove the rows, or leave them "
-                  f"out with --exclude '{name}'")
-            for name, row in lost.items()
+            Fault(row, self.names["ID"], f"all rows of {name!r} begin with {sign} like comments",
+                  "give the individual an ID without the sign (or call a column CID ID), remove "
+                  f"the rows, or leave them out with --exclude '{name}'")
+            for name, (row, sign) in lost.items()
         ])  # fmt: skip
         self.note(count, "{n} row(s) that begin with # or @ are comments and not used")
 
