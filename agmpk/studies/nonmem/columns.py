@@ -464,13 +464,13 @@ class Table:
                     continue
                 if name == "EVID" and self.options.dose_at is not None:
                     continue
-                condition = f"if it holds {name}"
+                condition, convert = f"if it holds {name}", ""
                 if name in _UNIT_AS:
-                    condition += f" {_UNIT_AS[name]}"
+                    condition, convert = f"{condition} {_UNIT_AS[name]}", ", else convert it first"
                 faults.append(Fault(
                     self.table.header_row, heading, f"the column seems to be {name} but is not "
                     "called that, so it would be ignored",
-                    f"{condition}, say {_columns_option(name, heading)}, else convert it first; "
+                    f"{condition}, say {_columns_option(name, heading)}{convert}; "
                     f"--columns {name}= leaves it out",
                 ))  # fmt: skip
         refuse(self.path, faults)
