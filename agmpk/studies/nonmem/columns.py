@@ -11,6 +11,7 @@ import re
 import textwrap
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -36,10 +37,67 @@ REQUIRED = ("ID", "TIME", "DV", "AMT")
 NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS", "LLOQ")
 LABELS = ("ID", "STUDY", "ANALYTE", "OCC", "ROUTE", "CMT", "ADM", "PERSON")
 KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
+_KINDS = {"TIME": "time", "DV": "concentration", "AMT": "dose"}
+_UNIT_AS = {"DUR": "in the unit of TIME", "II": "in the unit of TIME", "LLOQ": "in the unit of DV",
+            "RATE": "in the unit of AMT per that of TIME"}  # fmt: skip
 
 _NAMES = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
 ROUTE_NAMES = {name: route for route, names in _NAMES["routes"].items() for name in names}
 """What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
+
+
+# --------------------------------------------------------------------------------------- headings
+
+_UNIT = (
+    "(?:(?:mc|[pnumkcdµμ])?(?:g|mol|l)|hours?|hrs?|h|min(?:ute)?s?|seconds?|secs?|s|days?|d|weeks?)"
+)
+_UNITS = rf"{_UNIT}(?:(?:[\s_./]|per)*{_UNIT}){{0,2}}"
+_HEADING = re.compile(rf"(.+?)(?:[\s_.]*[(\[](.*?)[)\]].*|[\s_.]+({_UNITS})[\s_.]*)", re.IGNORECASE)
+
+
+# Columns of units, but those of covariates.
+_UNIT_COLUMN = re.compile(
+    r"(?!AGE|WT|WEIGHT|HT|HEIGHT|BMI)(.*(UNITS?|_U)"
+    r"|(DV|DOSE|AMT|AVAL|TIME|CONC|LLOQ|RATE|PCORRES|PCSTRES|EXDOS)U)"
+)
+
+
+def split_heading(heading: str) -> tuple[str, str, bool]:
+    """The name in capitals and the unit in a heading such as DV (mg/L), DV_mg_L or R's DV..mg.L.;
+    and whether the unit stands in brackets. '' where there is none."""
+    if len(heading) > 200 or not (found := _HEADING.fullmatch(heading)):
+        return heading.upper(), "", False
+    bracketed = found[2] is not None
+    unit = found[2] if bracketed else "/".join(re.findall(_UNIT, found[3], re.IGNORECASE))
+    return found[1].upper(), _plain_unit(unit), bracketed
+
+
+def _plain_unit(text: str) -> str:
+    """A unit without brackets; in small letters, as MG would be megagrams; '' if missing."""
+    unit = "".join(text.split()).strip("\"'()[]")
+    unit = "" if is_missing(unit) else unit
+    return unit.lower() if unit.isupper() else unit
+
+
+def _is_unit(kind: str, text: str) -> bool:
+    """Whether a text is a unit of the kind time, concentration or dose."""
+    with suppress(AgmpkError):
+        check_unit(kind, text)
+        return bool(text)
+    return False
+
+
+def _same_unit(one: str, other: str) -> bool:
+    """Whether two texts are units of one size (ng/mL and ug/L)."""
+    with suppress(AgmpkError):
+        return conversion_factor(one, other) == 1
+    return False
+
+
+def _columns_option(name: str, heading: str) -> str:
+    """The option that names a column, quoted where a shell needs it."""
+    said = f"{name}={heading}"
+    return f"--columns {said}" if re.fullmatch(r"[\w.=]+", said) else f'--columns "{said}"'
 
 
 # ------------------------------------------------------------------------------------------ cells
@@ -86,6 +144,10 @@ _LIMIT = re.compile(r"<\s*(\S+)")
 _FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
           **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
 _BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
+_GROUPED = ("{value} has commas that may be of thousands or decimal",
+            "write it without them if they group thousands, or with a point")  # fmt: skip
+_COMMA = "{value} has a decimal comma", "write a point"
 _TEXT = "{value} is text, not a number"
 _INFINITE = "{value} is not a finite number", "write . where the value is missing"
 
@@ -110,15 +172,21 @@ def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
         elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
             values[code] = _FLAGS[text.upper()]
         elif name == "DV" and _BELOW.fullmatch(text):
-            found = to_number(_LIMIT.sub(r"\1", text)) if _LIMIT.fullmatch(text) else math.nan
+            said = _LIMIT.sub(r"\1", text) if _LIMIT.fullmatch(text) else ""
+            decimal = bool(_DECIMAL_COMMA.fullmatch(said))
+            found = to_number(said.replace(",", ".") if comma and decimal else said)
             found = found if found > 0 or not limit else limit
-            if found > 0:
+            if decimal and not comma:
+                faults[code] = _COMMA
+            elif found > 0:
                 limits[code] = found
             else:
                 remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
                 faults[code] = _TEXT, remedy + "the value is missing"
+        elif _THOUSANDS.fullmatch(text):
+            faults[code] = _GROUPED
         elif _DECIMAL_COMMA.fullmatch(text):
-            faults[code] = "{value} has a decimal comma", "write a point"
+            faults[code] = _COMMA
         elif _NOT_FINITE.fullmatch(text):
             faults[code] = _INFINITE
         else:
@@ -229,7 +297,8 @@ class Table:
             for kind in kinds:
                 if kind in given:
                     check_unit(kind, given[kind])
-            self.hours = conversion_factor(given.get("time", "h"), "h")
+            self.time = given.get("time", "h")
+            self.hours = conversion_factor(self.time, "h")
             if "compound" in given:
                 checked_name("compound", given["compound"])
             self.lloq = to_number(given["lloq"]) if "lloq" in given else None
@@ -264,6 +333,7 @@ class Table:
         places = self._places()
         if not table.rows:
             self.refuse("", "no row follows the header", "add the records")
+        self._row_of_units(places)
         self.written = {name: table.header[place] for name, place in places.items()}
         self.names = {name: written.upper() for name, written in self.written.items()}
         self.cells = {name: Cells.of(table.column(place)) for name, place in places.items()}
@@ -272,6 +342,9 @@ class Table:
         used = {*places.values()}
         unused = [name for place, name in enumerate(table.header) if place not in used]
         self.unused = tuple(name for name in unused if name != ".")
+        self._heading_against_unit()
+        if "DV" in self.required:  # else a table of plans, which refuses whatever it does not know
+            self._known_but_for_a_unit()
         if table.nonmem:  # NONMEM writes every label as 1.0000E+00
             for name in set(LABELS) & self.cells.keys():
                 codes, texts = self.cells[name]
@@ -315,9 +388,92 @@ class Table:
         for name in self.required:
             if name not in places:
                 problem = "the required column is missing"
-                faults.append(Fault(row, name, problem, _found(name, header)))
+                faults.append(Fault(row, name, problem, self._found(name)))
         refuse(self.path, faults)
         return places
+
+    def _found(self, name: str) -> str:
+        """The remedy for a required column that is missing: the column that may be meant."""
+        meant = self._meant(name)
+        if meant is None:
+            add = f"add it, or name the column that holds it, as --columns {name}=..."
+            return f"{add}; {HEADER_REMEDY}"
+        say = _columns_option(name, meant)
+        if units := self._units_option({one: self._meant(one) for one in _KINDS}):
+            say += f" {units}"
+        named = f"say {say}" if units else f"rename {meant} to {name} or say {say}"
+        if name == "AMT":
+            return (
+                f"if {meant} holds the amount on the rows of doses only, {named}; if it stands on "
+                f"every row, say {say} --dose-at 0 for one dose at TIME 0"
+            )
+        return named + (" --log-dv" if split_heading(meant)[0] in _NAMES["logarithms"] else "")
+
+    def _meant(self, name: str) -> str | None:
+        """The heading of what may be meant by a required column: it or a synonym, with a unit."""
+        backwards = self.table.header[::-1]  # the first of several wins
+        bare = {split_heading(heading)[0]: heading for heading in backwards}
+        bare |= {heading.upper(): heading for heading in backwards}
+        return next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
+
+    def _units_option(self, headings: Mapping[str, str | None]) -> str:
+        """The option --units of the units in the headings of TIME, DV and AMT, and of the caller's
+        own; '' where no heading tells one."""
+        told = {}
+        for name, kind in _KINDS.items():
+            if unit := split_heading(headings.get(name) or "")[1]:
+                told[kind] = unit if _is_unit(kind, unit) else "..."
+        told |= self.options.units if told else {}
+        return "--units " + ",".join(f"{key}={unit}" for key, unit in told.items()) if told else ""
+
+    def _row_of_units(self, places: Mapping[str, int]) -> None:
+        """Refuse a second line that holds units, as Phoenix writes it."""
+        units = {}
+        for name in _KINDS.keys() & places.keys():
+            cell = _plain_unit(self.table.rows[0][places[name]])
+            written = re.fullmatch(rf"{_UNIT}(/{_UNIT})*", cell, re.IGNORECASE)
+            if written and _is_unit(_KINDS[name], cell):
+                units[name] = f"{name} ({cell})"
+        if units:
+            remedy = f"delete it and say {self._units_option(units)}"
+            self.refuse("", "this is a row of units, not a record", remedy, self.table.lines[0])
+
+    def _heading_against_unit(self) -> None:
+        """Refuse a heading with another unit than the one that nobody named."""
+        ours = dict(
+            zip(_KINDS, (self.time, self.units.concentration, self.units.dose), strict=True)
+        )
+        for name, kind in _KINDS.items():
+            heading = self.written.get(name, "")
+            unit = split_heading(heading)[1]
+            if kind in self.given or not _is_unit(kind, unit) or _same_unit(unit, ours[name]):
+                continue
+            problem = f"the heading says {unit}, but {ours[name]} is the unit where none is named"
+            self.refuse(heading, problem, f"say {self._units_option(self.written)}")
+
+    def _known_but_for_a_unit(self) -> None:
+        """Refuse to ignore columns whose headings are those of optional ones and a unit."""
+        faults = []
+        for heading in self.unused:
+            bare, unit, bracketed = split_heading(heading)
+            for name in KNOWN:
+                if bare not in (name, *_NAMES["aliases"].get(name, ())) or bare == heading.upper():
+                    continue
+                decided = name in self.cells or name in self.options.columns
+                if decided or not (bracketed or unit and name in _UNIT_AS):
+                    continue
+                if name == "EVID" and self.options.dose_at is not None:
+                    continue
+                condition, convert = f"if it holds {name}", ""
+                if name in _UNIT_AS:
+                    condition, convert = f"{condition} {_UNIT_AS[name]}", ", else convert it first"
+                faults.append(Fault(
+                    self.table.header_row, heading, f"the column seems to be {name} but is not "
+                    "called that, so it would be ignored",
+                    f"{condition}, say {_columns_option(name, heading)}{convert}; "
+                    f"--columns {name}= leaves it out",
+                ))  # fmt: skip
+        refuse(self.path, faults)
 
     def _same_meaning(self) -> None:
         """Refuse two columns of one meaning (CENS and BLQ) that say different things."""
@@ -340,7 +496,9 @@ class Table:
         """Leave out excluded individuals, the studies not asked for, and commented rows."""
         exclude, study = self.options.exclude, self.options.study
         texts = self.cells["ID"].texts
-        unknown = [one for one in exclude if one not in texts and one[0] not in "#@"]
+        place = self.table.header.index(self.written["ID"])
+        commented = (fields[place].strip(' \t"') for _, fields in self.table.commented)
+        unknown = [one for one in exclude if one not in {*texts, *commented} and one[0] not in "#@"]
         if unknown:
             raise AgmpkError(
                 f"{self.path} has no individual {', '.join(unknown)} to exclude; it has "
@@ -366,47 +524,68 @@ class Table:
                 raise AgmpkError(f"{self.path} has no study {study}; it has {known}.")
             self.keep(wanted)
         self._commented()
+        self._units_of_rows()
+
+    def _units_of_rows(self) -> None:
+        """Refuse units that differ between doses, or between observations."""
+        headings = [one for one in self.unused if _UNIT_COLUMN.fullmatch(one.upper())]
+        if not headings or "DV" not in self.cells:
+            return
+        texts = {name: self.cells[name].known() for name in ("DV", "ANALYTE") if name in self.cells}
+        value = {name: numbers(name, self.cells[name], self.table.decimal_comma, None)[0]
+                 for name in ("AMT", "MDV", "EVID") if name in self.cells}  # fmt: skip
+        none = np.full(len(self.f["row"]), np.nan)
+        given = value.get("AMT", none) > 0
+        seen = (texts["DV"] != "") & (value.get("MDV", none) != 1)
+        seen &= ~given & ~(value.get("EVID", none) >= 1)
+        if self.options.analyte is not None and "ANALYTE" in texts:
+            mine = np.isin(texts["ANALYTE"], ["", str(self.options.analyte)])
+            given, seen = given & mine, seen & mine
+        places = np.searchsorted(self.table.lines, self.f["row"])
+        for heading in headings:
+            column = self.table.column(self.table.header.index(heading))
+            codes, units = Cells.of([column[n] for n in places])
+            for rows, what in ((seen, "observations"), (given, "doses")):
+                first = ""
+                firsts = np.unique(codes[rows], return_index=True)[1]
+                for n in np.sort(np.flatnonzero(rows)[firsts]):
+                    unit = _plain_unit(units[codes[n]])
+                    first = first or unit
+                    if unit and unit != first and not _same_unit(unit, first):
+                        self.refuse(
+                            heading,
+                            f"{what} are in {unit} here and in {first} before",
+                            "convert them to one unit (units are not read row by row), leave "
+                            "individuals out with --exclude, or remove the column if it holds "
+                            "no units",
+                            int(self.f["row"][n]),
+                        )
 
     def _commented(self) -> None:
         """Refuse comments that look like all records of somebody; count the others."""
         header = self.table.header
         id_place, time_place = (header.index(self.written[name]) for name in ("ID", "TIME"))
         known = set(self.cells["ID"].texts)
-        lost: dict[str, int] = {}
+        lost: dict[str, tuple[int, str]] = {}
         count = 0
         for row, fields in self.table.commented:
             first = fields[id_place].strip().strip('"').strip()
-            bare = first.lstrip("#@").strip()
+            by_c = fields[0].strip()[:1] in ("C", "c")  # under the header CID
+            bare = (first[1:] if by_c and id_place == 0 else first.lstrip("#@")).strip()
             if first in self.options.exclude or not bare:
                 continue
             if bare in known:
-                count += 1
+                count += not by_c  # the others are counted already
             elif to_number(fields[time_place].strip()) >= 0:
-                lost.setdefault(first if first[:1] in "#@" else fields[0].strip(), row)
+                name = first if by_c or first[:1] in "#@" else fields[0].strip()
+                lost.setdefault(name, (row, "C" if by_c else "# or @"))
         refuse(self.path, [
-            Fault(row, self.names["ID"], f"all rows of {name!r} begin with # or @ like comments",
-                  "give the individual an ID without the sign, remove the rows, or leave them "
-                  f"out with --exclude '{name}'")
-            for name, row in lost.items()
+            Fault(row, self.names["ID"], f"all rows of {name!r} begin with {sign} like comments",
+                  "give the individual an ID without the sign (or call a column CID ID), remove "
+                  f"the rows, or leave them out with --exclude '{name}'")
+            for name, (row, sign) in lost.items()
         ])  # fmt: skip
         self.note(count, "{n} row(s) that begin with # or @ are comments and not used")
-
-
-def _found(name: str, header: Sequence[str]) -> str:
-    """The remedy for a required column that is missing: the column that may be meant."""
-    bare = {re.sub(r"[\s_.]*[(\[].*", "", one.upper()): one for one in reversed(header)}
-    meant = next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
-    if meant is None:
-        add = f"add it, or name the column that holds it, as --columns {name}=..."
-        return f"{add}; {HEADER_REMEDY}"
-    if name == "AMT":
-        return (
-            f"if {meant} holds the amount on the rows of doses only, rename {meant} to AMT or say "
-            f"--columns AMT={meant}; if it stands on every row, say --columns AMT={meant} "
-            "--dose-at 0 for one dose at TIME 0"
-        )
-    logs = " --log-dv" if meant.upper() in _NAMES["logarithms"] else ""
-    return f"rename {meant} to {name} or say --columns {name}={meant}{logs}"
 
 
 def listed(names: Iterable[str], most: int = 20) -> str:

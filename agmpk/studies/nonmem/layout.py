@@ -297,6 +297,8 @@ def _take_rows(table: Layout, lines: list[str], separator: str | None) -> bool:
                 continue
             if start in "Cc" and _is_commented(fields, first_name, width):
                 marked += 1
+                if first_name == "CID" and len(fields) == width:
+                    table.commented.append((number, fields))
                 continue
             while len(fields) > width and not fields[-1].strip():
                 fields.pop()
