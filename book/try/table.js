@@ -31,6 +31,7 @@ const ALIASES = {
   ADDL: "ADDITIONAL",
   II: "TAU",
 };
+const DAYS = /^(.*DAYS?|.*DATE|.*DATUM|.*DTC|DAT[123]|ADT|ADY|PCDY|VISITDY)$/i;
 const NUMERIC = words("TIME DV AMT EVID MDV RATE DUR ADDL II SS CENS LLOQ");
 const LABELS = words("ID PERSON ROUTE CMT ANALYTE STUDY DATE");
 const FLAGS = { Y: 1, YES: 1, T: 1, TRUE: 1, N: 0, NO: 0, F: 0, FALSE: 0 };
@@ -49,6 +50,9 @@ function columns(table, name) {
     if (!(column in places))
       refuse(name, 0, column, "the required column is missing; rename the column that holds it");
   if (!table.rows.length) refuse(name, 0, "", "no row follows the header; add the records");
+  const used = Object.values(places);
+  const day = table.header.findIndex((one, k) => DAYS.test(one) && !used.includes(k));
+  if (day >= 0) places.DAY = day;
   return places;
 }
 
@@ -64,6 +68,8 @@ function records(table, places, name, lloq) {
     const record = { row };
     const cell = (column) => (column in places ? cells[places[column]] : "");
     for (const column of LABELS) record[column] = missing(cell(column)) ? "" : cell(column);
+    if (toNumber(record.CMT) === 0) record.CMT = ""; // NONMEM's default: not told
+    record.DAY = cell("DAY");
     let limit = NaN;
     for (const column of NUMERIC) {
       const text = comma ? cell(column).replace(",", ".") : cell(column);
@@ -148,7 +154,7 @@ const RULES = [
     "the duration {} is not AMT / RATE; correct or remove one"],
   ["ADDL", (r) => r.ADDL < 0 || r.ADDL % 1 > 0, "ADDL is {}; give the number of further doses"],
   ["II", (r) => r.dose && (r.ADDL > 0 || r.SS > 0) && !(r.II > 0),
-    "repeated doses have no interval; give the hours between two doses in II"],
+    "repeated doses have no interval; give the time between two doses in II, in the unit of TIME"],
   ["SS", (r) => r.dose && r.SS > 0 && ![1, 2].includes(r.SS), "SS {} is not supported; use 1"],
   ["ROUTE", (r) => r.dose && r.ROUTE && !r.way,
     "the route {} is unknown; use oral, iv_bolus or iv_infusion"],
@@ -169,24 +175,33 @@ function check(all, places, name) {
   const another = (r, k) => k && r.ID === all[k - 1].ID && r.DATE !== all[k - 1].DATE;
   if ("DATE" in places && all.some(another))
     refuse(name, 0, "DATE", "times are relative to dates; write hours since the first dose in TIME");
+  const hours = new Map(), days = new Map();
+  for (const r of all) {
+    hours.set(r.ID, Math.max(hours.get(r.ID) ?? 0, r.TIME));
+    days.set(r.ID, (days.get(r.ID) ?? new Set()).add(r.DAY));
+  }
+  const daily = [...days].find(([id, found]) => found.size > 1 && hours.get(id) <= 24);
+  if (daily)
+    refuse(name, 0, "TIME", `times of ID ${daily[0]} seem to begin anew each day; write hours since `
+      + "the first dose, or use the command line");
   for (const [column, wrong, sentence] of RULES) {
     const bad = all.find(wrong);
     if (bad) refuse(name, bad.row, column, sentence.replace("{}", bad[column]));
   }
 }
 
-/** The single doses of an individual's dose records, steady states written out. */
-function expand(rows, hours, firstSample, name) {
+/** The single doses of an individual's dose records, steady states written out: SS 1 back to the
+ * dose before, SS 2, which adds to what was given before, in full. */
+function expand(rows, hours, name) {
   const doses = [];
   let before = -Infinity;
   for (const r of rows) {
     const start = r.TIME * hours, interval = r.II > 0 ? r.II * hours : 0;
     let time = start, more = r.ADDL > 0 ? r.ADDL : 0;
     if (r.SS === 1 || r.SS === 2) {
-      const earlier = Math.max(before, firstSample < time ? firstSample : -Infinity);
       let back = Math.min(50, Math.max(10, Math.ceil(STEADY_HOURS / interval)));
-      if (earlier > -Infinity)
-        back = Math.max(0, Math.min(back, Math.ceil((time - earlier) / interval - 1e-9) - 1));
+      if (r.SS === 1 && before > -Infinity)
+        back = Math.max(0, Math.min(back, Math.ceil((time - before) / interval - 1e-9) - 1));
       time -= back * interval;
       more += back;
     }
@@ -194,7 +209,7 @@ function expand(rows, hours, firstSample, name) {
       refuse(name, r.row, "ADDL", `ID ${r.ID} has more than ${MOST_DOSES} doses; use the command line`);
     const one = { amount: r.AMT, oral: r.way === "oral", duration: r.length * hours };
     for (let k = 0; k <= more; k++) doses.push({ ...one, time: time + k * interval });
-    before = Math.max(before, start);
+    before = Math.max(before, time + more * interval);
   }
   return doses.sort((a, b) => a.time - b.time || a.amount - b.amount);
 }
@@ -233,7 +248,7 @@ function individual(id, rows, hours, name) {
     times: seen.map((r) => r.TIME * hours),
     values: seen.map((r) => (r.CENS === 1 && r.LLOQ > 0 ? r.LLOQ : r.DV)),
     below: seen.map((r) => r.CENS === 1),
-    doses: expand(given, hours, seen.length ? seen[0].TIME * hours : Infinity, name),
+    doses: expand(given, hours, name),
   };
 }
 

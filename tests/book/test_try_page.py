@@ -33,6 +33,7 @@ BROKEN = {
     "ID,TIME,DV,AMT\n1,0,.,5\n1,1,-2,.\n": "row 3, column DV: the concentration -2 is negative",
     "ID,TIME,DV,AMT\n1,1,2,.\n": "row 2, column AMT: ID 1 has no dose",
     "ID,TIME,DV,AMT,DVID\n1,0,.,5,.\n1,1,2,.,1\n1,2,2,.,2\n": "holds several analytes",
+    "ID,DAY,TIME,DV,AMT\n1,1,8,.,5\n1,1,9,3,.\n1,2,10,2,.\n": "begin anew each day",
     "ID,TIME,DV,AMT\n1,0,.\n": "row 2: the row has 3 fields where the header has 4",
     "1,0,.,5\n1,1,2,.\n": "the file has no header line",
     "": "the file is empty",
@@ -41,6 +42,8 @@ OTHER_FORMS = {
     "blq": "#ID;TIME;DV;AMT;RATE;CMT\n1;0;.;100;50;2\n1;1,5;2,25;.;.;2\n1;30;<1;.;.;2\n",
     "steady": "ID TIME DV AMT SS II ADDL EVID CMT\nA 0 . 50 1 12 2 1 1\nA 1 3.5 . . . . 0 2\n"
     "A 40 1.5 50 . . . 0 2\nB 0 0 . . . . 0 2\nB 0 . 50 2 8 . 1 1\nB 2 4 . . . . 0 2\n",
+    "trough": "ID,TIME,DV,AMT,SS,II,ADDL,CMT\n1,0,5.2,.,.,.,.,0\n1,0.25,.,100,1,12,.,0\n"
+    "1,4,9,.,.,.,.,0\n1,12.25,.,50,2,24,1,0\n1,60,.,50,1,12,.,0\n1,62,3,.,.,.,.,0\n",
     "minutes": "# agmpk units: time=min concentration=mg/L dose=mg compound='x y' lloq=0.4\n"
     "ID,TIME,DV,AMT,ROUTE,DUR\n1,0,.,5,iv_infusion,30\n1,60,0.2,.,,\n1,90,\"2\",.,,\n",
     "flags": "id,time,dv,amt,evid,mdv,blq,lloq\n1,0,.,5,1,1,.,.\n1,1,.,.,0,0,1,0.3\n"

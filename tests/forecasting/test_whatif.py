@@ -193,7 +193,7 @@ def test_a_plan_without_a_route_takes_that_of_the_study(tmp_path, study):
         assert dose.route == route
     with pytest.raises(AgmpkError, match="add a column ROUTE"):
         read_plans(table(tmp_path, plain), with_routes("oral", "iv_bolus"))
-    with pytest.raises(AgmpkError, match="infusion has no duration; give it in hours in DUR"):
+    with pytest.raises(AgmpkError, match="infusion has no duration; give it in DUR"):
         read_plans(table(tmp_path, plain), with_routes("iv_infusion"))
 
 

@@ -145,3 +145,10 @@ def test_a_zero_among_logarithms_is_noted(write):
 def test_compartment_0_without_any_sample_is_refused(write):
     with pytest.raises(TableError, match="compartment 0 cannot be placed"):
         read_study(write("ID,TIME,DV,AMT,CMT\n1,0,.,100,0\n"))
+
+
+def test_a_remedy_in_a_table_of_days_does_not_speak_of_hours(tmp_path):
+    table = tmp_path / "days.csv"
+    table.write_text("# agmpk units: time=day\nID,TIME,DV,AMT,ADDL\n1,0,.,100,3\n1,1,2.0,.,.\n")
+    with pytest.raises(TableError, match="ADDL.*in II, in the unit of TIME"):
+        read_study(table)
