@@ -127,12 +127,14 @@ def what_if(study: Study, doses=None, every=None, **changes: Any) -> Dose | None
     """The first dose of the study's first individual with the changes asked for (amount, route,
     duration; so many ``doses``, ``every`` so many hours); None if none.
 
-    At time 0 where first doses are given at different times, as a cohort counts then.
+    It is given where the cohort counts from: see ``first_dose_time``.
 
     Raises:
         AgmpkError: the study is empty, its first dose is a steady state, or the changes do not make
             a dose.
     """
+    from agmpk.forecasting.cohort import first_dose_time
+
     changes = {name: value for name, value in changes.items() if value is not None}
     if (doses is None) != (every is None):
         raise AgmpkError("--doses and --every go together: so many doses, so many hours apart.")
@@ -150,9 +152,7 @@ def what_if(study: Study, doses=None, every=None, **changes: Any) -> Dose | None
         )
     if changes.get("route", "iv_infusion") != "iv_infusion":
         changes.setdefault("duration", 0.0)
-    if len({one.doses[0].time for one in study}) > 1:
-        changes["time"] = 0.0
-    return replace(first, **changes)
+    return replace(first, time=first_dose_time(study), **changes)
 
 
 @cli.command(

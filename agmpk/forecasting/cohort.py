@@ -20,7 +20,7 @@ def sampling_times(study: Study) -> NDArray[np.float64]:
     On the study's own clock where everybody's first dose is at one time, else since each one's
     first dose.
     """
-    return _union(study.individuals, _start(study))
+    return _union(study.individuals, first_dose_time(study))
 
 
 def generate(
@@ -55,7 +55,7 @@ def generate(
         raise AgmpkError(f"The study of {study.compound} has no individual to generate from.")
     if n < 1:
         raise AgmpkError(f"A cohort of {n} was asked for; it must be of 1 or more.")
-    start = _start(study)
+    start = first_dose_time(study)
     if dose is None:
         drawn = _drawn(study, n, start, seed)
     else:
@@ -78,7 +78,7 @@ def generate(
     return Study(study.compound, tuple(people), study.units)
 
 
-def _start(study: Study) -> float:
+def first_dose_time(study: Study) -> float:
     """The time of the first dose where it is the same for everybody, else 0 [h]."""
     starts = {one.doses[0].time for one in study}
     return starts.pop() if len(starts) == 1 else 0.0

@@ -29,8 +29,8 @@ Question = tuple[Study, Individual, Array, int]
 
 QUANTILES = {"Q05": 0.05, "Q25": 0.25, "Q50": 0.5, "Q75": 0.75, "Q95": 0.95}
 FITTED = ("nlme", "nlme-population")
-# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
 SMALL = 0.1  # of an earlier dose, below which one is unlike those of the prior
+# Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
 FARTHEST = 3.0
 
 

@@ -137,7 +137,7 @@ def _yielding(number: int) -> None:
 def validation_task(
     prior: PriorConfig, blocks: int, prefix: int, targets: int = VALIDATION_TARGETS
 ) -> Task:
-    """Held-out simulated studies, the same whatever a run trains on; every target shows its first
+    """Held-out simulated studies, the same for all runs on a prior; every target shows its first
     ``prefix`` samples.
 
     Only values count as asked, and only of targets with something left to predict.

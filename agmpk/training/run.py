@@ -363,8 +363,8 @@ def _held_out(config: TrainingConfig, prior: PriorConfig, device: str) -> dict[i
 def _cool_in_time(
     learners: list[Learner], done: int, taken: int, spent: float, seconds: float
 ) -> None:
-    """Begin to cool down where the last share of the ``seconds`` begins; how many steps it has
-    room for follows from the rate of the ``taken`` ones, which ``spent`` so many seconds."""
+    """Begin to cool down where the last share of the ``seconds`` begins; it has room for as many
+    steps as the rate so far says, ``taken`` in the ``spent`` seconds."""
     config, one = learners[0].config, learners[0]
     if one.end != config.steps or one.cooled or spent < seconds * (1 - config.cooldown):
         return

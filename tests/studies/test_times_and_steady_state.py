@@ -7,15 +7,6 @@ from agmpk.studies import read_study
 from agmpk.studies.nonmem.read import read_table
 
 
-@pytest.fixture
-def write(tmp_path):
-    def write(text):
-        (tmp_path / "x.csv").write_text(text, encoding="utf-8")
-        return tmp_path / "x.csv"
-
-    return write
-
-
 def table(column, days, times):
     """A dose and a sample on each of two days."""
     rows = zip(days, times, [".", "9", ".", "5"], ["100", ".", "100", "."], strict=True)
