@@ -32,6 +32,8 @@ class TrainingConfig:
     tf32 (GPU), or bf16.  snapshots: numbers of steps at which the averaged weights are kept.
     thinned: most context individuals that are kept in three blocks of four (0: all in every block);
     what a large study costs grows with its people, what it teaches hardly.
+    ended_early: share of the studies in which the others are sampled for a shorter time than the
+    targets are asked about.
     start: folder of a run or of a checkpoint, or the name of a shipped one, whose averaged weights
     it begins with wherever names and shapes agree (the conditioning network is the same in
     several).  frozen: parts of the model, by the first word of their parameters' names, that stay
@@ -66,6 +68,7 @@ class TrainingConfig:
     save_every: Count = 100
     snapshots: tuple[int, ...] = ()
     thinned: Annotated[int, Range(0)] = 0
+    ended_early: Annotated[float, Range(0.0, 1.0)] = 0.0
     start: str = ""
     frozen: tuple[str, ...] = ()
 
@@ -91,6 +94,7 @@ class TrainingConfig:
         return (
             *(self.prior, self.seed, self.block, self.blocks, self.views, self.targets),
             *(self.max_prefix, self.parts, self.steps, self.thinned),
+            self.ended_early,
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -47,8 +47,27 @@ def block_tasks(config: TrainingConfig, prior: PriorConfig, block: int) -> list[
             # Their order is random, so the first are any.
             kept = {name: x[:, : config.thinned] for name, x in vars(task.context).items()}
             task = replace(task, context=Record(**kept))
+        if config.ended_early:
+            ends = torch.rand(len(task), generator=generator) < config.ended_early
+            task = replace(task, context=ended_early(task.context, ends, generator))
         tasks.append(task.to(torch.float32))
     return tasks
+
+
+def ended_early(context: Record, ends: torch.Tensor, generator: torch.Generator) -> Record:
+    """The context of the studies that end [B] until a time before which 30 to 90 % of its samples
+    lie, and doses until then; of the other studies whole."""
+    times = torch.where(context.mask, context.times, torch.inf).flatten(1).sort(-1).values
+    share = 0.3 + 0.6 * torch.rand(len(ends), generator=generator, dtype=times.dtype)
+    place = (share * context.mask.flatten(1).sum(-1)).long()
+    last = torch.where(ends, times.gather(-1, place[:, None])[:, 0], torch.inf)[:, None, None]
+    kept = context.mask & (context.times <= last)
+    given = context.dosed & (context.dose_time <= last) & kept.any(-1, keepdim=True)
+    found = {}
+    for name, value in vars(context).items():
+        real = given if "dose" in name else kept
+        found[name] = value & real if value.dtype == torch.bool else torch.where(real, value, 0.0)
+    return Record(**found)
 
 
 def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:

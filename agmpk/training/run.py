@@ -263,7 +263,7 @@ def train_together(
     if len({config.stream for config in runs.values()}) != 1:
         raise AgmpkError(
             "These recipes do not share a stream of studies: their prior, seed, steps, block, "
-            "blocks, views, parts, targets, thinned and max_prefix must agree."
+            "blocks, views, parts, targets, thinned, ended_early and max_prefix must agree."
         )
     first = next(iter(runs.values()))
     prior = load_prior(first.prior)
