@@ -32,18 +32,26 @@ const ALIASES = {
   II: "TAU",
 };
 const DAYS = /^(.*DAYS?|.*DATE|.*DATUM|.*DTC|DAT[123]|ADT|ADY|PCDY|VISITDY)$/i;
+const UNIT = "(?:(?:mc|[pnumkcdµμ])?(?:g|mol|l)|hours?|hrs?|h|min(?:ute)?s?|seconds?|secs?|s|days?|d"
+  + "|weeks?)";
+const HEADING = new RegExp("^(.+?)(?:[\\s_.]*[(\\[](.*?)[)\\]].*"
+  + `|[\\s_.]+${UNIT}(?:(?:[\\s_./]|per)*${UNIT}){0,2}[\\s_.]*)$`, "i");
+const UNITS = new RegExp("^(?!AGE|WT|WEIGHT|HT|HEIGHT|BMI)(.*(UNITS?|_U)"
+  + "|(DV|DOSE|AMT|AVAL|TIME|CONC|LLOQ|RATE|PCORRES|PCSTRES|EXDOS)U)$");
 const NUMERIC = words("TIME DV AMT EVID MDV RATE DUR ADDL II SS CENS LLOQ");
 const LABELS = words("ID PERSON ROUTE CMT ANALYTE STUDY DATE");
+const WITH_UNIT = words("RATE DUR II LLOQ");
 const FLAGS = { Y: 1, YES: 1, T: 1, TRUE: 1, N: 0, NO: 0, F: 0, FALSE: 0 };
 const MOST_DOSES = 2000, STEADY_HOURS = 480;
 const LATER = "the page takes one, and `agmpk forecast` has an option for it";
+
+const namesOf = (column) => [column, ...words(ALIASES[column] ?? "")];
 
 /** Where the known columns stand. */
 function columns(table, name) {
   const places = {};
   for (const column of [...NUMERIC, ...LABELS]) {
-    const names = [column, ...words(ALIASES[column] ?? "")];
-    const found = names.find((one) => table.header.includes(one));
+    const found = namesOf(column).find((one) => table.header.includes(one));
     if (found) places[column] = table.header.indexOf(found);
   }
   for (const column of ["ID", "TIME", "DV", "AMT"])
@@ -51,6 +59,14 @@ function columns(table, name) {
       refuse(name, 0, column, "the required column is missing; rename the column that holds it");
   if (!table.rows.length) refuse(name, 0, "", "no row follows the header; add the records");
   const used = Object.values(places);
+  for (const heading of table.header.filter((_, k) => !used.includes(k))) {
+    const [, bare, unit] = HEADING.exec(heading) ?? [];
+    const column = [...NUMERIC, ...LABELS].find((one) => !(one in places)
+      && namesOf(one).includes(bare) && (unit !== undefined || WITH_UNIT.includes(one)));
+    if (column)
+      refuse(name, 0, heading, `the column seems to be ${column} but is not called that, so it would `
+        + `be ignored; call it ${column}, or remove it`);
+  }
   const day = table.header.findIndex((one, k) => DAYS.test(one) && !used.includes(k));
   if (day >= 0) places.DAY = day;
   return places;
@@ -105,6 +121,23 @@ function way(record, observed) {
   else if (CENTRALS.includes(text.toLowerCase())) found = "iv";
   else if (number === 2 && !numbers.some((one) => one < number)) found = "iv";
   return found === "iv" ? (record.length > 0 ? "iv_infusion" : "iv_bolus") : found;
+}
+
+/** Refuses units that differ between observations, or between doses. */
+function sameUnits(all, table, places, name) {
+  const used = Object.values(places);
+  const plain = (text) => (missing(text) ? "" : text.toLowerCase().replace(/[\s"'()[\]]/g, ""));
+  table.header.forEach((heading, k) => {
+    if (used.includes(k) || !UNITS.test(heading)) return;
+    for (const [what, chosen] of [["observations", "seen"], ["doses", "dose"]]) {
+      const told = all.map((r, n) => [r, plain(table.rows[n].cells[k])])
+        .filter(([r, unit]) => r[chosen] && unit);
+      const other = told.find(([, unit]) => unit !== told[0][1]);
+      if (other)
+        refuse(name, other[0].row, heading, `${what} are in ${other[1]} here and in ${told[0][1]} `
+          + "before; convert them to one unit, or use the command line");
+    }
+  });
 }
 
 /** What each record is: a dose (with length and way), a sample that is seen, or neither. */
@@ -263,6 +296,7 @@ export function readTable(text, name) {
   const all = records(table, places, name, lloq);
   meaning(all, places, lloq);
   check(all, places, name);
+  sameUnits(all, table, places, name);
   const people = [...grouped(all, name)].map(([id, rows]) => individual(id, rows, hours, name));
   const limits = new Set(all.filter((r) => r.seen && r.LLOQ > 0).map((r) => r.LLOQ));
   return {
