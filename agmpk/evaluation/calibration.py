@@ -21,6 +21,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binom
 from tqdm import tqdm
 
+from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import score, score_points
 from agmpk.evaluation.exposure import auc
 from agmpk.evaluation.intervals import cluster_mean, mean_table
@@ -109,7 +110,12 @@ def calibration_table(
     means forecasts too high), ``pit_spread`` (12 x mean (PIT - 0.5)^2: 1 is right, above 1 too
     narrow or off, below 1 too wide).
     Columns: by..., quantity, nominal, value, low, high, n (points), n_people.
+
+    Raises:
+        AgmpkError: there is no point.
     """
+    if points.empty:
+        raise AgmpkError("No sample was left to forecast: show fewer of each individual.")
     frame = points.assign(pit_mean=points["pit"], pit_spread=12 * (points["pit"] - 0.5) ** 2)
     table = mean_table(frame, by, list(NOMINAL), "quantity", draws=draws, seed=seed)
     table.insert(len(by) + 1, "nominal", table["quantity"].map(NOMINAL))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import kstest
 
+from agmpk.errors import AgmpkError
 from agmpk.evaluation.calibration import (
     calibrate,
     calibration_table,
@@ -80,6 +81,11 @@ def test_wrong_forecasts_are_seen(gaussian, change, quantity, above):
     ).rows
     one = calibration_table(points).set_index("quantity").loc[quantity]
     assert (one.low > one.nominal) if above else (one.high < one.nominal)
+
+
+def test_without_a_point_there_is_no_table():
+    with pytest.raises(AgmpkError, match="No sample was left to forecast"):
+        calibration_table(pd.DataFrame())
 
 
 def test_a_short_record_is_not_counted_under_a_long_prefix(gaussian):
