@@ -57,7 +57,7 @@ def compare_solvers(
     is timed on these alone.  Ours has one accuracy, that of float64.
     """
     problem = single_doses(config, seed)
-    few, layout = problem.first(individuals), problem.layout
+    few, layout = problem[:individuals], problem.layout
     exact = by_scipy(few, rtol=1e-10, atol=1e-13)
 
     def error(states: Any) -> float:

@@ -1,7 +1,7 @@
 """The simulator prior: studies drawn from compartment models with variable parameters."""
 
 from agmpk.prior.config import PriorConfig, load_prior, presets, quantity_table
-from agmpk.prior.laws import Law, block_generator
+from agmpk.prior.laws import Law
 from agmpk.prior.simulate import BLOCK, simulate, simulate_block
 from agmpk.prior.table import SimulatedStudies, concatenate, to_studies, to_table
 
@@ -10,7 +10,6 @@ __all__ = [
     "Law",
     "PriorConfig",
     "SimulatedStudies",
-    "block_generator",
     "concatenate",
     "load_prior",
     "presets",

@@ -20,8 +20,9 @@ Shapes: N individuals, H intervals, D states, P peripherals, K poles z (complex 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -95,17 +96,9 @@ class Rates:
     first_pass: Tensor
     ktr: Tensor | None = None
 
-    def between(self, start: int, stop: int) -> Rates:
-        """The rates of the intervals ``start`` to ``stop - 1``."""
-        return self._each(lambda rate: rate[:, start:stop])
-
-    def first(self, individuals: int) -> Rates:
-        """The rates of the first individuals alone."""
-        return self._each(lambda rate: rate[:individuals])
-
-    def _each(self, change: Callable[[Tensor], Tensor]) -> Rates:
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Rates(**{k: None if v is None else change(v) for k, v in values.items()})
+    def __getitem__(self, part: Any) -> Rates:
+        """The rates of some individuals, or in some intervals."""
+        return Rates(**{k: None if v is None else v[part] for k, v in vars(self).items()})
 
 
 def generator_matrix(rates: Rates, layout: Layout) -> Tensor:
@@ -153,7 +146,7 @@ def propagate(
     nothing = 1e-13 * jumps.abs().amax((0, 1))
     for start in range(0, H, together):
         part = slice(start, start + together)
-        now = rates.between(start, start + together)
+        now = rates[:, part]
         # What is still in the chain, and what enters it on the way.
         chain = torch.stack([states[-1], *jumps[1:][part][:-1]])[:, : layout.transits]
         if layout.behind.closed and bool((chain <= nothing).all()):
@@ -178,9 +171,9 @@ def steps(
     N, H = durations.shape
     together = max(1, TOGETHER // max(N, 1) // max(1, layout.transits // 4))
     for start in range(0, H, together):
-        stop = min(start + together, H)
-        step = Step(rates.between(start, stop), layout, durations[:, start:stop], order)
-        yield from ((step, k) for k in range(stop - start))
+        part = slice(start, min(start + together, H))
+        step = Step(rates[:, part], layout, durations[:, part], order)
+        yield from ((step, k) for k in range(part.stop - start))
 
 
 def propagate_saturable(

@@ -248,13 +248,10 @@ class PriorConfig:
 
     def replace(self, **groups: dict[str, Any]) -> PriorConfig:
         """A copy with changed quantities, as in ``replace(assay={"lloq_probability": 0.0})``."""
-        changes = {
-            name: dataclasses.replace(getattr(self, name), **values)
-            if isinstance(values, dict)
-            else values
-            for name, values in groups.items()
-        }
-        return dataclasses.replace(self, **changes)
+        for name, values in groups.items():
+            if isinstance(values, dict):
+                groups[name] = dataclasses.replace(getattr(self, name), **values)
+        return dataclasses.replace(self, **groups)
 
 
 def presets() -> tuple[str, ...]:

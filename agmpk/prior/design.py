@@ -10,9 +10,9 @@ import math
 import torch
 from torch import Tensor
 
-from agmpk.prior.config import Design
+from agmpk.prior.config import Design, PriorConfig
 from agmpk.prior.dosing import Doses
-from agmpk.prior.laws import Law, Streams, draw_integer, draw_normal, draw_switch, draw_uniform
+from agmpk.prior.laws import Streams, draw_integer, draw_normal, draw_switch, draw_uniform
 from agmpk.prior.parameters import Typical
 
 # Nominal clock times of pharmacokinetic protocols, in hours (any textbook schedule is a subset).
@@ -35,26 +35,25 @@ def draw_present(design: Design, studies: int, streams: Streams) -> Tensor:
 
 
 def draw_schedule(
-    design: Design,
+    config: PriorConfig,
     typical: Typical,
     horizon: Tensor,
     doses: Doses,
     present: Tensor,
-    after_last_dose: Law,
     streams: Streams,
 ) -> tuple[Tensor, Tensor]:
     """Sampling times [S, I, T] in hours, increasing, and which of them are taken [S, I, T].
 
     Args:
-        design: the quantities of the design.
+        config: the prior, of which the design and one quantity of dosing are read.
         typical: typical parameters, for the published schedule.
         horizon: [S] h, how long a single dose is watched.
         doses: of every individual.
         present: [S, I], who takes part.
-        after_last_dose: law of the share of the samples that are taken after the last dose.
         streams: the random streams of the block.
     """
-    (S, individuals), T = present.shape, design.observations[1]
+    design, (S, individuals) = config.design, present.shape
+    T = design.observations[1]
     g = streams("nominal times")
     u = draw_uniform((S, 1), g) ** design.observations_power
     low, high = design.observations
@@ -72,7 +71,7 @@ def draw_schedule(
     g = streams("peak schedule")
     use_peak = draw_switch(design.peak_schedule_probability, (S, 1, 1), g)
     times = torch.where(use_peak, _peak_schedule(typical, horizon, individuals, T, g), times)
-    times = place_among_doses(design, times, horizon, doses, after_last_dose, streams)
+    times = place_among_doses(config, times, horizon, doses, streams)
 
     count = count[..., None].expand(S, individuals, 1)
     sparse, few, own = draw_sparse(design, doses, present, T, streams)
@@ -95,12 +94,7 @@ def draw_schedule(
 
 
 def place_among_doses(
-    design: Design,
-    times: Tensor,
-    horizon: Tensor,
-    doses: Doses,
-    after_last_dose: Law,
-    streams: Streams,
+    config: PriorConfig, times: Tensor, horizon: Tensor, doses: Doses, streams: Streams
 ) -> Tensor:
     """Times [S, I, T] after a single dose, moved to where they are taken among several doses.
 
@@ -110,9 +104,9 @@ def place_among_doses(
     the first one, both shrunk where the time until the next dose is shorter than the horizon; and
     some samples become troughs, right before a dose.  Which samples move is fixed per study.
     """
-    S, individuals, T = times.shape
+    design, (S, _, T) = config.design, times.shape
     g = streams("after last dose")
-    share, last = after_last_dose.draw((S,), g), doses.last[..., None]
+    share, last = config.dosing.after_last_dose.draw((S,), g), doses.last[..., None]
     moves = draw_uniform((S, 1, T), g) < share[:, None, None]
     span, own = horizon[:, None, None], (doses.repeated | doses.crossover)[:, None, None]
     g = streams("late only")
@@ -218,9 +212,8 @@ def _clock(horizon: Tensor, count: Tensor, T: int, g: torch.Generator) -> Tensor
     rank = score.argsort(dim=-1, descending=True).argsort(dim=-1)
     chosen = (rank < count) & (score > 0)
     # Where the clock has too few times, the missing samples fall on the horizon and are merged.
-    return (
-        torch.where(chosen, clock, math.inf).sort(dim=-1).values[:, :T].clamp(max=horizon[:, None])
-    )
+    times = torch.where(chosen, clock, math.inf).sort(dim=-1).values[:, :T]
+    return times.clamp(max=horizon[:, None])
 
 
 def _peak_schedule(
@@ -239,6 +232,5 @@ def _peak_schedule(
     u = torch.arange(1, T - 3) / (T - 4)
     late = peak[:, None] + (end - peak)[:, None] * torch.expm1(2.5 * u) / math.expm1(2.5)
     shake = 0.1 * draw_normal((len(horizon), individuals, T), g)
-    return torch.minimum(
-        torch.cat([early, late], 1)[:, None] * torch.exp(shake), horizon[:, None, None]
-    )
+    times = torch.cat([early, late], 1)[:, None] * torch.exp(shake)
+    return torch.minimum(times, horizon[:, None, None])

@@ -4,13 +4,13 @@ The kinds: one dose; the same dose again at even intervals (both inside the hori
 published); a course with loading, missed, changed and irregular doses; a crossover of two
 occasions; therapeutic monitoring; newborns.  Arms lie over the first three.
 
-Shapes: S studies, I individuals per study, D doses.
+Shapes: S studies, I individuals per study, D doses; what is the same for all individuals is [S, 1].
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -24,18 +24,10 @@ MOST = 40  # doses of one individual
 
 
 @dataclass(frozen=True)
-class Doses:
-    """The doses of every individual and what the sampling has to know about them.
-
-    gain [S, I, D] is ln F of this dose relative to the individual's own, 0 where F stays the same.
-
-    time [S, I, D] h, amount, duration h (0 for bolus and oral), oral, dosed (a real dose, in front
-    and in order of time; the rest is 0): [S, I, D].  weight [S, I] kg, 70 where doses are not per
-    kg; reference [S, 1] kg, the weight of which the study's typical rates are.
-    after [S, I] h is how long the last dose is watched; sparse [S]: the kind asks for a few
-    samples; repeated [S]: a course, monitoring or newborns; crossover [S]: the second dose starts
-    the second occasion.
-    """
+class Given:
+    """The doses of individuals, each [S, I, D]: time h, amount, duration h (0 for bolus and oral),
+    oral, dosed (a real dose, in front and in order of time; the rest is 0); gain is ln F of this
+    dose relative to the individual's own, 0 where F stays the same."""
 
     time: Tensor
     amount: Tensor
@@ -43,6 +35,19 @@ class Doses:
     oral: Tensor
     dosed: Tensor
     gain: Tensor
+
+
+@dataclass(frozen=True)
+class Doses(Given):
+    """The doses of every individual and what the sampling has to know about them.
+
+    weight [S, I] kg, 70 where doses are not per kg; reference [S, 1] kg, the weight of which the
+    study's typical rates are.
+    after [S, I] h is how long the last dose is watched; sparse [S]: the kind asks for a few
+    samples; repeated [S]: a course, monitoring or newborns; crossover [S]: the second dose starts
+    the second occasion.
+    """
+
     weight: Tensor
     reference: Tensor
     after: Tensor
@@ -65,33 +70,15 @@ class Doses:
         """Time until which an individual is watched [S, I] in h."""
         return self.last + self.after
 
-    def rows(self, study: Tensor, individual: Tensor) -> Doses:
-        """The doses of N individuals, given by number of study and individual: [N, ...]."""
-        of_study = ("reference", "sparse", "repeated", "crossover")
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        return Doses(**{k: v[study] if k in of_study else v[study, individual]
-                        for k, v in values.items()})  # fmt: skip
+    def rows(self, study: Tensor, individual: Tensor) -> Given:
+        """The doses of N individuals, given by number of study and individual: [N, D]."""
+        return Given(*(getattr(self, f.name)[study, individual] for f in fields(Given)))
 
     @property
     def level(self) -> Tensor:
         """Geometric mean of the first doses of a study [S]."""
         return torch.exp((self.amount[..., 0].clamp(min=1e-300).log() * self.dosed[..., 0]).sum(-1)
                          / self.dosed[..., 0].sum(-1).clamp(min=1))  # fmt: skip
-
-    def first(self, number: int) -> Doses:
-        """The first ``number`` doses alone."""
-        per_dose = ("time", "amount", "duration", "oral", "dosed", "gain")
-        return replace(self, **{k: getattr(self, k)[..., :number] for k in per_dose})
-
-    def until(self, time: Tensor) -> Doses:
-        """The doses up to ``time`` [S, I] h alone; the first one always."""
-        kept = self.dosed & (self.time <= time.clamp(min=0)[..., None])
-        return replace(
-            self,
-            dosed=kept,
-            oral=self.oral & kept,
-            **{k: torch.where(kept, getattr(self, k), 0.0) for k in ("time", "amount", "duration")},
-        )
 
 
 def draw_doses(
@@ -107,40 +94,39 @@ def draw_doses(
         half_life: [S] h, by which intervals are chosen; a quarter of the horizon where left out.
     """
     S, individuals = present.shape
-    half_life = horizon / 4 if half_life is None else half_life
-    kind = _kinds(d, present.sum(-1), streams)
-    course, cross = kind["course"][:, None], kind["crossover"][:, None]
-    monitored, newborn = kind["monitoring"][:, None], kind["newborn"][:, None]
+    horizon = horizon[:, None]
+    half_life = horizon / 4 if half_life is None else half_life[:, None]
+    kind = _kinds(d, present.sum(-1, keepdim=True), streams)
+    monitored, newborn, cross, course = kind.values()
     own = course | monitored | newborn
-    oral, duration = _route(d, horizon, kind["newborn"], streams)
+    oral, duration = _route(d, horizon, newborn, streams)
 
     interval, additional = _schedule(d, horizon, streams("repeated"))
-    additional = torch.where((own | cross)[:, 0], 0, additional)
+    additional = torch.where(own | cross, 0, additional)
     every, number = _own_schedules(d, half_life, kind, individuals, streams)
-    number = torch.where(own, number, 1 + additional[:, None])
-    every = torch.where(own, every, interval[:, None])
+    number = torch.where(own, number, 1 + additional)
+    every = torch.where(own, every, interval)
     level, turned, slower = _arms(d, kind, individuals, streams)
     every = torch.where(course, every * slower, every)
 
-    weight, reference = _weights(d, kind["newborn"], individuals, streams)
+    weight, reference = _weights(d, newborn, individuals, streams)
     amount = _amounts(d, monitored, weight, streams) * level
     k = torch.arange(max(int(number.max()), 1 + int(cross.any())))
     time, amount, given = _repeat(d, k, every, number, amount, own, newborn, streams)
-    by_mouth = (oral[:, None] ^ turned)[..., None].expand_as(given)
+    by_mouth = (oral ^ turned)[..., None].expand_as(given)
     gap, factor, other, reversed_ = _occasions(d, horizon, half_life, individuals, streams)
-    cross = cross[..., None]
-    second = cross & ((k == 1) ^ reversed_[..., None])  # the second treatment
-    given = torch.where(cross, k <= 1, given)
-    time = torch.where(cross, gap[..., None] * k, time)
-    amount = torch.where(cross, amount[..., :1], amount)
+    occasions = cross[..., None]
+    second = occasions & ((k == 1) ^ reversed_[..., None])  # the second treatment
+    given = torch.where(occasions, k <= 1, given)
+    time = torch.where(occasions, gap[..., None] * k, time)
+    amount = torch.where(occasions, amount[..., :1], amount)
     amount = torch.where(second, amount * factor[..., None], amount)
     by_mouth = by_mouth ^ (second & other[..., None])
-    duration = torch.where(by_mouth, 0.0, duration[:, None, None])
+    duration = torch.where(by_mouth, 0.0, duration[..., None])
 
     # After a course some studies watch the decline, others a last interval.
     steady = monitored | newborn | course & draw_switch(0.4, (S, 1), streams("after course"))
-    after = (horizon - interval * additional)[:, None].expand_as(every)
-    after = torch.where(steady, every, after)
+    after = torch.where(steady, every, horizon - interval * additional)
     given = given & present[..., None]
     time, order = torch.where(given, time, math.inf).sort(dim=-1)
     most = max(int(given.sum(-1).max()), 1)
@@ -162,12 +148,13 @@ def draw_doses(
         after=after,
         sparse=(monitored | newborn)[:, 0],
         repeated=own[:, 0],
-        crossover=kind["crossover"],
+        crossover=cross[:, 0],
     )
 
 
 def _kinds(d: Dosing, count: Tensor, streams: Streams) -> dict[str, Tensor]:
-    """Which studies [S] are of which kind; those of none have one dose or evenly repeated ones."""
+    """Which studies [S, 1] are of which kind, by the number of people [S, 1]; those of none have
+    one dose or evenly repeated ones."""
     shape, kinds = count.shape, {}
     left = torch.ones(shape, dtype=torch.bool)
     for name, probability, possible in (
@@ -182,7 +169,7 @@ def _kinds(d: Dosing, count: Tensor, streams: Streams) -> dict[str, Tensor]:
 
 
 def _route(d: Dosing, horizon: Tensor, newborn: Tensor, streams: Streams) -> tuple[Tensor, Tensor]:
-    """Who is dosed orally [S], and the duration of the intravenous doses [S] h, 0 for a bolus."""
+    """Who is dosed orally, and how long the intravenous doses last in h, 0 for a bolus; [S, 1]."""
     shape, g = horizon.shape, streams("route")
     oral = draw_switch(d.oral_probability, shape, g) & ~newborn
     infusion = draw_switch(d.infusion_probability, shape, g)
@@ -200,13 +187,13 @@ def _weights(
 ) -> tuple[Tensor, Tensor]:
     """Weights [S, I] kg, 70 where doses are not per kg, and that of typical rates [S, 1] kg."""
     S, g = len(newborn), streams("weight")
-    per_kg = draw_switch(d.per_kg_probability, (S, 1), g) | newborn[:, None]
+    per_kg = draw_switch(d.per_kg_probability, (S, 1), g) | newborn
     median = d.weight.draw((S, 1), g)
     small = d.newborn_weight.draw((S, 1), streams("newborn weight"))
-    median = torch.where(newborn[:, None], small, median)
+    median = torch.where(newborn, small, median)
     spread = d.sd_weight.draw((S, 1), g) * draw_normal((S, individuals), g)
     weight = torch.where(per_kg, median * torch.exp(spread), STANDARD_WEIGHT)
-    return weight, torch.where(newborn[:, None], small, STANDARD_WEIGHT)
+    return weight, torch.where(newborn, small, STANDARD_WEIGHT)
 
 
 def _amounts(d: Dosing, monitored: Tensor, weight: Tensor, streams: Streams) -> Tensor:
@@ -221,12 +208,12 @@ def _amounts(d: Dosing, monitored: Tensor, weight: Tensor, streams: Streams) -> 
 
 
 def _schedule(d: Dosing, horizon: Tensor, g: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Interval [S] and number of additional doses [S]; the last one leaves an interval to watch."""
-    S = len(horizon)
-    repeated = draw_switch(d.repeated_probability, (S,), g)
+    """Interval [S, 1] h and number of additional doses [S, 1]; the last one leaves an interval to
+    watch."""
+    repeated = draw_switch(d.repeated_probability, horizon.shape, g)
     choices = torch.tensor(sorted(d.intervals), dtype=torch.float64)
-    fitting = (2 * choices <= horizon[:, None]).sum(-1)
-    u = draw_uniform((2, S), g)
+    fitting = (2 * choices <= horizon).sum(-1, keepdim=True)
+    u = draw_uniform((2, *horizon.shape), g)
     interval = choices[(u[0] * fitting).long().clamp(max=len(choices) - 1)]
     most = (torch.floor(horizon / interval) - 1).clamp(0, d.max_doses - 1)
     additional = (1 + torch.floor(u[1] * most)).clamp(max=most)
@@ -239,11 +226,11 @@ def _own_schedules(
 ) -> tuple[Tensor, Tensor]:
     """Interval [S, I] h and number of doses [S, I] of courses, monitoring and newborns."""
     S, g = len(half_life), streams("own schedule")
-    wanted = half_life[:, None] * d.intervals_per_half_life.draw((S, 1), g)
+    wanted = half_life * d.intervals_per_half_life.draw((S, 1), g)
     # Monitored individuals differ in their intervals by up to one place of the list.
     own = torch.exp(0.5 * draw_normal((S, individuals), g))
-    every = nearest(d.intervals, torch.where(kind["monitoring"][:, None], wanted * own, wanted))
-    every = torch.where(kind["newborn"][:, None], nearest((8.0, 12.0, 24.0), wanted), every)
+    every = nearest(d.intervals, torch.where(kind["monitoring"], wanted * own, wanted))
+    every = torch.where(kind["newborn"], nearest((8.0, 12.0, 24.0), wanted), every)
     number = torch.ones((S, individuals), dtype=torch.int64)
     for name, (low, high), size in (
         ("course", d.course_doses, 1),
@@ -251,7 +238,7 @@ def _own_schedules(
         ("newborn", d.newborn_doses, individuals),
     ):
         drawn = draw_integer(low, high, (S, size), streams(f"number of {name} doses"))
-        number = torch.where(kind[name][:, None], drawn, number)
+        number = torch.where(kind[name], drawn, number)
     return every.expand(S, individuals), number.clamp(max=MOST)
 
 
@@ -265,7 +252,7 @@ def _arms(
     """
     S, g = len(kind["course"]), streams("arms")
     armed = draw_switch(d.arms_probability, (S, 1), g)
-    armed = armed & ~(kind["monitoring"] | kind["newborn"])[:, None]
+    armed = armed & ~(kind["monitoring"] | kind["newborn"])
     arms = draw_integer(*d.arms, (S, 1), g)
     arm = torch.floor(arms * draw_uniform((S, individuals), g))
     place = arm / (arms - 1).clamp(min=1)
@@ -334,8 +321,8 @@ def _occasions(
     to the first [S, 1], whether its route is the other one [S, 1], and who has it first [S, I].
     """
     S, g = len(horizon), streams("occasions")
-    gap = torch.maximum(horizon, half_life * d.washout.draw((S,), g))
-    gap = (24 * torch.ceil(gap / 24)).clamp(max=672.0)[:, None]
+    gap = torch.maximum(horizon, half_life * d.washout.draw((S, 1), g))
+    gap = (24 * torch.ceil(gap / 24)).clamp(max=672.0)
     reversed_ = draw_switch(0.5, (S, individuals), g)
     alike, factor = draw_switch(0.3, (S, 1), g), d.crossover_change.draw((S, 1), g)
     other = draw_switch(d.crossover_route_probability, (S, 1), g)

@@ -112,17 +112,13 @@ class Streams:
     block: int
 
     def __call__(self, part: str) -> torch.Generator:
-        return _generator([self.seed, self.block, zlib.crc32(part.encode())])
+        return seeded(self.seed, self.block, zlib.crc32(part.encode()))
 
 
-def block_generator(seed: int, block: int) -> torch.Generator:
-    """One generator per (seed, block), independent of each other by numpy's SeedSequence."""
-    return _generator([seed, block])
-
-
-def _generator(entropy: list[int]) -> torch.Generator:
-    state = np.random.SeedSequence(entropy).generate_state(2, np.uint32)
-    return torch.Generator().manual_seed(int(state[0]) << 32 | int(state[1]))
+def seeded(*numbers: int, device: str = "cpu") -> torch.Generator:
+    """One generator for each list of numbers, independent of the others (numpy's SeedSequence)."""
+    state = np.random.SeedSequence(numbers).generate_state(2, np.uint32)
+    return torch.Generator(device).manual_seed(int(state[0]) << 32 | int(state[1]))
 
 
 def ou_paths(

@@ -170,13 +170,9 @@ def fit_horizon(
         table = torch.tensor(choices, dtype=torch.float64)
         return table[draw_integer(0, len(choices) - 1, (studies,), streams("horizon"))], None
     typical = _typical(config, torch.ones(studies, dtype=torch.float64), streams)
-    there = (
-        torch.arange(d.peripherals[1])
-        < _peripherals(config, studies, streams("peripherals"))[:, None]
-    )
-    half_life = math.log(2) / slowest_rate(
-        typical.ke.exp(), typical.k_out.exp() * there, typical.k_in.exp()
-    )
+    number = _peripherals(config, studies, streams("peripherals"))
+    k_out = typical.k_out.exp() * (torch.arange(d.peripherals[1]) < number[:, None])
+    half_life = math.log(2) / slowest_rate(typical.ke.exp(), k_out, typical.k_in.exp())
     ratio = d.half_lives_in_horizon.draw((studies,), streams("half-lives"))
     return nearest(choices, ratio * half_life), half_life
 

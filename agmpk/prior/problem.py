@@ -8,13 +8,13 @@ K processes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from agmpk.prior.compartments import Layout, Rates, propagate, propagate_saturable
-from agmpk.prior.dosing import Doses
+from agmpk.prior.dosing import Given
 from agmpk.prior.exponential import ORDER
 from agmpk.prior.laws import ou_from_noise, shared_at
 from agmpk.prior.parameters import Parameters
@@ -25,17 +25,43 @@ COARSE = 6  # order of the approximation of exp in a coarse solution: errors of 
 PILOT = 24
 
 
-@dataclass(frozen=True)
 class Events:
-    """onset [N, E] h; jumps [N, E, X], what is added to the state (a rate for constant input).
+    """The events of N individuals with parameters ``p`` and ``doses`` up to ``last`` [N] h; what
+    enters later is left out.
 
-    The first D events are what comes first of each dose (the dose, its larger part, or the start of
-    a constant input); the others, where there are any, what comes second (the later part of a
-    split dose, or the end of that input).
+    onset [N, E] h; jumps [N, E, X], what is added to the state (a rate for constant input).  The
+    first D events are what comes first of each dose (the dose, its larger part, or the start of a
+    constant input); the others, where there are any, what comes second (the later part of a split
+    dose, or the end of that input).
     """
 
-    onset: Tensor
-    jumps: Tensor
+    def __init__(self, p: Parameters, doses: Given, layout: Layout, last: Tensor) -> None:
+        oral, zero = doses.oral, (p.zero_duration > 0)[:, None]
+        by_mouth = torch.where(oral, doses.amount * torch.exp(p.F[:, None] + doses.gain), 0.0)
+        hours = torch.where(oral, torch.where(zero, p.zero_duration[:, None], 0.0), doses.duration)
+        first = doses.time + torch.where(oral, p.lag[:, None], 0.0)
+        second = first + torch.where(oral & ~zero, p.split_delay[:, None], hours)
+
+        released = by_mouth * p.zero_part[:, None]
+        later = torch.where(zero, 0.0, p.split_fraction[:, None])
+        constant = torch.where(oral, released, doses.amount)
+        rate = torch.where(hours > 0, constant / hours.clamp(min=1e-9), 0.0)
+        bolus = torch.where(oral | (hours > 0), 0.0, doses.amount)
+        at_once = by_mouth - torch.where(zero, released, 0.0)
+
+        entry = chain_entry(p.transits, layout.gut, layout.size)[:, None]
+        unit = torch.eye(layout.size, dtype=entry.dtype)
+        to_gut = (oral & p.zero_gut[:, None])[..., None]
+        runs = torch.where(to_gut, unit[layout.release], unit[layout.infusion]) * rate[..., None]
+        start = (at_once * (1 - later))[..., None] * entry + runs
+        start = start + bolus[..., None] * unit[layout.central]
+        end = (at_once * later)[..., None] * entry - runs
+        twice = doses.dosed & ((hours > 0) | (at_once * later > 0))
+        self.onset, self.jumps = _until(first, start, doses.dosed, last)
+        second, end = _until(second, end, twice, last)
+        if end.any():
+            self.onset = torch.cat([self.onset, second], 1)
+            self.jumps = torch.cat([self.jumps, end], 1)
 
     def on_grid(self, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Time 0, ``points`` [N, M] and the events in order [N, G], that order, jumps [N, G, X]."""
@@ -44,38 +70,6 @@ class Events:
         grid, order = grid.sort(dim=-1, stable=True)
         jumps = torch.nn.functional.pad(self.jumps, (0, 0, 1 + points.shape[1], 0))
         return grid, order, jumps.gather(1, order[..., None].expand(-1, -1, jumps.shape[-1]))
-
-
-def dosing_events(p: Parameters, doses: Doses, layout: Layout, last: Tensor) -> Events:
-    """The events of N individuals with parameters ``p`` and ``doses`` (rows) up to ``last`` [N] h.
-
-    What enters later is left out.
-    """
-    oral, zero = doses.oral, (p.zero_duration > 0)[:, None]
-    by_mouth = torch.where(oral, doses.amount * torch.exp(p.F[:, None] + doses.gain), 0.0)
-    hours = torch.where(oral, torch.where(zero, p.zero_duration[:, None], 0.0), doses.duration)
-    first = doses.time + torch.where(oral, p.lag[:, None], 0.0)
-    second = first + torch.where(oral & ~zero, p.split_delay[:, None], hours)
-
-    released = by_mouth * p.zero_part[:, None]
-    later = torch.where(zero, 0.0, p.split_fraction[:, None])
-    constant = torch.where(oral, released, doses.amount)
-    rate = torch.where(hours > 0, constant / hours.clamp(min=1e-9), 0.0)
-    bolus = torch.where(oral | (hours > 0), 0.0, doses.amount)
-    at_once = by_mouth - torch.where(zero, released, 0.0)
-
-    entry = chain_entry(p.transits, layout.gut, layout.size)[:, None]
-    unit = torch.eye(layout.size, dtype=entry.dtype)
-    to_gut = (oral & p.zero_gut[:, None])[..., None]
-    runs = torch.where(to_gut, unit[layout.release], unit[layout.infusion]) * rate[..., None]
-    start = (at_once * (1 - later))[..., None] * entry + runs
-    start = start + bolus[..., None] * unit[layout.central]
-    end = (at_once * later)[..., None] * entry - runs
-    first, start = _until(first, start, doses.dosed, last)
-    second, end = _until(second, end, doses.dosed & ((hours > 0) | (at_once * later > 0)), last)
-    if not end.any():
-        return Events(first, start)
-    return Events(torch.cat([first, second], 1), torch.cat([start, end], 1))
 
 
 def chain_entry(transits: Tensor, gut: int, size: int) -> Tensor:
@@ -118,11 +112,10 @@ class Problem:
     def __len__(self) -> int:
         return len(self.steps)
 
-    def first(self, individuals: int) -> Problem:
-        """The problem of the first individuals alone."""
-        values = {f.name: getattr(self, f.name) for f in fields(self)}
-        picked = {k: v[:individuals] for k, v in values.items() if isinstance(v, Tensor)}
-        return replace(self, rates=self.rates.first(individuals), **picked)
+    def __getitem__(self, individuals: slice) -> Problem:
+        """The problem of some individuals alone."""
+        parts = {k: v for k, v in vars(self).items() if isinstance(v, Tensor | Rates)}
+        return replace(self, **{name: part[individuals] for name, part in parts.items()})
 
     def states(self, order: int = ORDER) -> Tensor:
         """Amounts [N, G, D] just after each grid point."""

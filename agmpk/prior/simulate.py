@@ -22,10 +22,10 @@ from torch import Tensor
 from agmpk.prior.compartments import Layout
 from agmpk.prior.config import Assay, PriorConfig
 from agmpk.prior.design import draw_present, draw_schedule
-from agmpk.prior.dosing import Doses, draw_doses
+from agmpk.prior.dosing import Doses, Given, draw_doses
 from agmpk.prior.laws import Streams, draw_normal, draw_switch
 from agmpk.prior.parameters import Parameters, draw_occasions, draw_parameters, fit_horizon
-from agmpk.prior.problem import Problem, dosing_events, pose, where_elimination_changes
+from agmpk.prior.problem import Events, Problem, pose, where_elimination_changes
 from agmpk.prior.table import SimulatedStudies, concatenate
 
 BLOCK = 64
@@ -84,15 +84,12 @@ def simulate_block(
 
 def draw_trial(config: PriorConfig, streams: Streams, studies: int = BLOCK) -> Trial:
     """Everything of a block that is drawn before a sample is taken."""
-    design = config.design
-    present = draw_present(design, studies, streams)
+    present = draw_present(config.design, studies, streams)
     horizon, half_life = fit_horizon(config, studies, streams)
     doses = draw_doses(config.dosing, horizon, present, streams, half_life)
     doses = replace(doses, gain=draw_occasions(config.variability, doses.dosed, streams))
     p = draw_parameters(config, horizon, doses.weight, streams, doses.reference)
-    times, exists = draw_schedule(
-        design, p.typical, horizon, doses, present, config.dosing.after_last_dose, streams
-    )
+    times, exists = draw_schedule(config, p.typical, horizon, doses, present, streams)
     return Trial(p, doses, horizon, times, exists, present)
 
 
@@ -156,22 +153,19 @@ def problems(
     usual = 1 + T + refresh + 2 * most
     noise = draw_normal((len(study), usual, NOISES * processes), streams("ou"))
     last = torch.where(trial.exists, times, 0.0).amax(-1)[study, individual]
-    rows = trial.doses.rows(study, individual)
-    given = (rows.dosed & (rows.time < last[:, None])).sum(-1)
-    for kind, chosen in _kinds(p, rows, study, individual, given).items():
+    given = trial.doses.rows(study, individual)
+    number = (given.dosed & (given.time < last[:, None])).sum(-1)
+    for kind, chosen in _kinds(p, given, study, individual, number).items():
         (rows,) = chosen.nonzero(as_tuple=True)
         s, i, end = study[rows], individual[rows], last[rows]
-        samples, doses = int(trial.exists[s, i].sum(-1).max()), max(int(given[rows].max()), 1)
+        samples, doses = int(trial.exists[s, i].sum(-1).max()), max(int(number[rows].max()), 1)
         of_rows = p.rows(s, i)
         P = int(of_rows.exchange.sum(-1).max())
         of_rows = replace(of_rows, **{k: getattr(of_rows, k)[:, :P] for k in PER_PERIPHERAL})
-        layout = Layout(
-            int(of_rows.transits.max().ceil()),
-            P,
-            bool(of_rows.is_metabolite.any()),
-            bool(of_rows.zero_gut.any()),
-        )
-        events = dosing_events(of_rows, trial.doses.rows(s, i).first(doses), layout, end)
+        formed, released = bool(of_rows.is_metabolite.any()), bool(of_rows.zero_gut.any())
+        layout = Layout(int(of_rows.transits.max().ceil()), P, formed, released)
+        taken = Given(*(values[rows, :doses] for values in vars(given).values()))
+        events = Events(of_rows, taken, layout, end)
         others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
         points = torch.minimum(times[s, i, :samples], end[:, None])
         start, twice = 1 + T + refresh, events.onset.shape[1] > doses
@@ -187,16 +181,17 @@ def problems(
 
 
 def _kinds(
-    p: Parameters, doses: Doses, study: Tensor, individual: Tensor, given: Tensor
+    p: Parameters, given: Given, study: Tensor, individual: Tensor, number: Tensor
 ) -> dict[tuple, Tensor]:
-    """Which of N individuals [N] are solved together: alike in method, states and grid."""
+    """Which of N individuals [N], with their doses up to the last sample counted in ``number``
+    [N], are solved together: alike in method, states and grid."""
     saturable = torch.isfinite(p.saturation)[study]
-    oral = (doses.oral & doses.dosed).any(-1)
+    oral = (given.oral & given.dosed).any(-1)
     chain = torch.where(oral, p.transits[study], 0.0)
     peripherals = p.exchange[study, individual].sum(-1)
     found = {("saturable", n): saturable & (p.is_metabolite[study] == n) for n in (False, True)}
     released = oral & p.zero_gut[study, individual]
-    for length, many in (("few", given <= FEW), ("many", given > FEW)):
+    for length, many in (("few", number <= FEW), ("many", number > FEW)):
         here = many & ~saturable
         found[length, "short chain"] = here & (chain > 0) & (chain <= SHORT)
         found[length, "long chain"] = here & (chain > SHORT)

@@ -5,7 +5,7 @@ Shapes: S studies, I individuals, T samples, D doses.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -59,7 +59,7 @@ class SimulatedStudies:
         return len(self.lloq)
 
     def __getitem__(self, rows: slice | Tensor) -> SimulatedStudies:
-        return SimulatedStudies(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+        return SimulatedStudies(**{name: values[rows] for name, values in vars(self).items()})
 
     def shuffled(self, generator: torch.Generator) -> SimulatedStudies:
         """The same studies, the individuals of each in another order; who is present in front."""
@@ -72,25 +72,20 @@ class SimulatedStudies:
             index = order.view(*order.shape, *[1] * (values.ndim - 2)).expand_as(values)
             return values.gather(1, index)
 
-        return SimulatedStudies(**{f.name: reorder(getattr(self, f.name)) for f in fields(self)})
+        return SimulatedStudies(*map(reorder, vars(self).values()))
 
 
 def concatenate(parts: list[SimulatedStudies]) -> SimulatedStudies:
     """One batch from several, padded to the largest numbers of individuals, samples and doses."""
-    return SimulatedStudies(
-        **{f.name: _stacked([getattr(p, f.name) for p in parts]) for f in fields(SimulatedStudies)}
-    )
-
-
-def _stacked(parts: list[Tensor]) -> Tensor:
-    """Tensors below each other; shorter ones get zeros behind."""
-    shape = [max(sizes) for sizes in zip(*(p.shape[1:] for p in parts), strict=True)]
-    padded = []
-    for part in parts:
-        behind = [n for size, full in zip(part.shape[:0:-1], shape[::-1], strict=True)
-                  for n in (0, full - size)]  # fmt: skip
-        padded.append(torch.nn.functional.pad(part, behind) if any(behind) else part)
-    return torch.cat(padded)
+    joined = {}
+    for name in vars(parts[0]):
+        values = [getattr(part, name) for part in parts]
+        shape = [max(sizes) for sizes in zip(*(one.shape[1:] for one in values), strict=True)]
+        whole = values[0].new_zeros((sum(map(len, parts)), *shape))
+        for rows, one in zip(whole.split([len(part) for part in parts]), values, strict=True):
+            rows[tuple(slice(size) for size in one.shape)] = one
+        joined[name] = whole
+    return SimulatedStudies(**joined)
 
 
 def to_studies(batch: SimulatedStudies, first: int = 1) -> list[Study]:
@@ -127,28 +122,27 @@ def to_table(batch: SimulatedStudies, first: int = 1) -> pd.DataFrame:
     observation (missing where the study has none) and the body weight WT [kg] behind.
     """
     kept, reported, route = _told(batch)
-    s, i, t = np.nonzero(kept.numpy())
-    ds, di, dk = np.nonzero(batch.dosed.numpy())
-    lloq = batch.lloq.numpy()
+    at, lloq = np.nonzero(batch.dosed.numpy()), batch.lloq.numpy()
     doses = {
-        "study": ds,
-        "person": di,
-        "TIME": batch.dose_time.numpy()[ds, di, dk],
-        "AMT": batch.dose_amount.numpy()[ds, di, dk],
+        "study": at[0],
+        "person": at[1],
+        "TIME": batch.dose_time.numpy()[at],
+        "AMT": batch.dose_amount.numpy()[at],
         "EVID": 1,
-        "ROUTE": route[ds, di, dk],
-        "DUR": batch.dose_duration.numpy()[ds, di, dk],
+        "ROUTE": route[at],
+        "DUR": batch.dose_duration.numpy()[at],
         "ADDL": 0,
         "II": 0.0,
     }
+    at = np.nonzero(kept.numpy())
     samples = {
-        "study": s,
-        "person": i,
-        "TIME": batch.times.numpy()[s, i, t],
-        "DV": reported.numpy()[s, i, t],
+        "study": at[0],
+        "person": at[1],
+        "TIME": batch.times.numpy()[at],
+        "DV": reported.numpy()[at],
         "EVID": 0,
-        "CENS": batch.below.numpy()[s, i, t].astype(np.int64),
-        "LLOQ": np.where(lloq[s] > 0, lloq[s], np.nan),
+        "CENS": batch.below.numpy()[at].astype(np.int64),
+        "LLOQ": np.where(lloq > 0, lloq, np.nan)[at[0]],
     }
     rows = pd.concat([pd.DataFrame(doses), pd.DataFrame(samples)], ignore_index=True)
     rows = rows.sort_values(["study", "person", "TIME", "EVID"], kind="stable")

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 
 from agmpk.models.task import Record, Task, concatenate, tasks_from_simulation
 from agmpk.prior import PriorConfig
-from agmpk.prior.laws import block_generator
+from agmpk.prior.laws import seeded
 from agmpk.prior.simulate import simulate_block
 from agmpk.training.config import TrainingConfig
 
@@ -26,13 +26,12 @@ PREFETCH = 4
 
 def step_generator(seed: int, step: int) -> torch.Generator:
     """Randomness of a block besides the studies themselves: prefix lengths."""
-    return block_generator(seed + 500_009, step)
+    return seeded(seed + 500_009, step)
 
 
 def part_generator(seed: int, step: int, part: int, device: str = "cpu") -> torch.Generator:
     """Randomness of the loss of one part of a step, whichever process computes it."""
-    state = np.random.SeedSequence([seed, step, part]).generate_state(2, np.uint32)
-    return torch.Generator(device).manual_seed(int(state[0]) << 32 | int(state[1]))
+    return seeded(seed, step, part, device=device)
 
 
 def block_tasks(config: TrainingConfig, prior: PriorConfig, block: int) -> list[Task]:

@@ -44,13 +44,13 @@ def saturable_problem(seed: int):
 
 
 def test_drawn_individuals_agree_with_radau():
-    problem = saturable_problem(seed=21).first(3)
+    problem = saturable_problem(seed=21)[:3]
     exact = by_scipy(problem, "Radau", rtol=1e-8, atol=1e-11)
     assert largest_relative_error(problem.states(), exact, problem.layout, 1e-4) < 1e-3
 
 
 def test_nothing_is_lost_or_negative():
-    problem = saturable_problem(seed=22).first(150)
+    problem = saturable_problem(seed=22)[:150]
     rates = problem.rates
     # All that is eliminated is metabolite, and the metabolite stays.
     closed = type(rates)(**{**vars(rates), "k_form": rates.ke, "km": torch.zeros_like(rates.km)})
