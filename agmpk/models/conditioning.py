@@ -58,7 +58,12 @@ def near_in_time(u_query: Tensor, u: Tensor, mask: Tensor, heads: int) -> Tensor
 
 
 class Attention(nn.Module):
-    """softmax(q k / sqrt(d) + bias) v with separate sources of queries and keys."""
+    """softmax(q k / sqrt(d) + bias) v with separate sources of queries and keys, in the precision
+    of the bias.
+
+    Half precision would be slower: on a CPU its backward pass takes thirty times as long, and on a
+    GPU cuDNN plans anew for every shape, of which each batch has others.
+    """
 
     def __init__(self, width: int, source: int | None = None) -> None:
         super().__init__()
@@ -72,30 +77,22 @@ class Attention(nn.Module):
         """Attend from ``x`` [N, Q, D] to ``source`` [N, K, source]."""
         query = self.query(x).unflatten(-1, (self.heads, -1)).transpose(-2, -3)
         key, value = self.key_value(source).unflatten(-1, (2, self.heads, -1)).unbind(-3)
-        y = attend(query, key.transpose(-2, -3), value.transpose(-2, -3), bias).to(x.dtype)
-        return self.out(y.transpose(-2, -3).flatten(-2))
-
-
-def attend(query: Tensor, key: Tensor, value: Tensor, bias: Tensor) -> Tensor:
-    """Scaled dot-product attention [N, H, Q, D / H], in the precision of the bias.
-
-    Half precision would be slower: on a CPU its backward pass takes thirty times as long, and on a
-    GPU cuDNN plans anew for every shape, of which each batch has others.
-    """
-    with torch.autocast(query.device.type, enabled=False):
-        query, key, value = (a.to(bias.dtype) for a in (query, key, value))
-        return F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        key, value = key.transpose(-2, -3), value.transpose(-2, -3)
+        with torch.autocast(x.device.type, enabled=False):
+            query, key, value = (a.to(bias.dtype) for a in (query, key, value))
+            y = F.scaled_dot_product_attention(query, key, value, attn_mask=bias)
+        return self.out(y.to(x.dtype).transpose(-2, -3).flatten(-2))
 
 
 class FeedForward(nn.Sequential):
     """Pre-normed two-layer perceptron, zero at the start so that a block begins as identity."""
 
-    def __init__(self, width: int, factor: int = 3) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__(
             nn.LayerNorm(width),
-            nn.Linear(width, factor * width),
+            nn.Linear(width, 3 * width),
             nn.GELU(),
-            nn.Linear(factor * width, width),
+            nn.Linear(3 * width, width),
         )
         nn.init.zeros_(self[-1].weight)
         nn.init.zeros_(self[-1].bias)
@@ -193,12 +190,12 @@ class IndividualEncoder(nn.Module):
         is ``packed``, if given, else everything."""
         kind = self.whole.dtype
         B, N = mask.shape[:2]
-        x = self.sample(samples.to(kind)).flatten(0, 1)
-        parts, masks = [self.whole.to(x.dtype).expand(B * N, -1, -1), x], [mask.flatten(0, 1)]
+        x = self.sample(samples.to(kind))
         if doses is not None:
-            parts.append(self.dose(doses.to(kind)).flatten(0, 1))
-            masks.append(dosed.flatten(0, 1))
-        x, mask = torch.cat(parts, 1), torch.cat([torch.ones_like(masks[0][:, :1]), *masks], 1)
+            x, mask = torch.cat([x, self.dose(doses.to(kind))], 2), torch.cat([mask, dosed], 2)
+        x, mask = x.flatten(0, 1), mask.flatten(0, 1)
+        x = torch.cat([self.whole.to(x.dtype).expand(B * N, -1, -1), x], 1)
+        mask = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
         if packed is None:
             y = self._attend(x, mask)
         else:
@@ -233,11 +230,11 @@ class StudyEncoder(nn.Module):
         count = self.count(torch.cat([number.log1p() / 3, (number == 0).to(number.dtype)], -1))
         x = self.states.to(members.dtype) + count[:, None].to(members.dtype)
         bias = hide(present, self.states.dtype)
-        free = bias.new_zeros(())
+        free = bias.new_zeros(()).expand(1, 1, 1, STUDY_STATES)
         for gather, among in zip(self.gather_layers, self.among_layers, strict=True):
-            x = among(gather(x, members, bias), free.expand(1, 1, 1, STUDY_STATES))
+            x = among(gather(x, members, bias), free)
         for back in self.back_layers:
-            members = back(members, x, free.expand(1, 1, 1, STUDY_STATES))
+            members = back(members, x, free)
         return self.norm(x), members
 
 
@@ -290,32 +287,31 @@ class ConditioningNetwork(nn.Module):
         """Encode the context and the known part of the targets."""
         told, packing = task.features, task.packing
         seen = task.context.mask if self.limit_tokens else task.context.quantified
-        people = packing.people if packing else None
-        tokens, _ = self.individual(told.context, seen, packed=people)
+        tokens, _ = self.individual(told.context, seen, packed=packing and packing.people)
         present = seen.any(-1)
         study, members = self.study(self.widen(tokens[:, :, 0]), present)
         # A context sample knows its place in the study through its individual.
         samples = tokens[:, :, 1:] + self.member(members)[:, :, None]
         shown = task.prefix[..., : task.longest_prefix]
-        own, own_mask = self._encode_target(
-            task, told.prefix, shown, packing.own if packing else None
-        )
+        own, own_mask = self.encode_target(task, shown, told.prefix, packing and packing.own)
         keys = samples.flatten(1, 2), told.u_context.flatten(1), seen.flatten(1)
         if packing:
             keys = tuple(packing.keys.take(x) for x in keys)
         return Encoded(study, *keys, own, own_mask)
 
-    def encode_target(self, task: Task, shown: Tensor) -> tuple[Tensor, Tensor]:
-        """The targets of which ``shown`` [B, R, P] is seen, and their doses: tokens and mask."""
-        return self._encode_target(task, target_samples(task, task.frame, shown), shown)
-
-    def _encode_target(
+    def encode_target(
         self,
         task: Task,
-        samples: Tensor,
         shown: Tensor,
+        samples: Tensor | None = None,
         packed: tuple[Places, ...] | None = None,
     ) -> tuple[Tensor, Tensor]:
+        """The targets of which ``shown`` [B, R, P] is seen, and their doses: tokens and mask.
+
+        ``samples``: what ``target_samples`` says of ``shown``, where that is known already.
+        """
+        if samples is None:
+            samples = target_samples(task, task.frame, shown)
         if not self.limit_tokens:
             shown = shown & ~task.target.below[..., : shown.shape[-1]]
         dosed = task.target.dosed if self.dose_tokens else torch.zeros_like(task.target.dosed)
@@ -327,18 +323,19 @@ class ConditioningNetwork(nn.Module):
         told, packing, study = task.features, task.packing, known.study
         queries, u = told.queries.flatten(1, 2), told.u_target.flatten(1)
         kind = self.decoder.query.weight.dtype
-        if packing is None:
-            study = study[:, None].expand(-1, known.own.shape[1], -1, -1)
-            own = torch.cat([known.own, study], 2).flatten(0, 1)
-            there = torch.ones_like(study[..., 0], dtype=torch.bool)
-            bias = hide(torch.cat([known.own_mask, there], 2).flatten(0, 1), kind)
-            state = self.decoder(queries, u, own, bias, known)
-            return state.view(*task.asked.shape, -1)
-        asked = packing.asked
-        own = torch.cat([packing.tokens.take(known.own.flatten(1, 2)), study], 1)
-        mask = packing.same & packing.tokens.take(known.own_mask.flatten(1))[:, None]
+        own, mask = known.own, known.own_mask
+        if packing:
+            own, mask = (packing.tokens.take(x.flatten(1, 2)) for x in (own, mask))
+            mask = packing.same & mask[:, None]
+            queries, u = packing.asked.take(queries), packing.asked.take(u)
+        else:
+            study = study[:, None].expand(-1, own.shape[1], -1, -1).flatten(0, 1)
+            own, mask = own.flatten(0, 1), mask.flatten(0, 1)[:, None]
+        own = torch.cat([own, study], 1)
         mask = torch.cat([mask, mask.new_ones(*mask.shape[:2], study.shape[1])], 2)
         bias = torch.where(mask, 0.0, INVISIBLE).to(kind)[:, None]
-        state = self.decoder(asked.take(queries), asked.take(u), own, bias, known)
-        nothing = state.new_zeros(*queries.shape[:2], state.shape[-1])
-        return asked.put(state, nothing).view(*task.asked.shape, -1)
+        state = self.decoder(queries, u, own, bias, known)
+        if packing:
+            nothing = state.new_zeros(*task.asked.flatten(1).shape, state.shape[-1])
+            state = packing.asked.put(state, nothing)
+        return state.view(*task.asked.shape, -1)

@@ -56,7 +56,7 @@ class Law(nn.Module):
         prefix = prefix[None, None]
         task = Task(context, target, prefix, target.mask & ~prefix, limit[None])
         # Both are looked up in the numbers, and a graph must not depend on those of its example.
-        task.__dict__.update(longest_prefix=prefix.shape[-1], any_mixed=True)
+        task.knowing(longest_prefix=prefix.shape[-1], any_mixed=True)
         task, state, kernel = self.model.condition(task)
         frame = task.frame
         reference = frame.reference[:, None, None]

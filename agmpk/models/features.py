@@ -21,27 +21,28 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from agmpk.models.frame import Frame, warp
-from agmpk.models.kinetics import Clock
-from agmpk.models.task import Record, Task
+from agmpk.models.kinetics import LAST_DOSE, Clock
+from agmpk.models.task import Record, Task, Tensors
 
 FREQUENCIES = 4
+# The plain numbers count what the function of that name below lists.
 TIME_CHANNELS = 2 + 4 * FREQUENCIES
-CLOCK_CHANNELS = TIME_CHANNELS + 13
-SAMPLE_CHANNELS = CLOCK_CHANNELS + 15
+WHOLE_CHANNELS = 6  # of an individual
+CLOCK_CHANNELS = TIME_CHANNELS + 7 + LAST_DOSE
+SAMPLE_CHANNELS = CLOCK_CHANNELS + 9 + WHOLE_CHANNELS
 DOSE_CHANNELS = 12
-QUERY_CHANNELS = CLOCK_CHANNELS + 37
+QUERY_CHANNELS = CLOCK_CHANNELS + 31 + WHOLE_CHANNELS
 
 
 def time_features(tau: Tensor) -> Tensor:
     """Relative time, warped time, and Fourier features of both: [..., TIME_CHANNELS]."""
-    u = warp(tau)
+    near, u = tau.clamp(max=2)[..., None], warp(tau)[..., None]
     k = 2.0 ** torch.arange(FREQUENCIES, dtype=tau.dtype, device=tau.device) * math.pi / 2
-    phases = torch.cat([tau.clamp(max=2)[..., None] * k, u[..., None] / 4 * k], -1)
-    return torch.cat(
-        [tau.clamp(max=2)[..., None], u[..., None] / 2, phases.sin(), phases.cos()], -1
-    )
+    phases = torch.cat([near * k, u / 4 * k], -1)
+    return torch.cat([near, u / 2, phases.sin(), phases.cos()], -1)
 
 
 def clock_features(times: Tensor, clock: Clock, frame: Frame) -> Tensor:
@@ -109,15 +110,9 @@ def individual_features(level: Tensor, rates: Tensor, frame: Frame) -> Tensor:
 def context_samples(task: Task, frame: Frame) -> Tensor:
     """The context's samples [B, J, K, SAMPLE_CHANNELS]."""
     value = task.context.logs - frame.reference[:, None, None]
-    return sample_features(
-        task.context,
-        value,
-        frame.context_curve,
-        frame.context_fitted,
-        frame.context_clock,
-        individual_features(frame.context_level, frame.context_rates, frame),
-        frame,
-    )
+    whole = individual_features(frame.context_level, frame.context_rates, frame)
+    curve, fitted, clock = frame.context_curve, frame.context_fitted, frame.context_clock
+    return sample_features(task.context, value, curve, fitted, clock, whole, frame)
 
 
 def target_samples(task: Task, frame: Frame, shown: Tensor) -> Tensor:
@@ -127,11 +122,9 @@ def target_samples(task: Task, frame: Frame, shown: Tensor) -> Tensor:
     value = torch.where(shown, target.logs[part] - frame.reference[:, None, None], 0.0)
     below = target.below[part] & shown & task.prefix[part]
     record = replace(target, times=target.times[part], mask=shown, below=below)
-    clock = Clock(*(values[part] for values in vars(frame.target_clock).values()))
     whole = individual_features(frame.target_level, frame.target_rates, frame)
-    return sample_features(
-        record, value, frame.curve[part], frame.fitted[part], clock, whole, frame
-    )
+    curve, fitted, clock = frame.curve[part], frame.fitted[part], frame.target_clock[part]
+    return sample_features(record, value, curve, fitted, clock, whole, frame)
 
 
 def dose_features(record: Record, amount: Tensor, last: Tensor, scale: Tensor) -> Tensor:
@@ -217,7 +210,7 @@ def query_features(task: Task, frame: Frame) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Places:
+class Places(Tensors):
     """Some places of a padded array [N, L]: ``index`` [n, S], counted through, all different;
     ``real`` [n, S], the others fill up."""
 
@@ -258,40 +251,25 @@ def by_length(mask: Tensor) -> tuple[Places, ...]:
     return tuple(found)
 
 
-@dataclass(frozen=True)
-class Packing:
+class Packing(Tensors):
     """people: individuals of the context, [B J, 1 + K]; own: targets with what is shown and their
     doses, [B R, 1 + P + D]; keys: the context's samples [B, J K]; tokens: those of the targets
     [B, R (1 + P + D)]; asked: points [B, R T]; same [B, asked, tokens], whose target is the same;
     points [M], all asked ones counted through B R T."""
 
-    people: tuple[Places, ...]
-    own: tuple[Places, ...]
-    keys: Places
-    tokens: Places
-    asked: Places
-    same: Tensor
-    points: Tensor
-
-    @classmethod
-    def of(cls, task: Task) -> Packing:
-        """Packing of a task with B studies."""
-        B, R, T = task.asked.shape
-        people = _with_whole(task.context.mask)
+    def __init__(self, task: Task) -> None:
+        T = task.asked.shape[-1]
         shown = torch.cat([task.prefix[..., : task.longest_prefix], task.target.dosed], -1)
-        own = _with_whole(shown) & shown.any(-1).flatten()[:, None]
-        tokens, asked = first(own.view(B, -1)), first(task.asked.flatten(1))
-        whose_token = tokens.index // own.shape[-1]
-        same = (asked.index // T)[:, :, None] == whose_token[:, None]
-        return cls(
-            by_length(people),
-            by_length(own),
-            first(task.context.mask.flatten(1)),
-            tokens,
-            asked,
-            same & tokens.real[:, None],
-            task.asked.flatten().nonzero()[:, 0],
-        )
+        # The token that gathers an individual stands before its others.
+        people, own = (pad(mask, (1, 0), value=True) for mask in (task.context.mask, shown))
+        people, own = people.flatten(0, 1), (own & shown.any(-1, keepdim=True)).flatten(0, 1)
+        self.people, self.own = by_length(people), by_length(own)
+        self.keys = first(task.context.mask.flatten(1))
+        self.tokens, self.asked = first(own.view(len(task), -1)), first(task.asked.flatten(1))
+        whose_token = self.tokens.index // own.shape[-1]
+        same = (self.asked.index // T)[:, :, None] == whose_token[:, None]
+        self.same = same & self.tokens.real[:, None]
+        self.points = task.asked.flatten().nonzero()[:, 0]
 
 
 def asked_points(task: Task) -> Tensor:
@@ -306,41 +284,18 @@ def spread_out(x: Tensor, points: Tensor, shape: Sequence[int], fill: float = 0.
     return nothing.index_copy(-1, points, x).unflatten(-1, shape)
 
 
-def _with_whole(mask: Tensor) -> Tensor:
-    """The token that gathers an individual stands before its others: [N, 1 + L]."""
-    mask = mask.flatten(0, 1)
-    return torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
-
-
-@dataclass(frozen=True)
-class Features:
+class Features(Tensors):
     """All of a task that does not depend on a network: the context's samples [B, J, K, C], the
     targets' prefix [B, R, P, C], their doses [B, R, D, C] and their points as asked times
     [B, R, T, C]; warped time since the last dose of context samples and of targets' points."""
 
-    context: Tensor
-    prefix: Tensor
-    doses: Tensor
-    queries: Tensor
-    u_context: Tensor
-    u_target: Tensor
-
-    @classmethod
-    def of(cls, task: Task) -> Features:
-        """The features of a task, in its precision."""
+    def __init__(self, task: Task) -> None:
         frame = task.frame
+        last, time_scale = frame.last_time[..., None], frame.time_scale[:, None, None]
         scale = frame.since_scale[:, None, None]
-        with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
-            return cls(
-                context_samples(task, frame),
-                target_samples(task, frame, task.prefix[..., : task.longest_prefix]),
-                dose_features(
-                    task.target,
-                    frame.amounts[1],
-                    frame.last_time[..., None],
-                    frame.time_scale[:, None, None],
-                ),
-                query_features(task, frame),
-                warp(frame.context_clock.since / scale),
-                warp(frame.target_clock.since / scale),
-            )
+        self.context = context_samples(task, frame)
+        self.prefix = target_samples(task, frame, task.prefix[..., : task.longest_prefix])
+        self.doses = dose_features(task.target, frame.amounts[1], last, time_scale)
+        self.queries = query_features(task, frame)
+        self.u_context = warp(frame.context_clock.since / scale)
+        self.u_target = warp(frame.target_clock.since / scale)

@@ -25,21 +25,11 @@ Shapes: B studies, J context individuals, K their samples, R targets, T target p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from agmpk.models.kinetics import (
-    ERROR,
-    Clock,
-    GridPosterior,
-    curves,
-    fit_context,
-    fit_target,
-    read_clock,
-)
-from agmpk.models.task import Record, Task
+from agmpk.models.kinetics import ERROR, Clock, Fit, curves, mean_rates
+from agmpk.models.task import DOSES, Record, Task, Tensors
 
 # The spread is shrunk towards PRIOR_SPREAD as if that had been seen on PRIOR_WEIGHT individuals.
 PRIOR_SPREAD, PRIOR_WEIGHT, FLOOR = 0.35, 1.5, 0.08
@@ -55,9 +45,9 @@ def warp(tau: Tensor) -> Tensor:
     return torch.log(tau.clamp(min=0) + FIRST)
 
 
-@dataclass(frozen=True)
-class Frame:
-    """What ``to_frame`` computes; [B, R, T] unless said otherwise, ln y relative to ``reference``.
+class Frame(Tensors):
+    """The frame of a task, in its precision; [B, R, T] unless said otherwise, ln y relative to
+    ``reference``.
 
     reference [B] ln of the study's typical dose; lonely [B]: no context; shared: the centre is the
     naive forecast; time_scale, since_scale [B] h; peak [B] of the mean curve.
@@ -73,34 +63,56 @@ class Frame:
     [B, R]: the target has the doses of the whole context, up to their amounts.
     """
 
-    reference: Tensor
-    lonely: Tensor
-    shared: Tensor
-    time_scale: Tensor
-    since_scale: Tensor
-    peak: Tensor
-    curve: Tensor
-    offset: Tensor
-    fitted: Tensor
-    fitted_sd: Tensor
-    centre: Tensor
-    spread: Tensor
-    covered: Tensor
-    last_time: Tensor
-    context_curve: Tensor
-    context_fitted: Tensor
-    context_clock: Clock
-    target_clock: Clock
-    amounts: tuple[Tensor, Tensor]
-    context_rates: Tensor
-    target_rates: Tensor
-    study_rates: Tensor
-    context_level: Tensor
-    target_level: Tensor
-    level_sd: Tensor
-    residual_sd: Tensor
-    departures: Tensor
-    same: Tensor
+    def __init__(self, task: Task) -> None:
+        known = _Known(task)
+        seen, logs = known.seen, known.logs
+        self.reference, self.amounts, self.lonely = known.reference, known.amounts, known.lonely
+        self.context_clock = Clock(task.context, self.amounts[0], task.context.times)
+        self.target_clock = Clock(task.target, self.amounts[1], task.target.times)
+        clocks = self.context_clock, self.target_clock
+        self.time_scale, self.since_scale = _scales(task, known, clocks)
+        self.last_time = torch.where(task.prefix, task.target.times, 0.0).amax(-1)
+        u = [warp(clock.since / self.since_scale[:, None, None]) for clock in clocks]
+
+        # The grid's forecast, and what it leaves.
+        fit = Fit(task, logs, self.amounts[0])
+        target_logs = curves(task.target, self.amounts[1], task.target.times, fit.fraction)
+        own = fit.posterior(target_logs, known.own, known.shown, self.lonely)
+        study_level = (fit.mixture * fit.level).sum(-1)[:, None]
+        self.context_level = fit.members.mean_level - study_level
+        self.target_level = own.mean_level - study_level
+        self.level_sd = fit.spread
+        self.context_rates = mean_rates(fit.members.weight)
+        self.target_rates = mean_rates(own.weight)
+        self.study_rates = mean_rates(fit.mixture[:, None])
+        context_fit, _ = fit.members.forecast(fit.context_logs)
+        target_fit, self.fitted_sd = own.forecast(target_logs)
+        left, _, variance = _local(u[0], logs - context_fit, seen, u)
+        self.context_fitted, self.fitted = context_fit + left[0], target_fit + left[1]
+        residual = torch.where(seen, logs - context_fit, 0.0).square().sum((1, 2))
+        number = seen.sum((1, 2)).to(logs.dtype)
+        self.residual_sd = torch.sqrt((residual + 2 * ERROR**2) / (number + 2))
+
+        # The naive forecast.
+        typical = [fit.typical_curve(at) for at in (fit.context_logs, target_logs)]
+        local, covered, _ = _local(u[0], logs - typical[0], seen, u)
+        same = _same_regimen(task, known.people)
+        interpolated, departures, inside, at_context = _interpolated(task, known, self.time_scale)
+        self.curve = torch.where(same[..., None], interpolated, typical[1] + local[1])
+        everybody = same.all(-1)[:, None, None]
+        self.context_curve = torch.where(everybody, at_context, typical[0] + local[0])
+        self.peak = _peak(task, known, self.context_curve, self.fitted)
+        self.offset, self.departures, spread = _pinned(task, known, self.curve, departures)
+
+        # The one or the other is the centre.
+        self.same = same & ~self.lonely[:, None]
+        rich = seen.sum((1, 2)) >= WELL_SAMPLED * known.people.sum(-1)
+        # Beyond the times at which the context was sampled an interpolated curve just stays level.
+        self.shared = (self.same & rich[:, None])[..., None] & (inside >= SAMPLED_THERE)
+        self.centre = torch.where(self.shared, self.naive, self.fitted)
+        fitted_spread = torch.sqrt(self.fitted_sd.square() + variance[1])
+        self.spread = torch.where(self.shared, spread, fitted_spread)
+        self.covered = torch.where(self.shared, inside, covered[1])
 
     @property
     def naive(self) -> Tensor:
@@ -130,138 +142,19 @@ class Frame:
         return free, torch.where(free, x, 0.0)
 
 
-def to_frame(task: Task) -> Frame:
-    """Compute the frame of a task, in the precision of the task; no gradient passes through."""
-    with torch.no_grad(), torch.autocast(task.limit.device.type, enabled=False):
-        return _to_frame(task)
-
-
-@dataclass(frozen=True)
 class _Known:
     """What is given, relative to ``reference``: the context's ln y ``logs`` where ``seen`` and the
-    targets' ``own`` where ``shown``, else 0; ``people`` [B, J] who have a value."""
+    targets' ``own`` where ``shown``, else 0; ``people`` [B, J] who have a value, ``lonely`` [B]
+    where nobody has; ``amounts`` of the doses."""
 
-    reference: Tensor
-    amounts: tuple[Tensor, Tensor]
-    seen: Tensor
-    logs: Tensor
-    shown: Tensor
-    own: Tensor
-
-    @property
-    def people(self) -> Tensor:
-        return self.seen.any(-1)
-
-    @property
-    def lonely(self) -> Tensor:
-        return ~self.people.any(-1)
-
-
-@dataclass(frozen=True)
-class _Grid:
-    """What one compartment on a grid of rates says (see ``kinetics``): fitted curves and the
-    superposed curve of a typical individual at (context samples, target points), and the numbers
-    of individuals and study that ``Frame`` names."""
-
-    curves: tuple[Tensor, Tensor]
-    typical: tuple[Tensor, Tensor]
-    fitted_sd: Tensor
-    rates: tuple[Tensor, Tensor, Tensor]
-    levels: tuple[Tensor, Tensor]
-    level_sd: Tensor
-
-
-def _to_frame(task: Task) -> Frame:
-    known = _known(task)
-    seen, logs, lonely = known.seen, known.logs, known.lonely
-    records = task.context, task.target
-    clocks = [
-        read_clock(record, amount, record.times)
-        for record, amount in zip(records, known.amounts, strict=True)
-    ]
-    time_scale, since_scale = _scales(task, clocks, seen, lonely, known.shown)
-    u = [warp(clock.since / since_scale[:, None, None]) for clock in clocks]
-
-    grid = _fitted(task, known)
-    left, _, variance = _local(u[0], logs - grid.curves[0], seen, u)
-    fitted = grid.curves[1] + left[1]
-    fitted_spread = torch.sqrt(grid.fitted_sd.square() + variance[1])
-
-    local, covered, _ = _local(u[0], logs - grid.typical[0], seen, u)
-    same = _same_regimen(task, known.people)
-    interpolated, departures, inside, at_context = _interpolated(
-        task, logs, known.amounts, time_scale, same
-    )
-    curve = torch.where(same[..., None], interpolated, grid.typical[1] + local[1])
-    everybody = same.all(-1)[:, None, None]
-    context_curve = torch.where(everybody, at_context, grid.typical[0] + local[0])
-    offset, pinned, spread = _pinned(task, known, curve, departures)
-
-    rich = seen.sum((1, 2)) >= WELL_SAMPLED * known.people.sum(-1)
-    # Beyond the times at which the context was sampled an interpolated curve just stays level.
-    shared = (same & rich[:, None] & ~lonely[:, None])[..., None] & (inside >= SAMPLED_THERE)
-    residual = torch.where(seen, logs - grid.curves[0], 0.0).square().sum((1, 2))
-    number = seen.sum((1, 2)).to(logs.dtype)
-    return Frame(
-        reference=known.reference,
-        lonely=lonely,
-        shared=shared,
-        time_scale=time_scale,
-        since_scale=since_scale,
-        peak=_peak(task, known, context_curve, fitted),
-        curve=curve,
-        offset=offset,
-        fitted=fitted,
-        fitted_sd=grid.fitted_sd,
-        centre=torch.where(shared, curve + offset[..., None], fitted),
-        spread=torch.where(shared, spread, fitted_spread),
-        covered=torch.where(shared, inside, covered[1]),
-        last_time=torch.where(task.prefix, task.target.times, 0.0).amax(-1),
-        context_curve=context_curve,
-        context_fitted=grid.curves[0] + left[0],
-        context_clock=clocks[0],
-        target_clock=clocks[1],
-        amounts=known.amounts,
-        context_rates=grid.rates[0],
-        target_rates=grid.rates[1],
-        study_rates=grid.rates[2],
-        context_level=grid.levels[0],
-        target_level=grid.levels[1],
-        level_sd=grid.level_sd,
-        residual_sd=torch.sqrt((residual + 2 * ERROR**2) / (number + 2)),
-        departures=pinned,
-        same=same & ~lonely[:, None],
-    )
-
-
-def _known(task: Task) -> _Known:
-    seen, shown = task.context.quantified, task.prefix & ~task.target.below
-    reference, amounts = _relative_amounts(task, seen.any(-1))
-    logs = torch.where(seen, task.context.logs - reference[:, None, None], 0.0)
-    own = torch.where(shown, task.target.logs - reference[:, None, None], 0.0)
-    return _Known(reference, amounts, seen, logs, shown, own)
-
-
-def _fitted(task: Task, known: _Known) -> _Grid:
-    target, logs = task.target, known.logs
-    fit = fit_context(task, logs, known.amounts)
-    target_logs = curves(target, known.amounts[1], target.times, fit.fraction)
-    posterior = fit_target(fit, target_logs, known.own, known.shown, known.lonely)
-    members = GridPosterior(fit.context_weight, fit.context_level, fit.spread[:, None, None] * 0)
-    study = GridPosterior(fit.mixture[:, None], fit.level[:, None], fit.level[:, None, None])
-    forecast, forecast_sd = posterior.forecast(target_logs)
-    weight, level = fit.typical[:, None, None], fit.level[:, None, None]
-    typical = [(weight * (at + level)).sum(-1) for at in (fit.context_logs, target_logs)]
-    study_level = (fit.mixture * fit.level).sum(-1)[:, None]
-    levels = [(one.weight * one.level).sum(-1) - study_level for one in (members, posterior)]
-    return _Grid(
-        (members.forecast(fit.context_logs)[0], forecast),
-        tuple(typical),
-        forecast_sd,
-        tuple(one.rates(logs) for one in (members, posterior, study)),
-        tuple(levels),
-        fit.spread,
-    )
+    def __init__(self, task: Task) -> None:
+        self.seen, self.shown = task.context.quantified, task.prefix & ~task.target.below
+        self.people = self.seen.any(-1)
+        self.lonely = ~self.people.any(-1)
+        self.reference, self.amounts = _relative_amounts(task, self.people)
+        reference = self.reference[:, None, None]
+        self.logs = torch.where(self.seen, task.context.logs - reference, 0.0)
+        self.own = torch.where(self.shown, task.target.logs - reference, 0.0)
 
 
 def _pinned(
@@ -339,21 +232,19 @@ def _wide(values: Tensor, columns: int) -> Tensor:
     return torch.nn.functional.pad(values, (0, columns - values.shape[-1]))
 
 
-def _scales(
-    task: Task, clocks: list[Clock], seen: Tensor, lonely: Tensor, shown: Tensor
-) -> tuple[Tensor, Tensor]:
+def _scales(task: Task, known: _Known, clocks: tuple[Clock, Clock]) -> tuple[Tensor, Tensor]:
     """The context's last time, and its longest time since a dose [B], h; without a context those of
     the prefix and the doses."""
 
     def longest(values: Tensor, mask: Tensor) -> Tensor:
         return torch.where(mask, values, 0.0).flatten(1).amax(1)
 
-    target = task.target
+    target, lonely = task.target, known.lonely
     doses = longest(target.dose_time, target.dosed)
     own = torch.maximum(longest(target.times, task.prefix), doses)
-    time = torch.where(lonely, own, longest(task.context.times, seen))
+    time = torch.where(lonely, own, longest(task.context.times, known.seen))
     own_since = longest(clocks[1].since, task.prefix)
-    since = torch.where(lonely, own_since, longest(clocks[0].since, seen))
+    since = torch.where(lonely, own_since, longest(clocks[0].since, known.seen))
     return time.clamp(min=1e-3), torch.where(since > 0, since, time).clamp(min=1e-3)
 
 
@@ -390,14 +281,14 @@ def _same_regimen(task: Task, people: Tensor) -> Tensor:
     """Which targets [B, R] have the doses of the whole context, up to one factor in the amounts."""
     first = people.to(torch.int8).argmax(-1)
     D = max(task.context.dosed.shape[-1], task.target.dosed.shape[-1])
-    names = ("dose_time", "dose_amount", "dose_duration", "dose_oral", "dosed")
 
     def doses(record: Record) -> list[Tensor]:
-        return [_wide(getattr(record, name), D) for name in names]
+        return [_wide(getattr(record, name), D) for name in DOSES]
 
     rows = torch.arange(len(task), device=first.device)
-    one = [values[rows, first][:, None] for values in doses(task.context)]
-    one_time, one_amount, one_duration, one_oral, one_dosed = one
+    one_time, one_amount, one_duration, one_oral, one_dosed = (
+        values[rows, first][:, None] for values in doses(task.context)
+    )
     its = one_amount / one_amount[..., :1].clamp(min=1e-30)
 
     def alike(record: Record) -> Tensor:
@@ -413,16 +304,15 @@ def _same_regimen(task: Task, people: Tensor) -> Tensor:
 
 
 def _interpolated(
-    task: Task, logs: Tensor, amounts: tuple[Tensor, Tensor], time_scale: Tensor, same: Tensor
+    task: Task, known: _Known, time_scale: Tensor
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """For shared doses: mean of the interpolated log-curves at target points [B, R, T], departures
     of the individuals from it [B, J, R, T], share of them sampled there, and the mean at context
     samples [B, J, K] (through nodes)."""
-    context, target = task.context, task.target
-    seen = context.quantified
+    context, target, seen, logs = task.context, task.target, known.seen, known.logs
     use = usable(seen).to(logs.dtype)
     total = use.sum(-1)[:, None].clamp(min=1)
-    level = [a[..., 0].clamp(min=1e-30).log() for a in amounts]
+    level = [a[..., 0].clamp(min=1e-30).log() for a in known.amounts]
     height = logs - torch.where(context.dosed[..., 0], level[0], 0.0)[..., None]
     nodes = torch.linspace(0, 1, 2 * NODES, device=logs.device, dtype=logs.dtype)
     nodes = FIRST * (torch.exp(nodes * torch.log(logs.new_tensor(1 / FIRST + 1))) - 1)

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from agmpk.models.task import Record, Task
+from agmpk.models.task import Record, Task, Tensors
 
 HALF_LIVES = tuple(0.35 * 2.0**k for k in range(11))  # h, of elimination
 INPUT_HALF_LIVES = tuple(0.12 * 2.0**k for k in range(7))  # h, of absorption; never one of above
@@ -35,19 +35,25 @@ FRACTIONS = (1.0, 0.7, 0.5, 0.35, 0.2, 0.1, 0.05)  # oral availability where bot
 ERROR, LEVEL = 0.3, 0.4  # SD of ln y around a curve of the grid, and of the levels
 FLOOR = 1e-9  # of f relative to the individual's first dose
 OPEN_MINDED = 0.02  # share of the typical weights that is uniform over the grid
+LAST_DOSE = 6  # channels, see ``Clock.last_dose``
 POOLED = 8.0  # the pooled likelihood counts as that of at most so many individuals
 
 
-@dataclass(frozen=True)
-class Clock:
-    """Where times lie in an individual's doses: since [B, N, T] h since the last dose before them,
-    number [B, N, T] of doses until then, amount, oral, duration [B, N, T] of that last dose."""
+class Clock(Tensors):
+    """Where ``times`` [B, N, T] lie in an individual's doses: since [B, N, T] h since the last dose
+    before them, number [B, N, T] of doses until then, amount (of ``amount`` [B, N, D], relative),
+    oral, duration [B, N, T] of that last dose.
 
-    since: Tensor
-    number: Tensor
-    amount: Tensor
-    oral: Tensor
-    duration: Tensor
+    A dose at the very time of a sample comes after it; before any dose the first one counts, so
+    that the time since it is 0.
+    """
+
+    def __init__(self, record: Record, amount: Tensor, times: Tensor) -> None:
+        self.number, last = _doses_before(record, times)
+        self.since = (times - record.dose_time.gather(2, last)).clamp(min=0)
+        self.amount = amount.gather(2, last)
+        self.oral = record.dose_oral.to(times.dtype).gather(2, last)
+        self.duration = record.dose_duration.gather(2, last)
 
     @property
     def infused(self) -> Tensor:
@@ -72,27 +78,11 @@ class Clock:
         ]
 
 
-def read_clock(record: Record, amount: Tensor, times: Tensor) -> Clock:
-    """The clock of an individual at ``times`` [B, N, T]; ``amount`` [B, N, D] relative.
-
-    A dose at the very time of a sample comes after it; before any dose the first one counts, so
-    that the time since it is 0.
-    """
+def _doses_before(record: Record, times: Tensor) -> tuple[Tensor, Tensor]:
+    """Number of doses before ``times`` [B, N, T], and the place of the last one (else 0)."""
     before = record.dosed[:, :, None] & (record.dose_time[:, :, None] < times[..., None])
     number = before.sum(-1)
-    last = (number - 1).clamp(min=0)
-
-    def of_last(values: Tensor) -> Tensor:
-        return values.gather(2, last)
-
-    since = (times - of_last(record.dose_time)).clamp(min=0)
-    return Clock(
-        since=since,
-        number=number,
-        amount=of_last(amount),
-        oral=of_last(record.dose_oral.to(times.dtype)),
-        duration=of_last(record.dose_duration),
-    )
+    return number, (number - 1).clamp(min=0)
 
 
 def rates(like: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,7 +108,7 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
     bolus = slow
     start, given, length = empty, empty, empty + 1.0  # of the last infusion
     before = empty
-    kept: list[list[Tensor]] = [[] for _ in range(7)]
+    kept = []
     for d in range(amount.shape[-1]):
         now, dose = record.dose_time[..., d, None], amount[..., d, None]
         long = record.dose_duration[..., d, None]
@@ -136,20 +126,16 @@ def superpose(record: Record, amount: Tensor, times: Tensor) -> tuple[Tensor, Te
         start, given = torch.where(infused, now, start), torch.where(infused, dose, given)
         length = torch.where(infused, long, length)
         before = now
-        for values, value in zip(
-            kept, (slow, fast, bolus, left, start, given, length), strict=True
-        ):
-            values.append(value)
-    number = (record.dosed[:, :, None] & (record.dose_time[:, :, None] < times[..., None])).sum(-1)
-    last = (number - 1).clamp(min=0)[..., None]
+        kept.append((slow, fast, bolus, left, start, given, length))
+    number, last = _doses_before(record, times)
     dosed = (number > 0)[..., None]
 
-    def at_last(values: list[Tensor]) -> Tensor:
+    def at_last(values: tuple[Tensor, ...]) -> Tensor:
         stacked = torch.stack(values, 2)
-        return stacked.gather(2, last.expand(-1, -1, -1, stacked.shape[-1]))
+        return stacked.gather(2, last[..., None].expand(-1, -1, -1, stacked.shape[-1]))
 
-    slow, fast, bolus, left, start, given, length = (at_last(values) for values in kept)
-    since = (times[..., None] - record.dose_time.gather(2, last[..., 0])[..., None]).clamp(min=0)
+    slow, fast, bolus, left, start, given, length = map(at_last, zip(*kept, strict=True))
+    since = (times - record.dose_time.gather(2, last)).clamp(min=0)[..., None]
     decay = torch.exp(-ke * since)
     ratio = (ka / (ka - ke[:, None])) * dosed[..., None]
     oral = ratio * ((slow * decay)[..., None] - (fast * torch.exp(-ka * since))[..., None, :])
@@ -189,26 +175,6 @@ def _infusion(amount: Tensor, duration: Tensor, since: Tensor, ke: Tensor) -> Te
 
 
 @dataclass(frozen=True)
-class Fit:
-    """What the grid says; in ln y relative to the study's reference amount.
-
-    typical [B, G] weights of the study; level [B, G] typical level; spread [B] SD of the levels;
-    mixture [B, G] weights of a new individual; context_weight [B, J, G], context_level [B, J, G] of
-    the context individuals; context_logs [B, J, T, G] ln f at their samples; fraction [B, G] oral
-    availability.
-    """
-
-    typical: Tensor
-    level: Tensor
-    spread: Tensor
-    mixture: Tensor
-    context_weight: Tensor
-    context_level: Tensor
-    context_logs: Tensor
-    fraction: Tensor
-
-
-@dataclass(frozen=True)
 class GridPosterior:
     """The grid's posterior of an individual: weight [B, N, G], level [B, N, G] and its variance
     [B, N, 1]."""
@@ -224,16 +190,18 @@ class GridPosterior:
         square = (self.weight[..., None, :] * (value - mean[..., None]).square()).sum(-1)
         return mean, torch.sqrt(square + self.variance)
 
-    def rates(self, like: Tensor) -> Tensor:
-        """Mean and SD of ln ke and of ln ka: [B, N, 4]."""
-        ke, ka = rates(like)
-        grid = torch.stack(
-            [ke.log()[:, None].expand(-1, len(ka)), ka.log().expand(len(ke), -1)], -1
-        ).flatten(0, 1)
-        # In double precision: a GPU's quick products would round a difference of squares away.
-        grid, weight = grid.double(), self.weight.double()
-        mean, square = weight @ grid, weight @ grid.square()
-        return torch.cat([mean, torch.sqrt((square - mean.square()).clamp(min=0))], -1).to(like)
+    @property
+    def mean_level(self) -> Tensor:
+        """Mean of the level [B, N]."""
+        return (self.weight * self.level).sum(-1)
+
+
+def mean_rates(weight: Tensor) -> Tensor:
+    """Mean and SD of ln ke and of ln ka under weights [B, N, G] of the grid: [B, N, 4]."""
+    # In double precision: a GPU's quick products would round a difference of squares away.
+    grid = torch.cartesian_prod(*(rate.log() for rate in rates(weight))).double()
+    mean, square = weight.double() @ grid, weight.double() @ grid.square()
+    return torch.cat([mean, torch.sqrt((square - mean.square()).clamp(min=0))], -1).to(weight)
 
 
 def curves(record: Record, amount: Tensor, times: Tensor, fraction: Tensor) -> Tensor:
@@ -251,72 +219,70 @@ def _log(f: Tensor, amount: Tensor) -> Tensor:
     return torch.maximum(f, FLOOR * torch.where(first > 0, first, 1.0)).log().flatten(-2)
 
 
-def fit_context(task: Task, context_logs: Tensor, amounts: tuple[Tensor, Tensor]) -> Fit:
-    """Weigh the grid by the context.
+class Fit:
+    """The grid, weighed by the context; in ln y relative to the study's reference amount.
+
+    typical [B, G] weights of the study; level [B, G] typical level; spread [B] SD of the levels;
+    mixture [B, G] weights of a new individual; members: the context individuals; context_logs
+    [B, J, T, G] ln f at their samples; fraction [B, G] oral availability.
 
     Args:
         task: its context is read.
-        context_logs: [B, J, T] ln y less the reference.
-        amounts: relative amounts of context and target doses.
+        values: [B, J, T] ln y less the reference.
+        amounts: [B, J, D] relative amounts of the context's doses.
     """
-    record = task.context
-    oral, vein = superpose(record, amounts[0], record.times)
-    seen = record.quantified
-    E, A = oral.shape[-2:]
 
-    def logs_at(fraction: Tensor | float) -> Tensor:
-        return _log(oral * fraction + vein, amounts[0])
+    def __init__(self, task: Task, values: Tensor, amounts: Tensor) -> None:
+        oral, vein = superpose(task.context, amounts, task.context.times)
+        seen = task.context.quantified
+        E, A = oral.shape[-2:]
 
-    logs = logs_at(1.0)
-    fraction = torch.ones_like(logs[:, 0, 0])
-    mixed = task.mixed_routes[:, None]
-    if task.any_mixed:
-        best = _pooled(context_logs, logs, seen)[0]
-        for share in FRACTIONS[1:]:
-            score = _pooled(context_logs, logs_at(share), seen)[0]
-            better = mixed & (score > best)
-            best = torch.where(better, score, best)
-            fraction = torch.where(better, share, fraction)
-        logs = logs_at(fraction.unflatten(-1, (E, A))[:, None, None])
+        def logs_at(fraction: Tensor | float) -> Tensor:
+            return _log(oral * fraction + vein, amounts)
 
-    pooled, own, mean, number, level = _pooled(context_logs, logs, seen)
-    people = (number[..., 0] > 0).sum(-1, keepdim=True).to(logs.dtype)
-    typical = torch.softmax(pooled * (POOLED / people.clamp(min=POOLED)), -1)
-    typical = neighbours(typical, E, A)
-    typical = (1 - OPEN_MINDED) * typical + OPEN_MINDED / typical.shape[-1]
-    there = (number > 0).to(logs.dtype)
-    weight = torch.softmax(own + typical.log()[:, None], -1)
-    away = (weight * (mean - level[:, None]).square()).sum(-1)
-    noise = ERROR**2 / number[..., 0].clamp(min=1)
-    excess = ((away - noise).clamp(min=0) * there[..., 0]).sum(-1)
-    spread = torch.sqrt((2 * LEVEL**2 + excess) / (2 + people[:, 0])).clamp(0.08, 2.0)
-    mixture = (2 * typical + (weight * there).sum(1)) / (2 + people)
-    posterior, _ = _level(mean, number, level[:, None], spread[:, None, None])
-    return Fit(
-        typical=typical,
-        level=level,
-        spread=spread,
-        mixture=neighbours(mixture, E, A),
-        context_weight=weight,
-        context_level=posterior,
-        context_logs=logs,
-        fraction=fraction,
-    )
+        logs = logs_at(1.0)
+        fraction = torch.ones_like(logs[:, 0, 0])
+        if task.any_mixed:
+            best = _pooled(values, logs, seen)[0]
+            for share in FRACTIONS[1:]:
+                score = _pooled(values, logs_at(share), seen)[0]
+                better = task.mixed_routes[:, None] & (score > best)
+                best = torch.where(better, score, best)
+                fraction = torch.where(better, share, fraction)
+            logs = logs_at(fraction.unflatten(-1, (E, A))[:, None, None])
+        self.context_logs, self.fraction = logs, fraction
 
+        pooled, own, mean, number, self.level = _pooled(values, logs, seen)
+        people = (number[..., 0] > 0).sum(-1, keepdim=True).to(logs.dtype)
+        typical = torch.softmax(pooled * (POOLED / people.clamp(min=POOLED)), -1)
+        typical = neighbours(typical, E, A)
+        self.typical = (1 - OPEN_MINDED) * typical + OPEN_MINDED / typical.shape[-1]
+        there = (number > 0).to(logs.dtype)
+        weight = torch.softmax(own + self.typical.log()[:, None], -1)
+        level = self.level[:, None]
+        away = (weight * (mean - level).square()).sum(-1)
+        noise = ERROR**2 / number[..., 0].clamp(min=1)
+        excess = ((away - noise).clamp(min=0) * there[..., 0]).sum(-1)
+        self.spread = torch.sqrt((2 * LEVEL**2 + excess) / (2 + people[:, 0])).clamp(0.08, 2.0)
+        mixture = (2 * self.typical + (weight * there).sum(1)) / (2 + people)
+        self.mixture = neighbours(mixture, E, A)
+        spread = self.spread[:, None, None]
+        self.members = GridPosterior(weight, *_level(mean, number, level, spread))
 
-def fit_target(
-    fit: Fit, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor
-) -> GridPosterior:
-    """The posterior of targets given ``values`` [B, R, T] where ``seen``, ln f ``logs``
-    [B, R, T, G]; ``alone`` [B]: no context tells the level, only the prefix does."""
-    mean, number, square = _summary(values, logs, seen)
-    level = torch.where(alone[:, None, None], mean, fit.level[:, None])
-    spread = torch.where(alone, 2.0, fit.spread)[:, None, None]
-    likelihood = _likelihood(mean, number, square, level, spread)
-    mixture = torch.where(alone[:, None], 1.0 / fit.mixture.shape[-1], fit.mixture)
-    weight = torch.softmax(likelihood + mixture.clamp(min=1e-12).log()[:, None], -1)
-    posterior, variance = _level(mean, number, level, spread)
-    return GridPosterior(weight, posterior, variance)
+    def typical_curve(self, logs: Tensor) -> Tensor:
+        """ln y [B, N, T] of a typical individual, at points of ln f ``logs`` [B, N, T, G]."""
+        return (self.typical[:, None, None] * (logs + self.level[:, None, None])).sum(-1)
+
+    def posterior(self, logs: Tensor, values: Tensor, seen: Tensor, alone: Tensor) -> GridPosterior:
+        """That of targets given ``values`` [B, R, T] where ``seen``, ln f ``logs`` [B, R, T, G];
+        ``alone`` [B]: no context tells the level, only the prefix does."""
+        mean, number, square = _summary(values, logs, seen)
+        level = torch.where(alone[:, None, None], mean, self.level[:, None])
+        spread = torch.where(alone, 2.0, self.spread)[:, None, None]
+        likelihood = _likelihood(mean, number, square, level, spread)
+        mixture = torch.where(alone[:, None], 1.0 / self.mixture.shape[-1], self.mixture)
+        weight = torch.softmax(likelihood + mixture.clamp(min=1e-12).log()[:, None], -1)
+        return GridPosterior(weight, *_level(mean, number, level, spread))
 
 
 def neighbours(weight: Tensor, E: int, A: int) -> Tensor:

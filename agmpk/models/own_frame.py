@@ -14,7 +14,6 @@ Shapes: B studies, R targets, P prefix points, T points, D doses, G places of a 
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -25,40 +24,63 @@ from agmpk.errors import AgmpkError
 from agmpk.models.features import TIME_CHANNELS, dose_features, time_features
 from agmpk.models.frame import TRIM, warp
 from agmpk.models.heads import GaussianNetwork
-from agmpk.models.kinetics import read_clock
+from agmpk.models.kinetics import LAST_DOSE, Clock
 from agmpk.models.task import Record, Task
 
-POINT_CHANNELS = TIME_CHANNELS + 24
+POINT_CHANNELS = TIME_CHANNELS + 12 + LAST_DOSE + 6  # time, its own, the last dose, ``whole``
 PREFIX_CHANNELS = POINT_CHANNELS + 9
 QUERY_CHANNELS = POINT_CHANNELS + 6
-DOSE_CHANNELS = 11
+DOSE_CHANNELS = 11  # all but one of ``dose_features``
 DAY = 24.0  # h, the shortest scale of time where the study tells none
 ROOM = 1.25  # the horizon in last times, for asked times somewhat beyond the context's
 
 
-@dataclass(frozen=True)
 class OwnFrame:
-    """logs [B, R, P] ln y of the prefix where ``seen`` [B, R, P], count [B, R] of it; centre [B, R]
-    ln y and last_time [B, R] h of the last shown sample; top [B, R] ln of the highest value of the
-    study, for the target's dose, else of the prefix; scale, horizon [B, R] h; whole [B, R, 6] of
-    the individual, amount [B, R, D] relative to its own typical dose."""
+    """The frame of a task's targets, in the precision of the task.
 
-    target: Record
-    seen: Tensor
-    logs: Tensor
-    count: Tensor
-    centre: Tensor
-    last_time: Tensor
-    top: Tensor
-    scale: Tensor
-    horizon: Tensor
-    whole: Tensor
-    amount: Tensor
+    logs [B, R, P] ln y of the prefix where ``seen`` [B, R, P], count [B, R] of it, answerable
+    [B, R] where there is any; centre [B, R] ln y and last_time [B, R] h of the last shown sample;
+    top [B, R] ln of the highest value of the study, for the target's dose, else of the prefix;
+    scale, horizon [B, R] h; whole [B, R, 6] of the individual, amount [B, R, D] relative to its own
+    typical dose.
 
-    @property
-    def answerable(self) -> Tensor:
-        """Which targets [B, R] have a prefix."""
-        return self.count > 0
+    Args:
+        scalars: tell the context's highest concentration and last time.
+    """
+
+    def __init__(self, task: Task, scalars: bool) -> None:
+        self.target = target = task.target
+        P = task.longest_prefix
+        self.seen, times = task.prefix[..., :P], target.times[..., :P]
+        self.logs = torch.where(self.seen, target.logs[..., :P], 0.0)
+        self.count = task.prefix.sum(-1)
+        self.answerable = self.count > 0
+        last = (self.count - 1).clamp(min=0)[..., None]
+        self.centre = self.logs.gather(-1, last)[..., 0]
+        self.last_time = torch.where(self.answerable, times.gather(-1, last)[..., 0], 0.0)
+        dose = _typical_dose(target)
+        relative = target.dose_amount.clamp(min=1e-30) / dose.exp()[..., None]
+        self.amount = torch.where(target.dosed, relative, 0.0)
+
+        told, top, hours = _scalars(task)
+        told = told[:, None].expand_as(self.answerable) & scalars
+        final = torch.where(target.dosed, target.dose_time, 0.0).amax(-1)
+        alone = torch.maximum(2 * self.last_time, final + DAY)
+        self.scale = torch.where(told, hours[:, None], alone).clamp(min=1e-3)
+        self.horizon = ROOM * torch.maximum(self.scale, final)
+        # The published ones see y over the context's maximum; without one, over the prefix's own.
+        own_top = torch.where(self.seen, self.logs, -torch.inf).amax(-1)
+        own_top = torch.where(self.answerable, own_top, 0.0)
+        self.top = torch.where(told, top[:, None] + dose, own_top)
+        whole = [
+            ((self.centre - self.top).clamp(-TRIM, TRIM) / 3) * self.answerable,
+            ((own_top - self.top).clamp(-TRIM, TRIM) / 3) * self.answerable,
+            self.scale.log() / 3,
+            self.count.to(self.scale.dtype) / 8,
+            told.to(self.scale.dtype),
+            (self.last_time / self.scale).clamp(max=2),
+        ]
+        self.whole = torch.stack(whole, -1)
 
     @property
     def spread(self) -> Tensor:
@@ -79,7 +101,7 @@ class OwnFrame:
     def points(self, times: Tensor) -> Tensor:
         """Where ``times`` [B, R, G] lie in the individual's doses and prefix:
         [B, R, G, POINT_CHANNELS]."""
-        clock = read_clock(self.target, self.amount, times)
+        clock = Clock(self.target, self.amount, times)
         scale, last = self.scale[..., None], self.last_time[..., None]
         since, ahead = clock.since / scale, times - last
         channels = [
@@ -168,56 +190,6 @@ class OwnFrame:
         return torch.cat([found[..., :8], found[..., 9:]], -1) * self.target.dosed[..., None]
 
 
-def own_frame(task: Task, scalars: bool) -> OwnFrame:
-    """The frame of a task's targets, in the precision of the task.
-
-    Args:
-        scalars: tell the context's highest concentration and last time.
-    """
-    target = task.target
-    P = task.longest_prefix
-    seen, times = task.prefix[..., :P], target.times[..., :P]
-    logs = torch.where(seen, target.logs[..., :P], 0.0)
-    count = task.prefix.sum(-1)
-    last = (count - 1).clamp(min=0)[..., None]
-    answerable = count > 0
-    centre = logs.gather(-1, last)[..., 0]
-    last_time = torch.where(answerable, times.gather(-1, last)[..., 0], 0.0)
-    dose = _typical_dose(target)
-    relative = target.dose_amount.clamp(min=1e-30) / dose.exp()[..., None]
-
-    told, top, hours = _scalars(task)
-    told = told[:, None].expand_as(answerable) if scalars else torch.zeros_like(answerable)
-    final = torch.where(target.dosed, target.dose_time, 0.0).amax(-1)
-    alone = torch.maximum(2 * last_time, final + DAY)
-    scale = torch.where(told, hours[:, None], alone).clamp(min=1e-3)
-    # The published ones see y over the context's maximum; without one, over the prefix's own.
-    own_top = torch.where(seen, logs, -torch.inf).amax(-1)
-    own_top = torch.where(answerable, own_top, 0.0)
-    top = torch.where(told, top[:, None] + dose, own_top)
-    whole = [
-        ((centre - top).clamp(-TRIM, TRIM) / 3) * answerable,
-        ((own_top - top).clamp(-TRIM, TRIM) / 3) * answerable,
-        scale.log() / 3,
-        count.to(scale.dtype) / 8,
-        told.to(scale.dtype),
-        (last_time / scale).clamp(max=2),
-    ]
-    return OwnFrame(
-        target=target,
-        seen=seen,
-        logs=logs,
-        count=count,
-        centre=centre,
-        last_time=last_time,
-        top=top,
-        scale=scale,
-        horizon=ROOM * torch.maximum(scale, final),
-        whole=torch.stack(whole, -1),
-        amount=torch.where(target.dosed, relative, 0.0),
-    )
-
-
 def _typical_dose(record: Record) -> Tensor:
     """Mean ln amount [B, N] of each individual's doses."""
     logs = torch.where(record.dosed, record.dose_amount.clamp(min=1e-30).log(), 0.0)
@@ -238,7 +210,7 @@ def _scalars(task: Task) -> tuple[Tensor, Tensor, Tensor]:
 
 class OwnModel(GaussianNetwork):
     """A network without a study level; a kind adds ``forward``.  ``config.scalars`` is that of
-    ``own_frame``."""
+    ``OwnFrame``."""
 
     needs = (*GaussianNetwork.needs, "scalars")
 
@@ -248,7 +220,7 @@ class OwnModel(GaussianNetwork):
 
     def law(self, task: Task) -> tuple[OwnFrame, Tensor, Tensor]:
         """The individual's frame, and mean and SD [B, R, T] of ln y from its centre."""
-        frame = own_frame(task, self.config.scalars)
+        frame = OwnFrame(task, self.config.scalars)
         return frame, *self(frame)
 
     def condition(self, task: Task) -> Any:

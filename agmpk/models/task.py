@@ -10,29 +10,60 @@ D doses; padded behind, real ones in front and in order of time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 if TYPE_CHECKING:
     from agmpk.models.features import Features, Packing
     from agmpk.models.frame import Frame
     from agmpk.studies import Individual, Study
 
+T = TypeVar("T")
+DOSES = ("dose_time", "dose_amount", "dose_duration", "dose_oral", "dosed")
 FAR_BELOW = 0.2  # of the limit: lower values below it are not told apart in training
 NO_PREFIX = 0.2  # share of simulated targets of which nothing is seen
 IDLE = 1.0  # how far in ln a limit must lie above the study's highest mean value to say nothing
 SILENT = 0.5  # share of simulated studies with a limit whose record only lacks what is below it
 
 
+class Tensors:
+    """Something whose parts (fields, or attributes where it is no dataclass) are tensors, tuples,
+    other ``Tensors``, or anything else, which stays as it is."""
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Self:
+        """The same with every tensor changed."""
+        names = [f.name for f in fields(self)] if is_dataclass(self) else list(vars(self))
+        changed = object.__new__(type(self))  # others than dataclasses compute their parts
+        vars(changed).update({name: _each(getattr(self, name), change) for name in names})
+        return changed
+
+    def __getitem__(self, rows: Any) -> Self:
+        return self.each(lambda values: values[rows])
+
+    def to(self, *args: Any) -> Self:
+        """The same on another device, or in another precision (marks and numbers of places stay
+        what they are)."""
+        kinds = [a for a in args if isinstance(a, torch.dtype)]
+        others = [a for a in args if not isinstance(a, torch.dtype)]
+
+        def move(values: Tensor) -> Tensor:
+            if kinds and values.is_floating_point():
+                values = values.to(kinds[0])
+            return values.to(*others, non_blocking=True) if others else values
+
+        return self.each(move)
+
+
 @dataclass(frozen=True)
-class Record:
+class Record(Tensors):
     """Individuals of B studies.
 
     times [B, N, T] h since the individual's first dose; logs [B, N, T] ln concentration, or where
@@ -57,13 +88,6 @@ class Record:
         """Which samples [B, N, T] have a value."""
         return self.mask & ~self.below
 
-    def __getitem__(self, rows: Any) -> Record:
-        return Record(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
-    def to(self, *args: Any) -> Record:
-        """The record on another device, or in another precision (marks stay marks)."""
-        return _to(self, *args)
-
     def trimmed(self) -> Record:
         """The same without samples, doses and individuals that are padding everywhere.
 
@@ -71,17 +95,12 @@ class Record:
         """
         N, T, D = (_last(self.mask, 1), _last(self.mask, 2), _last(self.dosed, 2))
         N = max(N, _last(self.dosed, 1))
-        samples = ("times", "logs", "mask", "below")
-        return Record(
-            **{
-                f.name: getattr(self, f.name)[:, :N, : T if f.name in samples else D]
-                for f in fields(self)
-            }
-        )
+        sizes = {f.name: D if f.name in DOSES else T for f in fields(self)}
+        return Record(**{name: getattr(self, name)[:, :N, :size] for name, size in sizes.items()})
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Tensors):
     """What the models see.
 
     context [B, J, ...] and target [B, R, ...]; prefix [B, R, T] the target's samples that are
@@ -98,16 +117,21 @@ class Task:
     @cached_property
     def frame(self) -> Frame:
         """The frame of reference of the task (see ``agmpk.models.frame``), computed once."""
-        from agmpk.models.frame import to_frame
+        from agmpk.models.frame import Frame
 
-        return to_frame(self)
+        return self._told(Frame)
 
     @cached_property
     def features(self) -> Features:
         """What the networks are told of the task (see ``agmpk.models.features``), computed once."""
         from agmpk.models.features import Features
 
-        return Features.of(self)
+        return self._told(Features)
+
+    def _told(self, kind: Callable[[Task], Any]) -> Any:
+        """Something made of the task in its own precision, through which no gradient passes."""
+        with torch.no_grad(), torch.autocast(self.limit.device.type, enabled=False):
+            return kind(self)
 
     @cached_property
     def packing(self) -> Packing | None:
@@ -118,8 +142,7 @@ class Task:
         """This task, whose padding the networks leave out (see ``agmpk.models.features``)."""
         from agmpk.models.features import Packing
 
-        self.__dict__["packing"] = Packing.of(self)
-        return self
+        return self.knowing(packing=Packing(self))
 
     @cached_property
     def longest_prefix(self) -> int:
@@ -140,23 +163,24 @@ class Task:
             vein = vein | (record.dosed & ~record.dose_oral).flatten(1).any(1)
         return oral & vein
 
+    def knowing(self, **values: Any) -> Task:
+        """This task, which need not compute its cached properties named here."""
+        vars(self).update(values)
+        return self
+
     def __len__(self) -> int:
         return len(self.limit)
 
-    def __getitem__(self, rows: Tensor | slice) -> Task:
-        return Task(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
-
     def to(self, *args: Any) -> Task:
         """The task on another device, or in another precision."""
-        moved = Task(**{f.name: _to(getattr(self, f.name), *args) for f in fields(self)})
         # Looked up before the move: asking a GPU for a number waits for all it has to do.
-        for name in ("longest_prefix", "any_mixed"):
-            moved.__dict__[name] = getattr(self, name)
-        if not any(isinstance(a, torch.dtype) for a in args):
-            # What was computed before, as by the processes that simulate, goes along.
-            for name in {"frame", "features", "packing"} & set(self.__dict__):
-                moved.__dict__[name] = _to(getattr(self, name), *args)
-        return moved
+        looked_up = {"longest_prefix": self.longest_prefix, "any_mixed": self.any_mixed}
+        moved = super().to(*args).knowing(**looked_up)
+        if any(isinstance(a, torch.dtype) for a in args):
+            return moved
+        # What was computed before, as by the processes that simulate, goes along.
+        computed = {name: vars(self).get(name) for name in ("frame", "features", "packing")}
+        return moved.knowing(**{name: known.to(*args) for name, known in computed.items() if known})
 
     def trimmed(self) -> Task:
         """The same task without padding that nobody needs."""
@@ -171,21 +195,18 @@ class Task:
         )
 
 
-def concatenate(parts: Sequence[Task]) -> Task:
-    """One task of several, padded to the largest."""
-
-    def join(values: list[Any]) -> Any:
-        if isinstance(values[0], Record):
-            names = [f.name for f in fields(Record)]
-            return Record(**{n: join([getattr(v, n) for v in values]) for n in names})
-        shape = np.max([v.shape[1:] for v in values], axis=0) if values[0].ndim > 1 else []
-        padded = []
-        for v in values:
-            pad = [int(x) for n, m in zip(shape, v.shape[1:], strict=True) for x in (n - m, 0)]
-            padded.append(torch.nn.functional.pad(v, pad[::-1]) if any(pad) else v)
-        return torch.cat(padded)
-
-    return Task(**{f.name: join([getattr(p, f.name) for p in parts]) for f in fields(Task)})
+def concatenate(parts: Sequence[T]) -> T:
+    """One of several, below each other; smaller ones get zeros behind in every other axis."""
+    first = parts[0]
+    if not isinstance(first, Tensor):
+        names = [f.name for f in fields(first)]
+        joined = {name: concatenate([getattr(part, name) for part in parts]) for name in names}
+        return type(first)(**joined)
+    shape = [max(sizes) for sizes in zip(*(part.shape[1:] for part in parts), strict=True)]
+    padded = [part.new_zeros((len(part), *shape)) for part in parts]
+    for whole, part in zip(padded, parts, strict=True):
+        whole[tuple(slice(size) for size in part.shape)] = part
+    return torch.cat(padded)
 
 
 def tasks_from_simulation(
@@ -224,35 +245,27 @@ def tasks_from_simulation(
     present = studies.present
     taken = (present.sum(-1, keepdim=True) // 2).clamp(1, targets)
     is_target = torch.arange(mask.shape[1]) < taken
-    lonely = ~(mask & ~is_target[..., None]).any((1, 2))[:, None]
-    R = targets
-    count = (mask & is_target[..., None])[:, :R].sum(-1)
+    of_others = mask & ~is_target[..., None]
+    lonely = ~of_others.any((1, 2))[:, None]
+    shown = (mask & is_target[..., None])[:, :targets]
+    count = shown.sum(-1)
     draw = torch.rand(count.shape, generator=generator, dtype=torch.float64)
     length = 1 + torch.floor((draw - NO_PREFIX) / (1 - NO_PREFIX) * max_prefix).long()
     length = torch.where((draw < NO_PREFIX) & ~lonely, 0, length.clamp(min=1))
     length = torch.minimum(length, (count - 1).clamp(min=0))
-    shown = (mask & is_target[..., None])[:, :R]
     shown = shown & ~(lonely & (length == 0))[..., None]
     prefix = shown & (torch.arange(mask.shape[-1]) < length[..., None])
 
     def record(keep: Tensor, logs: Tensor, people: slice) -> Record:
+        doses = {name: getattr(studies, name)[:, people] for name in DOSES}
         there = (keep.any(-1) & present[:, people])[..., None]
-        return Record(
-            times=times[:, people],
-            logs=torch.where(keep, logs, 0.0),
-            mask=keep,
-            below=below[:, people] & keep,
-            dose_time=studies.dose_time[:, people],
-            dose_amount=studies.dose_amount[:, people],
-            dose_duration=studies.dose_duration[:, people],
-            dose_oral=studies.dose_oral[:, people],
-            dosed=studies.dosed[:, people] & there,
-        )
+        doses["dosed"] = doses["dosed"] & there
+        logs = torch.where(keep, logs, 0.0)
+        return Record(times[:, people], logs, keep, below[:, people] & keep, **doses)
 
-    target = record(shown, torch.where(prefix, reported[:, :R], logs[:, :R]), slice(0, R))
-    others = slice(min(int(taken.min()), mask.shape[1] - 1), None)
-    keep = (mask & ~is_target[..., None])[:, others]
-    context = record(keep, reported[:, others], others)
+    first, others = slice(targets), slice(min(int(taken.min()), mask.shape[1] - 1), None)
+    target = record(shown, torch.where(prefix, reported[:, first], logs[:, first]), first)
+    context = record(of_others[:, others], reported[:, others], others)
     limit = torch.where(limited & ~silent, lloq[:, 0, 0], torch.nan)
     return Task(context, target, prefix, shown & ~prefix, limit).trimmed()
 
@@ -269,16 +282,15 @@ def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float6
         times: float64[T] [h on the target's clock], to be forecast.
     """
     others = [one for one in context if len(_samples(one)[0])]
-    limits = [context.lloq] if context.lloq else []
-    quantified = [np.inf]
-    for one in (*others, prefix):
-        limits += list(one.concentrations[one.censored])
-        quantified += list(one.concentrations[(one.concentrations > 0) & ~one.censored])
-    # What one sample fell below may be above what another one showed; the study's limit is not.
-    limit = np.log(min(np.median(limits), *quantified)) if limits else np.nan
-    task = _task(others, prefix, times, limit)
     people = (*others, prefix)
-    if not any(one.censored.any() for one in people):
+    values = np.concatenate([one.concentrations for one in people])
+    below = np.concatenate([one.censored for one in people])
+    limits = [*values[below], *([context.lloq] if context.lloq else [])]
+    # What one sample fell below may be above what another one showed; the study's limit is not.
+    lowest = values[(values > 0) & ~below].min(initial=np.inf)
+    limit = np.log(min(np.median(limits), lowest)) if limits else np.nan
+    task = _task(others, prefix, times, limit)
+    if not below.any():
         return task
     # No study of the prior has idle limits, so a network may take them for anything.  The page to
     # try leaves them out by the same rule: ``withoutIdleLimits`` in book/try/task.js.
@@ -318,39 +330,32 @@ def _samples(one: Individual) -> tuple[NDArray, NDArray, NDArray]:
 
 
 def _record(people: Sequence[Individual], samples: list[tuple[NDArray, ...]]) -> Record:
-    N = max(1, len(people))
+    def padded(rows: Iterable[Any], dtype: type = float) -> Tensor:
+        # With a row [0], so that there is room for one individual, one sample and one dose.
+        rows = [torch.from_numpy(np.asarray(row, dtype)) for row in (*rows, [0])]
+        return pad_sequence(rows, batch_first=True)[None, : max(1, len(people))]
+
+    times, logs, below = zip(*samples, strict=True) if samples else ((), (), ())
     doses = [one.single_doses() for one in people]
-    T = max([1, *(len(s[0]) for s in samples)])
-    D = max([1, *(len(d) for d in doses)])
-    values = {name: np.zeros((N, T)) for name in ("times", "logs")}
-    values |= {name: np.zeros((N, T), bool) for name in ("mask", "below")}
-    values |= {f"dose_{name}": np.zeros((N, D)) for name in ("time", "amount", "duration")}
-    values |= {name: np.zeros((N, D), bool) for name in ("dose_oral", "dosed")}
-    for n, ((times, logs, below), given) in enumerate(zip(samples, doses, strict=True)):
-        t, d = len(times), len(given)
-        values["times"][n, :t], values["logs"][n, :t] = times, logs
-        values["mask"][n, :t], values["below"][n, :t] = True, below
-        start = given[0].time
-        values["dose_time"][n, :d] = [dose.time - start for dose in given]
-        values["dose_amount"][n, :d] = [dose.amount for dose in given]
-        values["dose_duration"][n, :d] = [dose.duration for dose in given]
-        values["dose_oral"][n, :d] = [dose.route == "oral" for dose in given]
-        values["dosed"][n, :d] = True
-    return Record(**{name: torch.from_numpy(value)[None] for name, value in values.items()})
+    return Record(
+        times=padded(times),
+        logs=padded(logs),
+        mask=padded((np.ones(len(row)) for row in times), bool),
+        below=padded(below, bool),
+        dose_time=padded([dose.time - given[0].time for dose in given] for given in doses),
+        dose_amount=padded([dose.amount for dose in given] for given in doses),
+        dose_duration=padded([dose.duration for dose in given] for given in doses),
+        dose_oral=padded(([dose.route == "oral" for dose in given] for given in doses), bool),
+        dosed=padded((np.ones(len(given)) for given in doses), bool),
+    )
 
 
-def _to(value: Any, *args: Any) -> Any:
-    if value is None:
-        return None
-    if is_dataclass(value):
-        return type(value)(**{f.name: _to(getattr(value, f.name), *args) for f in fields(value)})
+def _each(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        return change(value)
     if isinstance(value, tuple):
-        return tuple(_to(part, *args) for part in value)
-    kinds = [a for a in args if isinstance(a, torch.dtype)]
-    others = [a for a in args if not isinstance(a, torch.dtype)]
-    if kinds and value.is_floating_point():
-        value = value.to(kinds[0])
-    return value.to(*others, non_blocking=True) if others else value
+        return tuple(_each(part, change) for part in value)
+    return value.each(change) if isinstance(value, Tensors) else value
 
 
 def _last(mask: Tensor, axis: int) -> int:

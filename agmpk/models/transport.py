@@ -53,7 +53,7 @@ from agmpk.models.heads import (
     curve_weight,
     normal,
 )
-from agmpk.models.task import Task
+from agmpk.models.task import Task, Tensors
 
 # The network: state x_t and time t in [0, 1] -> its prediction.
 Predict = Callable[[Tensor, float], Tensor]
@@ -162,7 +162,7 @@ def follow(velocity: Predict, x: Tensor, steps: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Kernel:
+class Kernel(Tensors):
     """length, level c and nugget n of the process [..., 1, 1]."""
 
     length: Tensor
@@ -288,8 +288,7 @@ class FlowModel(Network):
         loss = loss + curve_mean(error, free, 1 / curve_weight(spread * sd, free))
         if self.config.process == "study":
             # In double precision: rounded, a correlation need not stay positive definite.
-            kernel = Kernel(*(x.double() for x in vars(kernel).values()))
-            law = correlation(kernel, place(task).double(), task.prefix, free)
+            law = correlation(kernel.to(torch.float64), place(task).double(), task.prefix, free)
             copula = negative_log_likelihood(w_1.clamp(-4, 4).double(), law, free)
             loss = loss + COPULA * copula.to(loss)
         return loss
@@ -326,9 +325,8 @@ class FlowModel(Network):
         frame = seen.frame
         z = self.config.temperature * frame.spread.new_tensor(NODES)
         x_1 = self.moved(state, z[:, None, None, None].expand(-1, *frame.spread.shape))
-        return frame.decode(
-            torch.tensordot(frame.spread.new_tensor(WEIGHTS), x_1.to(frame.spread), 1)
-        )
+        weights = frame.spread.new_tensor(WEIGHTS)
+        return frame.decode(torch.tensordot(weights, x_1.to(frame.spread), 1))
 
     def moved(
         self, state: Tensor, w_0: Tensor, steps: int | None = None, fresh: Fresh | None = None

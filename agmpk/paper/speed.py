@@ -120,7 +120,7 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
         each = {}
         for name, packed in (("padded", False), ("packed", True)):
             for part in parts:
-                part.__dict__["packing"] = Packing.of(part) if packed else None
+                part.knowing(packing=Packing(part) if packed else None)
             each[name] = timed(lambda step=step, parts=parts: _learn(config, model, parts, step))
         updated = timed(lambda: optimizers.step(1.0))[1]
         if step:  # the first warms up

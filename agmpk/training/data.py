@@ -44,8 +44,8 @@ def block_tasks(config: TrainingConfig, prior: PriorConfig, block: int) -> list[
         task = tasks_from_simulation(seen, config.targets, config.max_prefix, generator)
         if config.thinned and block % 4:
             # Their order is random, so the first are any.
-            kept = {name: x[:, : config.thinned] for name, x in vars(task.context).items()}
-            task = replace(task, context=Record(**kept))
+            kept = task.context.each(lambda values: values[:, : config.thinned])
+            task = replace(task, context=kept)
         if config.ended_early:
             ends = torch.rand(len(task), generator=generator) < config.ended_early
             task = replace(task, context=ended_early(task.context, ends, generator))

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from agmpk.models.frame import interpolate
-from agmpk.models.kinetics import read_clock
+from agmpk.models.kinetics import Clock
 from agmpk.models.task import Record, Task
 
 
@@ -141,7 +141,7 @@ def test_the_clock_reads_the_last_dose_and_a_trough_comes_before_it(make_task):
     dosed = torch.ones(1, 1, 3, dtype=torch.bool)
     record = replace(one, dose_time=dose_time, dose_amount=amount, dosed=dosed)
     times = torch.tensor([[[0.0, 3.0, 12.0, 12.5, 30.0]]], dtype=torch.float64)
-    clock = read_clock(record, amount, times)
+    clock = Clock(record, amount, times)
     assert clock.since.flatten().tolist() == [0.0, 3.0, 12.0, 0.5, 6.0]
     assert clock.number.flatten().tolist() == [0, 1, 1, 2, 3]
     assert clock.amount.flatten().tolist() == [1.0, 1.0, 1.0, 2.0, 3.0]

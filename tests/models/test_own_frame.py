@@ -11,7 +11,7 @@ import torch
 from agmpk.errors import AgmpkError
 from agmpk.models.heads import antithetic, beta_loss
 from agmpk.models.node import NodeConfig
-from agmpk.models.own_frame import own_frame
+from agmpk.models.own_frame import OwnFrame
 from agmpk.models.registry import build_model
 from agmpk.models.task import Record, Task
 from agmpk.models.transformer import TransformerConfig
@@ -68,7 +68,7 @@ def test_prefix_only_never_sees_the_context(kind, task, moved):
 
 def test_the_scalars_are_the_contexts_maximum_for_the_targets_dose_and_its_last_time(task):
     """The published scaling: y over the context's maximum, t over its last time."""
-    frame = own_frame(task, True)
+    frame = OwnFrame(task, True)
     for b in range(len(task)):
         seen, here = task.context.quantified[b], task.context
         if not seen.any():
@@ -84,7 +84,7 @@ def test_the_scalars_are_the_contexts_maximum_for_the_targets_dose_and_its_last_
                 assert np.isclose(float(frame.whole[b, r, 0]), expected)
     twice = replace(task, target=replace(task.target, dose_amount=task.target.dose_amount * 2))
     there = frame.answerable & frame.whole[..., 4].bool()
-    moved = (own_frame(twice, True).whole - frame.whole)[..., 0][there]
+    moved = (OwnFrame(twice, True).whole - frame.whole)[..., 0][there]
     assert torch.allclose(moved, torch.full_like(moved, -math.log(2) / 3))
 
 
