@@ -136,6 +136,12 @@ def sha256(path: str | os.PathLike[str]) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write text as UTF-8, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, "utf-8")
+
+
 def write_csv(frame: pd.DataFrame, path: str | os.PathLike[str], missing: str = "") -> None:
     """Write a frame as UTF-8 CSV without its index, whole or not at all.
 

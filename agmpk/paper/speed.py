@@ -37,7 +37,7 @@ from agmpk.prior.reference import by_scipy, by_torchdiffeq, largest_relative_err
 from agmpk.prior.simulate import BLOCK, draw_trial, problems, simulate_block
 from agmpk.studies import Study
 from agmpk.training.config import TrainingConfig
-from agmpk.training.data import part_generator, told_batch, training_batch, validation_task
+from agmpk.training.data import part_generator, training_batch, validation_task
 from agmpk.training.optimizer import Optimizers
 from agmpk.training.run import part_weights
 
@@ -116,7 +116,7 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     optimizers = Optimizers(model, config)
     rows = []
     for step in range(steps + 1):
-        parts, simulated = timed(lambda step=step: told_batch(config, prior, step))
+        parts, simulated = timed(lambda step=step: training_batch(config, prior, step, True))
         each = {}
         for name, packed in (("padded", False), ("packed", True)):
             for part in parts:

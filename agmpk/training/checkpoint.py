@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 import agmpk
-from agmpk.files import atomic_path, sha256
+from agmpk.files import atomic_path, sha256, write_text
 from agmpk.models.registry import (
     DESCRIPTION,
     DIGESTS,
@@ -89,20 +89,17 @@ def save_checkpoint(model: nn.Module, run: Path, folder: Path, half: bool = True
     }
     with atomic_path(folder / WEIGHTS) as temporary:
         save_file(weights, temporary)
-    with atomic_path(folder / DESCRIPTION) as temporary:
-        Path(temporary).write_text(json.dumps(description, indent=1) + "\n", "utf-8")
+    write_text(folder / DESCRIPTION, json.dumps(description, indent=1) + "\n")
     # The digests before anything optional: what is written so far can be loaded.
     sums = "".join(f"{sha256(folder / name)}  {name}\n" for name in (WEIGHTS, DESCRIPTION))
-    with atomic_path(folder / DIGESTS) as temporary:
-        Path(temporary).write_text(sums, "utf-8")
+    write_text(folder / DIGESTS, sums)
     for log in ("steps.csv", "validation.csv"):
         if log == "validation.csv" and not (run / log).is_file():
             (folder / log).unlink(missing_ok=True)
             continue  # exported before the first validation
         with atomic_path(folder / log) as temporary:
             shutil.copyfile(run / log, temporary)
-    with atomic_path(folder / "CARD.md") as temporary:
-        Path(temporary).write_text(write_card(folder), "utf-8")
+    write_text(folder / "CARD.md", write_card(folder))
 
 
 def _before(start: str) -> dict[str, float] | None:

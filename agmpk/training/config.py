@@ -14,6 +14,11 @@ from agmpk.models.heads import Count, Factor
 from agmpk.models.registry import model_config
 from agmpk.prior.simulate import BLOCK
 
+STREAM = (
+    "prior", "seed", "steps", "block", "blocks", "views", "parts", "targets", "thinned",
+    "ended_early", "max_prefix",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class TrainingConfig:
@@ -91,11 +96,7 @@ class TrainingConfig:
     @property
     def stream(self) -> tuple:
         """What decides which tasks a step sees: runs that agree in it can share them."""
-        return (
-            *(self.prior, self.seed, self.block, self.blocks, self.views, self.targets),
-            *(self.max_prefix, self.parts, self.steps, self.thinned),
-            self.ended_early,
-        )
+        return tuple(getattr(self, name) for name in STREAM)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain nested values."""

@@ -69,8 +69,11 @@ def ended_early(context: Record, ends: torch.Tensor, generator: torch.Generator)
     return Record(**found)
 
 
-def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
-    """The parts of step ``step``, studies of similar size together."""
+def training_batch(
+    config: TrainingConfig, prior: PriorConfig, step: int, told: bool = False
+) -> list[Task]:
+    """The parts of step ``step``, studies of similar size together; ``told``: with what the
+    networks are told of them, computed."""
     with _one_thread():
         first = step * config.blocks
         blocks = range(first, first + config.blocks)
@@ -86,6 +89,8 @@ def training_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> lis
                 chosen.append(task[inside].trimmed())
         # Here and not beside the network: a GPU would wait for each of the shapes.
         parts.append(concatenate(chosen).packed())
+        if told:
+            _ = parts[-1].features
     return parts
 
 
@@ -128,7 +133,7 @@ def batches(
     the ``study``, unless there is a GPU, to which the few large operations of a whole part are
     nothing.
     """
-    make = partial(told_batch if study and device == "cpu" else training_batch, config, prior)
+    make = partial(training_batch, config, prior, told=study and device == "cpu")
     steps = range(start, config.steps)
     if not workers:
         return map(make, steps)
@@ -137,14 +142,6 @@ def batches(
         # A copy of a process that drives a GPU would share its memory maps, which slows both.
         ahead |= {"multiprocessing_context": "spawn", "worker_init_fn": _yielding}
     return iter(DataLoader(steps, batch_size=None, collate_fn=make, **ahead))
-
-
-def told_batch(config: TrainingConfig, prior: PriorConfig, step: int) -> list[Task]:
-    """The parts of step ``step`` with what the networks are told of them, computed."""
-    parts = training_batch(config, prior, step)
-    for part in parts:
-        _ = part.features
-    return parts
 
 
 def _yielding(number: int) -> None:

@@ -22,7 +22,7 @@ from torch import Tensor
 import agmpk
 from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path, data_path, sha256
+from agmpk.files import atomic_path, data_path, sha256, write_text
 from agmpk.prior import PriorConfig
 from agmpk.store import digest
 from agmpk.training.config import TrainingConfig
@@ -58,8 +58,8 @@ def prepare(config: TrainingConfig, prior: PriorConfig, folder: Path, device: st
                 f"({PRIOR} holds the one it uses): choose another folder or remove it."
             )
     else:
-        _write(folder / ENVIRONMENT, json.dumps(environment(device, n), indent=1))
-        _write(folder / PRIOR, yaml.safe_dump(prior.to_dict(), sort_keys=False))
+        write_text(folder / ENVIRONMENT, json.dumps(environment(device, n), indent=1))
+        write_text(folder / PRIOR, yaml.safe_dump(prior.to_dict(), sort_keys=False))
         settle(config, folder)
 
 
@@ -73,7 +73,7 @@ def _same_prior(folder: Path, prior: PriorConfig) -> bool:
 
 def settle(config: TrainingConfig, folder: Path) -> None:
     """Write the settings of the run, which may have another number of steps than before."""
-    _write(folder / CONFIG, config.to_yaml())
+    write_text(folder / CONFIG, config.to_yaml())
 
 
 def run_config(folder: Path) -> TrainingConfig:
@@ -195,7 +195,7 @@ def save_state(folder: Path, name: str, tensors: dict[str, Tensor], about: dict[
             save_file(shard, temporary)
         files[file.name] = sha256(file)
     about = about | {"files": files}
-    _write(folder / f"{name}.json", json.dumps(about | {"digest": digest(about)}, indent=1))
+    write_text(folder / f"{name}.json", json.dumps(about | {"digest": digest(about)}, indent=1))
     for old in folder.glob(f"{name}-*.safetensors"):
         if old.name not in files:
             old.unlink()
@@ -268,8 +268,3 @@ class Table:
             writer = csv.DictWriter(out, self.rows[-1].keys())
             writer.writeheader()
             writer.writerows(self.rows)
-
-
-def _write(path: Path, text: str) -> None:
-    with atomic_path(path) as temporary:
-        Path(temporary).write_text(text, "utf-8")

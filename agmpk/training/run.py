@@ -29,7 +29,7 @@ from agmpk.models.task import Task
 from agmpk.prior import PriorConfig
 from agmpk.prior.config import load_prior
 from agmpk.prior.simulate import BLOCK
-from agmpk.training.config import TrainingConfig, rate_factor
+from agmpk.training.config import STREAM, TrainingConfig, rate_factor
 from agmpk.training.data import VALIDATION_SEED, batches, part_generator, validation_task
 from agmpk.training.folder import (
     STEPS,
@@ -262,8 +262,8 @@ def train_together(
     """
     if len({config.stream for config in runs.values()}) != 1:
         raise AgmpkError(
-            "These recipes do not share a stream of studies: their prior, seed, steps, block, "
-            "blocks, views, parts, targets, thinned, ended_early and max_prefix must agree."
+            f"These recipes do not share a stream of studies: their {', '.join(STREAM[:-1])} and "
+            f"{STREAM[-1]} must agree."
         )
     first = next(iter(runs.values()))
     prior = load_prior(first.prior)
@@ -318,7 +318,10 @@ def _train(
     one, processes = learners[0], learners[0].processes
     config, device = one.config, processes.device
     processes.wait()
-    held_out = _held_out(config, prior, device)
+    blocks, held_out = -(-config.validation_studies // BLOCK), {}
+    for prefix in PREFIXES:
+        task = validation_task(prior, blocks, prefix)[: config.validation_studies]
+        held_out[prefix] = task.to(torch.float32).to(device)
     began, waiting = time.monotonic(), _Waiting()
     start = min(learner.start for learner in learners)
     study = any(MODELS[learner.config.kind].sees_study for learner in learners)
@@ -348,16 +351,6 @@ def _train(
         if last:
             break
     processes.wait()
-
-
-def _held_out(config: TrainingConfig, prior: PriorConfig, device: str) -> dict[int, Task]:
-    """The validation task of each length of prefix."""
-    blocks = -(-config.validation_studies // BLOCK)
-    found = {prefix: validation_task(prior, blocks, prefix) for prefix in PREFIXES}
-    return {
-        prefix: task[: config.validation_studies].to(torch.float32).to(device)
-        for prefix, task in found.items()
-    }
 
 
 def _cool_in_time(
@@ -405,30 +398,23 @@ def validate(model: nn.Module, task: Task, seed: int, chunk: int = 64) -> dict[s
     """Mean over held-out simulated targets of log-RMSE, CRPS and 90 % coverage, with the naive
     forecast's log-RMSE."""
     generator = torch.Generator().manual_seed(seed)
-    draws, truth, asked, naive = [], [], [], []
+    draws, naive, truth, points = [], [], [], []
     for rows in range(0, len(task), chunk):
         part = task[rows : rows + chunk].trimmed()
         if not model.generates:
-            part = _with_prefix(part)
-        found = model.sample(part, SAMPLES, generator)
-        free = part.asked
-        draws.append(found[:, free].double().cpu().numpy())
-        truth.append(part.target.logs[free].double().cpu().numpy())
-        curve = part.asked.any(-1).nonzero().tolist()
-        asked.append([(rows + b, r, int(part.asked[b, r].sum())) for b, r in curve])
-        frame = part.frame
-        naive.append((frame.naive + frame.reference[:, None, None])[free].double().cpu().numpy())
-    x, y, n = np.concatenate(draws, 1), np.concatenate(truth), np.concatenate(naive)
-    counts = np.array([c for part in asked for *_, c in part])
+            part = replace(part, asked=part.asked & part.prefix.any(-1, keepdim=True))
+        free, frame = part.asked, part.frame
+        draws.append(model.sample(part, SAMPLES, generator)[:, free])
+        naive.append((frame.naive + frame.reference[:, None, None])[None, free])
+        truth.append(part.target.logs[free])
+        points.append(free.sum(-1)[free.any(-1)])
+    x, n, y = (torch.cat(values, -1).double().cpu().numpy() for values in (draws, naive, truth))
+    counts = torch.cat(points).cpu().numpy()
     owner = np.repeat(np.arange(len(counts)), counts)
 
     found = mean_scores(x, y, owner)
-    error = mean_scores(n[None], y, owner)["log_rmse"]
+    error = mean_scores(n, y, owner)["log_rmse"]
     return {"log_rmse": found.pop("log_rmse"), "log_rmse_naive": error, **found}
-
-
-def _with_prefix(task: Task) -> Task:
-    return replace(task, asked=task.asked & task.prefix.any(-1, keepdim=True))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

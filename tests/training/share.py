@@ -58,14 +58,14 @@ def killed_at(step: int) -> Callable[[TrainingConfig, Path], None]:
 
 def killed_in_the_index(config: TrainingConfig, folder: Path) -> None:
     """A run that dies when the tensors of its next state are written, and its index is not."""
-    write = run_folder._write
+    write = run_folder.write_text
 
     def dying(path: Path, text: str) -> None:
         if path.name == "state.json":
             die()
         write(path, text)
 
-    run_folder._write = dying
+    run_folder.write_text = dying
     train(config, folder, workers=0)
 
 
