@@ -150,8 +150,9 @@ def problems(
     most = trial.doses.dosed.shape[-1]
     # Everybody's noise is drawn here, so that no study depends on which kind the others are.
     processes = p.ou_sd.shape[-1]
-    usual = 1 + T + refresh + 2 * most
-    noise = draw_normal((len(study), usual, NOISES * processes), streams("ou"))
+    parts = (1 + T, refresh, 2 * most)
+    noise = draw_normal((len(study), sum(parts), NOISES * processes), streams("ou"))
+    of_samples, of_others, of_events = noise.split(parts, 1)
     last = torch.where(trial.exists, times, 0.0).amax(-1)[study, individual]
     given = trial.doses.rows(study, individual)
     number = (given.dosed & (given.time < last[:, None])).sum(-1)
@@ -168,9 +169,9 @@ def problems(
         events = Events(of_rows, taken, layout, end)
         others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
         points = torch.minimum(times[s, i, :samples], end[:, None])
-        start, twice = 1 + T + refresh, events.onset.shape[1] > doses
-        mine = [noise[rows, : 1 + samples], noise[rows, 1 + T : start]]
-        mine += [noise[rows, start + n * most : start + n * most + doses] for n in range(1 + twice)]
+        twice = events.onset.shape[1] > doses
+        mine = [of_samples[rows, : 1 + samples], of_others[rows]]
+        mine += [of_events[rows, n * most : n * most + doses] for n in range(1 + twice)]
         km = None
         if kind[0] == "saturable":
             km = of_rows.saturation * trial.doses.level[s] / torch.exp(of_rows.typical.V)
