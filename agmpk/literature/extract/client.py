@@ -16,14 +16,14 @@ import re
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from agmpk.config import load_yaml
+from agmpk.config import Range, load_yaml, read_config
 from agmpk.errors import AgmpkError
 
 ENVIRONMENT = {"base_url": "AGMPK_LLM_BASE_URL", "model": "AGMPK_LLM_MODEL"}
@@ -46,16 +46,16 @@ class LlmSettings:
 
     base_url: str = field(default="", repr=False)
     model: str = ""
-    price_input: float = 0.0
-    price_output: float = 0.0
+    price_input: Annotated[float, Range(0)] = 0.0
+    price_output: Annotated[float, Range(0)] = 0.0
     currency: str = "USD"
     api_key_env: str = DEFAULT_KEY
-    output_mode: str = "native"
-    timeout: float = 120.0
-    document_timeout: float = 600.0
-    max_retries: int = 4
-    schema_retries: int = 2
-    max_tokens: int = 2000
+    output_mode: Literal["native", "tool", "prompted"] = "native"
+    timeout: Annotated[float, Range(0)] = 120.0
+    document_timeout: Annotated[float, Range(0)] = 600.0
+    max_retries: Annotated[int, Range(0)] = 4
+    schema_retries: Annotated[int, Range(0)] = 2
+    max_tokens: Annotated[int, Range(0)] = 2000
 
     def key(self) -> str:
         """The API key, or a placeholder that servers without keys ignore; never for messages."""
@@ -84,10 +84,12 @@ def load_settings(path: str | Path | None = None) -> LlmSettings:
     Raises:
         AgmpkError: for unknown keys, wrong types, a key in the file, or no model at all.
     """
-    settings = LlmSettings()
     where = str(path) if path else "environment"
-    if path is not None:
-        settings = _from_file(Path(path), settings)
+    content = (load_yaml(path) if path else None) or {}
+    names = {*map(str, content)} - {"api_key_env"} if isinstance(content, dict) else ()
+    if any("key" in name for name in names):
+        raise AgmpkError(f"{where}: a key never belongs into a file; set it in the environment")
+    settings = read_config(LlmSettings, content, where)
     overrides = {n: os.environ[v] for n, v in ENVIRONMENT.items() if os.environ.get(v)}
     settings = replace(settings, **overrides)
     if not settings.base_url or not settings.model:
@@ -97,32 +99,7 @@ def load_settings(path: str | Path | None = None) -> LlmSettings:
         )
     if not settings.base_url.startswith(("http://", "https://")):
         raise AgmpkError(f"{where}: base_url must start with http:// or https://")
-    if settings.output_mode not in ("native", "tool", "prompted"):
-        raise AgmpkError(
-            f"{where}: output_mode must be native, tool or prompted, not '{settings.output_mode}'"
-        )
     return settings
-
-
-def _from_file(path: Path, settings: LlmSettings) -> LlmSettings:
-    content = load_yaml(path) or {}
-    if not isinstance(content, dict):
-        raise AgmpkError(f"{path}: must hold 'key: value' lines")
-    known = {f.name: type(getattr(settings, f.name)) for f in fields(settings)}
-    for name, value in content.items():
-        if name not in known:
-            hint = ""
-            if "key" in str(name):
-                hint = "; a key never belongs into a file, set it in the environment"
-            raise AgmpkError(
-                f"{path}: unknown setting '{name}'{hint}; known are {', '.join(known)}"
-            )
-        kind = (float, int) if known[name] is float else known[name]
-        if isinstance(value, bool) or not isinstance(value, kind):
-            raise AgmpkError(f"{path}: '{name}' must be a {known[name].__name__}")
-        if known[name] in (int, float) and (value < 0 or value != value):
-            raise AgmpkError(f"{path}: '{name}' must not be negative")
-    return replace(settings, **content)
 
 
 class ServiceError(AgmpkError):

@@ -11,13 +11,12 @@ import json
 import time
 from dataclasses import asdict, dataclass, field
 from functools import cache
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
+from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.literature.document import Document, read_jsonl
 from agmpk.literature.extract.client import DocumentError, LlmClient, Usage
@@ -50,8 +49,7 @@ class Prompt:
 @cache
 def load_prompt(name: str) -> Prompt:
     """The prompt `triage` or `extract`, as its YAML file beside this module has it."""
-    path = resources.files(__package__) / f"{name}.yaml"
-    return Prompt(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    return Prompt(**load_yaml(Path(__file__).with_name(f"{name}.yaml")))
 
 
 def article_text(document: Document) -> str:

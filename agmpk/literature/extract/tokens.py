@@ -11,15 +11,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
-import yaml
-
+from agmpk.config import load_yaml
 from agmpk.literature.schema import dispersion_type
 from agmpk.literature.text import NUMBER_TEXT, power_of_ten
 from agmpk.literature.units import Unit, scan_unit
 
-_LEXICON = yaml.safe_load(files(__package__).joinpath("lexicon.yaml").read_text(encoding="utf-8"))
+_LEXICON = load_yaml(Path(__file__).with_name("lexicon.yaml"))
 
 
 def words(name: str) -> list[str]:
