@@ -113,12 +113,7 @@ def write_harmonized(result: Harmonized, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise AgmpkError(f"{folder}: no such folder; create it or give another --out")
-    frames = {
-        "reference": result.reference,
-        "dropped": result.dropped,
-        "corrections": result.corrections,
-        "dictionary": data_dictionary(),
-    }
+    frames = vars(result) | {"dictionary": data_dictionary()}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     return [folder / f"{name}.csv" for name in frames]
@@ -126,13 +121,8 @@ def write_harmonized(result: Harmonized, folder: str | Path) -> list[Path]:
 
 def _rounded(frame: pd.DataFrame) -> pd.DataFrame:
     numbers = [c for c in frame.columns if c.endswith(("_per_mg", "_percent", "_h", "_mg"))]
-    frame = frame.copy()
-    for column in numbers:
-        rounded = [None if pd.isna(v) else float(f"{v:.{SIGNIFICANT}g}") for v in frame[column]]
-        frame[column] = pd.Series(rounded, index=frame.index, dtype="float64")
-    for column in ("n", "year"):
-        frame[column] = frame[column].astype("Int64")
-    return frame
+    rounded = frame[numbers].astype("float64").map(lambda v: float(f"{v:.{SIGNIFICANT}g}"))
+    return frame.assign(**rounded).astype({"n": "Int64", "year": "Int64"})
 
 
 def _validated(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agmpk.literature.schema import dispersion_type
+from agmpk.literature.schema import center_type, dispersion_type
 from agmpk.literature.text import normalize, parse_number, parse_range
 from agmpk.literature.units import convert, parse_unit
 
@@ -31,14 +31,6 @@ class Quantity:
     value: float
     kind: str
     cv_percent: float | None
-
-
-def center_kind(text: object) -> str:
-    """`GM` -> `geometric mean`; unknown or missing -> empty."""
-    if is_missing(text):
-        return ""
-    lowered = str(text).strip().lower()
-    return {"gm": "geometric mean", "geomean": "geometric mean"}.get(lowered, lowered)
 
 
 def read_quantity(
@@ -69,7 +61,8 @@ def read_quantity(
             name, f"{value:g} {raw_unit}", "activity or molar units cannot be turned into mass"
         )
     cv = _cv_percent(f"{name} dispersion", value, entry, unit.text, n, notes)
-    return Quantity(value * factor, center_kind(entry.get("central_tendency_type")), cv)
+    center = center_type(entry.get("central_tendency_type")) or ""
+    return Quantity(value * factor, center, cv)
 
 
 @dataclass(frozen=True)

@@ -253,30 +253,33 @@ def ablation_evidence(table: pd.DataFrame | None) -> list[Evidence]:
     """
     asked = {"variant": "process-white", "studies": "default prior", "measure": "crps_curve"}
     rows = [] if table is None else table[(table[[*asked]] == pd.Series(asked)).all(axis=1)]
-    lacking = {
-        "gain:reference": "its ablation process-white has not been run (agmpk paper ablations run)",
-        "gain:attention": "it has no such choice (attention-continuum)",
-    }
-    found = []
+    gain = None
+    why = "its ablation process-white has not been run (agmpk paper ablations run)"
     if len(rows) and math.isfinite(rows.difference.iloc[0]):
-        row = rows.iloc[0]
-        lacking["gain:reference"] = "too few training seeds to judge by"
+        row, why = rows.iloc[0], "too few training seeds to judge by"
         if math.isfinite(row.margin):
             low = min(row.low, row.difference - row.margin)
-            found.append(Evidence("gain:reference", row.difference, low, row.high, int(row.n)))
-            del lacking["gain:reference"]
+            gain = Evidence("gain:reference", row.difference, low, row.high, int(row.n))
+    return [
+        gain or _first_version("gain:reference", "reference-white", why),
+        _first_version("gain:attention", "attention-continuum", NO_ATTENTION),
+    ]
+
+
+NO_ATTENTION = "it has no such choice (attention-continuum)"
+
+
+def _first_version(measure: str, variant: str, why: str) -> Evidence:
+    """No value, for the reason ``why``, and in its place what the record of the first version's
+    ablations says of ``variant``."""
     record = first_version()
     record = record[(record.studies == "default prior") & (record.measure == "crps")]
-    words = record.set_index("variant").verdict
-    variants = {"gain:reference": "reference-white", "gain:attention": "attention-continuum"}
-    for measure, why in lacking.items():
-        note = (
-            f"not with the second model yet: {why}; the first version, asked at own times only, "
-            f"had {variants[measure]} against its default: "
-            f"{words[variants[measure]] or 'not judged'}"
-        )
-        found.append(Evidence(measure, math.nan, n=0, note=note))
-    return found
+    verdict_ = record.set_index("variant").verdict[variant] or "not judged"
+    note = (
+        f"not with the second model yet: {why}; the first version, asked at own times only, had "
+        f"{variant} against its default: {verdict_}"
+    )
+    return Evidence(measure, math.nan, n=0, note=note)
 
 
 def benchmark_rows(file: Path) -> pd.DataFrame:
