@@ -104,30 +104,24 @@ def check_writable(path: str | os.PathLike[str], *inputs: str | os.PathLike[str]
     """
     target = Path(path)
     try:
-        folder = Path(os.path.realpath(target)).parent
-        if target.is_dir():
-            raise AgmpkError(f"{target} is a folder; name a file to write.")
-        if target.exists() and not target.is_file():
-            raise AgmpkError(f"{target} is a device or a pipe; name a file to write.")
-        for one in inputs:
-            if target.exists() and os.path.exists(one) and os.path.samefile(target, one):
-                raise AgmpkError(f"{target} is what is read; name another file to write.")
-    except AgmpkError:
-        raise
+        folder, there = Path(os.path.realpath(target)).parent, target.exists()
+        read = there and any(os.path.samefile(target, o) for o in inputs if os.path.exists(o))
     except (OSError, ValueError) as error:
         raise AgmpkError(f"{str(target)!r} cannot be written ({error}); check the path.") from None
-    if not folder.is_dir():
-        raise AgmpkError(
-            f"{target} cannot be written because the folder {folder} does not exist; "
-            "create it first."
-        )
-    if not os.access(folder, os.W_OK):
-        raise AgmpkError(
-            f"{target} cannot be written because the folder {folder} is read-only; "
-            "choose another folder."
-        )
-    if target.exists() and not os.access(target, os.W_OK):
-        raise AgmpkError(f"{target} is read-only; choose another file, or allow writing it.")
+    nowhere = f"cannot be written because the folder {folder}"
+    for refused, why in (
+        (target.is_dir(), "is a folder; name a file to write."),
+        (there and not target.is_file(), "is a device or a pipe; name a file to write."),
+        (read, "is what is read; name another file to write."),
+        (not folder.is_dir(), f"{nowhere} does not exist; create it first."),
+        (not os.access(folder, os.W_OK), f"{nowhere} is read-only; choose another folder."),
+        (
+            there and not os.access(target, os.W_OK),
+            "is read-only; choose another file, or allow writing it.",
+        ),
+    ):
+        if refused:
+            raise AgmpkError(f"{target} {why}")
 
 
 def sha256(path: str | os.PathLike[str]) -> str:

@@ -76,7 +76,8 @@ def harmonize_records(records: Iterable[Mapping[str, Any]]) -> Harmonized:
     dropped: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     for record in records:
-        published = nested(record) if is_flat(record) else record
+        extracted = "pk_parameters" not in record and "id" in record
+        published = nested(record) if extracted else record
         notes = Notes()
         row, reason = harmonize_record(published, notes)
         key = {
@@ -113,7 +114,8 @@ def write_harmonized(result: Harmonized, folder: str | Path) -> list[Path]:
     folder = Path(folder)
     if not folder.is_dir():
         raise AgmpkError(f"{folder}: no such folder; create it or give another --out")
-    frames = vars(result) | {"dictionary": data_dictionary()}
+    dictionary = pd.DataFrame(COLUMNS, columns=["column", "unit", "meaning"])
+    frames = vars(result) | {"dictionary": dictionary}
     for name, frame in frames.items():
         write_csv(frame, folder / f"{name}.csv")
     return [folder / f"{name}.csv" for name in frames]
@@ -238,11 +240,6 @@ def _check_areas(
         notes.flagged("AUC0_inf", f"{total.value:g} ng·h/mL", "smaller than AUC0-t")
 
 
-def is_flat(record: Mapping[str, Any]) -> bool:
-    """Whether the record is an output line of the extraction rather than a published record."""
-    return "pk_parameters" not in record and "id" in record
-
-
 _PUBLISHED = {"administration_route": "route", "number_of_patients": "n_subjects"} | {
     "last_sample_time": "t_last",
     "last_sample_time_unit": "t_last_unit",
@@ -297,11 +294,6 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
 )
 NAMES = [name for name, _, _ in COLUMNS]
 _TEXT = {"pmid", "pmcid", "compound", "formulation", *(f"{c}_kind" for c in _NAMES.values())}
-
-
-def data_dictionary() -> pd.DataFrame:
-    """One row a column: `column, unit, meaning`."""
-    return pd.DataFrame(COLUMNS, columns=["column", "unit", "meaning"])
 
 
 def reference_schema() -> pa.DataFrameSchema:
