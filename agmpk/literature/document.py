@@ -93,11 +93,9 @@ def _table(record: Any, where: str) -> Table:
     grids = {}
     for key in ("header", "rows"):
         grid = record.get(key) or []
-        if not isinstance(grid, list):
-            raise AgmpkError(f"{where}: '{key}' must be a list of rows")
-        if grid and all(not isinstance(row, list) for row in grid):
+        if isinstance(grid, list) and grid and not any(isinstance(row, list) for row in grid):
             grid = [grid]  # one row given flat
-        if not all(isinstance(row, list) for row in grid):
+        if not isinstance(grid, list) or not all(isinstance(row, list) for row in grid):
             raise AgmpkError(f"{where}: '{key}' must be a list of rows")
         grids[key] = [["" if c is None else str(c) for c in row] for row in grid]
     width = max((len(row) for grid in grids.values() for row in grid), default=0)

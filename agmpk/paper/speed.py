@@ -175,14 +175,12 @@ LAUNCH = 10e-6  # s an operator, eager PyTorch
 
 @dataclass(frozen=True)
 class Cost:
-    """parameters; of one step: flops, operators, seconds of simulation on one core; and what the
-    whole run takes if bound by one thing alone: ``hours`` of arithmetic, launches, simulation,
-    which overlap, so that the longest counts; ``text``: all that with its assumptions."""
+    """Of one step: flops and operators; and what the whole run takes if bound by one thing alone:
+    ``hours`` of arithmetic, launches, simulation, which overlap, so that the longest counts;
+    ``text``: all that with its assumptions."""
 
-    parameters: int
     flops: float
     operators: float
-    simulation: float
     hours: dict[str, float]
     text: str
 
@@ -239,7 +237,7 @@ def expected_cost(
         f"{peak / 1e12:.0f} TFLOP/s are used, an operator takes {LAUNCH * 1e6:.0f} us to launch "
         f"and {workers} workers simulate",
     ]
-    return Cost(parameters, flops, operators, simulation, hours, "\n".join(lines))
+    return Cost(flops, operators, hours, "\n".join(lines))
 
 
 STEPS = (1, 2, 4, 8, 16, 100)

