@@ -181,11 +181,8 @@ PLACES = {DEVELOPMENT: "development cohorts", DEFAULT_PRIOR: "simulated studies"
 ERRORS = {"log_rmse": "log-RMSE", "crps": "CRPS", "crps_curve": "CRPS of the curve's mean"}
 WORDS = {BETTER: "better", WORSE: "worse", SAME: "same"}
 
-
-@functools.cache
-def meanings() -> dict[str, dict[str, str]]:
-    """By group: what it asks, and what each verdict means."""
-    return shipped("meanings")
+MEANINGS: Mapping[str, dict[str, str]] = shipped("meanings")
+"""By group: what it asks, and what each verdict means."""
 
 
 def groups(table: pd.DataFrame) -> list[str]:
@@ -207,13 +204,13 @@ def paragraph(table: pd.DataFrame, group: str) -> str:
         verdicts = [by[DEVELOPMENT, measure].verdict for measure in ERRORS]
         overall = next((v for v in verdicts if v in (BETTER, WORSE)), verdicts[0])
         if overall in WORDS:
-            meant.setdefault(meanings()[group][WORDS[overall]], []).append(text)
+            meant.setdefault(MEANINGS[group][WORDS[overall]], []).append(text)
     said = []
     for meaning, (*names, last) in meant.items():
         who = f"{', '.join(names)} and {last}" if names else last
         # Where all variants mean the same their names need not be repeated.
         said.append(meaning if len(meant) == 1 else f"*{who[:1].upper()}{who[1:]}:* {meaning}")
-    return "\n\n".join([meanings()[group]["asks"], "\n".join(lines), " ".join(said)])
+    return "\n\n".join([MEANINGS[group]["asks"], "\n".join(lines), " ".join(said)])
 
 
 def _sentence(by: Mapping[tuple[str, str], Any]) -> str:

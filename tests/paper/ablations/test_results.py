@@ -8,6 +8,7 @@ from agmpk.evaluation import benchmark_studies
 from agmpk.files import PROJECT, data_path
 from agmpk.paper.ablations.results import (
     BETTER,
+    MEANINGS,
     PLACES,
     RESULTS,
     SAME,
@@ -16,7 +17,6 @@ from agmpk.paper.ablations.results import (
     groups,
     load_all,
     margin,
-    meanings,
     paragraph,
     plan,
     results_table,
@@ -73,8 +73,8 @@ def test_the_words_follow_the_numbers(made):
         text = paragraph(table, "context")
         assert groups(table) == ["context"]
         assert f"0.200 {said}" in text and f"**{meant}**" in text
-        assert meanings()["context"][meant] in text
-        assert meanings()["context"]["same"] not in text
+        assert MEANINGS["context"][meant] in text
+        assert MEANINGS["context"]["same"] not in text
 
 
 def test_what_ships_is_whole_and_up_to_date_with_itself():
@@ -113,7 +113,7 @@ def test_the_curves_mean_alone_can_tell_a_variant(made):
     said = table[table.variant == "process-white"].set_index("measure").verdict
     assert (said["log_rmse"], said["crps_curve"]) == (SAME, WORSE)
     text = paragraph(table, "process")
-    assert "CRPS of the curve's mean says worse" in text and meanings()["process"]["worse"] in text
+    assert "CRPS of the curve's mean says worse" in text and MEANINGS["process"]["worse"] in text
 
 
 def test_missing_scores_are_left_out_and_counted(made):

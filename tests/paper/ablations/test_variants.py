@@ -3,7 +3,7 @@
 import pytest
 
 from agmpk.paper.ablations import run as setting
-from agmpk.paper.ablations.results import meanings
+from agmpk.paper.ablations.results import MEANINGS
 from agmpk.paper.ablations.run import (
     DEFAULT,
     VARIANTS,
@@ -44,7 +44,7 @@ def test_a_variant_can_be_trained_and_has_its_words(variant):
     values = settings(variant)
     TrainingConfig.from_dict(values["training"])
     prior_of(values)
-    assert variant.group == YARDSTICK or set(meanings()[variant.group]) == {
+    assert variant.group == YARDSTICK or set(MEANINGS[variant.group]) == {
         "asks", "better", "worse", "same"
     }  # fmt: skip
 
