@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # so that a page that only shows a figure does not rest on th
 
     from agmpk.evaluation.protocol import Case
     from agmpk.forecasting.forecaster import Forecast
-    from agmpk.studies import Study
+    from agmpk.studies import Individual, Study
 
 #: Width in inches of a figure that fills the text column and still fits on a phone without
 #: scrolling; a wider one scrolls there (see ``agmpk.book.plots``).
@@ -239,6 +239,12 @@ def draw_samples(axes: Axes, shown: tuple, held_out: tuple, size: float = 4) -> 
     style = {"color": COLOURS["observed"], "ms": size, "zorder": 5}
     axes.plot(*shown, "o", label="shown", **style)
     axes.plot(*held_out, "o", mfc="white", label="held out", **style)
+
+
+def draw_parts(axes: Axes, one: Individual, known: int) -> None:
+    """The first ``known`` samples of an individual, and the others, see :func:`draw_samples`."""
+    parts = one.prefix(known), one.select(slice(known, None))
+    draw_samples(axes, *((part.times, part.concentrations) for part in parts))
 
 
 def draw_case(

@@ -45,8 +45,7 @@ def patient_figure(
             plots.draw_context(ax, study.without(patient.id), label="the others")
         for name, fan in answers.items():
             plots.draw_forecast(ax, fan, colours[name], name, band=name == band)
-        parts = patient.prefix(count), patient.select(slice(count, None))
-        plots.draw_samples(ax, *((one.times, one.concentrations) for one in parts))
+        plots.draw_parts(ax, patient, count)
         if len(doses) > 1:
             ax.plot(doses, np.zeros(len(doses)), "|", color="0.4", ms=8, label="doses")
         else:

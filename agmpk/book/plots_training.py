@@ -8,7 +8,6 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch
 from matplotlib.ticker import LogLocator, NullFormatter
@@ -61,12 +60,6 @@ def toy(data: Tensor, generated: Mapping[int, Tensor], path: Tensor) -> Figure:
     return figure
 
 
-def draw_parts(axes: Axes, one: Individual, known: int) -> None:
-    """The first ``known`` samples of an individual, filled, and the others, open."""
-    parts = one.prefix(known), one.select(slice(known, None))
-    plots.draw_samples(axes, *((part.times, part.concentrations) for part in parts))
-
-
 def frames(found: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
     """What arithmetic knows: the naive and the fitted curve, centre and spread; each panel is a
     study, an individual, its task, and the number of samples shown."""
@@ -80,7 +73,7 @@ def frames(found: Sequence[tuple[Study, Individual, Task, int]]) -> Figure:
         centre, by = (frame.centre[0, 0] + frame.reference[0])[use], frame.spread[0, 0][use]
         band = (centre - by).exp(), (centre + by).exp()
         ax.fill_between(x, *band, color="0.85", label="centre ± spread", zorder=0)
-        draw_parts(ax, one, known)
+        plots.draw_parts(ax, one, known)
         unit = study.units.concentration
         plots.label_axes(ax, x="Time after first dose", y_unit=unit, log_y=True)
         ax.set_title(f"{study.compound}, individual {one.id}", fontsize="small")
@@ -116,7 +109,7 @@ def reference(
     figure, axes = plt.subplots(1, 2, figsize=(7.2, 3.6))
     axes[0].fill_between(times, *band, color=COLOURS["flow"], alpha=0.2, label="$m \\pm s$")
     axes[0].plot(times, draws.T, color=COLOURS["flow"], lw=0.8)
-    draw_parts(axes[0], one, known)
+    plots.draw_parts(axes[0], one, known)
     plots.label_axes(axes[0], x="Time after first dose", y_unit=unit, log_y=True)
     for share, style in ((0.25, "-"), (0.5, "--"), (0.75, ":")):
         k = int(share * len(times))
