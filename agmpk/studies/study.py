@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.studies.units import Units
+from agmpk.studies.units import Units, is_missing
 
 ROUTES = ("oral", "iv_bolus", "iv_infusion")
 
@@ -19,14 +19,6 @@ MAX_HOURS = 1e6
 MAX_AMOUNT = 1e12
 MAX_CONCENTRATION = 1e15
 MAX_DOSES = 10_000
-
-MISSING = frozenset({"", ".", "NA"})
-"""Cells that mean 'no value' in a table."""
-
-
-def is_missing(text: str) -> bool:
-    """Say whether a cell means 'no value'."""
-    return text.strip().upper() in MISSING
 
 
 def checked_name(kind: str, value: object) -> str:

@@ -8,91 +8,20 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.studies.nonmem.columns import (
-    NUMERIC,
-    ROUTE_NAMES,
-    Cells,
-    Table,
-    listed,
-    numbers,
-    to_number,
-)
-from agmpk.studies.nonmem.layout import Fault
-from agmpk.studies.study import is_missing
+from agmpk.studies.nonmem.columns import NUMERIC, ROUTE_NAMES, Table, listed, numbers
+from agmpk.studies.nonmem.layout import Cells, Fault
+from agmpk.studies.units import clock_hours, date_hours, day_numbers, is_missing, to_number
 
 DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
 CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
 NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "occasion": "OCC"}
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
-_DATE_TIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
-
 _DAYS = re.compile(r".*(DAY|DAYS|DATE|DATUM|DTC)|DAT[123]|ADT|ADY|PCDY|VISITDY")  # columns of days
 _CLOCK_BEHIND = re.compile(r"(?<=.)[T :]+\d{1,2}:\d{2}.*")  # a date's
-
-
-def clock_hours(text: str) -> float | None:
-    """Hours since midnight of a time like 8:30, 08:30:15 or 8:30 PM; None for anything else."""
-    found = _CLOCK.fullmatch(text)
-    if not found:
-        return None
-    hours, minutes, seconds = int(found[1]), int(found[2]), float(found[3] or 0)
-    if found[4]:
-        hours = hours % 12 + 12 * (found[4].upper() == "PM")
-    return hours + minutes / 60 + seconds / 3600 if minutes < 60 and hours <= 24 else None
-
-
-def date_hours(text: str) -> float | None:
-    """Hours of a time like 2024-03-01 08:30 on a scale of its own; None for anything else."""
-    if not (found := _DATE_TIME.fullmatch(text)):
-        return None
-    day, clock = _day(found[1], "%Y-%m-%d"), clock_hours(found[2])
-    return None if day is None or clock is None else 24.0 * day + clock
-
-
-def _day(text: str, *formats: str) -> float | None:
-    """The number of a day that is written in one of the formats; None for anything else."""
-    for one in formats:
-        with suppress(ValueError):
-            return float(datetime.strptime(text, one).toordinal())
-    return None
-
-
-def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
-    """Day numbers of dates; None where one is missing, of another form, or ambiguous.
-
-    Forms: 2024-03-01, 01MAR2024, a whole number of days, and three numbers in the order that
-    NONMEM gives DAT1 (day first), DAT2 (year first) and DAT3 (year, day, month). Under the name
-    DATE, whose order NONMEM and half of the world read differently, a day above 12 must show it.
-    """
-    days = [to_number(text) for text in texts]
-    plain = all(day == day for day in days)
-    whole = plain and all(day.is_integer() for day in days)
-    if whole and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
-        return np.array(days, float)
-    parts = [re.split("[-/.]", text) for text in texts]
-    three = all(len(one) == 3 and all(part.isdecimal() for part in one) for one in parts)
-    if not three:
-        form = "%Y%m%d" if plain else "%d%b%Y"
-    elif name == "DAT3":
-        form = "%Y-%d-%m"
-    elif name == "DAT2" or all(len(one[0]) == 4 for one in parts):
-        form = "%Y-%m-%d"
-    elif name == "DAT1" or any(int(one[0]) > 12 for one in parts):
-        form = "%d-%m-%Y"
-    elif any(int(one[1]) > 12 for one in parts):
-        form = "%m-%d-%Y"
-    else:
-        return None
-    written = map("-".join, parts) if three else (re.sub("[- ]", "", text) for text in texts)
-    days = [_day(text, form, form.replace("%Y", "%y")) for text in written]
-    return None if None in days else np.array(days, float)
 
 
 def _day_counts(cells: Sequence[str], name: str) -> NDArray[np.float64]:
@@ -262,7 +191,8 @@ class TableReader(Table):
         for place, column in enumerate(self.table.header):
             if column not in self.unused or not _DAYS.fullmatch(column.upper()):
                 continue
-            texts = np.array(self.table.column(place), object)[kept]
+            cells = self.table.column(place).pick(kept)
+            texts = [cells.texts[code] for code in cells.codes]
             days = np.floor(_day_counts(texts, column.upper()))
             days, hours = (
                 values - pd.Series(values).groupby(who).transform("first").to_numpy()
