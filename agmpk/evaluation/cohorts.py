@@ -19,7 +19,6 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 from tqdm import tqdm
 
@@ -45,7 +44,7 @@ from agmpk.evaluation.vpc import (
     vpc,
 )
 from agmpk.forecasting import Forecaster
-from agmpk.studies import Study
+from agmpk.studies.study import Array, Study
 
 POOLED = "all"
 MINIMUM = 2  # observations an individual needs to count as a curve
@@ -261,7 +260,7 @@ def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dic
     return pd.concat(rows, ignore_index=True), reasons
 
 
-def _errors(one: Scored, low: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def _errors(one: Scored, low: Array, seed: int) -> Array:
     """npde at ``case.times`` and ``case.below``; ``low``: ranks of the latter among the draws.
 
     A sample below the limit gets the draw of its rank, whatever its neighbours are.  So must the
@@ -291,7 +290,7 @@ def study_exposures(scored: Sequence[Scored], settings: CohortSettings, seed: in
 
 def study_blocks(
     compound: str, scored: Sequence[Scored], settings: CohortSettings, longest: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], pd.DataFrame]:
+) -> tuple[Array, Array, pd.DataFrame]:
     """Real and generated individuals of a study, matched, relative to each case's own context:
     features [n, 1 + m, F], paths [n, 1 + k, L, 2] of L = ``longest`` points, and who they are.
 

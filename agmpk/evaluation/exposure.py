@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import pit
-from agmpk.studies import Individual, Study
-
-Array = NDArray[np.float64]
+from agmpk.studies.study import Array, Individual, Study
 
 QUANTITIES = ("Cmax", "Tmax", "AUC0_t", "t_half")
 GRID = 8

@@ -29,14 +29,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster, forecast_all
-from agmpk.studies import Individual, Study, load_catalogue, read_studies
-
-Array = NDArray[np.float64]
+from agmpk.studies import load_catalogue, read_studies
+from agmpk.studies.study import Array, Individual, Study
 
 PROTOCOLS = ("study", "published")
 CLOSEST = 0.05  # two times nearer than this, relative to the time since the last dose, are one

@@ -33,12 +33,11 @@ from scipy.stats import norm, rankdata
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.intervals import bootstrap_counts, cluster_mean
-from agmpk.evaluation.scores import pit
+from agmpk.evaluation.scores import Array, pit
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
-Array = NDArray[np.float64]
 Maker = Callable[[int], "ClassifierMixin"]
 FOLDS = 5
 SIGMA, DYADIC_ORDER = 1.0, 1  # of the signature kernel: width of its static kernel, refinement
@@ -233,7 +232,7 @@ def mmd2(
     gram: Array,
     real: NDArray[np.bool_],
     made: NDArray[np.bool_],
-    clusters: NDArray,
+    clusters: NDArray[np.int64],
 ) -> Array:
     """Unbiased MMD^2 [P] (Gretton et al. 2012, eq. 3) from the kernels [N, N] of all paths.
 

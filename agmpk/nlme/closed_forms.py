@@ -13,12 +13,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.studies import Individual
-
-Array = NDArray[np.float64]
+from agmpk.studies.study import Array, Individual
 
 Exponentials = list[tuple[Array, Array]]
 """Pairs (A [1 / volume], lambda [1/h]) of a unit bolus response sum A exp(-lambda t)."""

@@ -20,10 +20,11 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.closed_forms import Array, DoseColumn, StructuralModel, dose_columns
+from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
 from agmpk.nlme.population import Population, ResidualError
 from agmpk.nlme.posterior import log_likelihood, posterior
 from agmpk.nlme.start import FitData, is_flip_flop
+from agmpk.studies.study import Array
 
 ERROR_START = {
     "additive": (0.05,),

@@ -19,8 +19,9 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from agmpk.errors import AgmpkError
 from agmpk.files import jsonable
-from agmpk.nlme.closed_forms import Array, DoseColumn, StructuralModel, dose_columns
-from agmpk.studies import Dose, Individual, Study, Units
+from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
+from agmpk.studies import Units
+from agmpk.studies.study import Array, Dose, Individual, Study
 from agmpk.studies.units import conversion_factor
 
 TINY = np.finfo(float).tiny

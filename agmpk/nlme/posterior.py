@@ -21,9 +21,9 @@ import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import multivariate_t
 
-from agmpk.nlme.closed_forms import Array, DoseColumn, dose_columns
+from agmpk.nlme.closed_forms import DoseColumn, dose_columns
 from agmpk.nlme.population import Population, draw_etas, predict
-from agmpk.studies import Individual
+from agmpk.studies.study import Array, Individual
 
 PROPOSALS = 1500  # from each half of the mixture
 MOST = 24000  # of them, where the weights stay uneven

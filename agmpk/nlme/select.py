@@ -26,7 +26,7 @@ import numpy as np
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path, jsonable
-from agmpk.nlme.closed_forms import Array, candidates, dose_columns
+from agmpk.nlme.closed_forms import candidates, dose_columns
 from agmpk.nlme.fit import (
     FULL,
     SCREENING,
@@ -40,7 +40,7 @@ from agmpk.nlme.fit import (
 from agmpk.nlme.population import Population
 from agmpk.nlme.start import FitData, fit_data, starting_values, suggested
 from agmpk.store import Store, digest
-from agmpk.studies import Individual, Study
+from agmpk.studies.study import Array, Individual, Study
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 
 from agmpk.errors import AgmpkError
-from agmpk.nlme.closed_forms import Array, DoseColumn, StructuralModel, dose_columns
-from agmpk.studies import Individual, Study
+from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
+from agmpk.studies.study import Array, Individual, Study
 
 FEWEST = 3
 """Individuals that a fit needs: with fewer, a variance between them means nothing."""

@@ -12,6 +12,9 @@ from numpy.typing import ArrayLike, NDArray
 from agmpk.errors import AgmpkError
 from agmpk.studies.units import Units, is_missing
 
+Array = NDArray[np.float64]
+"""Numbers of the package: times, concentrations and what is computed of them."""
+
 ROUTES = ("oral", "iv_bolus", "iv_infusion")
 
 # Bounds beyond which a number is a slip of the pen: a century in hours, a thousand tons in mg.
@@ -128,8 +131,8 @@ class Individual:
     """
 
     id: str
-    times: NDArray[np.float64]
-    concentrations: NDArray[np.float64]
+    times: Array
+    concentrations: Array
     doses: tuple[Dose, ...]
     censored: NDArray[np.bool_] | None = None  # None means none; always an array afterwards
     person: str | None = None

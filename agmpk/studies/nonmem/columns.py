@@ -9,9 +9,10 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -22,7 +23,6 @@ from agmpk.studies.nonmem.layout import (
     HEADER_REMEDY,
     Cells,
     Fault,
-    parse_settings,
     printable,
     read_layout,
     refuse,
@@ -40,6 +40,9 @@ from agmpk.studies.units import (
     split_heading,
     to_number,
 )
+
+if TYPE_CHECKING:
+    from agmpk.studies.nonmem.read import Options
 
 REQUIRED = ("ID", "TIME", "DV", "AMT")
 NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS", "LLOQ")
@@ -125,74 +128,6 @@ def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
 
 
 # -------------------------------------------------------------------------------------- the table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a table is to be read, where its columns do not say so themselves.
-
-    Attributes:
-        columns: known name -> name in the header; '' leaves the column out.
-        analyte: label of the analyte to read.
-        study: STUDY value to read; 'all' pools all of them into one study.
-        occasion: 'split' makes an individual (of the same person) of each occasion; 'as-is' takes
-            times as they stand, sorted; None refuses what would need the one or the other.
-        exclude: IDs that are left out.
-        route: route of all doses: oral, iv, iv_bolus or iv_infusion.
-        units: entries of a units line (time, concentration, dose, compound, lloq) that win over
-            the file's own.
-        log_dv: DV holds natural logarithms of concentrations.
-        lloq: lower limit of quantification; without a flag column, lower values are below it.
-        dose_at: the amount stands on every row and is one dose, given at this TIME.
-        repeats: 'combine' adds up equal doses at one time and averages observations at one time;
-            None refuses them.
-        skip_unusable: leave out (and list) individuals with faults instead of refusing the table.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    analyte: str | None = None
-    study: str | None = None
-    occasion: str | None = None
-    exclude: Sequence[str] = ()
-    route: str | None = None
-    units: Mapping[str, str] | str = field(default_factory=dict)
-    log_dv: bool = False
-    lloq: float | None = None
-    dose_at: float | None = None
-    repeats: str | None = None
-    skip_unusable: bool = False
-
-    def __post_init__(self) -> None:
-        columns = {str(key).upper(): str(value) for key, value in dict(self.columns).items()}
-        for name in columns:
-            if name not in KNOWN:
-                raise AgmpkError(
-                    f"columns names {printable(name)}, which is no column of a table; use one of "
-                    f"{', '.join(KNOWN)}."
-                )
-        try:
-            if isinstance(self.units, str):
-                words = [word for word in re.split(r"[\s,]+", self.units) if word]
-            else:
-                words = [f"{key}={value}" for key, value in self.units.items()]
-            settings = parse_settings(words)
-        except ValueError as error:
-            raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
-        for name, allowed in (
-            ("occasion", ("split", "as-is")),
-            ("repeats", ("combine",)),
-            ("route", sorted({*ROUTE_NAMES.values()})),
-        ):
-            value = getattr(self, name)
-            if value is not None and value not in allowed:
-                raise AgmpkError(f"{name} is {value!r}; use one of {', '.join(allowed)}.")
-        for name, value in (("lloq", self.lloq), ("dose_at", self.dose_at)):
-            if value is not None and not (0 <= value < math.inf and (value or name != "lloq")):
-                raise AgmpkError(f"{name} is {value}; give a positive number.")
-        exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
-        object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "units", settings)
-        object.__setattr__(self, "exclude", tuple(str(one) for one in exclude))
 
 
 class Table:
