@@ -261,7 +261,7 @@ def parse_times(text: str | None) -> NDArray[np.float64] | None:
     """
     import numpy as np
 
-    from agmpk.studies.study import MAX_HOURS
+    from agmpk.studies.units import MAX_HOURS
 
     if text is None:
         return None

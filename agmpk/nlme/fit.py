@@ -21,7 +21,7 @@ from scipy.optimize import minimize
 
 from agmpk.errors import AgmpkError
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
-from agmpk.nlme.population import Population, ResidualError
+from agmpk.nlme.population import Population, ResidualError, with_zeros
 from agmpk.nlme.posterior import log_likelihood, posterior
 from agmpk.nlme.start import FitData, is_flip_flop
 from agmpk.studies.study import Array
@@ -104,8 +104,7 @@ def fit(
     typical, errors = np.exp(beta), np.abs(stats.errorparam)
     omega = np.zeros((len(names), len(names)))
     omega[np.ix_(random, random)] = psi
-    etas = np.zeros((len(data.people), len(names)))
-    etas[:, random] = b.T
+    etas = with_zeros(b.T, random)
     found = (typical, omega, etas, errors, stats.logl)
     if not all(np.all(np.isfinite(np.asarray(x, dtype=float))) for x in found):
         raise FitFailed(f"{failure} an estimate is not finite.")

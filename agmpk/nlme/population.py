@@ -175,16 +175,22 @@ def predict(
     return population.structure.concentration(values[:, None, :], times, doses)
 
 
+def with_zeros(reduced: Array, random: NDArray[np.bool_]) -> Array:
+    """eta [n, P] from those of the parameters with a random effect, [n, R]; ``random``: which."""
+    etas = np.zeros((len(reduced), len(random)))
+    etas[:, random] = reduced
+    return etas
+
+
 def draw_etas(
     population: Population, n: int, rng: np.random.Generator, uncertain: bool = True
 ) -> Array:
     """eta [n, P] of virtual individuals, see :meth:`Population.spread`."""
     spread = population.spread(uncertain)
     free = np.diag(spread) > 0
-    etas = np.zeros((n, len(free)))
     some = spread[np.ix_(free, free)]
-    etas[:, free] = rng.multivariate_normal(np.zeros(len(some)), some, n, method="cholesky")
-    return etas
+    drawn = rng.multivariate_normal(np.zeros(len(some)), some, n, method="cholesky")
+    return with_zeros(drawn, free)
 
 
 def simulate(

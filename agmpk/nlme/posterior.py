@@ -16,13 +16,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.special import logsumexp
 from scipy.stats import multivariate_t
 
 from agmpk.nlme.closed_forms import DoseColumn, dose_columns
-from agmpk.nlme.population import Population, draw_etas, predict
+from agmpk.nlme.population import Population, draw_etas, predict, with_zeros
 from agmpk.studies.study import Array, Individual
 
 PROPOSALS = 1500  # from each half of the mixture
@@ -91,12 +92,7 @@ def posterior(
     spread = population.spread(uncertain)
     free = np.diag(spread) > 0
     spread = spread[np.ix_(free, free)]
-
-    def full(reduced: Array) -> Array:
-        etas = np.zeros((len(reduced), len(free)))
-        etas[:, free] = reduced
-        return etas
-
+    full = partial(with_zeros, random=free)
     doses = dose_columns(seen)
     precision = np.linalg.inv(spread)
     constant = -0.5 * np.linalg.slogdet(2 * np.pi * spread)[1]

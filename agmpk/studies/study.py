@@ -10,17 +10,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.studies.units import Units, is_missing
+from agmpk.studies.units import MAX_AMOUNT, MAX_CONCENTRATION, MAX_HOURS, Units, is_missing
 
 Array = NDArray[np.float64]
 """Numbers of the package: times, concentrations and what is computed of them."""
 
 ROUTES = ("oral", "iv_bolus", "iv_infusion")
 
-# Bounds beyond which a number is a slip of the pen: a century in hours, a thousand tons in mg.
-MAX_HOURS = 1e6
-MAX_AMOUNT = 1e12
-MAX_CONCENTRATION = 1e15
 MAX_DOSES = 10_000
 
 

@@ -21,6 +21,11 @@ from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 
+# Bounds beyond which a number is a slip of the pen: a century in hours, a thousand tons in mg.
+MAX_HOURS = 1e6
+MAX_AMOUNT = 1e12
+MAX_CONCENTRATION = 1e15
+
 # Dimensions a unit may have, each with an example. A dose per body weight (mg/kg) is dimensionless
 # to pint.
 _ALLOWED = {
@@ -162,6 +167,7 @@ _UNITS = rf"{_UNIT}(?:(?:[\s_./]|per)*{_UNIT}){{0,2}}"
 _HEADING = re.compile(rf"(.+?)(?:[\s_.]*[(\[](.*?)[)\]].*|[\s_.]+({_UNITS})[\s_.]*)", re.IGNORECASE)
 _CELL_OF_A_UNIT = re.compile(rf"{_UNIT}(/{_UNIT})*", re.IGNORECASE)
 _CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
+_CLOCK_BEHIND = re.compile(r"(?<=.)[T :]+\d{1,2}:\d{2}.*")  # a date's
 _DATE_TIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
 
 
@@ -175,6 +181,70 @@ def to_number(text: str) -> float:
     if not NUMBER.fullmatch(text):
         return math.nan
     return float(text.upper().replace("D", "E"))
+
+
+_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?", re.ASCII)
+_BELOW = re.compile(r"(<.*|[ab]l[ol]?q|bql|lloq|below.*)", re.IGNORECASE)
+_LIMIT = re.compile(r"<\s*(\S+)")
+_FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
+          **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
+_BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
+_COMMA = "{value} has a decimal comma", "write a point"
+_INFINITE = "{value} is not a finite number", "write . where the value is missing"
+_TEXT = "{value} is text, not a number"
+# What is wrong with a cell that is no number, by the first form that it has.
+_WRONG = (
+    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII),
+     ("{value} has commas that may be of thousands or decimal",
+      "write it without them if they group thousands, or with a point")),
+    (_DECIMAL_COMMA, _COMMA),
+    (re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE), _INFINITE),
+    (re.compile(".*", re.DOTALL), (_TEXT, "write a number, or . where the value is missing")),
+)  # fmt: skip
+
+
+def numbers(
+    name: str, texts: Sequence[str], comma: bool = False, limit: float | None = None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], dict[int, tuple[str, str]]]:
+    """The numbers that T cells of a column of a known name hold, and what is wrong with the cells.
+
+    ``comma``: 1,5 is 1.5; ``limit``: LLOQ for cells such as BLQ, if known. Returned are float64[T]
+    (NaN where missing); limits float64[T] (NaN but where a cell such as <0.5 says so); {place of a
+    cell: (problem, remedy)}.
+    """
+    values = np.full(len(texts), np.nan)
+    limits = values.copy()
+    faults: dict[int, tuple[str, str]] = {}
+    for code, text in enumerate(texts):
+        if comma and _DECIMAL_COMMA.fullmatch(text):
+            text = text.replace(",", ".")
+        if NUMBER.fullmatch(text):
+            values[code] = to_number(text)
+        elif is_missing(text):
+            continue
+        elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
+            values[code] = _FLAGS[text.upper()]
+        elif name == "DV" and _BELOW.fullmatch(text):
+            said = _LIMIT.sub(r"\1", text) if _LIMIT.fullmatch(text) else ""
+            decimal = bool(_DECIMAL_COMMA.fullmatch(said))
+            found = to_number(said.replace(",", ".") if comma and decimal else said)
+            found = found if found > 0 or not limit else limit
+            if decimal and not comma:
+                faults[code] = _COMMA
+            elif found > 0:
+                limits[code] = found
+            else:
+                remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
+                faults[code] = _TEXT, remedy + "the value is missing"
+        else:
+            faults[code] = next(fault for form, fault in _WRONG if form.fullmatch(text))
+    least, most = _BOUNDS.get(name, (0.0, math.inf))
+    size = np.abs(values)
+    outside = f"{{value}} is outside {least:g} to {most:g}, the range that is taken"
+    for code in np.flatnonzero((size > most) | (size < least) & (size > 0) | np.isinf(size)):
+        finite = math.isfinite(values[code])
+        faults[int(code)] = (outside, "correct it or its unit") if finite else _INFINITE
+    return values, limits, faults
 
 
 def split_heading(heading: str) -> tuple[str, str, bool]:
@@ -268,3 +338,15 @@ def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
     written = map("-".join, parts) if three else (re.sub("[- ]", "", text) for text in texts)
     days = [_day(text, form, form.replace("%Y", "%y")) for text in written]
     return None if None in days else np.array(days, float)
+
+
+def day_counts(cells: Sequence[str], name: str) -> NDArray[np.float64]:
+    """Numbers that rise by a day or more from each day to the next, NaN for missing cells."""
+    bare = [_CLOCK_BEHIND.sub("", text.strip().strip("\"'")).replace(",", ".") for text in cells]
+    texts = list(dict.fromkeys(text for text in bare if not is_missing(text)))
+    days = day_numbers(texts, name) if texts else None
+    if days is None:
+        days = [to_number(text) for text in texts]  # ambiguous dates or words in their order
+        days = range(len(days)) if any(math.isnan(day) for day in days) else days
+    known = dict(zip(texts, days, strict=True))
+    return np.array([known.get(text, math.nan) for text in bare])

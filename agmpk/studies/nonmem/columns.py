@@ -1,4 +1,4 @@
-"""Which columns and rows of a table are used, and what single cells say.
+"""Which columns and rows of a table are used, and units that headings and rows tell.
 
 Shapes: N records.
 """
@@ -27,14 +27,14 @@ from agmpk.studies.nonmem.layout import (
     read_layout,
     refuse,
 )
-from agmpk.studies.study import MAX_AMOUNT, MAX_CONCENTRATION, checked_name
+from agmpk.studies.study import checked_name
 from agmpk.studies.units import (
-    NUMBER,
     Units,
     check_unit,
     conversion_factor,
     is_missing,
     is_unit,
+    numbers,
     plain_unit,
     same_unit,
     split_heading,
@@ -61,73 +61,6 @@ _WORDS = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"
 _NAMES = {name: (name, *_WORDS["aliases"].get(name, ())) for name in KNOWN}
 ROUTE_NAMES = {name: route for route, names in _WORDS["routes"].items() for name in names}
 """What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
-
-
-# ------------------------------------------------------------------------------------------ cells
-
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?", re.ASCII)
-_BELOW = re.compile(r"(<.*|[ab]l[ol]?q|bql|lloq|below.*)", re.IGNORECASE)
-_LIMIT = re.compile(r"<\s*(\S+)")
-_FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
-          **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
-_BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
-_COMMA = "{value} has a decimal comma", "write a point"
-_INFINITE = "{value} is not a finite number", "write . where the value is missing"
-_TEXT = "{value} is text, not a number"
-# What is wrong with a cell that is no number, by the first form that it has.
-_WRONG = (
-    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII),
-     ("{value} has commas that may be of thousands or decimal",
-      "write it without them if they group thousands, or with a point")),
-    (_DECIMAL_COMMA, _COMMA),
-    (re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE), _INFINITE),
-    (re.compile(".*", re.DOTALL), (_TEXT, "write a number, or . where the value is missing")),
-)  # fmt: skip
-
-
-def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
-    """The numbers of a column of a known name, and what is wrong with its cells.
-
-    ``comma``: 1,5 is 1.5; ``limit``: LLOQ for cells such as BLQ, if known. Returned are float64[N]
-    (NaN where missing); limits float64[N] (NaN but where a cell such as <0.5 says so); {code of a
-    text: (problem, remedy)}.
-    """
-    values = np.full(len(cells.texts), np.nan)
-    limits = values.copy()
-    faults: dict[int, tuple[str, str]] = {}
-    for code, text in enumerate(cells.texts):
-        if comma and _DECIMAL_COMMA.fullmatch(text):
-            text = text.replace(",", ".")
-        if NUMBER.fullmatch(text):
-            values[code] = to_number(text)
-        elif is_missing(text):
-            continue
-        elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
-            values[code] = _FLAGS[text.upper()]
-        elif name == "DV" and _BELOW.fullmatch(text):
-            said = _LIMIT.sub(r"\1", text) if _LIMIT.fullmatch(text) else ""
-            decimal = bool(_DECIMAL_COMMA.fullmatch(said))
-            found = to_number(said.replace(",", ".") if comma and decimal else said)
-            found = found if found > 0 or not limit else limit
-            if decimal and not comma:
-                faults[code] = _COMMA
-            elif found > 0:
-                limits[code] = found
-            else:
-                remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
-                faults[code] = _TEXT, remedy + "the value is missing"
-        else:
-            faults[code] = next(fault for form, fault in _WRONG if form.fullmatch(text))
-    least, most = _BOUNDS.get(name, (0.0, math.inf))
-    size = np.abs(values)
-    outside = f"{{value}} is outside {least:g} to {most:g}, the range that is taken"
-    for code in np.flatnonzero((size > most) | (size < least) & (size > 0) | np.isinf(size)):
-        finite = math.isfinite(values[code])
-        faults[int(code)] = (outside, "correct it or its unit") if finite else _INFINITE
-    return values[cells.codes], limits[cells.codes], faults
-
-
-# -------------------------------------------------------------------------------------- the table
 
 
 class Table:
@@ -335,7 +268,7 @@ class Table:
             for other in {*_NAMES[name]} & {*upper} - {self.names[name]}:
                 twin = self.table.column(upper.index(other))
                 mine, theirs = (
-                    np.nan_to_num(numbers("CENS", one, False, None)[0])
+                    np.nan_to_num(numbers("CENS", one.texts)[0][one.codes])
                     for one in (self.cells[name], twin)
                 )
                 if n := np.flatnonzero(mine != theirs)[:1].tolist():
@@ -383,8 +316,10 @@ class Table:
         if not headings or "DV" not in self.cells:
             return
         texts = {name: self.cells[name].known() for name in ("DV", "ANALYTE") if name in self.cells}
-        value = {name: numbers(name, self.cells[name], self.table.decimal_comma, None)[0]
-                 for name in ("AMT", "MDV", "EVID") if name in self.cells}  # fmt: skip
+        value = {}
+        for name in {"AMT", "MDV", "EVID"} & self.cells.keys():
+            codes, cells = self.cells[name]
+            value[name] = numbers(name, cells, self.table.decimal_comma)[0][codes]
         none = np.full(len(self.f["row"]), np.nan)
         given = value.get("AMT", none) > 0
         seen = (texts["DV"] != "") & (value.get("MDV", none) != 1)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.studies.nonmem.columns import KNOWN, REQUIRED, ROUTE_NAMES
+from agmpk.studies.nonmem.columns import KNOWN, ROUTE_NAMES
 from agmpk.studies.nonmem.layout import parse_settings, printable, refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined
 from agmpk.studies.nonmem.rules import judge
@@ -28,8 +28,6 @@ from agmpk.studies.study import MAX_DOSES, Dose, Individual, Study
 
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
-MOST_NAMES = 12  # that the summary lists
-_ORDER = (*REQUIRED, *(name for name in KNOWN if name not in REQUIRED))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,29 +148,9 @@ class Reading:
 
     def describe(self) -> str:
         """Return the summary of the table and its studies, some lines of text."""
-        from agmpk.studies.nonmem.write import describe  # late: a reader needs it not
+        from agmpk.studies.nonmem.write import describe_reading  # late: a reader needs it not
 
-        lines = [self.path]
-        absent = [kind for kind in ("concentration", "dose", "time") if kind not in self.given]
-        for key, study in self.studies.items():
-            named = "" if key == study.compound else f"{key}: "
-            lines += (named + describe(study)).splitlines()
-            lines[-1] += f" (assumed: {', '.join(absent)}; --units)" if absent else ""
-        used = sorted(self.used.items(), key=lambda item: _ORDER.index(item[0]))
-        named = [name if name == own.upper() else f"{name} from {own}" for name, own in used]
-        lines.append(f"  columns   {', '.join(named)}")
-        lines.append(f"  not used  {_some(self.unused) or 'none'}")
-        lines += [f"  note      {note}" for note in self.notes]
-        skipped = list(self.skipped.items())
-        lines += [f"  skipped   {id}: {reason}" for id, reason in skipped[:MOST_NAMES]]
-        if len(skipped) > MOST_NAMES:
-            lines.append(f"  skipped   also {_some([id for id, _ in skipped[MOST_NAMES:]])}")
-        return "\n".join(lines)
-
-
-def _some(names: list[str] | tuple[str, ...]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+        return describe_reading(self)
 
 
 def read_study(

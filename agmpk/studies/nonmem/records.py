@@ -7,33 +7,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.studies.nonmem.columns import NUMERIC, ROUTE_NAMES, Table, listed, numbers
-from agmpk.studies.nonmem.layout import Cells, Fault
-from agmpk.studies.units import clock_hours, date_hours, day_numbers, is_missing, to_number
+from agmpk.studies.nonmem.columns import NUMERIC, ROUTE_NAMES, Table, listed
+from agmpk.studies.nonmem.layout import Fault
+from agmpk.studies.units import (
+    clock_hours,
+    date_hours,
+    day_counts,
+    day_numbers,
+    is_missing,
+    numbers,
+    to_number,
+)
 
 DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
 CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
 NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "occasion": "OCC"}
 _DAYS = re.compile(r".*(DAY|DAYS|DATE|DATUM|DTC)|DAT[123]|ADT|ADY|PCDY|VISITDY")  # columns of days
-_CLOCK_BEHIND = re.compile(r"(?<=.)[T :]+\d{1,2}:\d{2}.*")  # a date's
-
-
-def _day_counts(cells: Sequence[str], name: str) -> NDArray[np.float64]:
-    """Numbers that rise by a day or more from each day to the next, NaN for missing cells."""
-    bare = [_CLOCK_BEHIND.sub("", text.strip().strip("\"'")).replace(",", ".") for text in cells]
-    texts = list(dict.fromkeys(text for text in bare if not is_missing(text)))
-    days = day_numbers(texts, name) if texts else None
-    if days is None:
-        days = [to_number(text) for text in texts]  # ambiguous dates or words in their order
-        days = range(len(days)) if any(math.isnan(day) for day in days) else days
-    known = dict(zip(texts, days, strict=True))
-    return np.array([known.get(text, math.nan) for text in bare])
 
 
 class TableReader(Table):
@@ -56,8 +50,10 @@ class TableReader(Table):
         for name in NUMERIC:
             f[name] = np.full(size, np.nan)
             if name in self.cells:
-                f[name], found, wrong = numbers(name, self.cells[name], comma, self.lloq)
-                limits = np.where(np.isnan(found), limits, found)
+                codes, texts = self.cells[name]
+                values, found, wrong = numbers(name, texts, comma, self.lloq)
+                f[name] = values[codes]
+                limits = np.where(np.isnan(found[codes]), limits, found[codes])
                 self._tell(name, wrong)
         f["TIME"] = self._times(comma)
         f["clock"] = np.bool_(self.clock)
@@ -112,8 +108,7 @@ class TableReader(Table):
     def _times(self, comma: bool) -> NDArray[np.float64]:
         """Times in the table's unit from numbers, clock times, dates or both."""
         cells = self.cells["TIME"]
-        alone = Cells(np.arange(len(cells.texts)), cells.texts)
-        values, _, faults = numbers("TIME", alone, comma, None)
+        values, _, faults = numbers("TIME", cells.texts, comma)
         kinds = np.where(np.isnan(values), 0, 1)  # 0 missing, 1 number, 2 clock, 3 date
         for code, text in enumerate(cells.texts):
             if is_missing(text):
@@ -122,28 +117,29 @@ class TableReader(Table):
                 if hours is not None:
                     values[code], kinds[code] = hours, kind
         present, times = kinds[cells.codes], values[cells.codes]
-        counted = present == 1
-        dated = self._days(np.where(counted, times, np.nan), present)
-        if dated is None and not (present == 3).all():
-            self._refuse_unused_days(np.where(counted, times, np.nan), present == 2)
-        plain = counted.any() and dated is None and not (present == 3).all()
+        numeric = np.where(present == 1, times, np.nan)
+        whole = bool((present == 3).all())  # days and times
+        dated = None if whole else self._days(numeric, present)
+        alone = dated is None and not whole
+        if alone:
+            self._refuse_unused_days(numeric, present == 2)
+        plain = alone and bool((present == 1).any())
         found = {code: fault for code, fault in faults.items() if kinds[code] == 0}
         if plain:
             hour = "{value} is a clock time", "write hours since the first dose as a number"
             found |= {int(code): hour for code in np.flatnonzero(kinds >= 2)}
         self._tell("TIME", found)
-        self.clock = False
+        self.clock = alone and not plain
         if plain:
-            self._refuse_serials(np.where(counted, times, np.nan))
-            return np.where(counted, times, np.nan)
-        times = np.where(counted, times * self.hours, times)
+            self._refuse_serials(numeric)
+            return numeric
+        times = np.where(present == 1, times * self.hours, times)
         if dated is not None:
             times = times + 24.0 * dated
             self.notes.append(f"times are counted from {self.names['DATE']} and TIME")
         else:
             self.notes.append("TIME is read as the time of the day")
-            self.clock = not (present == 3).all()
-        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+        who = self._who()
         if self.clock:  # the first record, so that a night in between is noticed
             start = times[np.unique(who, return_index=True)[1]]
         else:
@@ -151,9 +147,13 @@ class TableReader(Table):
             np.minimum.at(start, who, np.where(np.isnan(times), np.inf, times))
         return (times - start[who]) / self.hours
 
+    def _who(self) -> NDArray[np.int64]:
+        """A number for each ID of each STUDY, as the columns say them."""
+        return combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+
     def _days(self, times: NDArray, present: NDArray) -> NDArray[np.float64] | None:
         """Day numbers of a DATE column that TIME is relative to; None if there is none."""
-        if "DATE" not in self.cells or (present == 3).all():
+        if "DATE" not in self.cells:
             return None
         cells, column = self.cells["DATE"], self.names["DATE"]
         who = self.cells["ID"].codes
@@ -185,7 +185,7 @@ class TableReader(Table):
         options = self.options
         if not clock.any() and (options.occasion == "split" or options.columns.get("DATE") == ""):
             return
-        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+        who = self._who()
         start = np.unique(who, return_index=True)[1]
         kept = np.isin(self.table.lines, self.f["row"])
         for place, column in enumerate(self.table.header):
@@ -193,7 +193,7 @@ class TableReader(Table):
                 continue
             cells = self.table.column(place).pick(kept)
             texts = [cells.texts[code] for code in cells.codes]
-            days = np.floor(_day_counts(texts, column.upper()))
+            days = np.floor(day_counts(texts, column.upper()))
             days, hours = (
                 values - pd.Series(values).groupby(who).transform("first").to_numpy()
                 for values in (days, np.where(np.isnan(days), np.nan, times) * self.hours)

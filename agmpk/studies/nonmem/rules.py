@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.layout import Fault, refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined, previous
-from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS
+from agmpk.studies.study import MAX_DOSES
+from agmpk.studies.units import MAX_CONCENTRATION, MAX_HOURS
 
 Frame = Mapping[str, NDArray]
 """Columns of the records by name; see :class:`agmpk.studies.nonmem.records.TableReader`."""
