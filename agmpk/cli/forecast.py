@@ -17,6 +17,9 @@ from agmpk.errors import AgmpkError
 from agmpk.files import check_writable, write_csv
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agmpk.forecasting import Forecaster
     from agmpk.studies import Study, Units
 
@@ -56,7 +59,7 @@ def forecast(o: SimpleNamespace) -> None:
     studies, out = o.studies, o.out
     if (o.target is None) == (not o.everybody):
         raise AgmpkError("Say whom to forecast: either --target ID or --leave-one-out.")
-    o.times = cli.parse_times(o.times)
+    times = cli.parse_times(o.times)
     if len(studies) > 1:  # lists that `agmpk check` and others have put beside the tables
         studies = tuple(one for one in studies if not one.name.endswith(BESIDE))
     outs = _outs(studies, out, o.form)
@@ -65,7 +68,7 @@ def forecast(o: SimpleNamespace) -> None:
     for study in cli.progress(studies, "studies", "table") if outs else studies:
         own = outs.get(study, out)
         try:
-            frames, units, about = _forecast_study(study, forecaster, o)
+            frames, units, about = _forecast_study(study, forecaster, times, o)
             if o.form == "nonmem":
                 from agmpk.studies.nonmem.write import write_nonmem
 
@@ -118,7 +121,7 @@ def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
 
 
 def _forecast_study(
-    study: Path, forecaster: Forecaster, o: SimpleNamespace
+    study: Path, forecaster: Forecaster, times: NDArray[np.float64] | None, o: SimpleNamespace
 ) -> tuple[list[pd.DataFrame], Units, dict[str, Any]]:
     """The rows of a study, its units, and what was done.
 
@@ -139,11 +142,11 @@ def _forecast_study(
     for case in cli.progress(chosen, study.stem[:20], "individual"):
         shown = case.prefix
         known = shown.times[-1] if len(shown) else shown.doses[0].time
-        query = case.times if o.times is None else o.times[o.times > known]
+        query = case.times if times is None else times[times > known]
         if not len(query):
             empty.append(shown.id)
             continue
-        early += o.times is not None and len(query) < len(o.times)
+        early += times is not None and len(query) < len(times)
         try:
             answer = forecaster.forecast(case.context, shown, query, o.samples, case.seed(o.seed))
         except AgmpkError as error:
@@ -167,7 +170,7 @@ def _forecast_study(
             frame = frame.assign(EVID=0, MDV=missing, CMT=2, SHOWN=0)
             frames.append(nonmem_rows([shown], 1))
         frames.append(frame)
-    later = "give --times" if o.times is None else "give later --times or show fewer"
+    later = "give --times" if times is None else "give later --times or show fewer"
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: {later}.")
     if empty:

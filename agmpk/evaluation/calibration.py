@@ -24,7 +24,7 @@ from tqdm import tqdm
 from agmpk.evaluation.compare import score, score_points
 from agmpk.evaluation.exposure import auc
 from agmpk.evaluation.intervals import cluster_mean, mean_table
-from agmpk.evaluation.protocol import REFUSED, Case, Scored, answer, cases, question, shown
+from agmpk.evaluation.protocol import REFUSED, Case, Scored, answer, cases, question
 from agmpk.evaluation.scores import LEVELS, pit
 from agmpk.forecasting import Forecaster
 from agmpk.studies.study import Array, Study
@@ -164,7 +164,7 @@ def learning_cases(
                 continue
             context = replace(case.context, individuals=[others[k] for k in order[:size]])
             for p in prefixes:
-                yield replace(case, context=context, prefix=shown(case.prefix, p))
+                yield replace(case, context=context, prefix=case.prefix.shown(p))
 
 
 def learning_curves(

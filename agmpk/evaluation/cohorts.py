@@ -25,7 +25,6 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import reported
 from agmpk.evaluation.exposure import (
-    amount,
     compare_exposures,
     context_frame,
     curve_features,
@@ -244,19 +243,16 @@ def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dic
             reasons[case.prefix.id] = str(error)
         side = points_outside(samples, case.observed)
         ranks = np.r_[pit(samples, case.observed, own), low]
-        rows.append(
-            pd.DataFrame(
-                {
-                    "individual": case.prefix.id,
-                    "TIME": times,
-                    "DV": np.r_[case.observed, case.limits],
-                    "outside": np.r_[side, 1.0 * (low > 0.95) - (low < 0.05)],
-                    "pit": ranks,
-                    "npd": norm.ppf(ranks),
-                    "npde": errors,
-                }
-            )
-        )
+        columns = {
+            "individual": case.prefix.id,
+            "TIME": times,
+            "DV": np.r_[case.observed, case.limits],
+            "outside": np.r_[side, 1.0 * (low > 0.95) - (low < 0.05)],
+            "pit": ranks,
+            "npd": norm.ppf(ranks),
+            "npde": errors,
+        }
+        rows.append(pd.DataFrame(columns))
     return pd.concat(rows, ignore_index=True), reasons
 
 
@@ -300,7 +296,7 @@ def study_blocks(
     features, found = [], []
     for one in scored:
         case, frame = one.case, context_frame(one.case.context)
-        y = np.vstack([case.observed, one.forecast.samples]) / amount(case.prefix)
+        y = np.vstack([case.observed, one.forecast.samples]) / case.prefix.doses[0].amount
         features.append(curve_features(frame, case.times, y[: 1 + settings.classifier]))
         logs, scale = np.log(y[: 1 + settings.signature]), (frame.last, frame.level, frame.spread)
         found.append(paths(case.times, logs, *scale, longest))

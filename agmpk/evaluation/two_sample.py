@@ -218,14 +218,9 @@ def signature_gram(first: Array, second: Array) -> Array:
         raise AgmpkError(
             "The signature-kernel distance needs pysiglib: install agmpk[metrics]."
         ) from None
-    kernel = pysiglib.RBFKernel(SIGMA)
-    # It wants arrays that own their data.
-    owned = np.array(first), np.array(second)
-    return np.asarray(
-        pysiglib.sig_kernel_gram(
-            *owned, dyadic_order=DYADIC_ORDER, static_kernel=kernel, normalize=True
-        )
-    )
+    owned = np.array(first), np.array(second)  # it wants arrays that own their data
+    about = {"static_kernel": pysiglib.RBFKernel(SIGMA), "dyadic_order": DYADIC_ORDER}
+    return np.asarray(pysiglib.sig_kernel_gram(*owned, **about, normalize=True))
 
 
 def mmd2(
@@ -250,10 +245,7 @@ def mmd2(
 
 
 def signature_mmd(
-    blocks: Array,
-    clusters: ArrayLike | None = None,
-    permutations: int = 199,
-    seed: int = 0,
+    blocks: Array, clusters: ArrayLike | None = None, permutations: int = 199, seed: int = 0
 ) -> Discrepancy:
     """Discrepancy of real and generated individuals from paths ``blocks`` [n, 1 + m, L, 2] with
     the real one first.

@@ -256,23 +256,20 @@ def _route(study: Study, path: str) -> str | None:
 
 
 def _shown(own: Individual | None, observed: int) -> Individual:
-    """The samples that are shown: the first positive ones, and those below a limit until then.
-
-    The doses of nobody stand for those of the plan.
-    """
+    """The samples that are shown, see :meth:`Individual.shown`; the doses of nobody stand for
+    those of the plan."""
     if observed < 0:
         raise AgmpkError(f"{observed} observations were asked for; give 0 or more.")
     if own is None or not observed:
         name = "virtual" if own is None else own.id
         return Individual(name, [], [], own.doses if own else (Dose(0.0, 1.0),))
-    seen = own.after_dose().times[:observed]
-    if not len(seen):
+    shown = own.after_dose(limits=True).shown(observed)
+    if not len(shown):
         raise AgmpkError(
             f"Individual {own.id} has no positive sample after its first dose to show: ask with "
             "0 observed."
         )
-    after = own.after_dose(limits=True)
-    return after.select(after.times <= seen[-1])
+    return shown
 
 
 def _doses(

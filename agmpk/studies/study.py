@@ -208,6 +208,13 @@ class Individual:
             raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
         return self.select(slice(0, p))
 
+    def shown(self, observed: int) -> Individual:
+        """Return the individual with its first ``observed`` quantified observations, and whatever
+        is below the limit before the last of them: what somebody knows who has waited for
+        ``observed`` values."""
+        quantified = np.flatnonzero(~self.censored)[:observed]
+        return self.select(slice(0, quantified[-1] + 1 if len(quantified) else 0))
+
     def quantifiable(self) -> Individual:
         """Return the individual with the observations whose logarithm is known: positive and not
         censored. Pre-dose zeros go; a positive pre-dose value stays."""
