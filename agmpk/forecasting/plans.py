@@ -138,7 +138,7 @@ def whatif(
             last shown sample, or the model cannot answer for it.
     """
     if window is not None:
-        window = low, high = float(window[0]), float(window[1])
+        window = low, high = tuple(float(bound) for bound in window)
         if not 0 <= low < high:
             raise AgmpkError(
                 f"The window from {low:g} to {high:g} is none: give two concentrations, the lower "

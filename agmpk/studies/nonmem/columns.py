@@ -315,17 +315,15 @@ class Table:
         headings = [one for one in self.unused if _UNIT_COLUMN.fullmatch(one.upper())]
         if not headings or "DV" not in self.cells:
             return
-        texts = {name: self.cells[name].known() for name in ("DV", "ANALYTE") if name in self.cells}
-        value = {}
-        for name in {"AMT", "MDV", "EVID"} & self.cells.keys():
-            codes, cells = self.cells[name]
-            value[name] = numbers(name, cells, self.table.decimal_comma)[0][codes]
-        none = np.full(len(self.f["row"]), np.nan)
-        given = value.get("AMT", none) > 0
-        seen = (texts["DV"] != "") & (value.get("MDV", none) != 1)
-        seen &= ~given & ~(value.get("EVID", none) >= 1)
-        if self.options.analyte is not None and "ANALYTE" in texts:
-            mine = np.isin(texts["ANALYTE"], ["", str(self.options.analyte)])
+        none, value = Cells(np.zeros(len(self.f["row"]), np.int64), [""]), {}
+        for name in ("AMT", "MDV", "EVID"):
+            codes, texts = self.cells.get(name, none)
+            value[name] = numbers(name, texts, self.table.decimal_comma)[0][codes]
+        given = value["AMT"] > 0
+        seen = (self.cells["DV"].known() != "") & (value["MDV"] != 1)
+        seen &= ~given & ~(value["EVID"] >= 1)
+        if self.options.analyte is not None and "ANALYTE" in self.cells:
+            mine = np.isin(self.cells["ANALYTE"].known(), ["", str(self.options.analyte)])
             given, seen = given & mine, seen & mine
         places = np.searchsorted(self.table.lines, self.f["row"])
         for heading in headings:
