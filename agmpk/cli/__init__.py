@@ -158,7 +158,7 @@ JOBS = (
                  help="Instead, the workers of this Dask scheduler, such as tcp://host:8786."),
 )  # fmt: skip
 
-# How a table is read where its columns do not say so: agmpk.studies.nonmem.columns.Options.
+# How a table is read where its columns do not say so: agmpk.studies.nonmem.read.Options.
 _READING = {
     "analyte": {"help": "Which analyte, where the table holds several."},
     "columns": {
@@ -261,7 +261,7 @@ def parse_times(text: str | None) -> NDArray[np.float64] | None:
     """
     import numpy as np
 
-    from agmpk.studies.study import MAX_HOURS
+    from agmpk.studies.units import MAX_HOURS
 
     if text is None:
         return None

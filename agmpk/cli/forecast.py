@@ -14,8 +14,12 @@ import pandas as pd
 from agmpk import cli
 from agmpk.cli import option
 from agmpk.errors import AgmpkError
+from agmpk.files import check_writable, write_csv
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from agmpk.forecasting import Forecaster
     from agmpk.studies import Study, Units
 
@@ -50,30 +54,30 @@ def forecast(o: SimpleNamespace) -> None:
     model was not shown. The same content gives the same numbers, whatever the file is called. Of
     several studies, one that cannot be used is named, the others are forecast, and the status is 2.
     """
-    from agmpk.files import write_csv
     from agmpk.forecasting import load_forecaster
 
     studies, out = o.studies, o.out
     if (o.target is None) == (not o.everybody):
         raise AgmpkError("Say whom to forecast: either --target ID or --leave-one-out.")
-    o.times = cli.parse_times(o.times)
+    times = cli.parse_times(o.times)
     if len(studies) > 1:  # lists that `agmpk check` and others have put beside the tables
         studies = tuple(one for one in studies if not one.name.endswith(BESIDE))
     outs = _outs(studies, out, o.form)
     forecaster = load_forecaster(o.model)
     rows, told, failed = [], [], {}
     for study in cli.progress(studies, "studies", "table") if outs else studies:
+        own = outs.get(study, out)
         try:
-            frames, units, about = _forecast_study(study, forecaster, o)
+            frames, units, about = _forecast_study(study, forecaster, times, o)
             if o.form == "nonmem":
                 from agmpk.studies.nonmem.write import write_nonmem
 
-                write_nonmem(frames, units, outs.get(study, out))
+                write_nonmem(frames, units, own)
             elif outs or len(studies) == 1:
-                write_csv(pd.concat(frames, ignore_index=True), outs.get(study, out))
+                write_csv(pd.concat(frames, ignore_index=True), own)
             else:
                 rows += [frame.assign(STUDY=study.stem) for frame in frames]
-            told.append(about | {"file": study, "out": outs.get(study, out)})
+            told.append(about | {"file": study, "out": own})
         except (AgmpkError, OSError) as error:
             if len(studies) == 1:
                 raise
@@ -101,8 +105,6 @@ def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
     Raises:
         AgmpkError: one cannot be written, or two studies have one name.
     """
-    from agmpk.files import check_writable
-
     folder = out.is_dir() or not out.suffix
     if len(studies) == 1 or not folder:
         check_writable(out, *studies)
@@ -119,7 +121,7 @@ def _outs(studies: tuple[Path, ...], out: Path, form: str) -> dict[Path, Path]:
 
 
 def _forecast_study(
-    study: Path, forecaster: Forecaster, o: SimpleNamespace
+    study: Path, forecaster: Forecaster, times: NDArray[np.float64] | None, o: SimpleNamespace
 ) -> tuple[list[pd.DataFrame], Units, dict[str, Any]]:
     """The rows of a study, its units, and what was done.
 
@@ -136,15 +138,15 @@ def _forecast_study(
     chosen = cases(data.compound if reading.named else "", data, o.observed)
     chosen = [case for case in chosen if o.target in (None, case.prefix.id)]
     frames: list[pd.DataFrame] = []
-    empty, notes, early, done = [], [], 0, 0
+    empty, notes, early = [], [], 0
     for case in cli.progress(chosen, study.stem[:20], "individual"):
         shown = case.prefix
         known = shown.times[-1] if len(shown) else shown.doses[0].time
-        query = case.times if o.times is None else o.times[o.times > known]
+        query = case.times if times is None else times[times > known]
         if not len(query):
             empty.append(shown.id)
             continue
-        early += o.times is not None and len(query) < len(o.times)
+        early += times is not None and len(query) < len(times)
         try:
             answer = forecaster.forecast(case.context, shown, query, o.samples, case.seed(o.seed))
         except AgmpkError as error:
@@ -168,8 +170,7 @@ def _forecast_study(
             frame = frame.assign(EVID=0, MDV=missing, CMT=2, SHOWN=0)
             frames.append(nonmem_rows([shown], 1))
         frames.append(frame)
-        done += 1
-    later = "give --times" if o.times is None else "give later --times or show fewer"
+    later = "give --times" if times is None else "give later --times or show fewer"
     if not frames:
         raise AgmpkError(f"Nobody in {study} has a sample left to forecast: {later}.")
     if empty:
@@ -188,7 +189,7 @@ def _forecast_study(
     cli.tell_notes(forecaster, len(chosen[0].context), notes)
     alone = (chosen[0].context, shown if len(shown) else None)
     familiar = cli.tell_familiar(*((data,) if o.target is None else alone))
-    about = {"compound": data.compound, "individuals": done, "familiar": familiar}
+    about = {"compound": data.compound, "individuals": len(notes), "familiar": familiar}
     return frames, data.units, about
 
 
@@ -224,7 +225,6 @@ def benchmark(o: SimpleNamespace) -> None:
     where log_rmse is missing.
     """
     from agmpk import evaluation
-    from agmpk.files import check_writable, write_csv
 
     check_writable(o.out)
     forecasters, ours = load_models(o.models), o.folder is None and o.cohorts == "benchmark"
@@ -236,30 +236,31 @@ def benchmark(o: SimpleNamespace) -> None:
     results = evaluation.evaluate(forecasters, choose(studies, o.compounds), *question).results
     write_csv(results, o.out)
     check_answered(results)
-    table = evaluation.by_compound(results)
-    mean, strict = table.mean(), evaluation.by_compound(results, strict=True).mean()
+    table, strict = evaluation.by_compound(results), evaluation.by_compound(results, strict=True)
+    size, model = results.n_target + results.n_below, results.model
+    counted = size.where(results.covered_90 >= 0).groupby(model).sum()
+    inside = (results.covered_90 * size).groupby(model).sum() / counted
+    means = {"log_rmse": table.mean(), "strict": strict.mean(), "covered_90": inside}
+    means = pd.DataFrame(means).loc[table.columns]
     if ours:
         table = table.join(evaluation.published_table().add_prefix("published "))
-    if not o.as_json:
-        click.echo(table.round(3).to_string(na_rep="-"))
-    models_json = {}
-    for name in mean.index:
-        rows = results[results.model == name]
-        size = rows.n_target + rows.n_below
-        inside = (rows.covered_90 * size).sum() / size[rows.covered_90 >= 0].sum()
-        models_json[name] = {"log_rmse": mean[name], "strict": strict[name], "covered_90": inside}
-        if o.as_json:
-            continue
+    if o.as_json:
+        told = {"models": means.to_dict("index"), "compounds": table.to_dict("index")}
+        cli.print_json(told | {"out": o.out})
+        return
+    click.echo(table.round(3).to_string(na_rep="-"))
+    for name, mean in means.iterrows():
         click.echo(
-            f"{name}: mean log-RMSE {mean[name]:.3f} over {len(table)} compounds "
-            f"(strict {strict[name]:.3f}); 90 % intervals cover {inside:.1%}"
+            f"{name}: mean log-RMSE {mean.log_rmse:.3f} over {len(table)} compounds "
+            f"(strict {mean.strict:.3f}); 90 % intervals cover {mean.covered_90:.1%}"
         )
-        if name != "naive" and "naive" in mean.index:
+        if name != "naive" and "naive" in means.index:
             d = evaluation.paired_difference(results, name, "naive")
             click.echo(
                 f"  against naive: {d.mean:+.3f} (95 % interval over people {d.low:+.3f} to "
                 f"{d.high:+.3f}), lower for {d.better} of {d.n} individuals"
             )
+        rows = results[model == name]
         missing = rows[rows.failure != ""]
         if len(missing):
             click.echo(
@@ -268,11 +269,7 @@ def benchmark(o: SimpleNamespace) -> None:
                 f"and {o.out} says why.",
                 err=True,
             )
-    if o.as_json:
-        compounds_json = {one: dict(row) for one, row in table.iterrows()}
-        cli.print_json({"models": models_json, "compounds": compounds_json, "out": o.out})
-    else:
-        click.echo(f"{len(results)} rows -> {o.out}")
+    click.echo(f"{len(results)} rows -> {o.out}")
 
 
 def load_models(models: str) -> list[Forecaster]:

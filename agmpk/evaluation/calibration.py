@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.stats import binom
 from tqdm import tqdm
 
@@ -25,10 +25,10 @@ from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import score, score_points
 from agmpk.evaluation.exposure import auc
 from agmpk.evaluation.intervals import cluster_mean, mean_table
-from agmpk.evaluation.protocol import REFUSED, Case, Scored, answer, cases, question, shown
+from agmpk.evaluation.protocol import REFUSED, Case, Scored, answer, cases, question
 from agmpk.evaluation.scores import LEVELS, pit
 from agmpk.forecasting import Forecaster
-from agmpk.studies import Study
+from agmpk.studies.study import Array, Study
 
 SCORES = ("log_rmse", "crps", "in_90")
 NOMINAL = {f"in_{100 * level:g}": level for level in LEVELS} | {
@@ -170,7 +170,7 @@ def learning_cases(
                 continue
             context = replace(case.context, individuals=[others[k] for k in order[:size]])
             for p in prefixes:
-                yield replace(case, context=context, prefix=shown(case.prefix, p))
+                yield replace(case, context=context, prefix=case.prefix.shown(p))
 
 
 def learning_curves(
@@ -215,7 +215,7 @@ def learning_table(
     return mean_table(ordered, by, SCORES, "score", draws=draws, seed=seed)
 
 
-def _quantities(times: NDArray[np.float64], logs: NDArray[np.float64]) -> dict[str, NDArray]:
+def _quantities(times: Array, logs: Array) -> dict[str, Array]:
     """What is ranked, from ln concentrations [n, T] at unseen ``times`` [T] h: the first, middle
     and last point, Cmax and AUC over these points."""
     places = {"first": 0, "middle": logs.shape[1] // 2, "last": -1}
@@ -274,7 +274,7 @@ def sbc_table(ranks: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["model", "quantity", "n", "mean_rank", "outside"])
 
 
-def ecdf_envelope(ranks: NDArray, n_samples: int, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
+def ecdf_envelope(ranks: Array, n_samples: int, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """ECDF of the ranks minus the uniform's, with a simultaneous 95 % envelope.
 
     Pointwise binomial intervals, at the pointwise level at which 95 % of uniform rank sets stay
@@ -289,7 +289,7 @@ def ecdf_envelope(ranks: NDArray, n_samples: int, draws: int = 1000, seed: int =
 
 
 @functools.lru_cache(maxsize=16)  # the quantities of a table have as many ranks each
-def _envelope(n: int, n_samples: int, draws: int, seed: int) -> tuple[NDArray, ...]:
+def _envelope(n: int, n_samples: int, draws: int, seed: int) -> tuple[Array, ...]:
     """What is the same for all ranks of this number: z, cut, P(rank < cut), low, high."""
     steps = np.arange(1, min(n_samples, 100) + 1)
     z = steps / (len(steps) + 1)

@@ -19,14 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import norm
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.compare import reported
 from agmpk.evaluation.exposure import (
-    amount,
     compare_exposures,
     context_frame,
     curve_features,
@@ -45,7 +43,7 @@ from agmpk.evaluation.vpc import (
     vpc,
 )
 from agmpk.forecasting import Forecaster
-from agmpk.studies import Study
+from agmpk.studies.study import Array, Study
 
 POOLED = "all"
 MINIMUM = 2  # observations an individual needs to count as a curve
@@ -245,23 +243,20 @@ def study_points(scored: Sequence[Scored], seed: int) -> tuple[pd.DataFrame, dic
             reasons[case.prefix.id] = str(error)
         side = points_outside(samples, case.observed)
         ranks = np.r_[pit(samples, case.observed, own), low]
-        rows.append(
-            pd.DataFrame(
-                {
-                    "individual": case.prefix.id,
-                    "TIME": times,
-                    "DV": np.r_[case.observed, case.limits],
-                    "outside": np.r_[side, 1.0 * (low > 0.95) - (low < 0.05)],
-                    "pit": ranks,
-                    "npd": norm.ppf(ranks),
-                    "npde": errors,
-                }
-            )
-        )
+        columns = {
+            "individual": case.prefix.id,
+            "TIME": times,
+            "DV": np.r_[case.observed, case.limits],
+            "outside": np.r_[side, 1.0 * (low > 0.95) - (low < 0.05)],
+            "pit": ranks,
+            "npd": norm.ppf(ranks),
+            "npde": errors,
+        }
+        rows.append(pd.DataFrame(columns))
     return pd.concat(rows, ignore_index=True), reasons
 
 
-def _errors(one: Scored, low: NDArray[np.float64], seed: int) -> NDArray[np.float64]:
+def _errors(one: Scored, low: Array, seed: int) -> Array:
     """npde at ``case.times`` and ``case.below``; ``low``: ranks of the latter among the draws.
 
     A sample below the limit gets the draw of its rank, whatever its neighbours are.  So must the
@@ -291,7 +286,7 @@ def study_exposures(scored: Sequence[Scored], settings: CohortSettings, seed: in
 
 def study_blocks(
     compound: str, scored: Sequence[Scored], settings: CohortSettings, longest: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64], pd.DataFrame]:
+) -> tuple[Array, Array, pd.DataFrame]:
     """Real and generated individuals of a study, matched, relative to each case's own context:
     features [n, 1 + m, F], paths [n, 1 + k, L, 2] of L = ``longest`` points, and who they are.
 
@@ -301,7 +296,7 @@ def study_blocks(
     features, found = [], []
     for one in scored:
         case, frame = one.case, context_frame(one.case.context)
-        y = np.vstack([case.observed, one.forecast.samples]) / amount(case.prefix)
+        y = np.vstack([case.observed, one.forecast.samples]) / case.prefix.doses[0].amount
         features.append(curve_features(frame, case.times, y[: 1 + settings.classifier]))
         logs, scale = np.log(y[: 1 + settings.signature]), (frame.last, frame.level, frame.spread)
         found.append(paths(case.times, logs, *scale, longest))

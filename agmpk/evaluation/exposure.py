@@ -12,14 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.stats import kstest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.scores import pit
-from agmpk.studies import Individual, Study
-
-Array = NDArray[np.float64]
+from agmpk.studies.study import Array, Study
 
 QUANTITIES = ("Cmax", "Tmax", "AUC0_t", "t_half")
 GRID = 8
@@ -135,11 +132,6 @@ def _ratios(real: Array, made: Array) -> dict[str, float]:
     }
 
 
-def amount(individual: Individual) -> float:
-    """Amount of one of its (equal) doses, by which concentrations are normalized."""
-    return individual.doses[0].amount
-
-
 @dataclass(frozen=True)
 class ContextFrame:
     """What a curve is measured against: statistics of the context's ln (y / dose).
@@ -160,7 +152,7 @@ class ContextFrame:
 
 
 def context_frame(context: Study) -> ContextFrame:
-    """The frame of a study's context.
+    """The frame of a study's context; concentrations are divided by the (first) dose's amount.
 
     Raises:
         AgmpkError: fewer than two context individuals with two positive observations.
@@ -171,7 +163,7 @@ def context_frame(context: Study) -> ContextFrame:
             f"The context of {context.compound} has {len(people)} individuals with two positive "
             "observations; comparing cohorts needs two such individuals or more."
         )
-    logs = [np.log(one.concentrations / amount(one)) for one in people]
+    logs = [np.log(one.concentrations / one.doses[0].amount) for one in people]
     times, pooled = np.concatenate([one.times for one in people]), np.concatenate(logs)
     grid = np.quantile(times, np.linspace(0, 1, GRID))
     curves = np.array([np.interp(grid, p.times, y) for p, y in zip(people, logs, strict=True)])

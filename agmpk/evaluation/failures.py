@@ -10,11 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from agmpk.evaluation.exposure import nca
 from agmpk.evaluation.protocol import Case
-from agmpk.studies import Individual
+from agmpk.studies.study import Array, Individual
 
 FAR = 1.5  # a quantity is far outside the context beyond this multiple of its extremes
 LATER = 1.05  # nominal sampling times differ by a few minutes between individuals
@@ -32,7 +31,7 @@ REMEDIES = {
     "unexplained": "a look at the individual's record by somebody who knows the study",
 }
 KINDS = tuple(REMEDIES)
-Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
+Curve = tuple[Array, Array]
 
 
 class Reading(NamedTuple):

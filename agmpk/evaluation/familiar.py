@@ -30,9 +30,7 @@ from scipy.special import ndtri
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.study_statistics import KIND, OWN, STATISTICS, kind_number, statistics
 from agmpk.files import data_path
-from agmpk.studies import Individual, Study
-
-Array = NDArray[np.float64]
+from agmpk.studies.study import Array, Individual, Study
 
 ALARM = 0.04
 """A smaller p-value raises the alarm: below 5 % of simulated studies with room for noise."""

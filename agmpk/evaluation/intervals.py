@@ -24,7 +24,6 @@ from agmpk.files import data_path
 # The source whose subjects bear the same number under several compounds, a cocktail of drugs.  A
 # catalogue's column ``people`` says the same of any of its studies.
 SHARED = "lenuzza2016"
-UNITS = ("people", "compounds")
 
 
 class Estimate(NamedTuple):
@@ -172,8 +171,8 @@ def paired_difference(
     Raises:
         AgmpkError: no such column or unit, or a model is not in the table.
     """
-    if unit not in UNITS:
-        raise AgmpkError(f"Differences resample {' or '.join(UNITS)}, not {unit!r}.")
+    if unit not in ("people", "compounds"):
+        raise AgmpkError(f"Differences resample people or compounds, not {unit!r}.")
     if column not in results:
         raise AgmpkError(f"The results have no column {column!r}.")
     rows = results[results.n_target > 0]

@@ -29,14 +29,12 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast, Forecaster, forecast_all
-from agmpk.studies import Individual, Study, load_catalogue, read_studies
-
-Array = NDArray[np.float64]
+from agmpk.studies import load_catalogue, read_studies
+from agmpk.studies.study import Array, Individual, Study
 
 PROTOCOLS = ("study", "published")
 CLOSEST = 0.05  # two times nearer than this, relative to the time since the last dose, are one
@@ -169,7 +167,7 @@ def _case(
     """A case of usable samples."""
     if observed < 0:
         raise AgmpkError(f"{observed} samples cannot be shown: show 0 or more.")
-    prefix = shown(own, observed)
+    prefix = own.shown(observed)
     rest = own.select(slice(len(prefix), None))
     seen, low = rest.select(~rest.censored), rest.select(rest.censored)
     values = (seen.times, seen.concentrations, low.times, low.concentrations)
@@ -187,13 +185,6 @@ def _due(people: Iterable[Individual]) -> Array:
     """Every time [h] at which anybody was sampled, with whatever result, after its first dose."""
     times = [one.times - one.doses[0].time for one in people]
     return np.unique(np.concatenate(times)) if times else np.array([])
-
-
-def shown(individual: Individual, observed: int) -> Individual:
-    """The first ``observed`` quantified samples, and whatever is below the limit before the last
-    of them: what somebody knows who has waited for ``observed`` values."""
-    quantified = np.flatnonzero(~individual.censored)[:observed]
-    return individual.select(slice(0, quantified[-1] + 1 if len(quantified) else 0))
 
 
 def _asked(prefix: Individual, own: Array, due: Array) -> Array:

@@ -13,13 +13,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from agmpk.config import load_yaml
 from agmpk.errors import AgmpkError
-from agmpk.studies import Individual, Study, conversion_factor
-
-Array = NDArray[np.float64]
+from agmpk.studies import conversion_factor
+from agmpk.studies.study import Array, Individual, Study
 
 STATISTICS: Mapping[str, tuple[str, str, str]] = load_yaml(Path(__file__).with_suffix(".yaml"))
 """What is compared: meaning, unit and scale (log, share or plain)."""

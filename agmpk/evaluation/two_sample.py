@@ -33,12 +33,11 @@ from scipy.stats import norm, rankdata
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.intervals import bootstrap_counts, cluster_mean
-from agmpk.evaluation.scores import pit
+from agmpk.evaluation.scores import Array, pit
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
-Array = NDArray[np.float64]
 Maker = Callable[[int], "ClassifierMixin"]
 FOLDS = 5
 SIGMA, DYADIC_ORDER = 1.0, 1  # of the signature kernel: width of its static kernel, refinement
@@ -219,21 +218,16 @@ def signature_gram(first: Array, second: Array) -> Array:
         raise AgmpkError(
             "The signature-kernel distance needs pysiglib: install agmpk[metrics]."
         ) from None
-    kernel = pysiglib.RBFKernel(SIGMA)
-    # It wants arrays that own their data.
-    owned = np.array(first), np.array(second)
-    return np.asarray(
-        pysiglib.sig_kernel_gram(
-            *owned, dyadic_order=DYADIC_ORDER, static_kernel=kernel, normalize=True
-        )
-    )
+    owned = np.array(first), np.array(second)  # it wants arrays that own their data
+    about = {"static_kernel": pysiglib.RBFKernel(SIGMA), "dyadic_order": DYADIC_ORDER}
+    return np.asarray(pysiglib.sig_kernel_gram(*owned, **about, normalize=True))
 
 
 def mmd2(
     gram: Array,
     real: NDArray[np.bool_],
     made: NDArray[np.bool_],
-    clusters: NDArray,
+    clusters: NDArray[np.int64],
 ) -> Array:
     """Unbiased MMD^2 [P] (Gretton et al. 2012, eq. 3) from the kernels [N, N] of all paths.
 
@@ -251,10 +245,7 @@ def mmd2(
 
 
 def signature_mmd(
-    blocks: Array,
-    clusters: ArrayLike | None = None,
-    permutations: int = 199,
-    seed: int = 0,
+    blocks: Array, clusters: ArrayLike | None = None, permutations: int = 199, seed: int = 0
 ) -> Discrepancy:
     """Discrepancy of real and generated individuals from paths ``blocks`` [n, 1 + m, L, 2] with
     the real one first.

@@ -16,9 +16,7 @@ from scipy.linalg import solve_triangular
 from scipy.stats import chi2, norm, shapiro, wilcoxon
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation.scores import pit
-
-Array = NDArray[np.float64]
+from agmpk.evaluation.scores import Array, pit
 
 PERCENTILES = (5.0, 50.0, 95.0)
 BAND = [0.025, 0.5, 0.975]

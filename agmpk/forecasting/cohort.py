@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
 from agmpk.forecasting.forecaster import Forecaster
-from agmpk.studies import Dose, Individual, Study
+from agmpk.studies.study import Array, Dose, Individual, Study
 
 
-def sampling_times(study: Study) -> NDArray[np.float64]:
+def sampling_times(study: Study) -> Array:
     """The union of the study's sampling times after the dose [h], positive observations only.
 
     On the study's own clock where everybody's first dose is at one time, else since each one's
@@ -27,7 +26,7 @@ def generate(
     forecaster: Forecaster,
     study: Study,
     n: int,
-    times: NDArray[np.float64] | None = None,
+    times: Array | None = None,
     dose: Dose | Sequence[Dose] | None = None,
     seed: int = 0,
 ) -> Study:
@@ -101,9 +100,7 @@ def _drawn(study: Study, n: int, start: float, seed: int) -> list[tuple[Dose, ..
     return [regimens[k] for k in np.random.default_rng(seed).integers(len(donors), size=n)]
 
 
-def _default_times(
-    study: Study, doses: tuple[Dose, ...], start: float, own: bool
-) -> NDArray[np.float64]:
+def _default_times(study: Study, doses: tuple[Dose, ...], start: float, own: bool) -> Array:
     """The sampling times of a virtual individual with these doses; ``own``: the study's doses."""
 
     def schedule(doses: Sequence[Dose]) -> list[Dose]:
@@ -115,7 +112,7 @@ def _default_times(
     return times[times > doses[0].time]
 
 
-def _union(people: Sequence[Individual], start: float) -> NDArray[np.float64]:
+def _union(people: Sequence[Individual], start: float) -> Array:
     """All times of positive observations after the first dose, which is moved to ``start``."""
     times = [np.array([])]
     for one in people:

@@ -12,18 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path
 from agmpk.models.registry import NETWORKS, load_checkpoint
-from agmpk.studies import Individual, Study
+from agmpk.studies.study import Array, Individual, Study
 
 if TYPE_CHECKING:  # PyTorch takes seconds to load, so it is imported where it computes
     from agmpk.models.heads import Network
     from agmpk.models.task import Task
 
-Array = NDArray[np.float64]
 Question = tuple[Study, Individual, Array, int]
 """Context, target, times and seed of a forecast."""
 
@@ -275,7 +273,7 @@ class NaiveForecaster:
         return Forecast(times, np.exp(samples), np.exp(point), note)
 
     @staticmethod
-    def _departures(task, rng: np.random.Generator, n_samples: int, asked: int) -> NDArray:
+    def _departures(task, rng: np.random.Generator, n_samples: int, asked: int) -> Array:
         """Departures [S, T] for doses that differ: a member's mean residual, unless the prefix says
         the level, and any residual about such a mean at each time."""
         frame, seen = task.frame, task.context.quantified[0].numpy()

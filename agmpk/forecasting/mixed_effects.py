@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from agmpk.errors import AgmpkError
-from agmpk.forecasting.forecaster import Array, Forecast, check_question
+from agmpk.forecasting.forecaster import Forecast, check_question
 from agmpk.nlme.closed_forms import StructuralModel, dose_columns
 from agmpk.nlme.population import predict
 from agmpk.nlme.posterior import posterior
 from agmpk.nlme.select import FitStore, Selection
-from agmpk.studies import Individual, Study
+from agmpk.studies.study import Array, Individual, Study
 
 METABOLITES = frozenset((
     "1-hydroxy-midazolam", "4-hydroxy-tolbutamide", "5-hydroxy-omeprazole", "dextrorphan",

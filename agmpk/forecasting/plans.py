@@ -26,17 +26,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError, TableError
 from agmpk.forecasting.forecaster import Forecast, Forecaster
-from agmpk.studies import Dose, Individual, Study
-from agmpk.studies.nonmem.columns import Options
 from agmpk.studies.nonmem.layout import HEADER_REMEDY, refuse
-from agmpk.studies.nonmem.read import Builder
+from agmpk.studies.nonmem.read import Builder, Options
 from agmpk.studies.nonmem.records import TableReader
 from agmpk.studies.nonmem.rules import judge
+from agmpk.studies.study import Array, Dose, Individual, Study
 from agmpk.studies.units import Units
 
 if TYPE_CHECKING:
@@ -139,16 +137,19 @@ def whatif(
         AgmpkError: no such individual or window, a plan without a dose, or with one before the
             last shown sample, or the model cannot answer for it.
     """
-    window = _checked_window(window)
+    if window is not None:
+        window = low, high = tuple(float(bound) for bound in window)
+        if not 0 <= low < high:
+            raise AgmpkError(
+                f"The window from {low:g} to {high:g} is none: give two concentrations, the lower "
+                "one first, such as 10:20."
+            )
     if not plans:
         raise AgmpkError("There is no plan to ask about; give at least one, with its doses.")
-    context = study if target_id is None else study.without(target_id)
-    if target_id is None:
-        if observed:
-            raise AgmpkError("Of somebody new no sample can be shown; name the target.")
-        own = None
-    else:
-        own = study[target_id]
+    if target_id is None and observed:
+        raise AgmpkError("Of somebody new no sample can be shown; name the target.")
+    own = None if target_id is None else study[target_id]
+    context = study if own is None else study.without(target_id)
     shown = _shown(own, observed)
     last = shown.times[-1] if len(shown) else -np.inf
     forecasts, doses, frames = {}, {}, []
@@ -157,7 +158,7 @@ def whatif(
         plan = (given,) if isinstance(given, Dose) else tuple(given)
         past, planned = _doses(name, shown, plan, last)
         target = replace(shown, doses=(*past, *planned))
-        bounds = _bounds(name, plan, [dose.time for dose in past], until)
+        bounds = _bounds(name, plan, past, planned, until)
         times, parts = _grid(bounds, last if past else None)
         try:
             found = forecaster.forecast(context, target, times, samples, seed)
@@ -254,47 +255,28 @@ def _route(study: Study, path: str) -> str | None:
     )
 
 
-def _checked_window(window: tuple[float, float] | None) -> tuple[float, float] | None:
-    if window is None:
-        return None
-    low, high = (float(bound) for bound in window)
-    if not 0 <= low < high:
-        raise AgmpkError(
-            f"The window from {low:g} to {high:g} is none: give two concentrations, the lower one "
-            "first, such as 10:20."
-        )
-    return low, high
-
-
 def _shown(own: Individual | None, observed: int) -> Individual:
-    """The samples that are shown: the first positive ones, and those below a limit until then.
-
-    The doses of nobody stand for those of the plan.
-    """
+    """The samples that are shown, see :meth:`Individual.shown`; the doses of nobody stand for
+    those of the plan."""
     if observed < 0:
         raise AgmpkError(f"{observed} observations were asked for; give 0 or more.")
     if own is None or not observed:
         name = "virtual" if own is None else own.id
         return Individual(name, [], [], own.doses if own else (Dose(0.0, 1.0),))
-    seen = own.after_dose().times[:observed]
-    if not len(seen):
+    shown = own.after_dose(limits=True).shown(observed)
+    if not len(shown):
         raise AgmpkError(
             f"Individual {own.id} has no positive sample after its first dose to show: ask with "
             "0 observed."
         )
-    after = own.after_dose(limits=True)
-    return after.select(after.times <= seen[-1])
-
-
-def _singles(plan: Sequence[Dose]) -> list[Dose]:
-    return [one for dose in plan for one in dose.expand()]
+    return shown
 
 
 def _doses(
     name: str, shown: Individual, plan: Sequence[Dose], last: float
 ) -> tuple[list[Dose], list[Dose]]:
     """Past doses and the plan's, one by one."""
-    planned = _singles(plan)
+    planned = [one for dose in plan for one in dose.expand()]
     if not planned:
         raise AgmpkError(f"Plan {name} has no dose; give it one.")
     early = [dose.time for dose in planned if dose.time < last]
@@ -310,13 +292,13 @@ def _doses(
 
 
 def _bounds(
-    name: str, plan: Sequence[Dose], past: Sequence[float], until: float | None
-) -> NDArray[np.float64]:
+    name: str, plan: Sequence[Dose], past: list[Dose], planned: list[Dose], until: float | None
+) -> Array:
     """Times of the planned doses and the end of the last interval [h]."""
-    starts = np.unique([dose.time for dose in _singles(plan)])
+    starts = np.unique([dose.time for dose in planned])
     if until is None:
         final = max(plan, key=lambda dose: dose.time + dose.additional * dose.interval)
-        known = starts if len(starts) > 1 else np.unique([*past, *starts])
+        known = starts if len(starts) > 1 else np.unique([*(d.time for d in past), *starts])
         gap = float(known[-1] - known[-2]) if len(known) > 1 else USUAL
         until = starts[-1] + (final.interval if final.additional else gap)
     elif not until > starts[-1]:
@@ -327,9 +309,7 @@ def _bounds(
     return np.append(starts, until)
 
 
-def _grid(
-    bounds: NDArray[np.float64], last: float | None
-) -> tuple[NDArray[np.float64], list[slice]]:
+def _grid(bounds: Array, last: float | None) -> tuple[Array, list[slice]]:
     """Times to ask for, and which of them belong to each interval.
 
     They are dense after a dose and end at the next one, before which it is a trough; times between
@@ -347,7 +327,7 @@ def _grid(
     return np.concatenate([before, *inner]), [slice(k, k + number) for k in starts.tolist()]
 
 
-def _smoothed(logs: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[np.float64]:
+def _smoothed(logs: Array, times: Array) -> Array:
     """Curves [S, T] whose departures from their mean curve are smoothed along time, by lines
     fitted to neighbouring points (so that the ends are not pulled inwards)."""
     mean, k = logs.mean(0), np.arange(len(times))
@@ -361,7 +341,7 @@ def _smoothed(logs: NDArray[np.float64], times: NDArray[np.float64]) -> NDArray[
 def _summaries(
     name: str,
     forecast: Forecast,
-    bounds: NDArray[np.float64],
+    bounds: Array,
     parts: Sequence[slice],
     window: tuple[float, float] | None,
 ) -> pd.DataFrame:

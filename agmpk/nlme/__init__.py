@@ -15,16 +15,6 @@ from agmpk.nlme.posterior import posterior
 from agmpk.nlme.select import FitStore, Selection, select
 
 __all__ = [
-    "Candidate",
-    "FitFailed",
-    "FitStore",
-    "Population",
-    "ResidualError",
-    "Selection",
-    "StructuralModel",
-    "fit",
-    "posterior",
-    "predict",
-    "select",
-    "simulate",
-]
+    "Candidate", "FitFailed", "FitStore", "Population", "ResidualError", "Selection",
+    "StructuralModel", "fit", "posterior", "predict", "select", "simulate",
+]  # fmt: skip

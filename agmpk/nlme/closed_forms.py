@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.studies import Individual
+from agmpk.studies.study import Array, Individual
 
-Exponentials = list[tuple[NDArray[np.float64], NDArray[np.float64]]]
+Exponentials = list[tuple[Array, Array]]
 """Pairs (A [1 / volume], lambda [1/h]) of a unit bolus response sum A exp(-lambda t)."""
 
 AT_ONCE = 1e-10
@@ -33,10 +32,10 @@ class DoseColumn(NamedTuple):
     ``oral`` is 1 for a swallowed dose and 0 for an intravenous one.
     """
 
-    time: NDArray[np.float64]
-    amount: NDArray[np.float64]
-    duration: NDArray[np.float64]
-    oral: NDArray[np.float64]
+    time: Array
+    amount: Array
+    duration: Array
+    oral: Array
 
 
 @dataclass(frozen=True)
@@ -93,12 +92,7 @@ class StructuralModel:
         fraction = ("F",) if self.both else ()
         return (*absorption, *fraction, "CL", "V", *(("Q", "V2") if self.compartments == 2 else ()))
 
-    def concentration(
-        self,
-        values: NDArray[np.float64],
-        times: NDArray[np.float64],
-        doses: Sequence[DoseColumn],
-    ) -> NDArray[np.float64]:
+    def concentration(self, values: Array, times: Array, doses: Sequence[DoseColumn]) -> Array:
         """Concentrations at ``times`` [h]; at the very time of a dose, before it.
 
         Args:
@@ -108,7 +102,7 @@ class StructuralModel:
             doses: the doses to add up; each entry holds scalars or arrays that broadcast.
         """
         named = dict(zip(self.parameters, np.moveaxis(values, -1, 0), strict=True))
-        total: NDArray[np.float64] | float = 0.0
+        total: Array | float = 0.0
         with np.errstate(under="ignore", over="ignore", invalid="ignore", divide="ignore"):
             terms = self.exponentials(values)
             for dose in doses:
@@ -123,7 +117,7 @@ class StructuralModel:
                 total = total + added
         return np.asarray(total, dtype=float)
 
-    def exponentials(self, values: NDArray[np.float64]) -> Exponentials:
+    def exponentials(self, values: Array) -> Exponentials:
         """The disposition's exponentials, fast before slow, each of the leading shape of
         ``values`` [..., P].
 
@@ -161,16 +155,14 @@ def dose_columns(one: Individual) -> tuple[DoseColumn, ...]:
     )
 
 
-def _intravenous(
-    exponentials: Exponentials, elapsed: NDArray[np.float64], dose: DoseColumn
-) -> NDArray[np.float64]:
+def _intravenous(exponentials: Exponentials, elapsed: Array, dose: DoseColumn) -> Array:
     """Concentration ``elapsed`` [h] after a bolus, or after the start of an infusion.
 
     An exponential answers a unit bolus by exp(-lambda t), and a unit amount infused over D by
     (1 - exp(-lambda min(t, D))) / (lambda D) exp(-lambda max(t - D, 0)).
     """
     since, infused = np.maximum(elapsed, 0.0), np.asarray(dose.duration) > 0
-    total: NDArray[np.float64] | float = 0.0
+    total: Array | float = 0.0
     for coefficient, rate in exponentials:
         response = np.exp(-rate * since)
         if np.any(infused):
@@ -183,12 +175,7 @@ def _intravenous(
     return np.asarray(total)
 
 
-def _absorbed(
-    exponentials: Exponentials,
-    elapsed: NDArray[np.float64],
-    dose: DoseColumn,
-    ka: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _absorbed(exponentials: Exponentials, elapsed: Array, dose: DoseColumn, ka: Array) -> Array:
     """Concentration ``elapsed`` [h] after the absorption of a wholly available dose has begun.
 
     An exponential answers a unit dose absorbed at ``ka`` [1/h] by
@@ -197,7 +184,7 @@ def _absorbed(
     ka = lambda and does not overflow for ka < lambda (flip-flop kinetics).
     """
     since = np.maximum(elapsed, 0.0)
-    total: NDArray[np.float64] | float = 0.0
+    total: Array | float = 0.0
     for coefficient, rate in exponentials:
         x = np.abs(ka - rate) * since
         small = x < 1e-6

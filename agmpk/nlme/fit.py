@@ -21,9 +21,10 @@ from scipy.optimize import minimize
 
 from agmpk.errors import AgmpkError
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
-from agmpk.nlme.population import Population, ResidualError
+from agmpk.nlme.population import Population, ResidualError, with_zeros
 from agmpk.nlme.posterior import log_likelihood, posterior
 from agmpk.nlme.start import FitData, is_flip_flop
+from agmpk.studies.study import Array
 
 ERROR_START = {
     "additive": (0.05,),
@@ -71,11 +72,7 @@ ROUNDS, DRAWS = 20, 100
 
 
 def fit(
-    data: FitData,
-    candidate: Candidate,
-    start: NDArray[np.float64],
-    seed: int = 0,
-    effort: Effort = FULL,
+    data: FitData, candidate: Candidate, start: Array, seed: int = 0, effort: Effort = FULL
 ) -> Population:
     """Fit a candidate from one start.
 
@@ -107,8 +104,7 @@ def fit(
     typical, errors = np.exp(beta), np.abs(stats.errorparam)
     omega = np.zeros((len(names), len(names)))
     omega[np.ix_(random, random)] = psi
-    etas = np.zeros((len(data.people), len(names)))
-    etas[:, random] = b.T
+    etas = with_zeros(b.T, random)
     found = (typical, omega, etas, errors, stats.logl)
     if not all(np.all(np.isfinite(np.asarray(x, dtype=float))) for x in found):
         raise FitFailed(f"{failure} an estimate is not finite.")
@@ -136,7 +132,7 @@ def _engine(
     data: FitData,
     candidate: Candidate,
     random: NDArray[np.bool_],
-    start: NDArray[np.float64],
+    start: Array,
     seed: int,
     effort: Effort,
 ) -> tuple:
@@ -153,7 +149,7 @@ def _engine(
     design = np.column_stack([data.times, *np.concatenate(data.doses)])
     width, count = len(DoseColumn._fields), int(random.sum())
 
-    def model(values: NDArray, rows: NDArray) -> NDArray:
+    def model(values: Array, rows: Array) -> Array:
         columns = rows.T
         doses = [DoseColumn(*columns[k : k + width]) for k in range(1, len(columns), width)]
         return candidate.structure.concentration(values, columns[0], doses) / data.scale
@@ -213,16 +209,14 @@ def with_limits(population: Population, data: FitData, seed: int = 0) -> Populat
     return replace(population, se=standard_errors(population, data))
 
 
-def _error_step(
-    population: Population, data: FitData, samples: list[NDArray[np.float64]]
-) -> Population:
+def _error_step(population: Population, data: FitData, samples: list[Array]) -> Population:
     """Residual error, and typical parameters without random effect, that the draws of eta, [S, P]
     an individual, make most likely."""
     kind, fixed = population.error.kind, ~population.random
     start = np.array([population.error.a, population.error.b])
     moves = start > 0
 
-    def moved(logs: NDArray) -> Population:
+    def moved(logs: Array) -> Population:
         typical, parts = population.typical.copy(), start.copy()
         parts[moves] *= np.exp(logs[: moves.sum()])
         typical[fixed] *= np.exp(logs[moves.sum() :])
@@ -230,7 +224,7 @@ def _error_step(
 
     doses = [dose_columns(one) for one in data.people]
 
-    def cost(logs: NDArray) -> float:
+    def cost(logs: Array) -> float:
         model, drawn = moved(logs), zip(samples, data.people, doses, strict=True)
         return -float(sum(log_likelihood(model, *one).mean() for one in drawn))
 
@@ -240,13 +234,13 @@ def _error_step(
     return moved(minimize(cost, np.zeros(count), method="Nelder-Mead", options=options).x)
 
 
-def standard_errors(population: Population, data: FitData) -> NDArray[np.float64]:
+def standard_errors(population: Population, data: FitData) -> Array:
     """SE of ln typical [P], from the information of the model linearized at the etas; NaN where it
     is singular: sum_i J_i' V_i^-1 J_i with V_i = J_i Omega J_i' + diag(sd^2) (Lavielle 2014)."""
     omega, information = population.omega, np.zeros_like(population.omega)
     values = population.typical * np.exp(population.etas)[data.group]
 
-    def predicted(at: NDArray) -> NDArray:
+    def predicted(at: Array) -> Array:
         return population.structure.concentration(at, data.times, data.doses)
 
     f, step = predicted(values), 1e-4

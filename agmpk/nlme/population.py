@@ -20,7 +20,8 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from agmpk.errors import AgmpkError
 from agmpk.files import jsonable
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
-from agmpk.studies import Dose, Individual, Study, Units
+from agmpk.studies import Units
+from agmpk.studies.study import Array, Dose, Individual, Study
 from agmpk.studies.units import conversion_factor
 
 TINY = np.finfo(float).tiny
@@ -43,13 +44,13 @@ class ResidualError:
     a: float
     b: float
 
-    def sd(self, f: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sd(self, f: Array) -> Array:
         """SD of y (of ln y where exponential) around a prediction f, of the shape of f."""
         if self.kind == "exponential":
             return np.full_like(f, self.a)
         return np.maximum(self.a + self.b * f, np.finfo(float).eps)
 
-    def log_density(self, y: NDArray[np.float64], f: NDArray[np.float64]) -> NDArray[np.float64]:
+    def log_density(self, y: Array, f: Array) -> Array:
         """ln p(y | f), broadcast; the density of y itself for all four kinds."""
         sd = self.sd(f)
         if self.kind == "exponential":
@@ -58,13 +59,13 @@ class ResidualError:
             residual, jacobian = y - f, 0.0
         return -0.5 * (residual / sd) ** 2 - np.log(sd) - 0.5 * np.log(2 * np.pi) - jacobian
 
-    def log_below(self, limit: NDArray[np.float64], f: NDArray[np.float64]) -> NDArray[np.float64]:
+    def log_below(self, limit: Array, f: Array) -> Array:
         """ln P(y < limit | f) = ln Phi((limit - f) / sd), broadcast."""
         if self.kind == "exponential":
             return log_ndtr((np.log(limit) - np.log(np.maximum(f, TINY))) / self.a)
         return log_ndtr((limit - f) / self.sd(f))
 
-    def sample(self, f: NDArray[np.float64], u: NDArray[np.float64]) -> NDArray[np.float64]:
+    def sample(self, f: Array, u: Array) -> Array:
         """Observations y > 0 around f, from uniform numbers ``u`` of the same shape.
 
         Concentrations that are not positive are never quantified, so the normal law is truncated
@@ -98,12 +99,12 @@ class Population:
     compound: str
     structure: StructuralModel
     error: ResidualError
-    typical: NDArray[np.float64]
-    omega: NDArray[np.float64]
+    typical: Array
+    omega: Array
     loglik: float
     n_parameters: int
-    se: NDArray[np.float64]
-    etas: NDArray[np.float64]
+    se: Array
+    etas: Array
     ids: tuple[str, ...]
 
     @property
@@ -125,13 +126,13 @@ class Population:
         return f"{self.structure.name} / {self.error.kind} / {' '.join(names)} / {covariance}"
 
     @property
-    def shrinkage(self) -> NDArray[np.float64]:
+    def shrinkage(self) -> Array:
         """1 - SD(eta_i) / omega [P], NaN without a random effect (Savic & Karlsson 2009)."""
         with np.errstate(divide="ignore", invalid="ignore"):
             found = 1 - self.etas.std(0, ddof=1) / np.sqrt(np.diag(self.omega))
         return np.where(self.random, found, np.nan)
 
-    def spread(self, uncertain: bool = True) -> NDArray[np.float64]:
+    def spread(self, uncertain: bool = True) -> Array:
         """Covariance [P, P] of ln phi of a new individual around ln typical.
 
         With ``uncertain`` it includes what n individuals leave unknown about the typical
@@ -160,11 +161,11 @@ class Population:
 
 def predict(
     population: Population,
-    etas: NDArray[np.float64],
+    etas: Array,
     one: Individual,
-    times: NDArray[np.float64],
+    times: Array,
     doses: Sequence[DoseColumn] | None = None,
-) -> NDArray[np.float64]:
+) -> Array:
     """f [S, T] without residual error, for etas [S, P], at ``times`` [h].
 
     ``doses`` are those of ``one``, where they have been expanded before.
@@ -174,21 +175,27 @@ def predict(
     return population.structure.concentration(values[:, None, :], times, doses)
 
 
+def with_zeros(reduced: Array, random: NDArray[np.bool_]) -> Array:
+    """eta [n, P] from those of the parameters with a random effect, [n, R]; ``random``: which."""
+    etas = np.zeros((len(reduced), len(random)))
+    etas[:, random] = reduced
+    return etas
+
+
 def draw_etas(
     population: Population, n: int, rng: np.random.Generator, uncertain: bool = True
-) -> NDArray[np.float64]:
+) -> Array:
     """eta [n, P] of virtual individuals, see :meth:`Population.spread`."""
     spread = population.spread(uncertain)
     free = np.diag(spread) > 0
-    etas = np.zeros((n, len(free)))
     some = spread[np.ix_(free, free)]
-    etas[:, free] = rng.multivariate_normal(np.zeros(len(some)), some, n, method="cholesky")
-    return etas
+    drawn = rng.multivariate_normal(np.zeros(len(some)), some, n, method="cholesky")
+    return with_zeros(drawn, free)
 
 
 def simulate(
     population: Population,
-    times: NDArray[np.float64],
+    times: Array,
     doses: Sequence[Dose],
     n: int,
     seed: int,
@@ -279,16 +286,13 @@ def goodness_of_fit(population: Population, study: Study) -> pd.DataFrame:
         residual = one.concentrations - own
         if population.error.kind == "exponential":
             residual = np.log(one.concentrations) - np.log(np.maximum(own, 1e-300))
-        frames.append(
-            pd.DataFrame(
-                {
-                    "individual": one.id,
-                    "TIME": one.times - one.doses[0].time,
-                    "DV": one.concentrations,
-                    "PRED": typical,
-                    "IPRED": own,
-                    "IWRES": residual / sd,
-                }
-            )
-        )
+        columns = {
+            "individual": one.id,
+            "TIME": one.times - one.doses[0].time,
+            "DV": one.concentrations,
+            "PRED": typical,
+            "IPRED": own,
+            "IWRES": residual / sd,
+        }
+        frames.append(pd.DataFrame(columns))
     return pd.concat(frames, ignore_index=True)

@@ -16,15 +16,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import logsumexp
 from scipy.stats import multivariate_t
 
 from agmpk.nlme.closed_forms import DoseColumn, dose_columns
-from agmpk.nlme.population import Population, draw_etas, predict
-from agmpk.studies import Individual
+from agmpk.nlme.population import Population, draw_etas, predict, with_zeros
+from agmpk.studies.study import Array, Individual
 
 PROPOSALS = 1500  # from each half of the mixture
 MOST = 24000  # of them, where the weights stay uneven
@@ -46,10 +46,10 @@ class Posterior:
         log_marginal: ln p(y), by importance sampling.
     """
 
-    mode: NDArray[np.float64]
-    samples: NDArray[np.float64]
-    drawn: NDArray[np.float64]
-    weights: NDArray[np.float64]
+    mode: Array
+    samples: Array
+    drawn: Array
+    weights: Array
     log_marginal: float
 
     @property
@@ -59,11 +59,8 @@ class Posterior:
 
 
 def log_likelihood(
-    population: Population,
-    etas: NDArray[np.float64],
-    seen: Individual,
-    doses: Sequence[DoseColumn] | None = None,
-) -> NDArray[np.float64]:
+    population: Population, etas: Array, seen: Individual, doses: Sequence[DoseColumn] | None = None
+) -> Array:
     """ln p(y | eta) [S] of the observations, for etas [S, P]; hopeless where not finite."""
     f = predict(population, etas, seen, seen.times, doses)
     logs = population.error.log_density(seen.concentrations, f)
@@ -80,7 +77,7 @@ def posterior(
     n_samples: int,
     rng: np.random.Generator,
     uncertain: bool = True,
-    near: NDArray[np.float64] | None = None,
+    near: Array | None = None,
 ) -> Posterior:
     """The individual given its observations; the population itself where there are none.
 
@@ -95,25 +92,20 @@ def posterior(
     spread = population.spread(uncertain)
     free = np.diag(spread) > 0
     spread = spread[np.ix_(free, free)]
-
-    def full(reduced: NDArray) -> NDArray:
-        etas = np.zeros((len(reduced), len(free)))
-        etas[:, free] = reduced
-        return etas
-
+    full = partial(with_zeros, random=free)
     doses = dose_columns(seen)
     precision = np.linalg.inv(spread)
     constant = -0.5 * np.linalg.slogdet(2 * np.pi * spread)[1]
 
-    def prior(reduced: NDArray) -> NDArray:
+    def prior(reduced: Array) -> Array:
         return constant - 0.5 * ((reduced @ precision) * reduced).sum(-1)
 
-    def joint(reduced: NDArray) -> NDArray:
+    def joint(reduced: Array) -> Array:
         return log_likelihood(population, full(reduced), seen, doses) + prior(reduced)
 
     wide = draw_etas(population, PROPOSALS, rng, uncertain)[:, free]
 
-    def curvature(eta: NDArray) -> NDArray:
+    def curvature(eta: Array) -> Array:
         return _information(population, seen, eta, full, doses) + precision
 
     others = population.etas[:, free]
@@ -136,11 +128,8 @@ def posterior(
 
 
 def _mode(
-    joint: Callable[[NDArray], NDArray],
-    curvature: Callable[[NDArray], NDArray],
-    wide: NDArray,
-    others: NDArray,
-) -> NDArray[np.float64]:
+    joint: Callable[[Array], Array], curvature: Callable[[Array], Array], wide: Array, others: Array
+) -> Array:
     """The maximum, by climbing from the three best of: the typical individual, the population's
     draws, the context individuals.
 
@@ -169,10 +158,10 @@ def _mode(
 def _information(
     population: Population,
     seen: Individual,
-    eta: NDArray[np.float64],
-    full: Callable[[NDArray], NDArray],
+    eta: Array,
+    full: Callable[[Array], Array],
     doses: Sequence[DoseColumn],
-) -> NDArray[np.float64]:
+) -> Array:
     """sum_j (df_j/deta)(df_j/deta)' / sd_j^2 at eta [R, R], over quantified observations."""
     step, count = 1e-4 * np.eye(len(eta)), len(eta)
     around = full(np.concatenate([eta[None], eta + step, eta - step]))

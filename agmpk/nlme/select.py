@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError
 from agmpk.files import data_path, jsonable
@@ -40,7 +40,7 @@ from agmpk.nlme.fit import (
 from agmpk.nlme.population import Population
 from agmpk.nlme.start import FitData, fit_data, starting_values, suggested
 from agmpk.store import Store, digest
-from agmpk.studies import Individual, Study
+from agmpk.studies.study import Array, Individual, Study
 
 
 @dataclass(frozen=True)
@@ -76,34 +76,33 @@ class _Search:
         self.good: list[tuple[float, Candidate, Population]] = []
 
     def run(
-        self, candidate: Candidate, start: NDArray, number: int = 1, effort: Effort = SCREENING
+        self, candidate: Candidate, start: Array, number: int = 1, effort: Effort = SCREENING
     ) -> Population | None:
         """Fit; remember; return the fit if it is acceptable."""
-        began, aic, population = time.perf_counter(), np.nan, None
-        try:
-            population = fit(self.data, candidate, start, self.seed + number, effort)
-            aic, wrong = population.aic, fault(population, self.reference, self.flip_flop)
-        except FitFailed as error:
-            wrong = str(error)
+        made = partial(fit, self.data, candidate, start, self.seed + number, effort)
         kind = "full" if effort is FULL else "screening"
-        self._remember(describe(candidate), number, kind, float(aic), wrong, began)
-        if wrong is not None:
-            return None
-        self.good.append((aic, candidate, population))
+        population = self._judged(made, name=describe(candidate), start=number, effort=kind)
+        if population is not None:
+            self.good.append((population.aic, candidate, population))
         return population
 
     def with_limits(self, population: Population) -> Population:
         """The fit with the observations below their limits, if that is acceptable as well."""
-        began = time.perf_counter()
-        further = with_limits(population, self.data, self.seed)
-        wrong = fault(further, self.reference, self.flip_flop)
-        self._remember(f"{population.name} / limits", 1, "limits", further.aic, wrong, began)
-        return population if wrong else further
+        made = partial(with_limits, population, self.data, self.seed)
+        name = f"{population.name} / limits"
+        return self._judged(made, name=name, start=1, effort="limits") or population
 
-    def _remember(self, *row: Any) -> None:
-        keys = ("name", "start", "effort", "aic", "fault", "seconds")
-        *known, began = row
-        self.tried.append(dict(zip(keys, [*known, time.perf_counter() - began], strict=True)))
+    def _judged(self, made: Callable[[], Population], **about: Any) -> Population | None:
+        """The fit that ``made`` gives, None if it is not acceptable; remembered either way."""
+        began, aic, population = time.perf_counter(), np.nan, None
+        try:
+            population = made()
+            aic, wrong = population.aic, fault(population, self.reference, self.flip_flop)
+        except FitFailed as error:
+            wrong = str(error)
+        seconds = time.perf_counter() - began
+        self.tried.append(about | {"aic": float(aic), "fault": wrong, "seconds": seconds})
+        return population if wrong is None else None
 
     @property
     def best(self) -> tuple[float, Candidate, Population]:

@@ -15,7 +15,7 @@ from scipy.optimize import least_squares
 
 from agmpk.errors import AgmpkError
 from agmpk.nlme.closed_forms import DoseColumn, StructuralModel, dose_columns
-from agmpk.studies import Individual, Study
+from agmpk.studies.study import Array, Individual, Study
 
 FEWEST = 3
 """Individuals that a fit needs: with fewer, a variance between them means nothing."""
@@ -34,8 +34,8 @@ class FitData:
 
     compound: str
     people: tuple[Individual, ...]
-    y: NDArray[np.float64]
-    times: NDArray[np.float64]
+    y: Array
+    times: Array
     group: NDArray[np.int64]
     doses: tuple[DoseColumn, ...]
     oral: bool
@@ -116,9 +116,7 @@ def suggested(data: FitData) -> dict[str, float]:
     return {"CL": ke * volume, "lambda_z": ke, "ka": ka, "Tmax": tmax, "first": first}
 
 
-def guesses(
-    data: FitData, structure: StructuralModel, flip_flop: bool = False
-) -> list[NDArray[np.float64]]:
+def guesses(data: FitData, structure: StructuralModel, flip_flop: bool = False) -> list[Array]:
     """Parameter vectors [P] that span the hills; ka < ke only with ``flip_flop``."""
     base = suggested(data)
     cl, ke, fast = base["CL"], base["lambda_z"], base["ka"]
@@ -138,7 +136,7 @@ def guesses(
 
 def starting_values(
     data: FitData, structure: StructuralModel, count: int = 2, flip_flop: bool = False
-) -> list[NDArray[np.float64]]:
+) -> list[Array]:
     """Up to ``count`` distinct vectors [P] of typical parameters, the best pooled fit first.
 
     The pooled fit (one curve for everybody, residuals in the logarithm) is run from several
@@ -151,7 +149,7 @@ def starting_values(
     small = data.y.min() / 2
     target = np.log(data.y + small)
 
-    def residual(logs: NDArray) -> NDArray:
+    def residual(logs: Array) -> Array:
         f = structure.concentration(np.exp(logs)[None], data.times, data.doses)
         return np.nan_to_num(np.log(f + small) - target, nan=50.0, posinf=50.0, neginf=-50.0)
 
@@ -168,14 +166,14 @@ def starting_values(
         usual = [s for s in solutions if not is_flip_flop(structure, np.exp(s[1]), tmax)]
         solutions = usual or solutions
     solutions.sort(key=lambda pair: pair[0])
-    kept: list[NDArray] = []
+    kept: list[Array] = []
     for _, logs in solutions:
         if all(np.max(np.abs(logs - other)) > 0.3 for other in kept):
             kept.append(logs)
     return [np.exp(logs) for logs in kept[:count]]
 
 
-def is_flip_flop(structure: StructuralModel, typical: NDArray[np.float64], tmax: float) -> bool:
+def is_flip_flop(structure: StructuralModel, typical: Array, tmax: float) -> bool:
     """Whether absorption has changed places with a phase of disposition.
 
     That is so when ka is below the terminal rate, and also when less than ``LEAST_ABSORBED`` of

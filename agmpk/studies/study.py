@@ -10,23 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from agmpk.errors import AgmpkError
-from agmpk.studies.units import Units
+from agmpk.studies.units import MAX_AMOUNT, MAX_CONCENTRATION, MAX_HOURS, Units, is_missing
+
+Array = NDArray[np.float64]
+"""Numbers of the package: times, concentrations and what is computed of them."""
 
 ROUTES = ("oral", "iv_bolus", "iv_infusion")
 
-# Bounds beyond which a number is a slip of the pen: a century in hours, a thousand tons in mg.
-MAX_HOURS = 1e6
-MAX_AMOUNT = 1e12
-MAX_CONCENTRATION = 1e15
 MAX_DOSES = 10_000
-
-MISSING = frozenset({"", ".", "NA"})
-"""Cells that mean 'no value' in a table."""
-
-
-def is_missing(text: str) -> bool:
-    """Say whether a cell means 'no value'."""
-    return text.strip().upper() in MISSING
 
 
 def checked_name(kind: str, value: object) -> str:
@@ -136,8 +127,8 @@ class Individual:
     """
 
     id: str
-    times: NDArray[np.float64]
-    concentrations: NDArray[np.float64]
+    times: Array
+    concentrations: Array
     doses: tuple[Dose, ...]
     censored: NDArray[np.bool_] | None = None  # None means none; always an array afterwards
     person: str | None = None
@@ -216,6 +207,13 @@ class Individual:
         if p < 0:
             raise AgmpkError(f"A prefix of {p} observations was asked for; it must be 0 or more.")
         return self.select(slice(0, p))
+
+    def shown(self, observed: int) -> Individual:
+        """Return the individual with its first ``observed`` quantified observations, and whatever
+        is below the limit before the last of them: what somebody knows who has waited for
+        ``observed`` values."""
+        quantified = np.flatnonzero(~self.censored)[:observed]
+        return self.select(slice(0, quantified[-1] + 1 if len(quantified) else 0))
 
     def quantifiable(self) -> Individual:
         """Return the individual with the observations whose logarithm is known: positive and not

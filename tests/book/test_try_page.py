@@ -16,7 +16,6 @@ from agmpk.book import try_page
 from agmpk.book.try_page import EXAMPLES, make_try_page
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.familiar import ALARM, familiarity
-from agmpk.evaluation.protocol import shown
 from agmpk.evaluation.study_statistics import OWN, STATISTICS, statistics
 from agmpk.files import data_path
 from agmpk.forecasting import load_forecaster
@@ -158,7 +157,7 @@ def test_forecasts_are_those_of_python(told):
     for case, answer in zip(cases, found["answers"], strict=True):
         study = studies[case["table"]]
         others = study.without(case["target"]).after_dose(limits=True)
-        prefix = shown(study[case["target"]].after_dose(limits=True), case["number"])
+        prefix = study[case["target"]].after_dose(limits=True).shown(case["number"])
         task = task_from_study(others, prefix, np.array(case["times"]))
         assert not (task.context.logs[task.context.below] > np.log(500)).any()
         white, asked = torch.tensor(case["white"]), slice(-len(case["times"]), None)
@@ -291,6 +290,6 @@ def test_the_page_in_chromium(shown_in_chromium):
     assert all("file:" in problem for problem in found["problems"]), found["problems"]
     flow = load_forecaster("flow")
     for prefix, pred in zip(PREFIXES, preds, strict=True):
-        own = shown(study[TARGET].after_dose(limits=True), prefix)
+        own = study[TARGET].after_dose(limits=True).shown(prefix)
         wanted = flow.forecast(study.without(TARGET), own, TIMES[prefix:], 2, 0).pred
         assert np.abs(np.log(pred) - np.log(wanted)).max() < PARITY

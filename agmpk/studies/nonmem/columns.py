@@ -1,4 +1,4 @@
-"""Which columns and rows of a table are used, and what single cells say.
+"""Which columns and rows of a table are used, and units that headings and rows tell.
 
 Shapes: N records.
 """
@@ -8,13 +8,11 @@ from __future__ import annotations
 import math
 import os
 import re
-import textwrap
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import yaml
@@ -23,15 +21,28 @@ from numpy.typing import NDArray
 from agmpk.errors import AgmpkError
 from agmpk.studies.nonmem.layout import (
     HEADER_REMEDY,
-    NUMBER,
+    Cells,
     Fault,
-    parse_settings,
     printable,
     read_layout,
     refuse,
 )
-from agmpk.studies.study import MAX_AMOUNT, MAX_CONCENTRATION, checked_name, is_missing
-from agmpk.studies.units import Units, check_unit, conversion_factor
+from agmpk.studies.study import checked_name
+from agmpk.studies.units import (
+    Units,
+    check_unit,
+    conversion_factor,
+    is_missing,
+    is_unit,
+    numbers,
+    plain_unit,
+    same_unit,
+    split_heading,
+    to_number,
+)
+
+if TYPE_CHECKING:
+    from agmpk.studies.nonmem.read import Options
 
 REQUIRED = ("ID", "TIME", "DV", "AMT")
 NUMERIC = ("DV", "AMT", "EVID", "MDV", "RATE", "DUR", "ADDL", "II", "SS", "CENS", "LLOQ")
@@ -40,235 +51,16 @@ KNOWN = (*NUMERIC, *LABELS, "TIME", "DATE")
 _KINDS = {"TIME": "time", "DV": "concentration", "AMT": "dose"}
 _UNIT_AS = {"DUR": "in the unit of TIME", "II": "in the unit of TIME", "LLOQ": "in the unit of DV",
             "RATE": "in the unit of AMT per that of TIME"}  # fmt: skip
-
-_NAMES = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
-ROUTE_NAMES = {name: route for route, names in _NAMES["routes"].items() for name in names}
-"""What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
-
-
-# --------------------------------------------------------------------------------------- headings
-
-_UNIT = (
-    "(?:(?:mc|[pnumkcdµμ])?(?:g|mol|l)|hours?|hrs?|h|min(?:ute)?s?|seconds?|secs?|s|days?|d|weeks?)"
-)
-_UNITS = rf"{_UNIT}(?:(?:[\s_./]|per)*{_UNIT}){{0,2}}"
-_HEADING = re.compile(rf"(.+?)(?:[\s_.]*[(\[](.*?)[)\]].*|[\s_.]+({_UNITS})[\s_.]*)", re.IGNORECASE)
-
-
 # Columns of units, but those of covariates.
 _UNIT_COLUMN = re.compile(
     r"(?!AGE|WT|WEIGHT|HT|HEIGHT|BMI)(.*(UNITS?|_U)"
     r"|(DV|DOSE|AMT|AVAL|TIME|CONC|LLOQ|RATE|PCORRES|PCSTRES|EXDOS)U)"
 )
 
-
-def split_heading(heading: str) -> tuple[str, str, bool]:
-    """The name in capitals and the unit in a heading such as DV (mg/L), DV_mg_L or R's DV..mg.L.;
-    and whether the unit stands in brackets. '' where there is none."""
-    if len(heading) > 200 or not (found := _HEADING.fullmatch(heading)):
-        return heading.upper(), "", False
-    bracketed = found[2] is not None
-    unit = found[2] if bracketed else "/".join(re.findall(_UNIT, found[3], re.IGNORECASE))
-    return found[1].upper(), _plain_unit(unit), bracketed
-
-
-def _plain_unit(text: str) -> str:
-    """A unit without brackets; in small letters, as MG would be megagrams; '' if missing."""
-    unit = "".join(text.split()).strip("\"'()[]")
-    unit = "" if is_missing(unit) else unit
-    return unit.lower() if unit.isupper() else unit
-
-
-def _is_unit(kind: str, text: str) -> bool:
-    """Whether a text is a unit of the kind time, concentration or dose."""
-    with suppress(AgmpkError):
-        check_unit(kind, text)
-        return bool(text)
-    return False
-
-
-def _same_unit(one: str, other: str) -> bool:
-    """Whether two texts are units of one size (ng/mL and ug/L)."""
-    with suppress(AgmpkError):
-        return conversion_factor(one, other) == 1
-    return False
-
-
-def _columns_option(name: str, heading: str) -> str:
-    """The option that names a column, quoted where a shell needs it."""
-    said = f"{name}={heading}"
-    return f"--columns {said}" if re.fullmatch(r"[\w.=]+", said) else f'--columns "{said}"'
-
-
-# ------------------------------------------------------------------------------------------ cells
-
-
-class Cells(NamedTuple):
-    """A column: which text (without blanks around) stands in which record."""
-
-    codes: NDArray[np.int64]
-    texts: list[str]
-
-    @classmethod
-    def of(cls, cells: Sequence[str]) -> Cells:
-        """A column whose equal cells are looked at once."""
-        index = {one: code for code, one in enumerate(dict.fromkeys(cells))}
-        codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
-        return cls(codes, [one.strip() for one in index])
-
-    def text(self, n: int) -> str:
-        """The cell of record ``n``, for a sentence."""
-        return textwrap.shorten(self.texts[self.codes[n]], 40, placeholder="...")
-
-    def which(self, test: Callable[[str], bool]) -> NDArray[np.bool_]:
-        """Which records have a cell of that kind, bool[N]."""
-        return np.array([test(text) for text in self.texts], bool)[self.codes]
-
-    def known(self) -> NDArray[np.object_]:
-        """The texts of all records, '' where they mean 'no value'."""
-        texts = ["" if is_missing(text) else text for text in self.texts]
-        return np.array(texts, object)[self.codes]
-
-
-def to_number(text: str) -> float:
-    """The number a cell holds (NaN unless it is written as one)."""
-    if not NUMBER.fullmatch(text):
-        return math.nan
-    return float(text.upper().replace("D", "E"))
-
-
-_DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?", re.ASCII)
-_NOT_FINITE = re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE)
-_BELOW = re.compile(r"(<.*|[ab]l[ol]?q|bql|lloq|below.*)", re.IGNORECASE)
-_LIMIT = re.compile(r"<\s*(\S+)")
-_FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
-          **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
-_BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
-_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII)
-_GROUPED = ("{value} has commas that may be of thousands or decimal",
-            "write it without them if they group thousands, or with a point")  # fmt: skip
-_COMMA = "{value} has a decimal comma", "write a point"
-_TEXT = "{value} is text, not a number"
-_INFINITE = "{value} is not a finite number", "write . where the value is missing"
-
-
-def numbers(name: str, cells: Cells, comma: bool, limit: float | None):
-    """The numbers of a column of a known name, and what is wrong with its cells.
-
-    ``comma``: 1,5 is 1.5; ``limit``: LLOQ for cells such as BLQ, if known. Returned are float64[N]
-    (NaN where missing); limits float64[N] (NaN but where a cell such as <0.5 says so); {code of a
-    text: (problem, remedy)}.
-    """
-    values = np.full(len(cells.texts), np.nan)
-    limits = values.copy()
-    faults: dict[int, tuple[str, str]] = {}
-    for code, text in enumerate(cells.texts):
-        if comma and _DECIMAL_COMMA.fullmatch(text):
-            text = text.replace(",", ".")
-        if NUMBER.fullmatch(text):
-            values[code] = to_number(text)
-        elif is_missing(text):
-            continue
-        elif name in ("CENS", "MDV") and text.upper() in _FLAGS:
-            values[code] = _FLAGS[text.upper()]
-        elif name == "DV" and _BELOW.fullmatch(text):
-            said = _LIMIT.sub(r"\1", text) if _LIMIT.fullmatch(text) else ""
-            decimal = bool(_DECIMAL_COMMA.fullmatch(said))
-            found = to_number(said.replace(",", ".") if comma and decimal else said)
-            found = found if found > 0 or not limit else limit
-            if decimal and not comma:
-                faults[code] = _COMMA
-            elif found > 0:
-                limits[code] = found
-            else:
-                remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
-                faults[code] = _TEXT, remedy + "the value is missing"
-        elif _THOUSANDS.fullmatch(text):
-            faults[code] = _GROUPED
-        elif _DECIMAL_COMMA.fullmatch(text):
-            faults[code] = _COMMA
-        elif _NOT_FINITE.fullmatch(text):
-            faults[code] = _INFINITE
-        else:
-            faults[code] = _TEXT, "write a number, or . where the value is missing"
-    least, most = _BOUNDS.get(name, (0.0, math.inf))
-    size = np.abs(values)
-    outside = f"{{value}} is outside {least:g} to {most:g}, the range that is taken"
-    for code in np.flatnonzero((size > most) | (size < least) & (size > 0) | np.isinf(size)):
-        finite = math.isfinite(values[code])
-        faults[int(code)] = (outside, "correct it or its unit") if finite else _INFINITE
-    return values[cells.codes], limits[cells.codes], faults
-
-
-# -------------------------------------------------------------------------------------- the table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Options:
-    """How a table is to be read, where its columns do not say so themselves.
-
-    Attributes:
-        columns: known name -> name in the header; '' leaves the column out.
-        analyte: label of the analyte to read.
-        study: STUDY value to read; 'all' pools all of them into one study.
-        occasion: 'split' makes an individual (of the same person) of each occasion; 'as-is' takes
-            times as they stand, sorted; None refuses what would need the one or the other.
-        exclude: IDs that are left out.
-        route: route of all doses: oral, iv, iv_bolus or iv_infusion.
-        units: entries of a units line (time, concentration, dose, compound, lloq) that win over
-            the file's own.
-        log_dv: DV holds natural logarithms of concentrations.
-        lloq: lower limit of quantification; without a flag column, lower values are below it.
-        dose_at: the amount stands on every row and is one dose, given at this TIME.
-        repeats: 'combine' adds up equal doses at one time and averages observations at one time;
-            None refuses them.
-        skip_unusable: leave out (and list) individuals with faults instead of refusing the table.
-    """
-
-    columns: Mapping[str, str] = field(default_factory=dict)
-    analyte: str | None = None
-    study: str | None = None
-    occasion: str | None = None
-    exclude: Sequence[str] = ()
-    route: str | None = None
-    units: Mapping[str, str] | str = field(default_factory=dict)
-    log_dv: bool = False
-    lloq: float | None = None
-    dose_at: float | None = None
-    repeats: str | None = None
-    skip_unusable: bool = False
-
-    def __post_init__(self) -> None:
-        columns = {str(key).upper(): str(value) for key, value in dict(self.columns).items()}
-        for name in columns:
-            if name not in KNOWN:
-                raise AgmpkError(
-                    f"columns names {printable(name)}, which is no column of a table; use one of "
-                    f"{', '.join(KNOWN)}."
-                )
-        try:
-            if isinstance(self.units, str):
-                words = [word for word in re.split(r"[\s,]+", self.units) if word]
-            else:
-                words = [f"{key}={value}" for key, value in self.units.items()]
-            settings = parse_settings(words)
-        except ValueError as error:
-            raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
-        for name, allowed in (
-            ("occasion", ("split", "as-is")),
-            ("repeats", ("combine",)),
-            ("route", sorted({*ROUTE_NAMES.values()})),
-        ):
-            value = getattr(self, name)
-            if value is not None and value not in allowed:
-                raise AgmpkError(f"{name} is {value!r}; use one of {', '.join(allowed)}.")
-        for name, value in (("lloq", self.lloq), ("dose_at", self.dose_at)):
-            if value is not None and not (0 <= value < math.inf and (value or name != "lloq")):
-                raise AgmpkError(f"{name} is {value}; give a positive number.")
-        exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
-        object.__setattr__(self, "columns", columns)
-        object.__setattr__(self, "units", settings)
-        object.__setattr__(self, "exclude", tuple(str(one) for one in exclude))
+_WORDS = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
+_NAMES = {name: (name, *_WORDS["aliases"].get(name, ())) for name in KNOWN}
+ROUTE_NAMES = {name: route for route, names in _WORDS["routes"].items() for name in names}
+"""What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
 
 
 class Table:
@@ -292,13 +84,12 @@ class Table:
         given = {**self.table.settings, **options.units}
         if options.lloq is not None:
             given["lloq"] = repr(float(options.lloq))
-        kinds = ("time", "concentration", "dose")
+        self.given = tuple(kind for kind in _KINDS.values() if kind in given)
         try:
-            for kind in kinds:
-                if kind in given:
-                    check_unit(kind, given[kind])
-            self.time = given.get("time", "h")
-            self.hours = conversion_factor(self.time, "h")
+            for kind in self.given:
+                check_unit(kind, given[kind])
+            self.unit = asdict(Units()) | {kind: given[kind] for kind in self.given}
+            self.hours = conversion_factor(self.unit["time"], "h")
             if "compound" in given:
                 checked_name("compound", given["compound"])
             self.lloq = to_number(given["lloq"]) if "lloq" in given else None
@@ -308,9 +99,8 @@ class Table:
             problem, _, remedy = str(error).rstrip(".").partition("; ")
             remedy = remedy or "correct the units line"
             self.refuse("", problem, remedy, self.table.settings_row)
-        self.units = Units("h", given.get("concentration", "ng/mL"), given.get("dose", "mg"))
+        self.units = Units(**self.unit | {"time": "h"})
         self.compound = given.get("compound")
-        self.given = tuple(one for one in kinds if one in given)
 
     def refuse(self, column: str, problem: str, remedy: str, row: int | None = None) -> None:
         """Raise TableError for one fault, in the header's row unless another is named."""
@@ -324,7 +114,7 @@ class Table:
 
     def keep(self, chosen: NDArray) -> None:
         """Go on with some of the records: a mask bool[N], or their places in a new order."""
-        self.cells = {name: Cells(one.codes[chosen], one.texts) for name, one in self.cells.items()}
+        self.cells = {name: one.pick(chosen) for name, one in self.cells.items()}
         self.f = {name: one[chosen] if np.ndim(one) else one for name, one in self.f.items()}
 
     def columns(self) -> None:
@@ -336,7 +126,7 @@ class Table:
         self._row_of_units(places)
         self.written = {name: table.header[place] for name, place in places.items()}
         self.names = {name: written.upper() for name, written in self.written.items()}
-        self.cells = {name: Cells.of(table.column(place)) for name, place in places.items()}
+        self.cells = {name: table.column(place) for name, place in places.items()}
         self.f = {"row": np.array(table.lines, np.int64)}
         self._same_meaning()
         used = {*places.values()}
@@ -373,8 +163,7 @@ class Table:
             if name in chosen:
                 found = [chosen[name].upper()] if chosen[name] else []
             else:
-                names = (name, *_NAMES["aliases"].get(name, ()))
-                found = [one for one in names if one in count and one not in asked][:1]
+                found = [one for one in _NAMES[name] if one in count and one not in asked][:1]
             for actual in found:
                 places[name] = upper.index(actual) if actual in count else -1
                 if actual not in count:
@@ -407,14 +196,14 @@ class Table:
                 f"if {meant} holds the amount on the rows of doses only, {named}; if it stands on "
                 f"every row, say {say} --dose-at 0 for one dose at TIME 0"
             )
-        return named + (" --log-dv" if split_heading(meant)[0] in _NAMES["logarithms"] else "")
+        return named + (" --log-dv" if split_heading(meant)[0] in _WORDS["logarithms"] else "")
 
     def _meant(self, name: str) -> str | None:
         """The heading of what may be meant by a required column: it or a synonym, with a unit."""
         backwards = self.table.header[::-1]  # the first of several wins
         bare = {split_heading(heading)[0]: heading for heading in backwards}
         bare |= {heading.upper(): heading for heading in backwards}
-        return next((bare[one] for one in (name, *_NAMES["synonyms"][name]) if one in bare), None)
+        return next((bare[one] for one in (name, *_WORDS["synonyms"][name]) if one in bare), None)
 
     def _units_option(self, headings: Mapping[str, str | None]) -> str:
         """The option --units of the units in the headings of TIME, DV and AMT, and of the caller's
@@ -422,7 +211,7 @@ class Table:
         told = {}
         for name, kind in _KINDS.items():
             if unit := split_heading(headings.get(name) or "")[1]:
-                told[kind] = unit if _is_unit(kind, unit) else "..."
+                told[kind] = unit if is_unit(kind, unit) else "..."
         told |= self.options.units if told else {}
         return "--units " + ",".join(f"{key}={unit}" for key, unit in told.items()) if told else ""
 
@@ -430,9 +219,8 @@ class Table:
         """Refuse a second line that holds units, as Phoenix writes it."""
         units = {}
         for name in _KINDS.keys() & places.keys():
-            cell = _plain_unit(self.table.rows[0][places[name]])
-            written = re.fullmatch(rf"{_UNIT}(/{_UNIT})*", cell, re.IGNORECASE)
-            if written and _is_unit(_KINDS[name], cell):
+            cell = plain_unit(self.table.rows[0][places[name]])
+            if is_unit(_KINDS[name], cell, alone=True):
                 units[name] = f"{name} ({cell})"
         if units:
             remedy = f"delete it and say {self._units_option(units)}"
@@ -440,16 +228,12 @@ class Table:
 
     def _heading_against_unit(self) -> None:
         """Refuse a heading with another unit than the one that nobody named."""
-        ours = dict(
-            zip(_KINDS, (self.time, self.units.concentration, self.units.dose), strict=True)
-        )
         for name, kind in _KINDS.items():
-            heading = self.written.get(name, "")
+            heading, ours = self.written.get(name, ""), self.unit[kind]
             unit = split_heading(heading)[1]
-            if kind in self.given or not _is_unit(kind, unit) or _same_unit(unit, ours[name]):
-                continue
-            problem = f"the heading says {unit}, but {ours[name]} is the unit where none is named"
-            self.refuse(heading, problem, f"say {self._units_option(self.written)}")
+            if kind not in self.given and is_unit(kind, unit) and not same_unit(unit, ours):
+                problem = f"the heading says {unit}, but {ours} is the unit where none is named"
+                self.refuse(heading, problem, f"say {self._units_option(self.written)}")
 
     def _known_but_for_a_unit(self) -> None:
         """Refuse to ignore columns whose headings are those of optional ones and a unit."""
@@ -457,7 +241,7 @@ class Table:
         for heading in self.unused:
             bare, unit, bracketed = split_heading(heading)
             for name in KNOWN:
-                if bare not in (name, *_NAMES["aliases"].get(name, ())) or bare == heading.upper():
+                if bare not in _NAMES[name] or bare == heading.upper():
                     continue
                 decided = name in self.cells or name in self.options.columns
                 if decided or not (bracketed or unit and name in _UNIT_AS):
@@ -481,10 +265,10 @@ class Table:
         for name in ("CENS", "DUR"):
             if name not in self.cells or name in self.options.columns:
                 continue
-            for other in {name, *_NAMES["aliases"][name]} & {*upper} - {self.names[name]}:
-                twin = Cells.of(self.table.column(upper.index(other)))
+            for other in {*_NAMES[name]} & {*upper} - {self.names[name]}:
+                twin = self.table.column(upper.index(other))
                 mine, theirs = (
-                    np.nan_to_num(numbers("CENS", one, False, None)[0])
+                    np.nan_to_num(numbers("CENS", one.texts)[0][one.codes])
                     for one in (self.cells[name], twin)
                 )
                 if n := np.flatnonzero(mine != theirs)[:1].tolist():
@@ -531,27 +315,26 @@ class Table:
         headings = [one for one in self.unused if _UNIT_COLUMN.fullmatch(one.upper())]
         if not headings or "DV" not in self.cells:
             return
-        texts = {name: self.cells[name].known() for name in ("DV", "ANALYTE") if name in self.cells}
-        value = {name: numbers(name, self.cells[name], self.table.decimal_comma, None)[0]
-                 for name in ("AMT", "MDV", "EVID") if name in self.cells}  # fmt: skip
-        none = np.full(len(self.f["row"]), np.nan)
-        given = value.get("AMT", none) > 0
-        seen = (texts["DV"] != "") & (value.get("MDV", none) != 1)
-        seen &= ~given & ~(value.get("EVID", none) >= 1)
-        if self.options.analyte is not None and "ANALYTE" in texts:
-            mine = np.isin(texts["ANALYTE"], ["", str(self.options.analyte)])
+        none, value = Cells(np.zeros(len(self.f["row"]), np.int64), [""]), {}
+        for name in ("AMT", "MDV", "EVID"):
+            codes, texts = self.cells.get(name, none)
+            value[name] = numbers(name, texts, self.table.decimal_comma)[0][codes]
+        given = value["AMT"] > 0
+        seen = (self.cells["DV"].known() != "") & (value["MDV"] != 1)
+        seen &= ~given & ~(value["EVID"] >= 1)
+        if self.options.analyte is not None and "ANALYTE" in self.cells:
+            mine = np.isin(self.cells["ANALYTE"].known(), ["", str(self.options.analyte)])
             given, seen = given & mine, seen & mine
         places = np.searchsorted(self.table.lines, self.f["row"])
         for heading in headings:
-            column = self.table.column(self.table.header.index(heading))
-            codes, units = Cells.of([column[n] for n in places])
+            codes, units = self.table.column(self.table.header.index(heading)).pick(places)
             for rows, what in ((seen, "observations"), (given, "doses")):
                 first = ""
                 firsts = np.unique(codes[rows], return_index=True)[1]
                 for n in np.sort(np.flatnonzero(rows)[firsts]):
-                    unit = _plain_unit(units[codes[n]])
+                    unit = plain_unit(units[codes[n]])
                     first = first or unit
-                    if unit and unit != first and not _same_unit(unit, first):
+                    if unit and unit != first and not same_unit(unit, first):
                         self.refuse(
                             heading,
                             f"{what} are in {unit} here and in {first} before",
@@ -586,6 +369,12 @@ class Table:
             for name, (row, sign) in lost.items()
         ])  # fmt: skip
         self.note(count, "{n} row(s) that begin with # or @ are comments and not used")
+
+
+def _columns_option(name: str, heading: str) -> str:
+    """The option that names a column, quoted where a shell needs it."""
+    said = f"{name}={heading}"
+    return f"--columns {said}" if re.fullmatch(r"[\w.=]+", said) else f'--columns "{said}"'
 
 
 def listed(names: Iterable[str], most: int = 20) -> str:

@@ -7,15 +7,20 @@ import os
 import re
 import shlex
 import stat
-from collections.abc import Iterable, Sequence
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from agmpk.errors import TableError
+from agmpk.studies.units import NUMBER, is_missing
 
 UNITS_LINE = "# agmpk units:"
 SETTINGS = ("time", "concentration", "dose", "compound", "lloq")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)  # Fortran writes D, too
 HEADER_REMEDY = "begin with a header that names at least ID, TIME, DV, AMT"
 
 MAX_BYTES = 500_000_000
@@ -55,6 +60,37 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+class Cells(NamedTuple):
+    """A column of N records: which text (without blanks around) stands in which of them."""
+
+    codes: NDArray[np.int64]
+    texts: list[str]
+
+    @classmethod
+    def of(cls, cells: Sequence[str]) -> Cells:
+        """A column whose equal cells are looked at once."""
+        index = {one: code for code, one in enumerate(dict.fromkeys(cells))}
+        codes = np.fromiter(map(index.__getitem__, cells), np.int64, len(cells))
+        return cls(codes, [one.strip() for one in index])
+
+    def pick(self, chosen: NDArray) -> Cells:
+        """The same of some records: a mask bool[N], or their places."""
+        return Cells(self.codes[chosen], self.texts)
+
+    def text(self, n: int) -> str:
+        """The cell of record ``n``, for a sentence."""
+        return textwrap.shorten(self.texts[self.codes[n]], 40, placeholder="...")
+
+    def which(self, test: Callable[[str], bool]) -> NDArray[np.bool_]:
+        """Which records have a cell of that kind, bool[N]."""
+        return np.array([test(text) for text in self.texts], bool)[self.codes]
+
+    def known(self) -> NDArray[np.object_]:
+        """The texts of all records, '' where they mean 'no value'."""
+        texts = ["" if is_missing(text) else text for text in self.texts]
+        return np.array(texts, object)[self.codes]
+
+
 @dataclass
 class Layout:
     """A table as rows of text.
@@ -86,9 +122,9 @@ class Layout:
     settings_row: int = 0
     notes: list[str] = field(default_factory=list)
 
-    def column(self, place: int) -> list[str]:
-        """Return the cells of one column, as written."""
-        return [row[place] for row in self.rows]
+    def column(self, place: int) -> Cells:
+        """Return one column."""
+        return Cells.of([row[place] for row in self.rows])
 
 
 def read_layout(path: str | os.PathLike[str], wanted: Sequence[str]) -> Layout:

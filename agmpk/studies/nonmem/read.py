@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 import os
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +20,81 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agmpk.errors import AgmpkError, TableError
-from agmpk.studies.nonmem.columns import KNOWN, REQUIRED, Options
-from agmpk.studies.nonmem.layout import refuse
+from agmpk.studies.nonmem.columns import KNOWN, ROUTE_NAMES
+from agmpk.studies.nonmem.layout import parse_settings, printable, refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined
 from agmpk.studies.nonmem.rules import judge
 from agmpk.studies.study import MAX_DOSES, Dose, Individual, Study
 
 STEADY_STATE_HOURS = 480.0
 """A steady state (SS) is written out as the doses of so many hours before, 10 to 50 of them."""
-MOST_NAMES = 12  # that the summary lists
-_ORDER = (*REQUIRED, *(name for name in KNOWN if name not in REQUIRED))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a table is to be read, where its columns do not say so themselves.
+
+    Attributes:
+        columns: known name -> name in the header; '' leaves the column out.
+        analyte: label of the analyte to read.
+        study: STUDY value to read; 'all' pools all of them into one study.
+        occasion: 'split' makes an individual (of the same person) of each occasion; 'as-is' takes
+            times as they stand, sorted; None refuses what would need the one or the other.
+        exclude: IDs that are left out.
+        route: route of all doses: oral, iv, iv_bolus or iv_infusion.
+        units: entries of a units line (time, concentration, dose, compound, lloq) that win over
+            the file's own.
+        log_dv: DV holds natural logarithms of concentrations.
+        lloq: lower limit of quantification; without a flag column, lower values are below it.
+        dose_at: the amount stands on every row and is one dose, given at this TIME.
+        repeats: 'combine' adds up equal doses at one time and averages observations at one time;
+            None refuses them.
+        skip_unusable: leave out (and list) individuals with faults instead of refusing the table.
+    """
+
+    columns: Mapping[str, str] = field(default_factory=dict)
+    analyte: str | None = None
+    study: str | None = None
+    occasion: str | None = None
+    exclude: Sequence[str] = ()
+    route: str | None = None
+    units: Mapping[str, str] | str = field(default_factory=dict)
+    log_dv: bool = False
+    lloq: float | None = None
+    dose_at: float | None = None
+    repeats: str | None = None
+    skip_unusable: bool = False
+
+    def __post_init__(self) -> None:
+        columns = {str(key).upper(): str(value) for key, value in dict(self.columns).items()}
+        for name in columns:
+            if name not in KNOWN:
+                raise AgmpkError(
+                    f"columns names {printable(name)}, which is no column of a table; use one of "
+                    f"{', '.join(KNOWN)}."
+                )
+        try:
+            if isinstance(self.units, str):
+                words = [word for word in re.split(r"[\s,]+", self.units) if word]
+            else:
+                words = [f"{key}={value}" for key, value in self.units.items()]
+            settings = parse_settings(words)
+        except ValueError as error:
+            raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
+        for name, allowed in (
+            ("occasion", ("split", "as-is")),
+            ("repeats", ("combine",)),
+            ("route", sorted({*ROUTE_NAMES.values()})),
+        ):
+            value = getattr(self, name)
+            if value is not None and value not in allowed:
+                raise AgmpkError(f"{name} is {value!r}; use one of {', '.join(allowed)}.")
+        for name, value in (("lloq", self.lloq), ("dose_at", self.dose_at)):
+            if value is not None and not (0 <= value < math.inf and (value or name != "lloq")):
+                raise AgmpkError(f"{name} is {value}; give a positive number.")
+        exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
+        exclude = tuple(str(one) for one in exclude)
+        self.__dict__.update(columns=columns, units=settings, exclude=exclude)
 
 
 @dataclass(frozen=True)
@@ -81,29 +148,9 @@ class Reading:
 
     def describe(self) -> str:
         """Return the summary of the table and its studies, some lines of text."""
-        from agmpk.studies.nonmem.write import describe  # late: a reader needs it not
+        from agmpk.studies.nonmem.write import describe_reading  # late: a reader needs it not
 
-        lines = [self.path]
-        absent = [kind for kind in ("concentration", "dose", "time") if kind not in self.given]
-        for key, study in self.studies.items():
-            named = "" if key == study.compound else f"{key}: "
-            lines += (named + describe(study)).splitlines()
-            lines[-1] += f" (assumed: {', '.join(absent)}; --units)" if absent else ""
-        used = sorted(self.used.items(), key=lambda item: _ORDER.index(item[0]))
-        named = [name if name == own.upper() else f"{name} from {own}" for name, own in used]
-        lines.append(f"  columns   {', '.join(named)}")
-        lines.append(f"  not used  {_some(self.unused) or 'none'}")
-        lines += [f"  note      {note}" for note in self.notes]
-        skipped = list(self.skipped.items())
-        lines += [f"  skipped   {id}: {reason}" for id, reason in skipped[:MOST_NAMES]]
-        if len(skipped) > MOST_NAMES:
-            lines.append(f"  skipped   also {_some([id for id, _ in skipped[MOST_NAMES:]])}")
-        return "\n".join(lines)
-
-
-def _some(names: list[str] | tuple[str, ...]) -> str:
-    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
-    return ", ".join(names[:MOST_NAMES]) + more
+        return describe_reading(self)
 
 
 def read_study(

@@ -7,104 +7,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import datetime
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.studies.nonmem.columns import (
-    NUMERIC,
-    ROUTE_NAMES,
-    Cells,
-    Table,
-    listed,
+from agmpk.studies.nonmem.columns import NUMERIC, ROUTE_NAMES, Table, listed
+from agmpk.studies.nonmem.layout import Fault
+from agmpk.studies.units import (
+    clock_hours,
+    date_hours,
+    day_counts,
+    day_numbers,
+    is_missing,
     numbers,
     to_number,
 )
-from agmpk.studies.nonmem.layout import Fault
-from agmpk.studies.study import is_missing
 
 DEPOTS = frozenset({"depot", "gut", "abs", "absorption", "gi"})
 CENTRALS = frozenset({"cent", "central", "plasma", "blood"})
 NAMES = {"id": "ID", "person": "PERSON", "study": "STUDY", "label": "ANALYTE", "occasion": "OCC"}
-_CLOCK = re.compile(r"(\d{1,2}):(\d{2})(?::(\d{2}(?:\.\d*)?))?\s*(AM|PM)?", re.IGNORECASE)
-_DATE_TIME = re.compile(r"(\d{4}-\d{1,2}-\d{1,2})[T ](\S+(?: [AaPp][Mm])?)")
-
 _DAYS = re.compile(r".*(DAY|DAYS|DATE|DATUM|DTC)|DAT[123]|ADT|ADY|PCDY|VISITDY")  # columns of days
-_CLOCK_BEHIND = re.compile(r"(?<=.)[T :]+\d{1,2}:\d{2}.*")  # a date's
-
-
-def clock_hours(text: str) -> float | None:
-    """Hours since midnight of a time like 8:30, 08:30:15 or 8:30 PM; None for anything else."""
-    found = _CLOCK.fullmatch(text)
-    if not found:
-        return None
-    hours, minutes, seconds = int(found[1]), int(found[2]), float(found[3] or 0)
-    if found[4]:
-        hours = hours % 12 + 12 * (found[4].upper() == "PM")
-    return hours + minutes / 60 + seconds / 3600 if minutes < 60 and hours <= 24 else None
-
-
-def date_hours(text: str) -> float | None:
-    """Hours of a time like 2024-03-01 08:30 on a scale of its own; None for anything else."""
-    if not (found := _DATE_TIME.fullmatch(text)):
-        return None
-    day, clock = _day(found[1], "%Y-%m-%d"), clock_hours(found[2])
-    return None if day is None or clock is None else 24.0 * day + clock
-
-
-def _day(text: str, *formats: str) -> float | None:
-    """The number of a day that is written in one of the formats; None for anything else."""
-    for one in formats:
-        with suppress(ValueError):
-            return float(datetime.strptime(text, one).toordinal())
-    return None
-
-
-def day_numbers(texts: Sequence[str], name: str) -> NDArray[np.float64] | None:
-    """Day numbers of dates; None where one is missing, of another form, or ambiguous.
-
-    Forms: 2024-03-01, 01MAR2024, a whole number of days, and three numbers in the order that
-    NONMEM gives DAT1 (day first), DAT2 (year first) and DAT3 (year, day, month). Under the name
-    DATE, whose order NONMEM and half of the world read differently, a day above 12 must show it.
-    """
-    days = [to_number(text) for text in texts]
-    plain = all(day == day for day in days)
-    whole = plain and all(day.is_integer() for day in days)
-    if whole and not all(re.fullmatch(r"(19|20)\d{6}", text) for text in texts):
-        return np.array(days, float)
-    parts = [re.split("[-/.]", text) for text in texts]
-    three = all(len(one) == 3 and all(part.isdecimal() for part in one) for one in parts)
-    if not three:
-        form = "%Y%m%d" if plain else "%d%b%Y"
-    elif name == "DAT3":
-        form = "%Y-%d-%m"
-    elif name == "DAT2" or all(len(one[0]) == 4 for one in parts):
-        form = "%Y-%m-%d"
-    elif name == "DAT1" or any(int(one[0]) > 12 for one in parts):
-        form = "%d-%m-%Y"
-    elif any(int(one[1]) > 12 for one in parts):
-        form = "%m-%d-%Y"
-    else:
-        return None
-    written = map("-".join, parts) if three else (re.sub("[- ]", "", text) for text in texts)
-    days = [_day(text, form, form.replace("%Y", "%y")) for text in written]
-    return None if None in days else np.array(days, float)
-
-
-def _day_counts(cells: Sequence[str], name: str) -> NDArray[np.float64]:
-    """Numbers that rise by a day or more from each day to the next, NaN for missing cells."""
-    bare = [_CLOCK_BEHIND.sub("", text.strip().strip("\"'")).replace(",", ".") for text in cells]
-    texts = list(dict.fromkeys(text for text in bare if not is_missing(text)))
-    days = day_numbers(texts, name) if texts else None
-    if days is None:
-        days = [to_number(text) for text in texts]  # ambiguous dates or words in their order
-        days = range(len(days)) if any(math.isnan(day) for day in days) else days
-    known = dict(zip(texts, days, strict=True))
-    return np.array([known.get(text, math.nan) for text in bare])
 
 
 class TableReader(Table):
@@ -127,8 +50,10 @@ class TableReader(Table):
         for name in NUMERIC:
             f[name] = np.full(size, np.nan)
             if name in self.cells:
-                f[name], found, wrong = numbers(name, self.cells[name], comma, self.lloq)
-                limits = np.where(np.isnan(found), limits, found)
+                codes, texts = self.cells[name]
+                values, found, wrong = numbers(name, texts, comma, self.lloq)
+                f[name] = values[codes]
+                limits = np.where(np.isnan(found[codes]), limits, found[codes])
                 self._tell(name, wrong)
         f["TIME"] = self._times(comma)
         f["clock"] = np.bool_(self.clock)
@@ -183,8 +108,7 @@ class TableReader(Table):
     def _times(self, comma: bool) -> NDArray[np.float64]:
         """Times in the table's unit from numbers, clock times, dates or both."""
         cells = self.cells["TIME"]
-        alone = Cells(np.arange(len(cells.texts)), cells.texts)
-        values, _, faults = numbers("TIME", alone, comma, None)
+        values, _, faults = numbers("TIME", cells.texts, comma)
         kinds = np.where(np.isnan(values), 0, 1)  # 0 missing, 1 number, 2 clock, 3 date
         for code, text in enumerate(cells.texts):
             if is_missing(text):
@@ -193,28 +117,29 @@ class TableReader(Table):
                 if hours is not None:
                     values[code], kinds[code] = hours, kind
         present, times = kinds[cells.codes], values[cells.codes]
-        counted = present == 1
-        dated = self._days(np.where(counted, times, np.nan), present)
-        if dated is None and not (present == 3).all():
-            self._refuse_unused_days(np.where(counted, times, np.nan), present == 2)
-        plain = counted.any() and dated is None and not (present == 3).all()
+        numeric = np.where(present == 1, times, np.nan)
+        whole = bool((present == 3).all())  # days and times
+        dated = None if whole else self._days(numeric, present)
+        alone = dated is None and not whole
+        if alone:
+            self._refuse_unused_days(numeric, present == 2)
+        plain = alone and bool((present == 1).any())
         found = {code: fault for code, fault in faults.items() if kinds[code] == 0}
         if plain:
             hour = "{value} is a clock time", "write hours since the first dose as a number"
             found |= {int(code): hour for code in np.flatnonzero(kinds >= 2)}
         self._tell("TIME", found)
-        self.clock = False
+        self.clock = alone and not plain
         if plain:
-            self._refuse_serials(np.where(counted, times, np.nan))
-            return np.where(counted, times, np.nan)
-        times = np.where(counted, times * self.hours, times)
+            self._refuse_serials(numeric)
+            return numeric
+        times = np.where(present == 1, times * self.hours, times)
         if dated is not None:
             times = times + 24.0 * dated
             self.notes.append(f"times are counted from {self.names['DATE']} and TIME")
         else:
             self.notes.append("TIME is read as the time of the day")
-            self.clock = not (present == 3).all()
-        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+        who = self._who()
         if self.clock:  # the first record, so that a night in between is noticed
             start = times[np.unique(who, return_index=True)[1]]
         else:
@@ -222,9 +147,13 @@ class TableReader(Table):
             np.minimum.at(start, who, np.where(np.isnan(times), np.inf, times))
         return (times - start[who]) / self.hours
 
+    def _who(self) -> NDArray[np.int64]:
+        """A number for each ID of each STUDY, as the columns say them."""
+        return combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+
     def _days(self, times: NDArray, present: NDArray) -> NDArray[np.float64] | None:
         """Day numbers of a DATE column that TIME is relative to; None if there is none."""
-        if "DATE" not in self.cells or (present == 3).all():
+        if "DATE" not in self.cells:
             return None
         cells, column = self.cells["DATE"], self.names["DATE"]
         who = self.cells["ID"].codes
@@ -256,14 +185,15 @@ class TableReader(Table):
         options = self.options
         if not clock.any() and (options.occasion == "split" or options.columns.get("DATE") == ""):
             return
-        who = combined(*(self.cells[one].codes for one in ("ID", "STUDY") if one in self.cells))
+        who = self._who()
         start = np.unique(who, return_index=True)[1]
         kept = np.isin(self.table.lines, self.f["row"])
         for place, column in enumerate(self.table.header):
             if column not in self.unused or not _DAYS.fullmatch(column.upper()):
                 continue
-            texts = np.array(self.table.column(place), object)[kept]
-            days = np.floor(_day_counts(texts, column.upper()))
+            cells = self.table.column(place).pick(kept)
+            texts = [cells.texts[code] for code in cells.codes]
+            days = np.floor(day_counts(texts, column.upper()))
             days, hours = (
                 values - pd.Series(values).groupby(who).transform("first").to_numpy()
                 for values in (days, np.where(np.isnan(days), np.nan, times) * self.hours)

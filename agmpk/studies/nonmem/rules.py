@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from agmpk.studies.nonmem.layout import Fault, refuse
 from agmpk.studies.nonmem.records import TableReader, after_first, combined, previous
-from agmpk.studies.study import MAX_CONCENTRATION, MAX_DOSES, MAX_HOURS
+from agmpk.studies.study import MAX_DOSES
+from agmpk.studies.units import MAX_CONCENTRATION, MAX_HOURS
 
 Frame = Mapping[str, NDArray]
 """Columns of the records by name; see :class:`agmpk.studies.nonmem.records.TableReader`."""
@@ -59,11 +60,6 @@ def _set(f: Frame, name: str) -> NDArray:
 
 def _other_than(f: Frame, name: str, *allowed: float) -> NDArray:
     return _set(f, name) & ~np.isin(f[name], allowed)
-
-
-def _disagree(f: Frame) -> NDArray:
-    both = (f["RATE"] > 0) & (f["DUR"] > 0)
-    return both & ~np.isclose(f["AMT"], f["RATE"] * f["DUR"], rtol=1e-3)
 
 
 def _too_long(name: str) -> Callable[[Frame], NDArray]:
@@ -120,7 +116,9 @@ ROW_RULES = [
     Rule("DUR", lambda f: f["DUR"] < 0, "the duration {value} is negative", "give a positive one"),
     Rule("DUR", lambda f: (f["DUR"] > 0) & ~(f["AMT"] > 0) & ~f["seen"] & (f["event"] < 2),
          "there is a DUR without an AMT", "give the amount of the infusion in AMT"),
-    Rule("DUR", _disagree, "the duration {value} is not AMT / RATE", "correct or remove one"),
+    Rule("DUR", lambda f: (f["RATE"] > 0) & (f["DUR"] > 0)
+         & ~np.isclose(f["AMT"], f["RATE"] * f["DUR"], rtol=1e-3),
+         "the duration {value} is not AMT / RATE", "correct or remove one"),
     Rule("DUR", _too_long("length"), f"the infusion is {_LONG}", "correct its rate or duration"),
     Rule("ADDL", lambda f: (f["ADDL"] < 0) | (_set(f, "ADDL") & (f["ADDL"] != np.floor(f["ADDL"]))),
          "ADDL is {value}", "give the number of further doses, 0 or more"),
@@ -189,7 +187,8 @@ def group_rules(analyte: str, clock: bool) -> list[Rule]:
              "ID has a second, different observation at time {value}",
              "keep one of them or write their mean, as --repeats combine does; if they are "
              "different analytes, name them in a column ANALYTE"),
-        Rule("AMT", _no_dose, "the individual has no dose",
+        Rule("AMT", lambda f: ~np.isin(f["who"], f["who"][f["dose"]])
+             & ~after_first(f["who"], np.ones(len(f["who"]), bool)), "the individual has no dose",
              "add a row with EVID 1 and its AMT, or leave the individual out with --exclude or "
              "--skip-unusable"),
     ]  # fmt: skip
@@ -228,11 +227,6 @@ def _mixed(f: Frame) -> NDArray:
     starts[known] = previous(occasion[known], f["series"][known]) != occasion[known]
     mixed = after_first(occasion, starts)
     return mixed & ~after_first(f["series"], mixed)
-
-
-def _no_dose(f: Frame) -> NDArray:
-    dosed = np.isin(f["who"], f["who"][f["dose"]])
-    return ~dosed & ~after_first(f["who"], np.ones(len(dosed), bool))
 
 
 def _several_drugs(f: Frame) -> NDArray:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import shlex
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from agmpk.errors import AgmpkError
 from agmpk.files import atomic_path, write_csv
+from agmpk.studies.nonmem.columns import KNOWN, REQUIRED
 from agmpk.studies.nonmem.layout import UNITS_LINE
 from agmpk.studies.study import Individual, Study, Units
+
+if TYPE_CHECKING:
+    from agmpk.studies.nonmem.read import Reading
 
 COLUMNS = (
     "ID", "TIME", "DV", "AMT", "EVID", "MDV", "ROUTE", "DUR", "ADDL", "II", "CENS"
@@ -149,8 +154,33 @@ def write_nonmem(frames: Iterable[pd.DataFrame], units: Units, out: Path) -> Non
 
 # ------------------------------------------------------------------------------------ in words
 
-MOST_SCHEDULES = 4
+MOST_SCHEDULES, MOST_NAMES = 4, 12
 _WORDS = {"oral": "oral", "iv_bolus": "intravenous bolus", "iv_infusion": "intravenous infusion"}
+
+
+def describe_reading(reading: Reading) -> str:
+    """Return the summary of a table and its studies: see :meth:`Reading.describe`."""
+    lines = [reading.path]
+    absent = [kind for kind in ("concentration", "dose", "time") if kind not in reading.given]
+    for key, study in reading.studies.items():
+        named = "" if key == study.compound else f"{key}: "
+        lines += (named + describe(study)).splitlines()
+        lines[-1] += f" (assumed: {', '.join(absent)}; --units)" if absent else ""
+    used = {name: reading.used[name] for name in (*REQUIRED, *KNOWN) if name in reading.used}
+    named = [name if name == own.upper() else f"{name} from {own}" for name, own in used.items()]
+    lines.append(f"  columns   {', '.join(named)}")
+    lines.append(f"  not used  {_some(reading.unused) or 'none'}")
+    lines += [f"  note      {note}" for note in reading.notes]
+    skipped = list(reading.skipped.items())
+    lines += [f"  skipped   {id}: {reason}" for id, reason in skipped[:MOST_NAMES]]
+    if len(skipped) > MOST_NAMES:
+        lines.append(f"  skipped   also {_some([id for id, _ in skipped[MOST_NAMES:]])}")
+    return "\n".join(lines)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return ", ".join(names[:MOST_NAMES]) + more
 
 
 def describe(study: Study) -> str:
