@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -18,6 +19,7 @@ from bs4 import BeautifulSoup
 
 from agmpk.book.project import Project
 from tests.book.browser import browse, served
+from tests.book.kernels import forked
 
 pytestmark = pytest.mark.slow
 
@@ -25,7 +27,14 @@ LINKED = ("_config.yml", "_toc.yml", "agmpk", "data", "notebooks", "requirements
 
 
 @pytest.fixture(scope="module")
-def built(root: Path, request: pytest.FixtureRequest) -> Project:
+def kernels(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An environment whose kernels start quickly."""
+    with forked(tmp_path_factory.mktemp("kernels")) as environment:
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def built(root: Path, kernels: dict[str, str], request: pytest.FixtureRequest) -> Project:
     """The rehearsal, built; its progress is shown as it happens."""
     project = Project(root / "build" / "smoke")
     project.book.mkdir(parents=True, exist_ok=True)
@@ -36,7 +45,8 @@ def built(root: Path, request: pytest.FixtureRequest) -> Project:
             link.symlink_to(source)
     with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
         print("\nThe book in tier smoke:", flush=True)
-        assert book_command(project, "notebooks", "--jobs", "2").returncode == 0
+        done = book_command(project, "notebooks", "--jobs", "2", environment=kernels)
+        assert done.returncode == 0
         made = root / "build" / "try"  # by test_try_page.py; not again what is up to date
         if (made / "examples.json").is_file():
             shutil.copytree(made, project.book / "_build" / "try", dirs_exist_ok=True)
@@ -44,9 +54,12 @@ def built(root: Path, request: pytest.FixtureRequest) -> Project:
     return project
 
 
-def book_command(project: Project, command: str, *more: str) -> subprocess.CompletedProcess:
+def book_command(
+    project: Project, command: str, *more: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     words = ["--root", str(project.root), command, "--tier", "smoke", *more]
-    return subprocess.run([sys.executable, "-m", "agmpk.cli", "book", *words], check=False)
+    words = [sys.executable, "-m", "agmpk.cli", "book", *words]
+    return subprocess.run(words, env=environment, check=False)
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +112,9 @@ def test_every_local_link_leads_somewhere(pages):
                 assert found, f"{Path(file).name} links to {anchor['href']}"
 
 
-def test_a_downloaded_copy_runs_anywhere(built, tmp_path):
+def test_a_downloaded_copy_runs_anywhere(built, kernels, tmp_path, monkeypatch):
     """That of the quickest chapter; all begin with the same cell."""
+    monkeypatch.setenv("JUPYTER_PATH", kernels.get("JUPYTER_PATH", ""))
     copy = built.index_html.parent / "_sources" / "chapters" / "literature.ipynb"
     papermill.execute_notebook(copy, tmp_path / "out.ipynb", cwd=tmp_path, progress_bar=False)
 

@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,24 +27,23 @@ from agmpk.store import Store
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory):
-    """The address of a scheduler with two workers, each a process, and the workers."""
+    """The address of a scheduler with two workers, each a process, and the workers' numbers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
-    port = address.rpartition(":")[2]
-    dask = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    quiet["cwd"] = tmp_path_factory.mktemp("cluster")
-    place = ["--host", "127.0.0.1", "--no-dashboard"]
-    started = [subprocess.Popen([*dask, "scheduler", *place, "--port", port], **quiet)]
-    worker = [*dask, "worker", address, *place, "--no-nanny", "--nthreads", "1"]
-    workers = [subprocess.Popen(worker, **quiet) for _ in range(2)]
+    place = tmp_path_factory.mktemp("cluster")
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("cluster.py")), address],
+        cwd=place, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    started = [int(number) for number in process.stdout.readline().split()]
     with Client(address, timeout="60s") as client:  # jobs are cut for the workers that are there
         client.wait_for_workers(2, timeout=60)
-    yield address, workers
-    for process in (*workers, *started):
-        process.kill()
-        process.wait()
+    yield address, started[1:]
+    for number in started:
+        with suppress(ProcessLookupError):
+            os.kill(number, signal.SIGKILL)
+    process.wait()
 
 
 def test_processes_give_the_rows_of_one(monkeypatch):
@@ -85,7 +85,8 @@ def test_ablations_of_a_scheduler_are_those_of_one_process(cluster, tmp_path, mo
     pd.testing.assert_frame_equal(rows[1], rows[3])
 
 
-def test_no_scheduler_is_one_sentence():
+def test_no_scheduler_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("agmpk.jobs.PATIENCE", 0.5)
     with pytest.raises(AgmpkError, match="no Dask scheduler at tcp://127.0.0.1:1"):
         list(map_jobs(abs, [1, 2], scheduler="tcp://127.0.0.1:1"))
 
@@ -107,8 +108,8 @@ def test_a_worker_that_is_killed_loses_nothing_and_nothing_counts_twice(cluster,
             while len({f.name.partition("-")[2] for f in tmp_path.glob("*-*")}) < 2:
                 assert time.monotonic() < until, "one of the workers got no job"
                 time.sleep(0.05)  # until both have begun
-            workers[0].send_signal(signal.SIGKILL)
+            os.kill(workers[0], signal.SIGKILL)
     assert [item for item, _ in found] == list(range(16))
     begun = {int(f.name.partition("-")[2]) for f in tmp_path.glob("*-*")}
-    assert begun == {one.pid for one in workers}
-    assert found[-1][1] == workers[1].pid
+    assert begun == {*workers}
+    assert found[-1][1] == workers[1]

@@ -1,7 +1,7 @@
 """What tests/training/test_processes.py runs outside of the tests' own process, where processes can
 be forked and killed:
 
-    python share.py CONFIG.yaml FOLDER PORT
+    python share.py CONFIG.yaml FOLDER PORT PORT
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from pathlib import Path
 import torch
 import torch._dynamo  # the first optimizer of a process imports it: once here, not in every fork
 from safetensors.torch import save_file
+from torch.distributed import run as torchrun
+from torch.distributed.launcher.api import elastic_launch
 
+from agmpk.cli import cli
 from agmpk.prior.config import load_prior
 from agmpk.training import folder as run_folder
 from agmpk.training.config import TrainingConfig, load_training_config
@@ -89,6 +92,29 @@ def shared(rank: int, port: str) -> Callable[[TrainingConfig, Path], None]:
     return work
 
 
+def command(*words: str) -> None:
+    """The command line, in a process that the launcher starts."""
+    cli.main(words, prog_name="agmpk", standalone_mode=False)
+
+
+def launched(rank: int, port: str, settings: str) -> Callable[[TrainingConfig, Path], None]:
+    """``torchrun`` on one of two machines, as far as it knows, with an address of its own; what it
+    launches is forked, too."""
+    words = ["--nnodes", "2", "--nproc-per-node", "1", "--node-rank", str(rank)]
+    words += ["--master-addr", "127.0.0.1", "--master-port", port, "--start-method", "fork"]
+    words += ["--local-addr", f"127.0.0.{rank + 1}", "--no-python", "--", "agmpk"]
+    words += ["train", "--recipe", settings, "--workers", "0", "--run"]
+
+    def work(config: TrainingConfig, folder: Path) -> None:
+        os.environ |= {"GLOO_SOCKET_IFNAME": "lo", "OMP_NUM_THREADS": "1"}
+        asked = torchrun.parse_args([*words, str(folder / "launched")])
+        how, program, arguments = torchrun.config_from_args(asked)
+        assert program == "agmpk"
+        elastic_launch(how, command)(*arguments)
+
+    return work
+
+
 def start(work: Callable[[TrainingConfig, Path], None], config: TrainingConfig, run: Path) -> int:
     """A process that does ``work``; its id."""
     process = os.fork()
@@ -115,5 +141,7 @@ if __name__ == "__main__":
     lives = [killed_at(1), killed_at(3), killed_in_the_index, killed_at(5), to_the_end]
     codes = [ended(start(life, settings, place / "killed")) for life in lives]
     both = [start(shared(rank, sys.argv[3]), settings, place) for rank in (0, 1)]
+    codes += [ended(process) for process in both]
+    both = [start(launched(rank, sys.argv[4], sys.argv[1]), settings, place) for rank in (0, 1)]
     codes += [ended(process) for process in both]
     (place / "codes.json").write_text(json.dumps(codes))
