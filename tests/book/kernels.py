@@ -38,7 +38,9 @@ def forked(folder: Path) -> Iterator[dict[str, str]]:
     spec = {"display_name": "Python 3 (ipykernel)", "language": "python"}
     spec["argv"] = [*words, "-f", "{connection_file}"]
     (place / "kernel.json").write_text(json.dumps(spec))
-    server = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    alone = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    server = subprocess.Popen(words, env=os.environ | alone, **pipes)
     assert server.stdout.readline() == b"ready\n"
     try:
         yield os.environ | {"JUPYTER_PATH": str(folder)}
