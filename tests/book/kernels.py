@@ -1,6 +1,7 @@
 """Kernels of the rehearsal: forked from one process that has imported what chapters import from
 elsewhere, so that it is imported once and not by every kernel. The package itself is not: each
-kernel imports of it what its chapter asks for.
+kernel imports of it what its chapter asks for. Only a use of ``scipy.stats`` after a mere
+``import scipy``, or the like, would pass here and fail in ``make book``.
 
 ``forked(folder)`` gives the environment in which Jupyter's kernel ``python3`` is such a one.
 Jupyter starts, watches and ends this file, which stands for the kernel:
