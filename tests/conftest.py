@@ -18,11 +18,13 @@ gc.set_threshold(20_000, 10, 20)
 
 
 # The book takes longest and comes first. Beside its chapters, which keep the cores busy, come the
-# files that wait for others (processes, servers, packages) or take long; small ones remain, with
-# which all processes end together.
+# page to try, which the book's pages take over when it is made in time, and the files that wait for
+# others (processes, servers, packages) or take long; small ones remain, with which all processes
+# end together.
 FIRST = (
-    "test_book.py", "test_processes.py", "test_jobs.py", "test_try_page.py", "test_install.py",
-    "test_runner.py", "test_runs.py", "test_proof.py", "test_retrieve.py", "test_llm.py",
+    "test_book.py", "test_try_page.py", "test_processes.py", "test_jobs.py", "test_install.py",
+    "test_runner.py", "test_runs.py", "test_two_sample.py", "test_cli.py", "test_proof.py",
+    "test_retrieve.py", "test_llm.py",
 )  # fmt: skip
 
 

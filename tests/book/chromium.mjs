@@ -113,12 +113,12 @@ for (const step of JSON.parse(readFileSync(0, "utf8"))) {
     writeFileSync(step.shot, Buffer.from(data, "base64"));
   }
   if (step.evaluate) answers.push(await evaluate(step.evaluate));
-  for (let left = 600; step.until && (await evaluate(step.until)) !== true; left--) {
+  for (let left = 3000; step.until && (await evaluate(step.until)) !== true; left--) {
     if (!left) {
       answers.push(`never true: ${step.until}`);
       break;
     }
-    await new Promise((done) => setTimeout(done, 100));
+    await new Promise((done) => setTimeout(done, 20));
   }
 }
 process.stdout.write(JSON.stringify({ answers, requests, problems }));

@@ -82,7 +82,7 @@ def test_one_address_turns_on_the_buttons_and_another_the_preview(tmp_path, monk
     ):
         assert part in page, part
     copy = Path(project.index_html.parent, "_sources", "chapters", "alpha.ipynb").read_text()
-    assert r'repository = \"https://github.com/who/what\"' in copy
+    assert r"repository = \"https://github.com/who/what\"" in copy
     soup = BeautifulSoup(page, "html.parser")
     ids = [tag["id"] for tag in soup.find_all(id=True)]
     assert len(soup.select("div.exercise")) == len(soup.select("div.solution.dropdown")) == 2
