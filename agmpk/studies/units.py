@@ -146,6 +146,11 @@ def _quantity(unit: str):
         quantity = None
     if quantity is None or not text.strip():
         unit = unit if len(unit) <= 60 else unit[:60] + "..."
+        if re.match(r"[munkM\u00b5]?I?U\b", unit):
+            raise AgmpkError(
+                f"The unit {unit!r} is one of activity, which has no mass; nothing here depends on "
+                "it: name a mass instead, such as dose=mg and concentration=mg/mL for IU and IU/mL."
+            )
         raise AgmpkError(f"The unit {unit!r} is not understood; write it like h, ng/mL or mg.")
     return quantity
 
@@ -184,7 +189,10 @@ def to_number(text: str) -> float:
 
 
 _DECIMAL_COMMA = re.compile(r"[+-]?\d*,\d+([eEdD][+-]?\d+)?", re.ASCII)
-_BELOW = re.compile(r"(<.*|[ab]l[ol]?q|bql|lloq|below.*)", re.IGNORECASE)
+_BELOW = re.compile(
+    r"<.*|bl[ol]?q|bql|lloq|[bl]dl|bld|lod|n\.?d\.?|nq|below.*|not[ _](detected|quantifiable).*",
+    re.IGNORECASE,
+)
 _LIMIT = re.compile(r"<\s*(\S+)")
 _FLAGS = {**dict.fromkeys(("Y", "YES", "T", "TRUE"), 1.0),
           **dict.fromkeys(("N", "NO", "F", "FALSE"), 0.0)}  # fmt: skip
@@ -194,11 +202,19 @@ _INFINITE = "{value} is not a finite number", "write . where the value is missin
 _TEXT = "{value} is text, not a number"
 # What is wrong with a cell that is no number, by the first form that it has.
 _WRONG = (
-    (re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?", re.ASCII),
+    (re.compile(r"[+-]?[1-9]\d{0,2}((,\d{3})+(\.\d*)?|(\.\d{3})+,\d+)", re.ASCII),
      ("{value} has commas that may be of thousands or decimal",
       "write it without them if they group thousands, or with a point")),
     (_DECIMAL_COMMA, _COMMA),
     (re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE), _INFINITE),
+    (re.compile(r">.*|a[bu]?l?o?q|uloq|above.*", re.IGNORECASE),
+     ("{value} is a value above the assay's range, which is not known",
+      "write ., or leave the sample out with MDV 1")),
+    (re.compile(r"(\d{1,4}[-/.]\d{1,2}[-/.]|\d{1,2}[- ]?[a-z]{3}[- ]?)\d{1,4}.*", re.IGNORECASE),
+     ("{value} is a date", "write hours since the first dose, or the date in a column DATE and the "
+      "time of the day in TIME")),
+    (re.compile(rf"[+-]?[\d.]+ ?{_UNITS}", re.IGNORECASE),
+     ("{value} holds a unit", "write the number alone, and name the unit with --units")),
     (re.compile(".*", re.DOTALL), (_TEXT, "write a number, or . where the value is missing")),
 )  # fmt: skip
 

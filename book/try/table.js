@@ -12,7 +12,8 @@ const words = (text) => text.trim().split(/\s+/);
 const HOURS = { h: 1, hr: 1, hrs: 1, hour: 1, hours: 1, min: 1 / 60, minute: 1 / 60, minutes: 1 / 60,
   s: 1 / 3600, sec: 1 / 3600, d: 24, day: 24, days: 24, week: 168, weeks: 168 };
 const ROUTES = Object.fromEntries([
-  ...words("oral po p.o. per_os peroral").map((name) => [name, "oral"]),
+  ...words(`oral po p.o. per_os peroral sc s.c. subcutaneous subcut im i.m. intramuscular transdermal
+    topical rectal sublingual sl buccal nasal intranasal inhaled inhalation`).map((name) => [name, "oral"]),
   ...words("iv i.v. intravenous").map((name) => [name, "iv"]),
   ...words("iv_bolus bolus iv_push").map((name) => [name, "iv_bolus"]),
   ...words("iv_infusion infusion iv_inf").map((name) => [name, "iv_infusion"]),
@@ -41,6 +42,8 @@ const UNITS = new RegExp("^(?!AGE|WT|WEIGHT|HT|HEIGHT|BMI)(.*(UNITS?|_U)"
 const NUMERIC = words("TIME DV AMT EVID MDV RATE DUR ADDL II SS CENS LLOQ");
 const LABELS = words("ID PERSON ROUTE CMT ANALYTE STUDY DATE");
 const WITH_UNIT = words("RATE DUR II LLOQ");
+const BELOW = new RegExp("^(<.*|bl[ol]?q|bql|lloq|[bl]dl|bld|lod|n\\.?d\\.?|nq|below.*"
+  + "|not[ _](detected|quantifiable).*)$", "i");
 const FLAGS = { Y: 1, YES: 1, T: 1, TRUE: 1, N: 0, NO: 0, F: 0, FALSE: 0 };
 const MOST_DOSES = 2000, STEADY_HOURS = 480;
 const LATER = "the page takes one, and `agmpk forecast` has an option for it";
@@ -92,7 +95,7 @@ function records(table, places, name, lloq) {
       record[column] = toNumber(text);
       if (!Number.isNaN(record[column]) || missing(text)) continue;
       const flag = ["CENS", "MDV"].includes(column) ? FLAGS[text.toUpperCase()] : undefined;
-      const below = column === "DV" && /^(<.*|[ab]l[ol]?q|bql|lloq|below.*)$/i.test(text);
+      const below = column === "DV" && BELOW.test(text);
       if (flag !== undefined) record[column] = flag;
       else if (below && (limitOf(text) > 0 || lloq > 0)) limit = limitOf(text) || lloq;
       else if (column === "TIME" && /[:\-/]\d/.test(text))

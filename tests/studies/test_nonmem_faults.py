@@ -47,7 +47,7 @@ FAULTS = {
     "AMT of an observation": (5, "1,1,5.5,9,0,0,.,.,.,.,.,.", "row 5, column AMT", "EVID to 1"),
     "dose of nothing": (3, "1,0,.,0,1,1,.,.,.,.,.,oral", "row 3, column AMT", "no amount"),
     "negative dose": (3, "1,0,.,-9,1,1,.,.,.,.,.,oral", "row 3, column AMT", "negative"),
-    "text in AMT": (3, "1,0,.,100mg,1,1,.,.,.,.,.,oral", "row 3, column AMT", "100mg is text"),
+    "text in AMT": (3, "1,0,.,100mg,1,1,.,.,.,.,.,oral", "row 3, column AMT", "100mg holds a unit"),
     "EVID 3": (5, "1,1,.,.,3,1,.,.,.,.,.,.", "row 5, column EVID", "resets"),
     "EVID 4": (3, "1,0,.,100,4,1,.,.,.,.,.,oral", "row 3, column EVID", "resets"),
     "EVID 7": (3, "1,0,.,100,7,1,.,.,.,.,.,oral", "row 3, column EVID", "unknown"),
@@ -68,7 +68,7 @@ FAULTS = {
     "control character": (5, "1,1,5\x1b[2J,.,0,0,.,.,.,.,.,.", "row 5, column DV", "5\\x1b[2J"),
     "CENS -1": (5, "1,1,5.5,.,0,0,.,.,.,.,-1,.", "row 5, column CENS", "CENS is -1"),
     "CENS without limit": (5, "1,1,0,.,0,0,.,.,.,.,1,.", "row 5, column DV", "no limit"),
-    "unknown route": (3, "1,0,.,100,1,1,.,.,.,.,.,nasal", "row 3, column ROUTE", "nasal"),
+    "unknown route": (3, "1,0,.,100,1,1,.,.,.,.,.,ear", "row 3, column ROUTE", "ear"),
     "oral infusion": (3, "1,0,.,100,1,1,50,.,.,.,.,oral", "row 3, column ROUTE", "RATE"),
     "infusion of no time": (3, "1,0,.,100,1,1,.,.,.,.,.,infusion", "row 3, column ROUTE", "DUR"),
     "nameless ID": (5, "@1,1,5.5,.,0,0,.,.,.,.,.,.", None, None),  # a comment: not a fault

@@ -87,6 +87,65 @@ def test_flags_in_words_and_flags_that_disagree(write):
     assert study["1"].censored.tolist() == [True]
 
 
+@pytest.mark.parametrize(
+    "cell", ["BLQ", "bloq", "BQL", "LLOQ", "ND", "n.d.", "BDL", "LDL", "BLD", "LOD", "NQ", "<LOD",
+             "not detected", "Below limit"]
+)  # fmt: skip
+def test_words_for_a_value_below_the_limit(write, cell):
+    rows = f"ID,TIME,DV,AMT\n1,0,.,100\n1,1,5,.\n1,2,{cell},.\n"
+    one = read_study(write(rows), lloq=0.5).individuals[0]
+    assert one.censored.tolist() == [False, True] and one.concentrations[1] == 0.5
+    with pytest.raises(TableError, match="row 4, column DV: .*--lloq"):
+        read_study(write(rows))
+
+
+@pytest.mark.parametrize("cell", ["ALQ", "ALOQ", "ULOQ", ">500", "above limit"])
+def test_a_value_above_the_limit_is_not_one_below_it(write, cell):
+    rows = f"ID,TIME,DV,AMT\n1,0,.,100\n1,1,{cell},.\n1,2,5,.\n"
+    with pytest.raises(TableError, match="row 3, column DV: .* above the assay's range.*MDV 1"):
+        read_study(write(rows), lloq=0.5)
+
+
+@pytest.mark.parametrize(
+    "row, said",
+    {
+        "1,01.02.2024 08:00,.,5": "column TIME: 01.02.2024 08:00 is a date; .* a column DATE",
+        "1,03-JAN-24,.,5": "column TIME: 03-JAN-24 is a date",
+        "1,0,.,5 mg/kg": "column AMT: 5 mg/kg holds a unit; .*--units",
+        "1,0,.,100mg": "column AMT: 100mg holds a unit",
+        "1,0,.,1.234,5": "has 5 fields",
+        '1,0,.,"1.234,5"': "column AMT: 1.234,5 has commas that may be of thousands",
+        "1,0,3,5": "column DV: a dose row holds .* --dose-at 0",
+    }.items(),
+)
+def test_remedies_fit_what_people_write(write, row, said):
+    with pytest.raises(TableError, match=said):
+        read_study(write(f"ID,TIME,DV,AMT\n{row}\n1,1,2,.\n"))
+
+
+@pytest.mark.parametrize("route", ["SC", "im", "Intra-nasal", "subcutaneous"])
+def test_other_absorbed_doses_are_oral_and_told(write, route):
+    path = write(f"ID,TIME,DV,AMT,ROUTE\n1,0,.,5,{route}\n1,1,2,.,.\n")
+    if route == "Intra-nasal":
+        with pytest.raises(TableError, match="the route Intra-nasal is unknown"):
+            read_study(path)
+        return
+    assert read_study(path).individuals[0].doses[0].route == "oral"
+    assert any("1 dose(s) neither oral" in note for note in read_table(path).notes)
+
+
+def test_units_of_activity_are_refused_with_a_way_through(write):
+    rows = "ID,TIME,DV,AMT\n1,0,.,5000\n1,1,2,.\n"
+    with pytest.raises(AgmpkError, match="one of activity.*dose=mg and concentration=mg/mL"):
+        read_study(write(rows), units={"dose": "IU", "concentration": "IU/mL"})
+    assert read_study(write(rows), units={"dose": "mg", "concentration": "mg/mL"})
+
+
+def test_time_after_dose_is_time_for_one_dose_only(write):
+    with pytest.raises(TableError, match="columns TIME=TAD if each ID has one dose, else count"):
+        read_study(write("ID,TAD,DV,AMT\n1,0,.,5\n1,1,2,.\n"))
+
+
 def test_a_limit_without_flags(write):
     text = "ID,TIME,DV,AMT\n1,0,.,100\n1,1,5,.\n1,2,<0.5,.\n1,3,BLQ,.\n1,4,0.2,.\n1,5,0,.\n"
     with pytest.raises(TableError, match="row 5, column DV: BLQ is text.*--lloq"):

@@ -59,7 +59,9 @@ _UNIT_COLUMN = re.compile(
 
 _WORDS = yaml.safe_load(Path(__file__).with_name("names.yaml").read_text("utf-8"))
 _NAMES = {name: (name, *_WORDS["aliases"].get(name, ())) for name in KNOWN}
+ABSORBED = frozenset(_WORDS["absorbed"])
 ROUTE_NAMES = {name: route for route, names in _WORDS["routes"].items() for name in names}
+ROUTE_NAMES |= dict.fromkeys(ABSORBED, "oral")
 """What a table may call a route, and the route: oral, iv, iv_bolus or iv_infusion."""
 
 
@@ -191,6 +193,8 @@ class Table:
         if units := self._units_option({one: self._meant(one) for one in _KINDS}):
             say += f" {units}"
         named = f"say {say}" if units else f"rename {meant} to {name} or say {say}"
+        if meant.upper() == "TAD":
+            named += " if each ID has one dose, else count hours from its first one"
         if name == "AMT":
             return (
                 f"if {meant} holds the amount on the rows of doses only, {named}; if it stands on "

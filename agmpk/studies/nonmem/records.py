@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from agmpk.studies.nonmem.columns import NUMERIC, ROUTE_NAMES, Table, listed
+from agmpk.studies.nonmem.columns import ABSORBED, NUMERIC, ROUTE_NAMES, Table, listed
 from agmpk.studies.nonmem.layout import Fault
 from agmpk.studies.units import (
     clock_hours,
@@ -333,6 +333,9 @@ class TableReader(Table):
                 routed = ~cells.which(is_missing)
                 way = np.array([ROUTE_NAMES.get(key, "") for key in keys], object)[cells.codes]
                 way[~routed] = ""
+                absorbed = np.isin(keys, list(ABSORBED))[cells.codes] & f["dose"]
+                text = "{n} dose(s) neither oral nor intravenous are taken as oral: absorbed"
+                self.note(absorbed, text)
             plain = ~routed
             if "CMT" in self.cells:
                 cells = self.cells["CMT"]

@@ -92,7 +92,8 @@ ROW_RULES = [
          "correct it, write . or ignore it with MDV 1 if it is a code for a missing value"),
     Rule("DV", lambda f: f["dose"] & (f["MDV"] != 1) & _set(f, "DV") & (f["DV"] != 0),
          "a dose row holds the concentration {value}",
-         "put the observation on a row of its own with EVID 0 and write . here"),
+         "put the observation on a row of its own with EVID 0 and write . here; if AMT is the dose "
+         "of each ID, on every row, say --dose-at 0"),
     Rule("DV", lambda f: (f["event"] == 0) & (f["MDV"] == 0) & ~f["seen"],
          "the observation has no value", "give it, or set MDV to 1"),
     Rule("DV", lambda f: f["seen"] & (f["CENS"] == 1) & ~(f["LLOQ"] > 0) & ~(f["DV"] > 0),
@@ -136,7 +137,8 @@ ROW_RULES = [
          "SS {value} asks for a steady state without an interval",
          "give the time between two doses in II (unit of TIME), or write the earlier doses out"),
     Rule("CENS", lambda f: _other_than(f, "CENS", 0, 1), "{column} is {value}",
-         "use 1 for a value below its limit and 0 for any other"),
+         "use 1 for a value below its limit and 0 for any other; leave one that only lies above a "
+         "limit out with MDV 1"),
     Rule("LLOQ", lambda f: f["LLOQ"] <= 0, "the limit {value} is not positive",
          "give a positive LLOQ or ."),
     Rule("ROUTE", lambda f: f["dose"] & (f["way"] == "") & f["routed"],
