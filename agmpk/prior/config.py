@@ -144,8 +144,6 @@ class Dosing:
     missed_doses: Law = NONE
     changed_probability: Share = 0.0
     changed: Law = ONE
-    reduced_probability: Share = 0.0
-    reduced: Law = ONE
     irregular_probability: Share = 0.0
     irregular: Law = NONE
     crossover_probability: Share = 0.0

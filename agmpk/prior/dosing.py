@@ -299,13 +299,7 @@ def _repeat(
     changed = changed & draw_switch(0.6, (*every.shape, 1), g)
     when = 1 + torch.floor(draw_uniform((*every.shape, 1), g) * (number - 1)[..., None])
     factor = d.changed.draw((*every.shape, 1), g)
-
-    g = streams("reduced amounts")
-    reduced = draw_switch(d.reduced_probability, (*every.shape, 1), g)
-    once = reduced & draw_switch(0.5, (*every.shape, 1), g)
-    factor = torch.where(reduced, d.reduced.draw((*every.shape, 1), g), factor)
-    from_then = torch.where(once, k == when, k >= when)
-    amount = torch.where(changed & from_then, amount * factor, amount)
+    amount = torch.where(changed & (k >= when), amount * factor, amount)
 
     g = streams("irregular doses")
     irregular = draw_switch(d.irregular_probability, (S, 1, 1), g) & several

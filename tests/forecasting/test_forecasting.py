@@ -197,3 +197,13 @@ def test_a_dose_that_is_nearly_nothing_is_told():
     assert "below 0.1 times an earlier one" in small_dose(Individual("7", [], [], doses))
     assert not small_dose(Individual("7", [], [], [Dose(0, 100, "oral"), Dose(24, 12, "oral")]))
     assert not small_dose(Individual("7", [], [], [Dose(0, 8, "oral"), Dose(24, 100, "oral")]))
+
+
+def test_times_after_the_others_last_sample_are_told(theophylline):
+    own, model = theophylline.individuals[0], forecaster("flow")
+    others, last = theophylline.without(own.id), max(one.times[-1] for one in theophylline)
+
+    def ask(hours):
+        return model.forecast(others, own.prefix(3), np.array([12.0, hours]), 4, 0).note
+
+    assert ask(1.2 * last) == "" and f"sampled until {last:g} h" in ask(1.4 * last)

@@ -69,7 +69,6 @@ CLINIC = {
     ("dosing", "loading_probability"): {"amount"},
     ("dosing", "missed_dose_probability"): DOSES,
     ("dosing", "changed_probability"): {"amount"},
-    ("dosing", "reduced_probability"): {"amount"},
     ("dosing", "irregular_probability"): {"time", "duration", *SAMPLES},
     ("dosing", "crossover_probability"): {"crossover", "repeated", *DOSES},
     ("dosing", "crossover_route_probability"): {"oral", "duration", *SAMPLES},
