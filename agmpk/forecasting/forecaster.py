@@ -171,7 +171,7 @@ def late(task: Task, place: int) -> str:
     if beyond <= LATE:
         return ""
     return (
-        f"The others were sampled until {seen:g} h after a dose and {asked:g} h are asked: so late, "
+        f"The others were sampled until {seen:g} h after a dose and {asked:g} h are asked: so late "
         "forecasts were a fifth too high on average in tests, and intervals a little too narrow."
     )
 

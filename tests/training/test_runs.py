@@ -328,6 +328,29 @@ def test_thinned_contexts_keep_the_first_people_in_three_blocks_of_four(recipe):
         assert torch.equal(few, whole[:, :3] if step % 4 else whole)
 
 
+def test_some_studies_end_before_their_targets_do(recipe):
+    config = recipe("set").with_changes(parts=1)
+    prior = load_prior(config.prior)
+    whole, cut = (
+        training_batch(config.with_changes(ended_early=share), prior, 0)[0] for share in (0.0, 0.5)
+    )
+    samples, left = (one.context.mask.sum((1, 2)) for one in (whole, cut))
+    ended = left < samples
+    assert 0.2 < ended.double().mean() < 0.8
+    shares = left[ended] / samples[ended]
+    assert 0.2 < shares.min() and shares.max() < 1.0
+    # Neither samples nor doses of the others lie after the end, and all before it are there.
+    end = torch.where(cut.context.mask, cut.context.times, 0.0).amax((1, 2), keepdim=True)
+    places = tuple(slice(n) for n in cut.context.mask.shape)
+    before = whole.context.mask & (whole.context.times <= end)
+    assert torch.equal(before[places][ended], cut.context.mask[ended])
+    assert not (cut.context.dosed & (cut.context.dose_time > end))[ended].any()
+    # The targets are asked as ever: of some of these studies at later times than anybody's.
+    assert torch.equal(whole.asked, cut.asked) and torch.equal(whole.target.times, cut.target.times)
+    latest = torch.where(cut.asked, cut.target.times, 0.0).amax((1, 2))
+    assert (latest > end[:, 0, 0])[ended].double().mean() > 0.8
+
+
 def test_a_time_limited_run_cools_down_and_goes_on_from_its_plateau(recipe, tmp_path, monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(run_module, "time", SimpleNamespace(monotonic=lambda: clock.now))
