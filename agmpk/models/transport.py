@@ -344,8 +344,8 @@ class FlowModel(Network):
         """What the network is shown of the task."""
         if self.config.use_context:
             return task
-        hidden = torch.zeros_like(task.context.mask)
-        return replace(task, context=replace(task.context, mask=hidden))
+        # The values, too: where nothing is visible attention averages what is hidden.
+        return replace(task, context=task.context.each(torch.zeros_like))
 
     def _know(self, task: Task) -> tuple[Tensor, Kernel]:
         known = self.network.encode(task)
