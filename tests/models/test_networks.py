@@ -82,6 +82,17 @@ def test_individuals_of_the_context_have_no_order(model, task):
     assert torch.allclose(one, two, atol=1e-9)
 
 
+def test_a_hidden_study_changes_nothing(moved, task):
+    torch.manual_seed(1)
+    config = model_config("flow", SMALL["flow"] | {"use_context": False})
+    model = moved(build_model("flow", config))
+    others = task.context.each(lambda x: x if x.dtype == torch.bool else 2 * x + 1)
+    assert torch.equal(mean(model, task), mean(model, replace(task, context=others)))
+    assert not torch.equal(
+        mean(moved(fresh("flow")), task), mean(moved(fresh("flow")), replace(task, context=others))
+    )
+
+
 def padded(record: Record, people: int, samples: int, doses: int) -> Record:
     """Padding behind, filled with junk that is marked as nobody's."""
 
