@@ -61,7 +61,10 @@ def read_quantity(
             name, f"{value:g} {raw_unit}", "activity or molar units cannot be turned into mass"
         )
     cv = _cv_percent(f"{name} dispersion", value, entry, unit.text, n, notes)
-    center = center_type(entry.get("central_tendency_type")) or ""
+    said = entry.get("central_tendency_type")
+    center = center_type(said) or ""
+    if said and not center and not is_missing(said):
+        notes.flagged(name, str(said), "not a known kind of central value")
     return Quantity(value * factor, center, cv)
 
 

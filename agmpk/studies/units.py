@@ -50,6 +50,7 @@ _USUAL = {
         for base, dimension in _BASES.items()
     },
 }
+_OF_ACTIVITY = re.compile(r"([kMmun] ?)?(IU|U|units?)( ?/.+)?", re.IGNORECASE)
 # What may be handed to pint, which evaluates powers: no long numbers, no towers of them.
 _WRITTEN_LIKE_A_UNIT = re.compile(
     r"(?:[^\W\d]|[ ./%·∙×()\[\]-]|\^-?\d(?!\d)|\*(?!\*)|\d{1,4}(?!\d))+"
@@ -86,6 +87,13 @@ class Units:
 
 def check_unit(kind: str, unit: str) -> None:
     """Raise AgmpkError unless ``unit`` is a unit of the ``kind`` time, concentration or dose."""
+    if kind != "time" and _OF_ACTIVITY.fullmatch(_without_mu(unit)):
+        raise AgmpkError(
+            f"The {kind} unit {unit!r} is one of activity, which has no mass; forecasts depend on "
+            "the ratio of concentrations and doses only, so name masses with the same prefixes, "
+            "such as dose=mg and concentration=mg/mL for IU and IU/mL; what is said of the prior "
+            "then means nothing."
+        )
     if (usual := _usual(unit)) and usual[0] in _ALLOWED[kind]:
         return
     found, examples = _quantity(unit), _ALLOWED[kind].values()
@@ -146,11 +154,6 @@ def _quantity(unit: str):
         quantity = None
     if quantity is None or not text.strip():
         unit = unit if len(unit) <= 60 else unit[:60] + "..."
-        if re.match(r"[munkM\u00b5]?I?U\b", unit):
-            raise AgmpkError(
-                f"The unit {unit!r} is one of activity, which has no mass; nothing here depends on "
-                "it: name a mass instead, such as dose=mg and concentration=mg/mL for IU and IU/mL."
-            )
         raise AgmpkError(f"The unit {unit!r} is not understood; write it like h, ng/mL or mg.")
     return quantity
 
@@ -200,23 +203,39 @@ _BOUNDS = {"AMT": (1e-12, MAX_AMOUNT), "DV": (1e-30, MAX_CONCENTRATION)}
 _COMMA = "{value} has a decimal comma", "write a point"
 _INFINITE = "{value} is not a finite number", "write . where the value is missing"
 _TEXT = "{value} is text, not a number"
-# What is wrong with a cell that is no number, by the first form that it has.
+_MEASURED = frozenset(("TIME", "DV", "AMT", "RATE", "DUR", "II", "LLOQ"))
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+# What is wrong with a cell that is no number, by the first form that it has, in which columns.
 _WRONG = (
-    (re.compile(r"[+-]?[1-9]\d{0,2}((,\d{3})+(\.\d*)?|(\.\d{3})+,\d+)", re.ASCII),
+    (_MEASURED, r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?",
      ("{value} has commas that may be of thousands or decimal",
       "write it without them if they group thousands, or with a point")),
-    (_DECIMAL_COMMA, _COMMA),
-    (re.compile(r"[+-]?(nan|inf|infinity)", re.IGNORECASE), _INFINITE),
-    (re.compile(r">.*|a[bu]?l?o?q|uloq|above.*", re.IGNORECASE),
+    (_MEASURED, r"[+-]?[1-9]\d{0,2}(\.\d{3})+,\d*",
+     ("{value} has points that group thousands, and a decimal comma",
+      "write it without the points, and a point for the comma")),
+    (None, _DECIMAL_COMMA.pattern, _COMMA),
+    (None, r"[+-]?(nan|inf|infinity)", _INFINITE),
+    ({"DV"}, r">.*|a[bu]?l?o?q|uloq|above.*",
      ("{value} is a value above the assay's range, which is not known",
-      "write ., or leave the sample out with MDV 1")),
-    (re.compile(r"(\d{1,4}[-/.]\d{1,2}[-/.]|\d{1,2}[- ]?[a-z]{3}[- ]?)\d{1,4}.*", re.IGNORECASE),
+      "write . there, with MDV 1 if there is such a column")),
+    ({"TIME"}, rf"\d{{1,4}}([-/.])\d{{1,2}}\1\d{{1,4}}.*|\d{{1,2}}[- ]?({_MONTHS})[- ]?\d{{2,4}}.*",
      ("{value} is a date", "write hours since the first dose, or the date in a column DATE and the "
       "time of the day in TIME")),
-    (re.compile(rf"[+-]?[\d.]+ ?{_UNITS}", re.IGNORECASE),
+    (_MEASURED, rf"[+-]?[\d.]+ ?{_UNITS}",
      ("{value} holds a unit", "write the number alone, and name the unit with --units")),
-    (re.compile(".*", re.DOTALL), (_TEXT, "write a number, or . where the value is missing")),
 )  # fmt: skip
+_WRONG = [
+    (names, re.compile(form, re.ASCII | re.IGNORECASE), fault) for names, form, fault in _WRONG
+]
+
+
+def _why_no_number(name: str, text: str) -> tuple[str, str]:
+    """What is wrong with a cell of a column that is no number, and the remedy."""
+    fitting = (
+        fault for names, form, fault in _WRONG
+        if (names is None or name in names) and form.fullmatch(text)
+    )  # fmt: skip
+    return next(fitting, (_TEXT, "write a number, or . where the value is missing"))
 
 
 def numbers(
@@ -253,7 +272,7 @@ def numbers(
                 remedy = "write the LLOQ with CENS 1, give the limit with --lloq, or write . where "
                 faults[code] = _TEXT, remedy + "the value is missing"
         else:
-            faults[code] = next(fault for form, fault in _WRONG if form.fullmatch(text))
+            faults[code] = _why_no_number(name, text)
     least, most = _BOUNDS.get(name, (0.0, math.inf))
     size = np.abs(values)
     outside = f"{{value}} is outside {least:g} to {most:g}, the range that is taken"

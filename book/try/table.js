@@ -104,6 +104,7 @@ function records(table, places, name, lloq) {
         refuse(name, row, table.header[places[column]],
           `${text} is text, not a number; write a number, or . where the value is missing`);
     }
+    record.told = !missing(cell("DV"));
     if (limit > 0) Object.assign(record, { LLOQ: limit, CENS: 1 });
     if (!record.ID) refuse(name, row, "ID", "the value is missing; give every row one");
     if (Number.isNaN(record.TIME))
@@ -126,16 +127,25 @@ function way(record, observed) {
   return found === "iv" ? (record.length > 0 ? "iv_infusion" : "iv_bolus") : found;
 }
 
+const POWERS = { kg: 3, g: 0, mg: -3, ug: -6, mcg: -6, ng: -9, pg: -12, l: 0, dl: -1, ml: -3, ul: -6 };
+
+/** Of a unit such as ng/mL its power of ten, or itself where it is another one. */
+function sizeOf(unit) {
+  const [above, below = 0] = unit.replace(/[µμ]/g, "u").split("/").map((one) => POWERS[one]);
+  return Number.isNaN(above - below) ? unit : above - below;
+}
+
 /** Refuses units that differ between observations, or between doses. */
 function sameUnits(all, table, places, name) {
   const used = Object.values(places);
   const plain = (text) => (missing(text) ? "" : text.toLowerCase().replace(/[\s"'()[\]]/g, ""));
+  const given = (r) => r.AMT > 0, seen = (r) => !given(r) && r.told && r.MDV !== 1 && !(r.EVID >= 1);
   table.header.forEach((heading, k) => {
     if (used.includes(k) || !UNITS.test(heading)) return;
-    for (const [what, chosen] of [["observations", "seen"], ["doses", "dose"]]) {
+    for (const [what, chosen] of [["observations", seen], ["doses", given]]) {
       const told = all.map((r, n) => [r, plain(table.rows[n].cells[k])])
-        .filter(([r, unit]) => r[chosen] && unit);
-      const other = told.find(([, unit]) => unit !== told[0][1]);
+        .filter(([r, unit]) => chosen(r) && unit);
+      const other = told.find(([, unit]) => sizeOf(unit) !== sizeOf(told[0][1]));
       if (other)
         refuse(name, other[0].row, heading, `${what} are in ${other[1]} here and in ${told[0][1]} `
           + "before; convert them to one unit, or use the command line");

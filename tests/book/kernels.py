@@ -1,7 +1,7 @@
 """Kernels of the rehearsal: forked from one process that has imported what chapters import from
 elsewhere, so that it is imported once and not by every kernel. The package itself is not: each
-kernel imports of it what its chapter asks for. Only a use of ``scipy.stats`` after a mere
-``import scipy``, or the like, would pass here and fail in ``make book``.
+kernel imports of it what its chapter asks for. Libraries compute on one thread here. Only a use of
+``scipy.stats`` after a mere ``import scipy``, or the like, would pass and fail in ``make book``.
 
 ``forked(folder)`` gives the environment in which Jupyter's kernel ``python3`` is such a one.
 Jupyter starts, watches and ends this file, which stands for the kernel:
@@ -92,6 +92,8 @@ def become(asked: socket.socket) -> None:
     text, files = b"", []
     while not text.endswith(b"\n"):
         part, new, _, _ = socket.recv_fds(asked, 1 << 20, 2)
+        if not part:  # who asked has ended
+            return
         text, files = text + part, files + new
     about = json.loads(text)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)

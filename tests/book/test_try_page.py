@@ -46,6 +46,8 @@ OTHER_FORMS = {
     "A 40 1.5 50 . . . 0 2\nB 0 0 . . . . 0 2\nB 0 . 50 2 8 . 1 1\nB 2 4 . . . . 0 2\n",
     "trough": "ID,TIME,DV,AMT,SS,II,ADDL,CMT\n1,0,5.2,.,.,.,.,0\n1,0.25,.,100,1,12,.,0\n"
     "1,4,9,.,.,.,.,0\n1,12.25,.,50,2,24,1,0\n1,60,.,50,1,12,.,0\n1,62,3,.,.,.,.,0\n",
+    "words": "# agmpk units: concentration=mg/L lloq=0.5\nID,TIME,DV,AMT,ROUTE,DVU\n1,0,.,9,SC,.\n"
+    "1,1,5,.,.,mg/L\n1,2,ND,.,.,.\n1,3,bdl,.,.,ug/mL\n1,4,not detected,.,.,.\n1,5,LOD,.,.,.\n",
     "minutes": "# agmpk units: time=min concentration=mg/L dose=mg compound='x y' lloq=0.4\n"
     "ID,TIME,DV,AMT,ROUTE,DUR\n1,0,.,5,iv_infusion,30\n1,60,0.2,.,,\n1,90,\"2\",.,,\n",
     "flags": "id,time,dv,amt,evid,mdv,blq,lloq\n1,0,.,5,1,1,.,.\n1,1,.,.,0,0,1,0.3\n"

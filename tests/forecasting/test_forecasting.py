@@ -206,4 +206,4 @@ def test_times_after_the_others_last_sample_are_told(theophylline):
     def ask(hours):
         return model.forecast(others, own.prefix(3), np.array([12.0, hours]), 4, 0).note
 
-    assert ask(1.2 * last) == "" and f"sampled until {last:g} h" in ask(1.4 * last)
+    assert ask(1.2 * last) == "" and f"sampled for {last:g} h" in ask(1.4 * last)

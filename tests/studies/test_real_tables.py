@@ -104,6 +104,8 @@ def test_a_value_above_the_limit_is_not_one_below_it(write, cell):
     rows = f"ID,TIME,DV,AMT\n1,0,.,100\n1,1,{cell},.\n1,2,5,.\n"
     with pytest.raises(TableError, match="row 3, column DV: .* above the assay's range.*MDV 1"):
         read_study(write(rows), lloq=0.5)
+    one = read_study(write(rows.replace(cell, "."))).individuals[0]  # as the remedy says
+    assert one.times.tolist() == [2.0] and one.concentrations.tolist() == [5.0]
 
 
 @pytest.mark.parametrize(
@@ -111,10 +113,13 @@ def test_a_value_above_the_limit_is_not_one_below_it(write, cell):
     {
         "1,01.02.2024 08:00,.,5": "column TIME: 01.02.2024 08:00 is a date; .* a column DATE",
         "1,03-JAN-24,.,5": "column TIME: 03-JAN-24 is a date",
+        "1,0.5-1.5,.,5": "column TIME: 0.5-1.5 is text",
+        "1,>24,.,5": "column TIME: >24 is text",
+        "1,0,.,20 bid 5": "column AMT: 20 bid 5 is text",
         "1,0,.,5 mg/kg": "column AMT: 5 mg/kg holds a unit; .*--units",
         "1,0,.,100mg": "column AMT: 100mg holds a unit",
         "1,0,.,1.234,5": "has 5 fields",
-        '1,0,.,"1.234,5"': "column AMT: 1.234,5 has commas that may be of thousands",
+        '1,0,.,"1.234,5"': "column AMT: 1.234,5 has points that group thousands",
         "1,0,3,5": "column DV: a dose row holds .* --dose-at 0",
     }.items(),
 )
@@ -136,13 +141,24 @@ def test_other_absorbed_doses_are_oral_and_told(write, route):
 
 def test_units_of_activity_are_refused_with_a_way_through(write):
     rows = "ID,TIME,DV,AMT\n1,0,.,5000\n1,1,2,.\n"
-    with pytest.raises(AgmpkError, match="one of activity.*dose=mg and concentration=mg/mL"):
-        read_study(write(rows), units={"dose": "IU", "concentration": "IU/mL"})
+    for dose, concentration in (
+        ("IU", "IU/mL"),
+        ("U", "mU/L"),
+        ("MIU", "IU/L"),
+        ("units/kg", "U/L"),
+    ):
+        for units in ({"dose": dose}, {"concentration": concentration}):
+            with pytest.raises(
+                AgmpkError, match="one of activity.*dose=mg and concentration=mg/mL"
+            ):
+                read_study(write(rows), units=units)
     assert read_study(write(rows), units={"dose": "mg", "concentration": "mg/mL"})
 
 
 def test_time_after_dose_is_time_for_one_dose_only(write):
-    with pytest.raises(TableError, match="columns TIME=TAD if each ID has one dose, else count"):
+    with pytest.raises(
+        TableError, match="if each ID has one dose, .* --columns TIME=TAD, else write"
+    ):
         read_study(write("ID,TAD,DV,AMT\n1,0,.,5\n1,1,2,.\n"))
 
 

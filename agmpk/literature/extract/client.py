@@ -89,6 +89,8 @@ def load_settings(path: str | Path | None = None) -> LlmSettings:
     names = {*map(str, content)} - {"api_key_env"} if isinstance(content, dict) else ()
     if any("key" in name for name in names):
         raise AgmpkError(f"{where}: a key never belongs into a file; set it in the environment")
+    if names and not isinstance(content.get("base_url", ""), str):
+        raise AgmpkError(f"{where}: base_url must be text")  # it may hold a password: not shown
     settings = read_config(LlmSettings, content, where)
     overrides = {n: os.environ[v] for n, v in ENVIRONMENT.items() if os.environ.get(v)}
     settings = replace(settings, **overrides)

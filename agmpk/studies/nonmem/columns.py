@@ -193,8 +193,8 @@ class Table:
         if units := self._units_option({one: self._meant(one) for one in _KINDS}):
             say += f" {units}"
         named = f"say {say}" if units else f"rename {meant} to {name} or say {say}"
-        if meant.upper() == "TAD":
-            named += " if each ID has one dose, else count hours from its first one"
+        if split_heading(meant)[0] == "TAD":
+            return f"if each ID has one dose, {named}, else write hours since its first one"
         if name == "AMT":
             return (
                 f"if {meant} holds the amount on the rows of doses only, {named}; if it stands on "

@@ -68,7 +68,9 @@ class TableReader(Table):
         if not np.all(np.isnan(limits)):
             f["LLOQ"] = np.where(np.isnan(limits), f["LLOQ"], limits)
             f["CENS"] = np.where(np.isnan(limits), f["CENS"], 1.0)
-            self.notes.append("cells such as <0.5 or BLQ are read as below that limit")
+            cells = self.cells["DV"]
+            words = {cells.texts[code] for code in cells.codes[~np.isnan(limits)]}
+            self.notes.append(f"{listed(sorted(words), 5)} in DV: read as below that limit")
         return self.faults
 
     def _tell(self, name: str, found: dict[int, tuple[str, str]]) -> None:

@@ -137,8 +137,8 @@ ROW_RULES = [
          "SS {value} asks for a steady state without an interval",
          "give the time between two doses in II (unit of TIME), or write the earlier doses out"),
     Rule("CENS", lambda f: _other_than(f, "CENS", 0, 1), "{column} is {value}",
-         "use 1 for a value below its limit and 0 for any other; leave one that only lies above a "
-         "limit out with MDV 1"),
+         "use 1 for a value below its limit and 0 for any other; for one that only "
+         "lies above a limit write 0, and . in DV"),
     Rule("LLOQ", lambda f: f["LLOQ"] <= 0, "the limit {value} is not positive",
          "give a positive LLOQ or ."),
     Rule("ROUTE", lambda f: f["dose"] & (f["way"] == "") & f["routed"],
@@ -146,7 +146,8 @@ ROW_RULES = [
          "use oral, iv_bolus or iv_infusion, or say --route for all doses"),
     Rule("ROUTE", lambda f: f["dose"] & f["routed"] & (f["length"] > 0)
          & np.isin(f["way"], ["oral", "iv_bolus"]),
-         "a dose by {value} has a RATE or a duration", "use iv_infusion, or remove it"),
+         "a dose by {value} has a RATE or a duration",
+         "use iv_infusion if it went into a vein, or remove what is not known of absorbed doses"),
     Rule("ROUTE", lambda f: f["dose"] & (f["way"] == "iv_infusion") & ~(f["length"] > 0),
          "the infusion has no duration", "give it in DUR, in the unit of TIME, or its RATE"),
     Rule("CMT", lambda f: f["dose"] & (f["way"] == "") & ~f["routed"],
