@@ -30,7 +30,7 @@ FITTED = ("nlme", "nlme-population")
 SMALL = 0.1  # of an earlier dose, below which one is unlike those of the prior
 # Longer after a dose than this multiple of the context's longest time, nothing was ever seen.
 FARTHEST = 3.0
-LATE = 1.25  # of that multiple: what lies later was hardly asked in training
+LATE = 1.25  # of that time: what lies later was hardly asked in training
 
 
 @dataclass(frozen=True)

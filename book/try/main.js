@@ -7,7 +7,7 @@ import { grid, line, plansTable, readPlan } from "./plan.js";
 import { chart, short } from "./plot.js";
 import { exposure, inWindow } from "./summary.js";
 import { readTable } from "./table.js";
-import { others, shown, usable } from "./task.js";
+import { late, others, shown, usable } from "./task.js";
 
 const page = document.getElementById("agmpk-try");
 const $ = (name) => page.querySelector(`[name="${name}"]`);
@@ -37,7 +37,7 @@ function take(text, name, example = "") {
   const samples = study.people.reduce((sum, one) => sum + one.times.length, 0);
   const { concentration, dose } = study.units;
   part("study").textContent = `${study.name}: ${study.people.length} individuals, ${samples} samples, `
-    + `concentrations in ${concentration}, doses in ${dose}. ${familiar}`;
+    + `concentrations in ${concentration}, doses in ${dose}. ${study.note}${familiar}`;
   $("target").replaceChildren(...study.people.map(({ id }) => new Option(id, id)));
   part("cohort").replaceChildren();
   chooseTarget();
@@ -106,7 +106,8 @@ function refresh() {
   const use = ([answer], seconds) => {
     state.answer = { ...answer, question };
     const count = `${question.number} curves at ${answer.times.length} times`;
-    say(`${count} in ${seconds.toFixed(1)} s, in this browser.`);
+    const { context, prefix } = question;
+    say(`${count} in ${seconds.toFixed(1)} s, in this browser. ${late(context, prefix, answer.times)}`);
     draw();
     if (state.touched) keep();
   };

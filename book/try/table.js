@@ -2,7 +2,7 @@
 // What needs a decision of its owner (several analytes, occasions, dates) is left to the command
 // line, which has options for it.
 //
-// A study: {name, units, lloq, people}; an individual: {id, person, times (h), values, below,
+// A study: {name, units, note, lloq, people}; an individual: {id, person, times (h), values, below,
 // doses}, values at the limit where `below`; a dose: {time (h), amount, oral, duration (h, 0 for a
 // bolus)}, one by one and in order of time.
 
@@ -12,8 +12,9 @@ const words = (text) => text.trim().split(/\s+/);
 const HOURS = { h: 1, hr: 1, hrs: 1, hour: 1, hours: 1, min: 1 / 60, minute: 1 / 60, minutes: 1 / 60,
   s: 1 / 3600, sec: 1 / 3600, d: 24, day: 24, days: 24, week: 168, weeks: 168 };
 const ROUTES = Object.fromEntries([
-  ...words(`oral po p.o. per_os peroral sc s.c. subcutaneous subcut im i.m. intramuscular transdermal
-    topical rectal sublingual sl buccal nasal intranasal inhaled inhalation`).map((name) => [name, "oral"]),
+  ...words("oral po p.o. per_os peroral").map((name) => [name, "oral"]),
+  ...words(`sc s.c. subcutaneous subcut im i.m. intramuscular transdermal
+    topical rectal sublingual sl buccal nasal intranasal inhaled inhalation`).map((name) => [name, "absorbed"]),
   ...words("iv i.v. intravenous").map((name) => [name, "iv"]),
   ...words("iv_bolus bolus iv_push").map((name) => [name, "iv_bolus"]),
   ...words("iv_infusion infusion iv_inf").map((name) => [name, "iv_infusion"]),
@@ -124,6 +125,8 @@ function way(record, observed) {
   else if (DEPOTS.includes(text.toLowerCase()) || number === 1) found = "oral";
   else if (CENTRALS.includes(text.toLowerCase())) found = "iv";
   else if (number === 2 && !numbers.some((one) => one < number)) found = "iv";
+  record.absorbed = found === "absorbed"; // neither oral nor intravenous
+  if (record.absorbed) found = "oral";
   return found === "iv" ? (record.length > 0 ? "iv_infusion" : "iv_bolus") : found;
 }
 
@@ -315,6 +318,7 @@ export function readTable(text, name) {
   return {
     name: settings.compound ?? name.replace(/\.[^.]*$/, ""),
     units: { concentration: settings.concentration ?? "ng/mL", dose: settings.dose ?? "mg" },
+    note: all.some((r) => r.absorbed) ? "Doses neither oral nor intravenous are taken as oral. " : "",
     lloq: lloq > 0 ? lloq : limits.size === 1 ? [...limits][0] : NaN,
     people,
   };

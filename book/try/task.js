@@ -2,6 +2,7 @@
 // agmpk/evaluation/protocol.py for what is shown of a person).
 
 const FARTHEST = 3; // times the longest time after a dose that was ever sampled
+const LATE = 1.25; // of that time: what lies later was hardly asked in training
 const IDLE = 1; // how far in ln a limit must lie above the highest mean value to say nothing
 
 /** The samples after the first dose that have a value or a limit. */
@@ -90,12 +91,26 @@ function statedLimit(study, people) {
   return limits.length ? Math.log(Math.min(median(limits), ...values)) : NaN;
 }
 
-function checkHorizon(study, people, prefix, times) {
+/** How long the others were sampled, and after a dose, and the longest time after one asked, h. */
+function reachOf(people, prefix, times) {
   const longest = (hours) => Math.max(0, ...people.flatMap((one) =>
     one.times.filter((_, k) => !one.below[k]).map((t) => hours(one, t))));
   const reach = longest((one, t) => since(one.doses, t));
   const scale = longest((one, t) => t - one.doses[0].time);
-  const asked = Math.max(...times.map((t) => since(prefix.doses, t)));
+  return { reach, scale, asked: Math.max(...times.map((t) => since(prefix.doses, t))) };
+}
+
+/** A sentence where times well after the others' last sample are asked, as of agmpk.forecasting. */
+export function late(people, prefix, times) {
+  const { reach, scale, asked } = reachOf(people.map(usable), prefix, times);
+  const seen = Math.max(reach, scale);
+  return !seen || asked <= LATE * seen ? "" : `The others were sampled for ${format(seen)} h and `
+    + `${format(asked)} h after a dose are asked, which was rare in training: forecasts of the flow `
+    + "were a fifth too high there on average.";
+}
+
+function checkHorizon(study, people, prefix, times) {
+  const { reach, scale, asked } = reachOf(people, prefix, times);
   if (scale > 0 && asked > FARTHEST * reach && asked > FARTHEST * scale)
     throw new Error(`The study of ${study.name} was sampled until ${format(reach)} h after a dose, `
       + `and ${format(asked)} h would extrapolate beyond ${FARTHEST} times that; ask for less.`);
