@@ -181,7 +181,7 @@ def spreads(clouds: Mapping[str, pd.DataFrame], real: pd.DataFrame) -> Figure:
     """Spread of shape against spread of level: a cloud per preset, and the real cohorts."""
     look = {"x": "Spread of the level (SD of ln)", "y": "Spread of the shape (RMS of ln)"}
     look |= {"width": 6.4, "sharex": True, "sharey": True, "titles": clouds}
-    figure, axes = plots.panels(4, 2, each=2.75, **look)
+    figure, axes = plots.panels(len(clouds), 2, each=2.75, **look)
     for ax, (name, cloud) in zip(axes, clouds.items(), strict=True):
         ax.plot(cloud["level"], cloud["shape"], ".", ms=3, color=TINTS[name])
         ax.plot(real["level"], real["shape"], "D", ms=4.5, color=REAL, mec="white", mew=0.5)
@@ -194,7 +194,7 @@ def places(ranks: pd.DataFrame, meanings: Mapping[str, str], line: int) -> Figur
     """Where real cohorts lie among simulated studies: a row a feature, a column a preset; the
     ``line`` stands after so many features."""
     names, look = list(meanings), {"x": "Place of the real cohorts among simulated studies"}
-    figure, axes = plots.panels(4, each=6.1, width=7.2, sharey=True, **look)
+    figure, axes = plots.panels(len(PRESETS), each=6.1, width=7.2, sharey=True, **look)
     for ax, name in zip(axes, PRESETS, strict=True):
         part = ranks[ranks["prior"] == name]
         ax.axvspan(0.05, 0.95, color="0.94", lw=0)

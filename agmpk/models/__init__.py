@@ -1,1 +1,2 @@
-"""Networks that see a study through a frame that is relative to it."""
+"""Studies as tensors (task, frame, features), the networks that see them, and the table of all
+models, by which checkpoints are read (registry) or exported."""

@@ -1,1 +1,1 @@
-"""Pretraining on simulated studies."""
+"""Pretraining on simulated studies: recipes, the stream of tasks, a run that resumes, checkpoints."""

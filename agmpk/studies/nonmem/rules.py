@@ -247,7 +247,8 @@ def _several_drugs(f: Frame) -> NDArray:
 
 
 def judge(reader: TableReader) -> list[Fault]:
-    """Turn the cells of a table into doses and observations, and return all faults."""
+    """Turn the cells of a table into doses and observations, as the options ask (pooled, split into
+    occasions, sorted, combined; each needs what stands before it), and return all faults."""
     faults = reader.records()
     if faults:
         reader.keep(~np.isin(reader.f["row"], [fault.row for fault in faults]))
