@@ -1,1 +1,1 @@
-"""Pretraining on simulated studies: recipes, the stream of tasks, a run that resumes, checkpoints."""
+"""Pretraining on simulated studies: recipes, a stream of tasks, runs that resume, checkpoints."""
