@@ -15,6 +15,7 @@ from tqdm import tqdm
 from agmpk.errors import AgmpkError
 
 Item, Result = TypeVar("Item"), TypeVar("Result")
+PATIENCE = 5.0  # s, until a scheduler must have answered
 
 
 def map_jobs(
@@ -65,7 +66,7 @@ def _mapped(
             yield joblib.Parallel(n_jobs=jobs, return_as="generator", batch_size=1)(tasks)
         return
     try:
-        client = Client(scheduler, timeout="5s")  # joblib finds it by itself
+        client = Client(scheduler, timeout=PATIENCE)  # joblib finds it by itself
     except (OSError, ValueError) as error:
         raise AgmpkError(
             f"There is no Dask scheduler at {scheduler} ({error}): start one with `dask scheduler` "

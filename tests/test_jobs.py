@@ -85,7 +85,8 @@ def test_ablations_of_a_scheduler_are_those_of_one_process(cluster, tmp_path, mo
     pd.testing.assert_frame_equal(rows[1], rows[3])
 
 
-def test_no_scheduler_is_one_sentence():
+def test_no_scheduler_is_one_sentence(monkeypatch):
+    monkeypatch.setattr("agmpk.jobs.PATIENCE", 0.5)
     with pytest.raises(AgmpkError, match="no Dask scheduler at tcp://127.0.0.1:1"):
         list(map_jobs(abs, [1, 2], scheduler="tcp://127.0.0.1:1"))
 
