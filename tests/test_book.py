@@ -173,16 +173,19 @@ def looked(built, pages, axe) -> tuple[dict[tuple[str, str], list[str]], list[st
     names = sorted(file.relative_to(html).as_posix() for file in pages)
     steps = []
     with served(html) as home:
-        for name in names:
+
+        def visit(name: str) -> dict[str, str]:
             there = f"document.readyState === 'complete' && location.pathname.endsWith('/{name}')"
-            goto, ready = [{"goto": home + name, "until": there}], f"{STILL}; {axe};\n"
+            return {"goto": home + name, "until": there}
+
+        for name in names:
+            goto, ready = [visit(name)], f"{STILL}; {axe};\n"
             for size, theme in LOOKS.values():
                 steps += [{"size": size}, *goto]
                 steps.append({"evaluate": f"{ready}{THEME.format(theme)};\n{FOUND}"})
                 goto, ready = [], ""
-        for name in ("index.html", "try.html", "chapters/forecasting.html", names[-1]):
-            there = f"document.readyState === 'complete' && location.pathname.endsWith('/{name}')"
-            steps.append({"goto": home + name, "until": there})  # at the desk from the start
+        at_the_desk = ("index.html", "try.html", "chapters/forecasting.html", names[-1])
+        steps += map(visit, at_the_desk)  # at its width from the start
         found = browse(home, steps)
     asked = [(look, name) for name in names for look in LOOKS]
     return dict(zip(asked, found["answers"], strict=True)), found["problems"]

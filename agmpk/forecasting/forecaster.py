@@ -141,10 +141,19 @@ def check_question(
     return context, prefix, times
 
 
-def too_far(task: Task, place: int, compound: str, name: str) -> str:
-    """Why the question at a ``place`` of the task lies too far beyond what was sampled of the
-    study, '' if it does not."""
-    seen, asked = reach(task, place)
+def reach(task: Task, place: int) -> tuple[float, float]:
+    """Of the question at a ``place`` of the task: how long the others were sampled, 0 without any,
+    and the longest time after a dose that is asked [h]."""
+    frame = task.frame
+    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0)[place].max())
+    if not task.context.mask[place].any():
+        return 0.0, asked
+    return max(float(frame.since_scale[place]), float(frame.time_scale[place])), asked
+
+
+def too_far(seen: float, asked: float, compound: str, name: str) -> str:
+    """Why a question of such a ``reach`` lies too far beyond what was sampled of the study, '' if
+    it does not."""
     if not seen or asked <= FARTHEST * seen:
         return ""
     return (
@@ -154,27 +163,16 @@ def too_far(task: Task, place: int, compound: str, name: str) -> str:
     )
 
 
-def late(task: Task, place: int) -> str:
-    """A sentence where the question at a ``place`` asks for times well after the last one at which
-    the others were sampled; '' else. The fifth is the flow's on studies of published models, of
-    which the others' samples were cut off (``data/ablations/longer.csv``)."""
-    seen, asked = reach(task, place)
+def late(seen: float, asked: float) -> str:
+    """A sentence where a question of such a ``reach`` asks for times well after the last one at
+    which the others were sampled; '' else. The fifth is the flow's on studies of published models,
+    of which the others' samples were cut off (``data/ablations/longer.csv``)."""
     if not seen or asked <= LATE * seen:
         return ""
     return (
         f"The others were sampled for {seen:g} h and {asked:g} h after a dose are asked, which was "
         "rare in training: forecasts of the flow were a fifth too high there on average."
     )
-
-
-def reach(task: Task, place: int) -> tuple[float, float]:
-    """Of the question at a ``place`` of the task: how long the others were sampled, 0 without any,
-    and the longest time after a dose that is asked [h]."""
-    frame = task.frame
-    asked = float(frame.target_clock.since.masked_fill(~task.asked, 0.0)[place].max())
-    if not task.context.mask[place].any():
-        return 0.0, asked
-    return max(float(frame.since_scale[place]), float(frame.time_scale[place])), asked
 
 
 def small_dose(individual: Individual) -> str:
@@ -236,10 +234,11 @@ class AmortizedForecaster:
                 asked = slice(logs.shape[-1] - len(times), None)
                 samples = logs[:, place, 0, asked].exp().numpy()
                 point = means[place, 0, asked].exp().numpy()
-                beyond = late(task, place) if MODELS[self.model.kind].sees_study else ""
+                seen, asked = reach(task, place)
+                beyond = late(seen, asked) if MODELS[self.model.kind].sees_study else ""
                 told = filter(None, (small_dose(target), beyond))
                 answer = Forecast(times, samples, point, " ".join(told))
-                refusal = too_far(task, place, context.compound, target.id)
+                refusal = too_far(seen, asked, context.compound, target.id)
                 found[k] = AgmpkError(refusal) if refusal else answer
         return found
 
@@ -291,7 +290,7 @@ class NaiveForecaster:
             samples = point + departures[rng.integers(len(departures), size=n_samples)]
         else:
             samples = point + self._departures(task, rng, n_samples, asked)
-        note = too_far(task, 0, context.compound, prefix.id)
+        note = too_far(*reach(task, 0), context.compound, prefix.id)
         return Forecast(times, np.exp(samples), np.exp(point), note)
 
     @staticmethod

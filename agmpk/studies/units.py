@@ -224,16 +224,14 @@ _WRONG = (
     (_MEASURED, rf"[+-]?[\d.]+ ?{_UNITS}",
      ("{value} holds a unit", "write the number alone, and name the unit with --units")),
 )  # fmt: skip
-_WRONG = [
-    (names, re.compile(form, re.ASCII | re.IGNORECASE), fault) for names, form, fault in _WRONG
-]
 
 
 def _why_no_number(name: str, text: str) -> tuple[str, str]:
     """What is wrong with a cell of a column that is no number, and the remedy."""
     fitting = (
         fault for names, form, fault in _WRONG
-        if (names is None or name in names) and form.fullmatch(text)
+        if (names is None or name in names)
+        and re.fullmatch(form, text, re.ASCII | re.IGNORECASE)
     )  # fmt: skip
     return next(fitting, (_TEXT, "write a number, or . where the value is missing"))
 

@@ -91,29 +91,28 @@ function statedLimit(study, people) {
   return limits.length ? Math.log(Math.min(median(limits), ...values)) : NaN;
 }
 
-/** How long the others were sampled, and after a dose, and the longest time after one asked, h. */
+/** How long the others were sampled, and the longest time after a dose that is asked, h. */
 function reachOf(people, prefix, times) {
   const longest = (hours) => Math.max(0, ...people.flatMap((one) =>
     one.times.filter((_, k) => !one.below[k]).map((t) => hours(one, t))));
-  const reach = longest((one, t) => since(one.doses, t));
-  const scale = longest((one, t) => t - one.doses[0].time);
-  return { reach, scale, asked: Math.max(...times.map((t) => since(prefix.doses, t))) };
+  const seen = Math.max(longest((one, t) => since(one.doses, t)),
+    longest((one, t) => t - one.doses[0].time));
+  return { seen, asked: Math.max(...times.map((t) => since(prefix.doses, t))) };
 }
 
 /** A sentence where times well after the others' last sample are asked, as of agmpk.forecasting. */
 export function late(people, prefix, times) {
-  const { reach, scale, asked } = reachOf(people.map(usable), prefix, times);
-  const seen = Math.max(reach, scale);
+  const { seen, asked } = reachOf(people.map(usable), prefix, times);
   return !seen || asked <= LATE * seen ? "" : `The others were sampled for ${format(seen)} h and `
     + `${format(asked)} h after a dose are asked, which was rare in training: forecasts of the flow `
     + "were a fifth too high there on average.";
 }
 
 function checkHorizon(study, people, prefix, times) {
-  const { reach, scale, asked } = reachOf(people, prefix, times);
-  if (scale > 0 && asked > FARTHEST * reach && asked > FARTHEST * scale)
-    throw new Error(`The study of ${study.name} was sampled until ${format(reach)} h after a dose, `
-      + `and ${format(asked)} h would extrapolate beyond ${FARTHEST} times that; ask for less.`);
+  const { seen, asked } = reachOf(people, prefix, times);
+  if (seen > 0 && asked > FARTHEST * seen)
+    throw new Error(`The study of ${study.name} was sampled for ${format(seen)} h, `
+      + `and ${format(asked)} h after a dose would extrapolate beyond ${FARTHEST} times that; ask for less.`);
 }
 
 const marks = (dims, is) => ({

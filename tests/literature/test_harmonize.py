@@ -186,3 +186,10 @@ def test_a_tiny_spread_is_flagged_not_erased():
     row, result = one(pk={"Cmax": entry(2000, "ng/mL", "40", "SD")})
     assert row.cmax_cv_percent == pytest.approx(2)
     assert list(result.corrections.action) == ["flagged"]
+
+
+def test_an_unknown_kind_of_central_value_is_told():
+    said = {"central_tendency_type": "single value"}
+    row, result = one(pk={"Cmax": entry(2000, "ng/mL") | said})
+    assert not pd.isna(row.cmax_per_mg) and not row.cmax_kind
+    assert result.corrections.reason.tolist() == ["not a known kind of central value"]

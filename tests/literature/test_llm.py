@@ -195,6 +195,7 @@ def test_the_key_is_sent_but_never_kept(tmp_path, monkeypatch, capfd, caplog):
         ("api_key: abc", "never belongs into a file"),
         ("colour: red", "does not know colour"),
         ("base_url: 5", "must be text"),
+        ("base_url: ['http://user:secret@host']", "base_url must be text$"),
         ("model: [", "not valid YAML"),
         ("- a", "names to values"),
         ("timeout: -1", "at least 0"),
