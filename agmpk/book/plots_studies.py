@@ -110,9 +110,11 @@ def compound_figure(
     return plots.cases_figure(found, colours)
 
 
-def benchmark_figure(table: pd.DataFrame, best_published, colours, ours: str) -> Figure:
-    """Error of each model on each compound, sorted by the first column; a bar is the best published
-    model."""
+def benchmark_figure(
+    table: pd.DataFrame, best: pd.Series, colours, ours: str, label: str = "best published"
+) -> Figure:
+    """Error of each model on each study, sorted by the first column; a bar is the ``best`` there
+    is."""
     order = table.iloc[:, 0].sort_values().index
     figure, ax = plt.subplots(figsize=(6.4, 1.6 + 0.28 * len(order)))
     rows = np.arange(len(order))
@@ -121,28 +123,28 @@ def benchmark_figure(table: pd.DataFrame, best_published, colours, ours: str) ->
         size, above = (7, 4) if name == ours else (5, 3)
         look = {"ms": size, "color": colours[name], "zorder": above}
         ax.plot(table.loc[order, name], rows, mark, label=name, **look)
-    best = best_published[order]
-    ax.plot(best, rows, "|", ms=13, mew=2, color=COLOURS["published"], label="best published")
+    ax.plot(best[order], rows, "|", ms=13, mew=2, color=COLOURS["published"], label=label)
     ax.set_yticks(rows, order)
     ax.set_xscale("log")
     ax.set_xticks(TICKS, [f"{value:g}" for value in TICKS])
     ax.minorticks_off()
-    drawn = table.join(best.rename("published"))
+    drawn = table.join(best.rename(label))
     limits = 0.8 * drawn.min().min(), 1.2 * drawn.max().max()
     ax.set(xlabel="Mean log-RMSE (natural log units)", xlim=limits)
     plots.legend_above(figure, 4)
     return figure
 
 
-def coverage_figure(pooled: pd.DataFrame, each: pd.Series, levels, colours, ours: str) -> Figure:
-    """Observed against nominal coverage per model, and of one model's 90 % interval by compound."""
+def coverage_figure(pooled: pd.DataFrame, each: pd.DataFrame, levels, colours, ours) -> Figure:
+    """Observed against nominal coverage per model, and of one model's 90 % interval by compound:
+    a dot (``value``) on the range (``low``, ``high``) that chance alone would give."""
     figure, axes = plt.subplots(1, 2, figsize=(plots.WIDE, 4.6), width_ratios=[1, 1.3])
     rows = pooled.set_axis(levels, axis=1).stack().rename_axis(["model", "nominal"])
     draw_coverage(axes[0], rows.reset_index(name="value"), colours)
-    axes[1].barh(each.index[::-1], each[::-1], color=colours[ours])
+    axes[1].hlines(range(len(each)), each.low, each.high, color="0.85", lw=6)
+    plots.draw_rows(axes[1], each.assign(low=each.value, high=each.value), colours[ours])
     axes[1].axvline(0.9, color="0.3", lw=1, ls="--")
     axes[1].set_xlabel(f"Share inside the 90 % interval of {ours} (1)")
-    axes[1].tick_params(axis="y", labelsize="small")
     return figure
 
 

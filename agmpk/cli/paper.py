@@ -235,6 +235,18 @@ def published_command(out: Path) -> None:
     click.echo(f"{out}: {len(list(out.glob('studies/*/*.csv')))} studies")
 
 
+@prior_fit.command("best")
+@option("--out", default=PROJECT / "data" / "poppk" / "best.csv", type=FILE)
+def best_command(out: Path) -> None:
+    """Ask somebody who knows the published models about the stored studies (half an hour)."""
+    from agmpk.paper.published_truth import all_best_results
+
+    check_writable(out)
+    found = all_best_results()
+    write_csv(found.round(5), out)
+    click.echo(f"{out}: {len(found)} answers")
+
+
 @prior_fit.command("familiar")
 @option("--prior", default="clinic", help="Preset or file.")
 @option("--studies", default=3072, help="Studies of the reference.")

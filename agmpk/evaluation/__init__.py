@@ -11,8 +11,8 @@ from importlib import import_module
 from typing import Any
 
 _NAMES = {
-    "calibration": "calibrate calibration_table ecdf_envelope learning_curves learning_table "
-    "outside_table pit_histogram rank_truths sbc_table",
+    "calibration": "calibrate calibration_table coverage_by_chance ecdf_envelope learning_curves "
+    "learning_table outside_table pit_histogram rank_truths sbc_table",
     "cohorts": "CohortEvaluation CohortSettings evaluate_cohorts left_out oracle study_below "
     "study_exposures study_points study_vpc",
     "compare": "Evaluation by_compound evaluate published_table score score_points wins",

@@ -136,6 +136,30 @@ def outside_table(
     return mean_table(frame, by, ("below", "above", "outside", "pit_mean"), "measure", seed=seed)
 
 
+def coverage_by_chance(
+    scored: Iterable[Scored], level: float = 0.9, draws: int = 1000, seed: int = 0
+) -> pd.DataFrame:
+    """Coverage of each compound if the forecasts were right: a row a draw, a column a compound.
+
+    In a draw each individual's held-out values are replaced by one of the curves that were forecast
+    for it.  So points of an individual keep hanging together, and a compound of few points may
+    well be far from ``level``; that the individuals of a study are forecast from each other is left
+    out.
+    """
+    rng, inside, points = np.random.default_rng(seed), {}, {}
+    for one in scored:
+        if one.forecast is None:
+            continue
+        # The place of each sample among its like, which are all equally likely to be the truth.
+        ranks = one.forecast.samples.argsort(0).argsort(0)
+        within = np.abs((ranks + 0.5) / len(ranks) - 0.5) < level / 2
+        drawn = within.sum(1)[rng.integers(len(ranks), size=draws)]
+        name = one.case.compound
+        inside[name] = inside.get(name, 0) + drawn
+        points[name] = points.get(name, 0) + len(one.case.times)
+    return pd.DataFrame({name: inside[name] / points[name] for name in inside})
+
+
 def pit_histogram(pits: ArrayLike, clusters: ArrayLike, seed: int = 0) -> pd.DataFrame:
     """Density of PIT values [N] in ten bins, with 95 % intervals by bootstrap of ``clusters`` [N].
 

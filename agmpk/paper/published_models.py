@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -52,9 +53,28 @@ AREA = 0.95  # share of the area under the curve at which sampling ends: about 4
 SHORTEST = 4.0  # h; faster drugs are not given as repeated single doses
 
 
+class Drawn(NamedTuple):
+    """A simulated study and what it does not tell: its ``model``; ``limit`` [its unit] below which
+    nothing was reported, whether it says so or not; when the ``second_occasion`` begins [h]."""
+
+    model: PublishedModel
+    study: Study
+    limit: float
+    second_occasion: float
+
+
 def published_studies(split: str, seed: int) -> dict[str, Study]:
     """Simulate a study of every published model of a split ("choosing" or "reporting"), keyed
     "author_year_drug-kind-1"; doses in mg, times in h. The same seed gives the same studies.
+
+    Raises:
+        AgmpkError: there is no such split.
+    """
+    return {name: drawn.study for name, drawn in drawn_studies(split, seed).items()}
+
+
+def drawn_studies(split: str, seed: int) -> dict[str, Drawn]:
+    """The :func:`published_studies` with the truth behind them.
 
     Raises:
         AgmpkError: there is no such split.
@@ -126,7 +146,7 @@ def draw_kind(model: PublishedModel, rng: Rng) -> str:
     return str(rng.choice(KINDS, p=chances / chances.sum()))
 
 
-def draw_study(model: PublishedModel, kind: str, rng: Rng) -> Study:
+def draw_study(model: PublishedModel, kind: str, rng: Rng) -> Drawn:
     """Draw one study of a model with a design of one of the ``KINDS``."""
     _, tmax, end = typical_profile(model)
     draw = dict(zip(KINDS, (_single, _arms, _repeated, _monitoring), strict=True))[kind]
@@ -140,7 +160,8 @@ def draw_study(model: PublishedModel, kind: str, rng: Rng) -> Study:
         for one in dose.expand()
     ]
     measured = [observe(model, y, rng) for y in curves(people, given, times, second_occasion)]
-    return _assay(model, [doses for doses, _ in plan], times, measured, rng)
+    study, limit = _assay(model, [doses for doses, _ in plan], times, measured, rng)
+    return Drawn(model, study, limit, second_occasion)
 
 
 def _single(model: PublishedModel, tmax: float, end: float, rng: Rng) -> Plan:
@@ -259,8 +280,9 @@ def _taken(nominal: Array, deviates: bool, rng: Rng) -> Array:
 
 def _assay(
     model: PublishedModel, doses: list[list[Dose]], times: list[Array], measured: list, rng: Rng
-) -> Study:
-    """The study as reported: rounded, with a limit that is marked or silent, in usual units."""
+) -> tuple[Study, float]:
+    """The study as reported: rounded, with a limit that is marked or silent, in usual units; and
+    that limit."""
     cmax, _, _ = typical_profile(model)
     unit, factor = ("ng/mL", 1e3) if cmax < 1 else ("mg/L", 1.0)
     # Nothing is reported below the assay's additive error, whatever the limit is said to be.
@@ -275,4 +297,4 @@ def _assay(
         if marked or not below.all():
             individuals.append(one if marked else one.select(~below))
     units = Units(time="h", concentration=unit, dose="mg")
-    return Study(model.drug, tuple(individuals), units, lloq if marked else None)
+    return Study(model.drug, tuple(individuals), units, lloq if marked else None), lloq

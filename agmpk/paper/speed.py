@@ -110,10 +110,11 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
     of the padded arrays and on their real tokens alone (see :mod:`agmpk.models.features`).
 
     Both see the same studies and random numbers, so ``loss`` is the same up to rounding: an equal
-    number of steps learns the same.
+    number of steps learns the same.  ``arithmetic``: seconds that the network's operations would
+    take if all were large matrix products; a network near it gains only by fewer operations.
     """
     prior, model = load_prior(config.prior), build_model(config.kind, config.model)
-    optimizers = Optimizers(model, config)
+    optimizers, rate = Optimizers(model, config), matrix_rate()
     rows = []
     for step in range(steps + 1):
         parts, simulated = timed(lambda step=step: training_batch(config, prior, step, True))
@@ -121,14 +122,31 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
         for name, packed in (("padded", False), ("packed", True)):
             for part in parts:
                 part.knowing(packing=Packing(part) if packed else None)
-            each[name] = timed(lambda step=step, parts=parts: _learn(config, model, parts, step))
+            found = timed(lambda step=step, parts=parts: _learn(config, model, parts, step))
+            each[name] = *found[::-1], _flops(config, model, parts, step) / rate
         updated = timed(lambda: optimizers.step(1.0))[1]
         if step:  # the first warms up
-            rows += [(name, simulated, *found[::-1], updated) for name, found in each.items()]
-    columns = ["network computes", "simulate, frame", "network", "loss", "update"]
+            rows += [(name, simulated, *found, updated) for name, found in each.items()]
+    columns = ["network computes", "simulate, frame", "network", "loss", "arithmetic", "update"]
     table = pd.DataFrame(rows, columns=columns).groupby("network computes").mean()
-    table["studies per second"] = config.studies / table.drop(columns="loss").sum(axis=1)
+    taken = table[["simulate, frame", "network", "update"]].sum(axis=1)
+    table["studies per second"] = config.studies / taken
     return table.loc[["padded", "packed"]]
+
+
+def matrix_rate(size: int = 1024) -> float:
+    """Floating-point operations a second in large matrix products, on as many threads as PyTorch
+    has: what a processor can do at best."""
+    a = torch.randn(size, size)
+    return 2 * size**3 / seconds(lambda: a @ a, 3)
+
+
+def _flops(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> float:
+    """Floating-point operations of a step, forward and backward, as PyTorch counts them: matrix
+    products, with the plain kernel of attention, in which the counter sees them on any device."""
+    with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
+        _learn(config, model, parts, step)
+    return float(counter.get_total_flops())
 
 
 def _learn(config: TrainingConfig, model: nn.Module, parts: list[Task], step: int) -> float:
@@ -213,10 +231,7 @@ def expected_cost(
         parts, seconds = timed(lambda step=step: training_batch(config, prior, step))
         simulation += seconds / steps
         # Copies, as on the way to a GPU: the frame of reference is computed there.
-        # The plain kernel, whose matrix products the counter sees on any device.
-        with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
-            _learn(config, model, [part.to("cpu") for part in parts], step)
-        flops += counter.get_total_flops() / steps
+        flops += _flops(config, model, [part.to("cpu") for part in parts], step) / steps
         with OperatorCounter() as called:
             _learn(config, model, [part.to("cpu") for part in parts], step)
         operators += called.number / steps

@@ -233,7 +233,7 @@ def test_a_split_that_is_none_is_refused():
 @pytest.mark.parametrize("kind", KINDS)
 def test_designs_are_what_they_are_called(kind):
     model = MODELS["Hopkins_2017_doxycycline"]
-    study = draw_study(model, kind, np.random.default_rng(4))
+    study = draw_study(model, kind, np.random.default_rng(4)).study
     samples = np.array([len(one) for one in study])
     doses = [len(one.single_doses()) for one in study]
     amounts = {round(one.doses[0].amount, 6) for one in study}

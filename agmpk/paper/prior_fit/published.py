@@ -184,7 +184,7 @@ def published_curves() -> pd.DataFrame:
     rows = []
     for m, model in enumerate(published_models()):
         for k in range(2):
-            study = draw_study(model, "single", np.random.default_rng([2031, m, k]))
+            study = draw_study(model, "single", np.random.default_rng([2031, m, k])).study
             rows.append({"drug": model.drug} | curve_row(study))
     return pd.DataFrame(rows).merge(split_table(), on="drug")
 

@@ -57,7 +57,8 @@ def test_parameters_of_a_prior_are_those_of_its_ranges():
 
 def test_curves_give_back_the_parameters_they_were_made_with():
     model = next(m for m in published_models() if m.drug == "voriconazole")
-    rows = [curve_row(draw_study(model, "single", np.random.default_rng(k))) for k in range(8)]
+    drawn = [draw_study(model, "single", np.random.default_rng(k)) for k in range(8)]
+    rows = [curve_row(one.study) for one in drawn]
     found = pd.DataFrame(rows)
     assert found["clearance"].mean() == pytest.approx(np.log(6.17), abs=0.35)
     assert found["half_life"].mean() == pytest.approx(np.log(np.log(2) * 55.9 / 6.17), abs=0.35)
