@@ -15,7 +15,8 @@ _NAMES = {
     "learning_table outside_table pit_histogram rank_truths sbc_table",
     "cohorts": "CohortEvaluation CohortSettings evaluate_cohorts left_out oracle study_below "
     "study_exposures study_points study_vpc",
-    "compare": "Evaluation by_compound evaluate published_table score score_points wins",
+    "compare": "Evaluation by_compound evaluate evaluate_cases published_table score score_points "
+    "wins",
     "exposure": "compare_exposures curve_spread exposures nca",
     "failures": "readings",
     "intervals": "Difference against_each cluster_mean paired_difference people",

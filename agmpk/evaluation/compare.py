@@ -51,6 +51,18 @@ def evaluate(
     (see :mod:`agmpk.jobs`) a study is a job.
     """
     questions = [cases(name, study, observed, protocol) for name, study in studies.items()]
+    return evaluate_cases(forecasters, questions, n_samples, seed, jobs, scheduler)
+
+
+def evaluate_cases(
+    forecasters: Sequence[Forecaster],
+    questions: Sequence[Sequence[Case]],
+    n_samples: int = 200,
+    seed: int = 0,
+    jobs: int = 1,
+    scheduler: str = "",
+) -> Evaluation:
+    """The same for the cases of any questions, in groups of which each is a job."""
     scored, seconds = {}, {}
     for one in forecasters:
         # The processor's seconds; of other processes only the time until they answer is known.

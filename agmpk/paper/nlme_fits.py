@@ -3,8 +3,8 @@
 ``agmpk paper nlme-fits fit`` makes the fits that are missing in ``data/nlme/fits/``, one compound
 after the other; it can be stopped and started again. ``... score`` forecasts from the stored fits
 and writes ``results.csv`` (one row an individual and model), ``points.csv`` (one row a held-out
-point), ``development.csv`` (the same as results, for the cohorts of ``DEVELOPMENT``) and
-``made_with.json``.
+point), ``development.csv`` (the same as results, for the cohorts of ``DEVELOPMENT``),
+``published.csv`` (for studies simulated from published models) and ``made_with.json``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -22,7 +22,14 @@ import pandas as pd
 from tqdm import tqdm
 
 from agmpk.errors import AgmpkError
-from agmpk.evaluation import benchmark_studies, cases, development_studies, score, score_points
+from agmpk.evaluation import (
+    benchmark_studies,
+    cases,
+    development_studies,
+    score,
+    score_points,
+    studies_in,
+)
 from agmpk.evaluation.protocol import Case, Scored
 from agmpk.files import atomic_path, data_path, sha256, write_csv
 from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForecaster
@@ -37,6 +44,8 @@ DEVELOPMENT = {"phenobarbital": 2}
 """Development cohorts that are fitted, and the samples shown of each individual. They are large, so
 that a tenth of the individuals is left out at a time, not one."""
 FOLDS = 10
+PUBLISHED_FOLDS = 3
+SHOWN = (2, 4)  # samples, of the individuals of published models
 
 
 class NlmeModeForecaster(NlmeForecaster):
@@ -76,13 +85,26 @@ def development_cases() -> Iterable[Case]:
     for name, observed in DEVELOPMENT.items():
         if name not in studies:
             continue
-        study = studies[name].after_dose()
-        asked = {case.prefix.id: case for case in cases(name, study, observed)}
-        for k in range(FOLDS):
-            left_out = study.ids[k::FOLDS]
-            people = tuple(one for one in study if one.id not in left_out)
-            context = replace(study, individuals=people)
-            yield from (replace(asked[name], context=context) for name in left_out)
+        yield from _folded(name, studies[name].after_dose(), observed, FOLDS)
+
+
+def published_cases(observed: int) -> dict[str, list[Case]]:
+    """By study simulated from a published model (the reporting half): every individual, asked from
+    the two thirds of the study that it is not among."""
+    return {
+        name: [*_folded(name, study.after_dose(limits=True), observed, PUBLISHED_FOLDS)]
+        for name, study in studies_in(data_path("poppk", "studies", "reporting")).items()
+    }
+
+
+def _folded(name: str, study: Study, observed: int, folds: int) -> Iterator[Case]:
+    """Every individual of a study, each ``folds``-th of them left out together."""
+    asked = {case.prefix.id: case for case in cases(name, study, observed)}
+    for k in range(folds):
+        left_out = study.ids[k::folds]
+        people = tuple(one for one in study if one.id not in left_out)
+        context = replace(study, individuals=people)
+        yield from (replace(asked[one], context=context) for one in left_out)
 
 
 def fit_all(compounds: Sequence[str] = (), jobs: int = 1, scheduler: str = "") -> None:
@@ -93,7 +115,9 @@ def fit_all(compounds: Sequence[str] = (), jobs: int = 1, scheduler: str = "") -
     store, studies = FitStore(folder() / "fits"), chosen(compounds)
     contexts = [case.context for name, study in studies.items() for case in cases(name, study)]
     contexts += studies.values()
-    contexts += [] if compounds else [case.context for case in development_cases()]
+    if not compounds:
+        contexts += [case.context for case in development_cases()]
+        contexts += [case.context for few in published_cases(SHOWN[0]).values() for case in few]
     metabolites, missing = NlmeForecaster(store).metabolites, {}
     for context in contexts:
         settings = store.settings(context, context.compound in metabolites)
@@ -123,6 +147,12 @@ def score_all() -> None:
     development, _ = _scored(development_cases())
     if len(development):
         write_csv(development, folder() / "development.csv")
+    found = []
+    for shown in SHOWN:
+        results, _ = _scored(case for few in published_cases(shown).values() for case in few)
+        found.append(results.assign(shown=shown))
+    if len(published := pd.concat(found)):
+        write_csv(published, folder() / "published.csv")
     studies = sorted(data_path("benchmark", "studies").glob("*.csv"))
     made_with = {
         "python": platform.python_version(),

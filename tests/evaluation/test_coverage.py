@@ -5,18 +5,21 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import kstest
+from scipy.stats import binom, kstest
 
 from agmpk.errors import AgmpkError
 from agmpk.evaluation.calibration import (
     calibrate,
     calibration_table,
+    coverage_by_chance,
     learning_curves,
     pit_histogram,
     rank_truths,
 )
+from agmpk.evaluation.protocol import Case, Scored
 from agmpk.evaluation.scores import pit
-from agmpk.studies import Individual, Study
+from agmpk.forecasting import Forecast
+from agmpk.studies import Dose, Individual, Study
 
 
 def distance(pits):
@@ -129,3 +132,19 @@ def test_the_exact_forecast_is_calibrated_although_much_is_below_the_limit(gauss
         one = table.loc[quantity]
         assert abs(one.value - one.nominal) < 1.2 * (one.high - one.low)
     assert distance(points.pit) < 0.08
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_chance_moves_coverage_as_the_binomial_law_says(alike):
+    """Of five points that are independent, or of one that is repeated five times."""
+    times, seen = np.arange(1.0, 6.0), Individual("1", [0.5], [1.0], [Dose(0.0, 1.0)])
+    draws = np.random.default_rng(0).lognormal(size=(2000, 5))
+    forecast = Forecast(times, draws[:, :1].repeat(5, 1) if alike else draws)
+    case = Case("drug", Study("drug", (seen,)), seen, times, np.ones(5))
+    found = coverage_by_chance([Scored(case, forecast), Scored(case, None)], 0.9, 20_000, seed=1)
+    shares = found["drug"].value_counts(normalize=True)
+    if alike:
+        assert shares.to_dict() == pytest.approx({1.0: 0.9, 0.0: 0.1}, abs=0.01)
+    else:
+        expected = {k / 5: binom.pmf(k, 5, 0.9) for k in range(6)}
+        assert all(abs(shares.get(k, 0.0) - p) < 0.015 for k, p in expected.items())
