@@ -147,11 +147,8 @@ def score_all() -> None:
     development, _ = _scored(development_cases())
     if len(development):
         write_csv(development, folder() / "development.csv")
-    found = []
-    for shown in SHOWN:
-        results, _ = _scored(case for few in published_cases(shown).values() for case in few)
-        found.append(results.assign(shown=shown))
-    if len(published := pd.concat(found)):
+    published = published_results()
+    if len(published):
         write_csv(published, folder() / "published.csv")
     studies = sorted(data_path("benchmark", "studies").glob("*.csv"))
     made_with = {
@@ -163,6 +160,20 @@ def score_all() -> None:
     }
     with atomic_path(folder() / "made_with.json") as temporary:
         temporary.write_text(json.dumps(made_with, indent=2) + "\n")
+
+
+def published_results() -> pd.DataFrame:
+    """Scores of ``nlme`` on the :func:`published_cases` with every number of ``SHOWN`` samples, as
+    far as they are fitted; of a failed fit the first words of why."""
+    found = []
+    for shown in SHOWN:
+        results, _ = _scored(case for few in published_cases(shown).values() for case in few)
+        found.append(results.assign(shown=shown))
+    rows = pd.concat(found, ignore_index=True)
+    if len(rows):
+        rows = rows[rows.model == NlmeForecaster.name]
+        rows["failure"] = rows.failure.str.split(" (", regex=False).str[0]
+    return rows.drop(columns=["input", "fits", "fit_seconds", "forecast_seconds"], errors="ignore")
 
 
 def _scored(questions: Iterable[Case]) -> tuple[pd.DataFrame, pd.DataFrame]:
