@@ -89,7 +89,7 @@ def development_cases() -> Iterable[Case]:
 
 
 def published_cases(observed: int) -> dict[str, list[Case]]:
-    """By study simulated from a published model (the reporting half): every individual, asked from
+    """By study simulated from a published model (the reporting third): every individual, asked from
     the two thirds of the study that it is not among."""
     return {
         name: [*_folded(name, study.after_dose(limits=True), observed, PUBLISHED_FOLDS)]
