@@ -27,7 +27,7 @@ REMEDIES = {
     "mixture in the prior",
     "low exposure": "a genotype or another covariate in the study; bioavailability and formation "
     "drawn from a mixture in the prior",
-    "assay limit": "the limit of the assay in the data, and censored points in the training",
+    "assay limit": "the samples below the limit in the data, marked as such (CENS, LLOQ)",
     "unexplained": "a look at the individual's record by somebody who knows the study",
 }
 KINDS = tuple(REMEDIES)
