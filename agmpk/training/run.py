@@ -83,19 +83,19 @@ class Learner:
         if not (self.folder / f"{STATE}.json").exists():
             return 0
         tensors, about = load_state(self.folder, STATE)
-        other = about.get("steps", self.end) != self.end
-        if other and about["step"] > about["cool_from"]:
+        same_length = about.get("steps", self.end) == self.end
+        if same_length:  # a run of limited minutes may have cooled down before its time
+            self.cool_from, self.end = about["cool_from"], about["end"]
+        elif about["step"] > about["cool_from"]:
             if not (self.folder / f"{PLATEAU}.json").exists():
                 raise AgmpkError(f"{self.folder} has no state before its cool-down: start afresh.")
             tensors, about = load_state(self.folder, PLATEAU)
-        if about["step"] > self.cool_from and other:
+        if not same_length and about["step"] > self.cool_from:
             plateau = 1 - self.config.cooldown
             more = f"at least {round(about['step'] / plateau)} in all" if plateau else "a plateau"
             raise AgmpkError(
                 f"{self.folder} has done {about['step']} steps at full rate: ask for {more}."
             )
-        if not other:
-            self.cool_from, self.end = about["cool_from"], about["end"]
         try:
             self.model.load_state_dict(_under("model.", tensors))
             for key, value in _under("average.", tensors).items():
