@@ -324,18 +324,14 @@ def _interpolated(
     found = interpolate(context.times, height, seen, torch.cat([times, nodes], 1))
     mean = (found * counted).sum(1) / number
     at_target, at_nodes = mean.split((times.shape[1], nodes.shape[1]), 1)
-    departures = found[..., : times.shape[1]] - at_target[:, None]
+    curve = at_target.unflatten(1, places) + target_level[..., None]
+    departures = (found[..., : times.shape[1]] - at_target[:, None]).unflatten(-1, places)
 
     first = torch.where(seen, context.times, torch.inf).amin(-1, keepdim=True)
     last = torch.where(seen, context.times, -torch.inf).amax(-1, keepdim=True)
     sampled = (times[:, None] >= first) & (times[:, None] <= last)
-    inside = (sampled * counted).sum(1) / number
+    inside = ((sampled * counted).sum(1) / number).unflatten(1, places)
 
     every = torch.ones_like(nodes[:, None], dtype=torch.bool)
     at_context = interpolate(nodes[:, None], at_nodes[:, None], every, context.times.flatten(1))
-    return (
-        at_target.unflatten(1, places) + target_level[..., None],
-        departures.unflatten(-1, places),
-        inside.unflatten(1, places),
-        at_context.view_as(logs) + (logs - height),
-    )
+    return curve, departures, inside, at_context.view_as(logs) + (logs - height)

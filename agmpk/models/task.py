@@ -236,7 +236,11 @@ def tasks_from_simulation(
     is_target = (torch.arange(mask.shape[1]) < number)[..., None]
     of_context, of_targets = mask & ~is_target, (mask & is_target)[:, :targets]
     lonely = ~of_context.any((1, 2))[:, None]
-    length = _prefix_lengths(of_targets.sum(-1), lonely, max_prefix, generator)
+    count = of_targets.sum(-1)
+    draw = torch.rand(count.shape, generator=generator, dtype=torch.float64)
+    length = 1 + torch.floor((draw - NO_PREFIX) / (1 - NO_PREFIX) * max_prefix).long()
+    length = torch.where((draw < NO_PREFIX) & ~lonely, 0, length.clamp(min=1))
+    length = torch.minimum(length, (count - 1).clamp(min=0))
     # One sample of a lonely target can neither be shown nor be asked.
     of_targets = of_targets & ~(lonely & (length == 0))[..., None]
     prefix = of_targets & (torch.arange(mask.shape[-1]) < length[..., None])
@@ -255,29 +259,16 @@ def tasks_from_simulation(
 
 
 def _recorded(studies: Any, marked: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """What studies tell of their samples, which of them have values below the limit ``marked`` [S]:
-    times, ln of what an assay without a limit would report, real samples (in front), and those
-    below; each [S, I, T]."""
+    """Samples that records hold, where ``marked`` [S] those below the limit, too: times, ln of what
+    an assay without a limit would report, which are real (in front), which below; [S, I, T]."""
     below = studies.below & marked[:, None, None]
     mask, order = (studies.quantified | below).int().sort(dim=-1, descending=True, stable=True)
     mask = mask.bool()
-    times, value, true, below = (
-        values.gather(-1, order)
-        for values in (studies.times, studies.concentration, studies.true, below)
-    )
+    parts = studies.times, studies.concentration, studies.true, below
+    times, value, true, below = (values.gather(-1, order) for values in parts)
     value = torch.where(value > 0, value, true)  # a negative reading has no logarithm
     value = torch.maximum(value, (FAR_BELOW * studies.lloq)[:, None, None]).clamp(min=1e-30)
     return torch.where(mask, times, 0.0), torch.where(mask, value.log(), 0.0), mask, below
-
-
-def _prefix_lengths(
-    count: Tensor, lonely: Tensor, longest: int, generator: torch.Generator
-) -> Tensor:
-    """How many of the ``count`` [S, R] samples of each target are shown."""
-    draw = torch.rand(count.shape, generator=generator, dtype=torch.float64)
-    length = 1 + torch.floor((draw - NO_PREFIX) / (1 - NO_PREFIX) * longest).long()
-    length = torch.where((draw < NO_PREFIX) & ~lonely, 0, length.clamp(min=1))
-    return torch.minimum(length, (count - 1).clamp(min=0))
 
 
 def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float64]) -> Task:

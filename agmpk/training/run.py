@@ -318,9 +318,9 @@ def _train(
     one, processes = learners[0], learners[0].processes
     config, device = one.config, processes.device
     processes.wait()
-    blocks, held_out = -(-config.validation_studies // BLOCK), {}
+    studies, held_out = config.validation_studies, {}
     for prefix in PREFIXES:
-        task = validation_task(prior, blocks, prefix)[: config.validation_studies]
+        task = validation_task(prior, -(-studies // BLOCK), prefix)[:studies]
         held_out[prefix] = task.to(torch.float32).to(device)
     began, waiting = time.monotonic(), _Waiting()
     start = min(learner.start for learner in learners)
@@ -341,10 +341,11 @@ def _train(
                 learner.cooled = True
         last = done == one.end or bool(minutes and spent >= 60 * minutes)
         if processes.writes:
-            # Asking a GPU for a number waits for all it has to do; so tables are filled in groups.
-            ask = last or done % 10 == 0 or device == "cpu" or done == one.cool_from
-            ask = ask or any(done % n == 0 for n in (config.save_every, config.validate_every))
-            if ask or any(learner.start == done for learner in learners):
+            # Asking a GPU for a number waits for all it has to do; so tables are filled in groups,
+            # and before a state is saved or another learner joins.
+            due = device == "cpu" or last or done == one.cool_from
+            due = due or any(done % n == 0 for n in (10, config.save_every, config.validate_every))
+            if due or any(learner.start == done for learner in learners):
                 waiting.write(active, done, report)
             for learner in active:
                 learner.keep(done, last, held_out)

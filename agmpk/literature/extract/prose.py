@@ -154,34 +154,39 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     names = [n for n in segment.names if n.kind]
     values = [v for v in segment.values if any(_fits(v, n) for n in names)]
     single = [m for m in segment.marks if len(m.arms) == 1]
-    pair = tuple(dict.fromkeys(m.arms[0] for m in single))
+    arms = tuple(dict.fromkeys(m.arms[0] for m in single))
     if len(values) == len(names) and all(map(_fits, values, names)):  # one product
         if single and single[0].start < values[0].start:  # `test: 6.0; reference: 6.3`, no unit
-            pair = tuple(dict.fromkeys(m.arms[0] for m in single if m.start < values[-1].start))
-        paired = not pair and len(single) < len(segment.marks)
-        if paired or (len(pair) > 1 and len(values) > 1):
+            arms = tuple(dict.fromkeys(m.arms[0] for m in single if m.start < values[-1].start))
+        paired = not arms and len(single) < len(segment.marks)
+        if paired or (len(arms) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
-        arm = (*pair, carried)[0]
+        arm = (*arms, carried)[0]
         layout, how = [(n, arm) for n in names], "label" if arm else UNSAID
-    elif len(values) == 2 * len(names):
+    elif len(values) == 2 * len(names):  # two products
         how = "label"
-        if len(pair) == 1 and not order:
-            pair = _with_the_other(text, single[0], values, segment.values)
-        elif len(pair) < 2:
-            pair, how = (order, "order") if order else (known, ASSUMED)
-        layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
-        if len(single) == 2 and len(names) > 1:
-            layouts = layouts[1:]  # a label behind the values of each product
-        fits = [all(_fits(v, n) for v, (n, _) in zip(values, x, strict=False)) for x in layouts]
-        layouts = [x for x, fit in zip(layouts, fits, strict=True) if fit and len(pair) == 2]
-        # Two products of one quantity, or two quantities of one product: nobody can tell.
-        if not layouts or (len(layouts) > 1 and len(names) > 1):
+        if len(arms) == 1 and not order:
+            arms = _with_the_other(text, single[0], values, segment.values)
+        elif len(arms) < 2:
+            arms, how = (order, "order") if order else (known, ASSUMED)
+        if len(arms) != 2:
             return []
-        layout = layouts[0]
+        layout = _layout_of_two(values, names, arms, labelled=len(single) == 2)
     else:
         return []
-    read = zip(values, layout, strict=True)
+    read = zip(values, layout, strict=False)
     return [Reading(n.name, v if v.unit else replace(v, unit=n.unit), a, how) for v, (n, a) in read]
+
+
+def _layout_of_two(values, names, arms, labelled: bool) -> list[tuple[Name, str]]:
+    """Name and product of each value; empty where nobody can tell two products of one quantity from
+    two quantities of one product."""
+    by_name = [(name, arm) for name in names for arm in arms]
+    by_product = [(name, arm) for arm in arms for name in names]
+    # A label stands behind the values of each product; of one name both are the same.
+    possible = [by_product] if labelled or len(names) == 1 else [by_name, by_product]
+    fitting = [x for x in possible if all(_fits(v, n) for v, (n, _) in zip(values, x, strict=True))]
+    return fitting[0] if len(fitting) == 1 else []
 
 
 def _closed(text: str, reading: Reading, marks: list[Mark], values: list[Value]) -> Reading:

@@ -66,11 +66,21 @@ class Options:
     skip_unusable: bool = False
 
     def __post_init__(self) -> None:
-        # A frozen class can only set its own fields in this way.
-        object.__setattr__(self, "columns", _columns(self.columns))
-        object.__setattr__(self, "units", _units(self.units))
-        exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
-        object.__setattr__(self, "exclude", tuple(str(one) for one in exclude))
+        columns = {str(key).upper(): str(value) for key, value in dict(self.columns).items()}
+        for name in columns:
+            if name not in KNOWN:
+                raise AgmpkError(
+                    f"columns names {printable(name)}, which is no column of a table; use one of "
+                    f"{', '.join(KNOWN)}."
+                )
+        if isinstance(self.units, str):
+            words = re.findall(r"[^\s,]+", self.units)
+        else:
+            words = [f"{key}={value}" for key, value in self.units.items()]
+        try:
+            units = parse_settings(words)
+        except ValueError as error:
+            raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
         for name, allowed in (
             ("occasion", ("split", "as-is")),
             ("repeats", ("combine",)),
@@ -83,28 +93,11 @@ class Options:
             raise AgmpkError(f"lloq is {self.lloq}; give a positive number.")
         if self.dose_at is not None and not 0 <= self.dose_at < math.inf:
             raise AgmpkError(f"dose_at is {self.dose_at}; give a positive number.")
-
-
-def _columns(given: Mapping[str, str]) -> dict[str, str]:
-    columns = {str(key).upper(): str(value) for key, value in dict(given).items()}
-    for name in columns:
-        if name not in KNOWN:
-            raise AgmpkError(
-                f"columns names {printable(name)}, which is no column of a table; use one of "
-                f"{', '.join(KNOWN)}."
-            )
-    return columns
-
-
-def _units(given: Mapping[str, str] | str) -> dict[str, str]:
-    if isinstance(given, str):
-        words = re.findall(r"[^\s,]+", given)
-    else:
-        words = [f"{key}={value}" for key, value in given.items()]
-    try:
-        return parse_settings(words)
-    except ValueError as error:
-        raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
+        exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
+        # A frozen class can only set its own fields in this way.
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "units", units)
+        object.__setattr__(self, "exclude", tuple(str(one) for one in exclude))
 
 
 @dataclass(frozen=True)

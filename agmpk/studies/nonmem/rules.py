@@ -247,8 +247,7 @@ def _several_drugs(f: Frame) -> NDArray:
 
 
 def judge(reader: TableReader) -> list[Fault]:
-    """Turn the cells of a table into doses and observations as the options ask, and return all
-    faults."""
+    """Turn cells into doses and observations as the options ask, and return all faults."""
     faults = reader.records()
     if faults:  # the other rows may have some, too
         reader.keep(~np.isin(reader.f["row"], [fault.row for fault in faults]))
