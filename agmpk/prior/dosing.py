@@ -310,17 +310,14 @@ def _occasions(
     d: Dosing, k: Tensor, horizon: Tensor, half_life: Tensor, individuals: int, streams: Streams
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Of the occasions ``k`` [D] (0 and 1) of a crossover: time [S, 1, D] h, amount relative to
-    that of the first treatment and whether its route is the other one [S, I, D].
-
-    In some individuals the second treatment comes first.
-    """
+    that of the first treatment, and whether the route is the other one [S, I, D]."""
     S, g = len(horizon), streams("occasions")
     gap = torch.maximum(horizon, half_life * d.washout.draw((S, 1), g))
     gap = (24 * torch.ceil(gap / 24)).clamp(max=672.0)
     reversed_ = draw_switch(0.5, (S, individuals), g)
     alike, factor = draw_switch(0.3, (S, 1), g), d.crossover_change.draw((S, 1), g)
     other = draw_switch(d.crossover_route_probability, (S, 1), g)
-    second = (k == 1) ^ reversed_[..., None]  # the second treatment
+    second = (k == 1) ^ reversed_[..., None]  # treatment, which comes first in some people
     factor = torch.where(second & ~alike[..., None], factor[..., None], 1.0)
     return gap[..., None] * k, factor, second & other[..., None]
 

@@ -314,7 +314,8 @@ def _take_rows(table: Layout, lines: list[str], separator: str | None) -> bool:
     # Lines that begin with anything else, hold no quotes and fit are records without further ado.
     first = names[0][:1] if names else ""
     special = {*"#@CcTt\"' \t", first, first.lower()}
-    marks_ids, count, block, blocks = names[:1] == ["CID"], Counter[str](), 1, []
+    marks_ids = names[:1] == ["CID"]
+    count, block, blocks = Counter[str](), 1, []
     for number, line in enumerate(lines[table.header_row :], start=table.header_row + 1):
         kind, fields = "record", line.split(separator)
         usual = line and line[0] not in special and '"' not in line
