@@ -169,24 +169,20 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
             arms = _with_the_other(text, single[0], values, segment.values)
         elif len(arms) < 2:
             arms, how = (order, "order") if order else (known, ASSUMED)
-        if len(arms) != 2:
+        by_name = [(n, a) for n in names for a in arms]
+        by_product = [(n, a) for a in arms for n in names]
+        # Two labels stand behind the values of each product; of one name both layouts are the same.
+        both = len(single) != 2 and len(names) > 1
+        layouts = [by_name, by_product] if both else [by_product]
+        fits = [all(_fits(v, n) for v, (n, _) in zip(values, x, strict=False)) for x in layouts]
+        # Two products of one quantity, or two quantities of one product: nobody can tell.
+        if len(arms) != 2 or sum(fits) != 1:
             return []
-        layout = _layout_of_two(values, names, arms, labelled=len(single) == 2)
+        layout = layouts[fits.index(True)]
     else:
         return []
-    read = zip(values, layout, strict=False)
+    read = zip(values, layout, strict=True)
     return [Reading(n.name, v if v.unit else replace(v, unit=n.unit), a, how) for v, (n, a) in read]
-
-
-def _layout_of_two(values, names, arms, labelled: bool) -> list[tuple[Name, str]]:
-    """Name and product of each value; empty where nobody can tell two products of one quantity from
-    two quantities of one product."""
-    by_name = [(name, arm) for name in names for arm in arms]
-    by_product = [(name, arm) for arm in arms for name in names]
-    # A label stands behind the values of each product; of one name both are the same.
-    possible = [by_product] if labelled or len(names) == 1 else [by_name, by_product]
-    fitting = [x for x in possible if all(_fits(v, n) for v, (n, _) in zip(values, x, strict=True))]
-    return fitting[0] if len(fitting) == 1 else []
 
 
 def _closed(text: str, reading: Reading, marks: list[Mark], values: list[Value]) -> Reading:
