@@ -321,6 +321,7 @@ def _take_rows(table: Layout, lines: list[str], separator: str | None) -> bool:
         usual = line and line[0] not in special and '"' not in line
         if not (usual and len(fields) == width and fields[0]):
             kind, fields = _kind(line, separator, names)
+            count[kind] += 1
         if kind == "record":
             table.rows.append(fields)
             table.lines.append(number)
@@ -329,7 +330,6 @@ def _take_rows(table: Layout, lines: list[str], separator: str | None) -> bool:
             block = int(_TABLE_LINE.match(line)[1])
         elif kind == "comment" or (kind == "marked" and marks_ids and len(fields) == width):
             table.commented.append((number, fields))
-        count[kind] += 1
     if count["marked"]:
         table.notes.append(f"{count['marked']} row(s) marked by C are comments and not used")
     if count["header"]:
