@@ -238,11 +238,8 @@ def whatif(o: SimpleNamespace) -> None:
 def _sentence(row: dict[str, Any], unit: str) -> str:
     """What the last interval of a plan holds."""
     text = f"{row['PLAN']}: from {row['START']:g} to {row['END']:g} h"
-    for name, label, of in (
-        ("TROUGH", "trough", unit),
-        ("CMAX", "Cmax", unit),
-        ("AUC", "AUC", f"{unit} h"),
-    ):
+    told = ("TROUGH", "trough", unit), ("CMAX", "Cmax", unit), ("AUC", "AUC", f"{unit} h")
+    for name, label, of in told:
         low, high = row[f"{name}_Q05"], row[f"{name}_Q95"]
         text += f", {label} {row[name]:.3g} ({low:.3g} to {high:.3g}) {of}"
     if pd.notna(row.get("P_TROUGH")):

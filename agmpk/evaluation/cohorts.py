@@ -127,9 +127,8 @@ def evaluate_cohorts(
     refused: list[tuple] = []
     blocks: list[tuple] = []
     # Paths are padded to one length: repeating the last point changes no signature.
-    longest = 1 + max(
-        (len(case.times) for asked in questions.values() for case in asked), default=0
-    )
+    lengths = (len(case.times) for asked in questions.values() for case in asked)
+    longest = 1 + max(lengths, default=0)
 
     def keep(compound: str, what: str, table: pd.DataFrame) -> None:
         table.insert(0, "model", name)

@@ -153,8 +153,7 @@ def whatif(
     shown = _shown(own, observed)
     last = shown.times[-1] if len(shown) else -np.inf
     forecasts, doses, frames = {}, {}, []
-    bar = tqdm(plans.items(), desc="plans", unit="plan", disable=None)
-    for name, given in bar:
+    for name, given in tqdm(plans.items(), desc="plans", unit="plan", disable=None):
         plan = (given,) if isinstance(given, Dose) else tuple(given)
         past, planned = _doses(name, shown, plan, last)
         target = replace(shown, doses=(*past, *planned))

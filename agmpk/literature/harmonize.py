@@ -190,9 +190,8 @@ def _not_usable(record: Mapping[str, Any]) -> str:
     route = str(record.get("administration_route") or "not reported").strip().lower()
     if route != "oral":
         return f"route: {route}"
-    text = " ".join(
-        str(record.get(k) or "") for k in ("compound", "formulation", "dose_unit")
-    ).lower()
+    words = [str(record.get(k) or "") for k in ("compound", "formulation", "dose_unit")]
+    text = " ".join(words).lower()
     if any(word in text for word in NOT_ORAL):
         return "route: labelled oral, but the record describes an inhaled or topical product"
     if any(word in text for word in ANIMAL_ONLY):
@@ -223,19 +222,17 @@ def _check_areas(
     for name in ("AUC0_t", "AUC0_inf"):
         area = found[name]
         if area and 1000.0 * dose / area.value > MAX_CLEARANCE:
-            notes.erased(
+            found[name] = notes.erased(
                 name,
                 f"{area.value:g} ng·h/mL",
                 f"impossible: dose / AUC is a clearance above {MAX_CLEARANCE:g} L/h, "
                 "so the unit must be wrong",
             )
-            found[name] = None
     cmax, auc, total = found["Cmax"], found["AUC0_t"], found["AUC0_inf"]
     if cmax and auc and t_last and auc.value > AUC_SLACK * cmax.value * t_last:
-        notes.erased(
+        found["AUC0_t"] = notes.erased(
             "AUC0_t", f"{auc.value:g} ng·h/mL", "impossible: larger than Cmax times t_last"
         )
-        found["AUC0_t"] = None
     if auc and total and total.value < auc.value / AUC_SLACK:
         notes.flagged("AUC0_inf", f"{total.value:g} ng·h/mL", "smaller than AUC0-t")
 

@@ -309,29 +309,29 @@ def _interpolated(
     """For shared doses: mean of the interpolated log-curves at target points [B, R, T], departures
     of the individuals from it [B, J, R, T], share of them sampled there, and the mean at context
     samples [B, J, K] (through nodes)."""
-    context, target, seen, logs = task.context, task.target, known.seen, known.logs
-    use = usable(seen).to(logs.dtype)
-    total = use.sum(-1)[:, None].clamp(min=1)
-    level = [a[..., 0].clamp(min=1e-30).log() for a in known.amounts]
-    height = logs - torch.where(context.dosed[..., 0], level[0], 0.0)[..., None]
+    context, seen, logs = task.context, known.seen, known.logs
+    times, places = task.target.times.flatten(1), task.target.times.shape[1:]
+    counted = usable(seen).to(logs.dtype)[..., None]
+    number = counted.sum(1).clamp(min=1)
+
+    # Relative to their first doses, curves of other amounts are comparable.
+    own_level, target_level = (a[..., 0].clamp(min=1e-30).log() for a in known.amounts)
+    height = logs - torch.where(context.dosed[..., 0], own_level, 0.0)[..., None]
+    # From 0 to the time scale, evenly on the scale of ``warp``.
     nodes = torch.linspace(0, 1, 2 * NODES, device=logs.device, dtype=logs.dtype)
     nodes = FIRST * (torch.exp(nodes * torch.log(logs.new_tensor(1 / FIRST + 1))) - 1)
     nodes = nodes * time_scale[:, None]
-    R, T = target.times.shape[1:]
-    query = torch.cat([target.times.flatten(1), nodes], 1)
-    found = interpolate(context.times, height, seen, query)
-    mean = (found * use[..., None]).sum(1) / total
-    departures = (found - mean[:, None])[..., : R * T].unflatten(-1, (R, T))
-    first = torch.where(seen, context.times, torch.inf).amin(-1)[..., None]
-    last = torch.where(seen, context.times, -torch.inf).amax(-1)[..., None]
-    at = target.times.flatten(1)[:, None]
-    inside = ((at >= first) & (at <= last)) * use[..., None]
-    inside = (inside.sum(1) / total).unflatten(1, (R, T))
-    curve = mean[:, : R * T].unflatten(1, (R, T)) + level[1][..., None]
-    at_context = interpolate(
-        nodes[:, None],
-        mean[:, None, R * T :],
-        torch.ones_like(nodes[:, None], dtype=torch.bool),
-        context.times.flatten(1),
-    )[:, 0].view_as(logs)
-    return curve, departures, inside, at_context + (logs - height)
+    found = interpolate(context.times, height, seen, torch.cat([times, nodes], 1))
+    mean = (found * counted).sum(1) / number
+    at_target, at_nodes = mean.split((times.shape[1], nodes.shape[1]), 1)
+    curve = at_target.unflatten(1, places) + target_level[..., None]
+    departures = (found[..., : times.shape[1]] - at_target[:, None]).unflatten(-1, places)
+
+    first = torch.where(seen, context.times, torch.inf).amin(-1, keepdim=True)
+    last = torch.where(seen, context.times, -torch.inf).amax(-1, keepdim=True)
+    sampled = (times[:, None] >= first) & (times[:, None] <= last)
+    inside = ((sampled * counted).sum(1) / number).unflatten(1, places)
+
+    every = torch.ones_like(nodes[:, None], dtype=torch.bool)
+    at_context = interpolate(nodes[:, None], at_nodes[:, None], every, context.times.flatten(1))
+    return curve, departures, inside, at_context.view_as(logs) + (logs - height)

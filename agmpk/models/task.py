@@ -226,48 +226,49 @@ def tasks_from_simulation(
     Args:
         studies: a ``SimulatedStudies`` batch of the prior.
     """
-    S, limited = len(studies.lloq), studies.lloq > 0
-    silent = torch.rand(S, generator=generator, dtype=torch.float64) < SILENT
-    shown_below = studies.below & (limited & ~silent)[:, None, None]
-    recorded = (studies.quantified | shown_below).int()
-    mask, order = recorded.sort(dim=-1, descending=True, stable=True)
-    mask = mask.bool()
-    below = shown_below.gather(-1, order) & mask
-    times = torch.where(mask, studies.times.gather(-1, order), 0.0)
-    value = studies.concentration.gather(-1, order)
-    # What an assay would have reported below its limit; a negative reading has no logarithm.
-    value = torch.where(value > 0, value, studies.true.gather(-1, order))
-    value = torch.maximum(value, (FAR_BELOW * studies.lloq)[:, None, None]).clamp(min=1e-30)
-    logs = torch.where(mask, value.log(), 0.0)
-    lloq = torch.where(limited, studies.lloq, 1.0).log()[:, None, None].expand_as(logs)
-    reported = torch.where(below, lloq, logs)
+    silent = torch.rand(len(studies.lloq), generator=generator, dtype=torch.float64) < SILENT
+    marked = (studies.lloq > 0) & ~silent
+    limit = torch.where(marked, studies.lloq.log(), torch.nan)
+    times, logs, mask, below = _recorded(studies, marked)
+    reported = torch.where(below, limit[:, None, None], logs)
 
-    present = studies.present
-    taken = (present.sum(-1, keepdim=True) // 2).clamp(1, targets)
-    is_target = torch.arange(mask.shape[1]) < taken
-    of_others = mask & ~is_target[..., None]
-    lonely = ~of_others.any((1, 2))[:, None]
-    shown = (mask & is_target[..., None])[:, :targets]
-    count = shown.sum(-1)
+    number = (studies.present.sum(-1, keepdim=True) // 2).clamp(1, targets)
+    is_target = (torch.arange(mask.shape[1]) < number)[..., None]
+    of_context, of_targets = mask & ~is_target, (mask & is_target)[:, :targets]
+    lonely = ~of_context.any((1, 2))[:, None]
+    count = of_targets.sum(-1)
     draw = torch.rand(count.shape, generator=generator, dtype=torch.float64)
     length = 1 + torch.floor((draw - NO_PREFIX) / (1 - NO_PREFIX) * max_prefix).long()
     length = torch.where((draw < NO_PREFIX) & ~lonely, 0, length.clamp(min=1))
     length = torch.minimum(length, (count - 1).clamp(min=0))
-    shown = shown & ~(lonely & (length == 0))[..., None]
-    prefix = shown & (torch.arange(mask.shape[-1]) < length[..., None])
+    # One sample of a lonely target can neither be shown nor be asked.
+    of_targets = of_targets & ~(lonely & (length == 0))[..., None]
+    prefix = of_targets & (torch.arange(mask.shape[-1]) < length[..., None])
 
     def record(keep: Tensor, logs: Tensor, people: slice) -> Record:
         doses = {name: getattr(studies, name)[:, people] for name in DOSES}
-        there = (keep.any(-1) & present[:, people])[..., None]
+        there = (keep.any(-1) & studies.present[:, people])[..., None]
         doses["dosed"] = doses["dosed"] & there
         logs = torch.where(keep, logs, 0.0)
         return Record(times[:, people], logs, keep, below[:, people] & keep, **doses)
 
-    first, others = slice(targets), slice(min(int(taken.min()), mask.shape[1] - 1), None)
-    target = record(shown, torch.where(prefix, reported[:, first], logs[:, first]), first)
-    context = record(of_others[:, others], reported[:, others], others)
-    limit = torch.where(limited & ~silent, lloq[:, 0, 0], torch.nan)
-    return Task(context, target, prefix, shown & ~prefix, limit).trimmed()
+    first, others = slice(targets), slice(min(int(number.min()), mask.shape[1] - 1), None)
+    target = record(of_targets, torch.where(prefix, reported[:, first], logs[:, first]), first)
+    context = record(of_context[:, others], reported[:, others], others)
+    return Task(context, target, prefix, of_targets & ~prefix, limit).trimmed()
+
+
+def _recorded(studies: Any, marked: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Samples that records hold, where ``marked`` [S] those below the limit, too: times, ln of what
+    an assay without a limit would report, which are real (in front), which below; [S, I, T]."""
+    below = studies.below & marked[:, None, None]
+    mask, order = (studies.quantified | below).int().sort(dim=-1, descending=True, stable=True)
+    mask = mask.bool()
+    parts = studies.times, studies.concentration, studies.true, below
+    times, value, true, below = (values.gather(-1, order) for values in parts)
+    value = torch.where(value > 0, value, true)  # a negative reading has no logarithm
+    value = torch.maximum(value, (FAR_BELOW * studies.lloq)[:, None, None]).clamp(min=1e-30)
+    return torch.where(mask, times, 0.0), torch.where(mask, value.log(), 0.0), mask, below
 
 
 def task_from_study(context: Study, prefix: Individual, times: NDArray[np.float64]) -> Task:

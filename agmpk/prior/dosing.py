@@ -97,8 +97,8 @@ def draw_doses(
     horizon = horizon[:, None]
     half_life = horizon / 4 if half_life is None else half_life[:, None]
     kind = _kinds(d, present.sum(-1, keepdim=True), streams)
-    monitored, newborn, cross, course = kind.values()
-    own = course | monitored | newborn
+    monitored, newborn, course = kind["monitoring"], kind["newborn"], kind["course"]
+    cross, own = kind["crossover"], course | monitored | newborn
     oral, duration = _route(d, horizon, newborn, streams)
 
     interval, additional = _schedule(d, horizon, streams("repeated"))
@@ -114,14 +114,12 @@ def draw_doses(
     k = torch.arange(max(int(number.max()), 1 + int(cross.any())))
     time, amount, given = _repeat(d, k, every, number, amount, own, newborn, streams)
     by_mouth = (oral ^ turned)[..., None].expand_as(given)
-    gap, factor, other, reversed_ = _occasions(d, horizon, half_life, individuals, streams)
     occasions = cross[..., None]
-    second = occasions & ((k == 1) ^ reversed_[..., None])  # the second treatment
+    begin, factor, other = _occasions(d, k, horizon, half_life, individuals, streams)
     given = torch.where(occasions, k <= 1, given)
-    time = torch.where(occasions, gap[..., None] * k, time)
-    amount = torch.where(occasions, amount[..., :1], amount)
-    amount = torch.where(second, amount * factor[..., None], amount)
-    by_mouth = by_mouth ^ (second & other[..., None])
+    time = torch.where(occasions, begin, time)
+    amount = torch.where(occasions, amount[..., :1] * factor, amount)
+    by_mouth = by_mouth ^ (occasions & other)
     duration = torch.where(by_mouth, 0.0, duration[..., None])
 
     # After a course some studies watch the decline, others a last interval.
@@ -309,18 +307,19 @@ def _repeat(
 
 
 def _occasions(
-    d: Dosing, horizon: Tensor, half_life: Tensor, individuals: int, streams: Streams
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Of a crossover: time between the occasions [S, 1] h, amount of the second treatment relative
-    to the first [S, 1], whether its route is the other one [S, 1], and who has it first [S, I].
-    """
+    d: Dosing, k: Tensor, horizon: Tensor, half_life: Tensor, individuals: int, streams: Streams
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the occasions ``k`` [D] (0 and 1) of a crossover: time [S, 1, D] h, amount relative to
+    that of the first treatment, and whether the route is the other one [S, I, D]."""
     S, g = len(horizon), streams("occasions")
     gap = torch.maximum(horizon, half_life * d.washout.draw((S, 1), g))
     gap = (24 * torch.ceil(gap / 24)).clamp(max=672.0)
     reversed_ = draw_switch(0.5, (S, individuals), g)
     alike, factor = draw_switch(0.3, (S, 1), g), d.crossover_change.draw((S, 1), g)
     other = draw_switch(d.crossover_route_probability, (S, 1), g)
-    return gap, torch.where(alike, 1.0, factor), other, reversed_
+    second = (k == 1) ^ reversed_[..., None]  # treatment, which comes first in some people
+    factor = torch.where(second & ~alike[..., None], factor[..., None], 1.0)
+    return gap[..., None] * k, factor, second & other[..., None]
 
 
 def nearest(choices: tuple[float, ...], wanted: Tensor) -> Tensor:

@@ -144,62 +144,62 @@ def problems(
     A kind's grid is as long as its longest needs: samples that are taken, doses before the last of
     them, and ``ou_refresh`` times.  Individuals without a sample are not solved.
     """
-    p, times = trial.parameters, trial.times
-    study, individual = (trial.exists.any(-1) & trial.present).nonzero(as_tuple=True)
-    refresh, T = max(config.solver_steps, config.ou_refresh), times.shape[-1]
-    most = trial.doses.dosed.shape[-1]
-    # Everybody's noise is drawn here, so that no study depends on which kind the others are.
-    processes = p.ou_sd.shape[-1]
-    parts = (1 + T, refresh, 2 * most)
-    noise = draw_normal((len(study), sum(parts), NOISES * processes), streams("ou"))
-    of_samples, of_others, of_events = noise.split(parts, 1)
-    last = torch.where(trial.exists, times, 0.0).amax(-1)[study, individual]
+    p, times, exists = trial.parameters, trial.times, trial.exists
+    study, individual = (exists.any(-1) & trial.present).nonzero(as_tuple=True)
+    last = torch.where(exists, times, 0.0).amax(-1)[study, individual]
     given = trial.doses.rows(study, individual)
     number = (given.dosed & (given.time < last[:, None])).sum(-1)
-    for kind, chosen in _kinds(p, given, study, individual, number).items():
-        (rows,) = chosen.nonzero(as_tuple=True)
+    # Everybody's noise is drawn here, so that no study depends on which kind the others are.
+    refresh, most = max(config.solver_steps, config.ou_refresh), given.dosed.shape[-1]
+    parts, noises = (1 + times.shape[-1], refresh, most, most), NOISES * p.ou_sd.shape[-1]
+    noise = draw_normal((len(study), sum(parts), noises), streams("ou"))
+    of_samples, of_refresh, of_first, of_second = noise.split(parts, 1)
+    for rows in _kinds(p, given, study, individual, number):
         s, i, end = study[rows], individual[rows], last[rows]
-        samples, doses = int(trial.exists[s, i].sum(-1).max()), max(int(number[rows].max()), 1)
-        of_rows = p.rows(s, i)
-        P = int(of_rows.exchange.sum(-1).max())
-        of_rows = replace(of_rows, **{k: getattr(of_rows, k)[:, :P] for k in PER_PERIPHERAL})
-        formed, released = bool(of_rows.is_metabolite.any()), bool(of_rows.zero_gut.any())
-        layout = Layout(int(of_rows.transits.max().ceil()), P, formed, released)
+        samples, doses = int(exists[s, i].sum(-1).max()), max(int(number[rows].max()), 1)
+        people, layout = _states(p.rows(s, i))
         taken = Given(*(values[rows, :doses] for values in vars(given).values()))
-        events = Events(of_rows, taken, layout, end)
-        others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
+        events = Events(people, taken, layout, end)
         points = torch.minimum(times[s, i, :samples], end[:, None])
-        twice = events.onset.shape[1] > doses
-        mine = [of_samples[rows, : 1 + samples], of_others[rows]]
-        mine += [of_events[rows, n * most : n * most + doses] for n in range(1 + twice)]
-        km = None
-        if kind[0] == "saturable":
-            km = of_rows.saturation * trial.doses.level[s] / torch.exp(of_rows.typical.V)
-            fine = where_elimination_changes(of_rows, layout, events, end, km, config.fine_steps)
-            more = draw_normal((len(rows), fine.shape[1], mine[0].shape[-1]), streams("ou fine"))
-            others, mine[1] = torch.cat([others, fine], -1), torch.cat([mine[1], more], 1)
-        yield s, i, pose(of_rows, layout, events, points, others, torch.cat(mine, 1), km)
+        others = end[:, None] * torch.arange(1, refresh + 1) / max(refresh, 1)
+        km, of_others = None, of_refresh[rows]
+        if torch.isfinite(people.saturation[0]):  # as all of the kind
+            km = people.saturation * trial.doses.level[s] / torch.exp(people.typical.V)
+            fine = where_elimination_changes(people, layout, events, end, km, config.fine_steps)
+            others = torch.cat([others, fine], -1)
+            of_fine = draw_normal((*fine.shape, noises), streams("ou fine"))
+            of_others = torch.cat([of_others, of_fine], 1)
+        driving = [of_samples[rows, : 1 + samples], of_others, of_first[rows, :doses]]
+        if events.onset.shape[1] > doses:  # something comes second
+            driving.append(of_second[rows, :doses])
+        yield s, i, pose(people, layout, events, points, others, torch.cat(driving, 1), km)
 
 
 def _kinds(
     p: Parameters, given: Given, study: Tensor, individual: Tensor, number: Tensor
-) -> dict[tuple, Tensor]:
-    """Which of N individuals [N], with their doses up to the last sample counted in ``number``
-    [N], are solved together: alike in method, states and grid."""
-    saturable = torch.isfinite(p.saturation)[study]
+) -> list[Tensor]:
+    """The places of those of N individuals, with their doses up to the last sample counted in
+    ``number`` [N], that are solved together: alike in method, states and grid."""
+    saturable, metabolite = torch.isfinite(p.saturation)[study], p.is_metabolite[study]
     oral = (given.oral & given.dosed).any(-1)
     chain = torch.where(oral, p.transits[study], 0.0)
-    peripherals = p.exchange[study, individual].sum(-1)
-    found = {("saturable", n): saturable & (p.is_metabolite[study] == n) for n in (False, True)}
     released = oral & p.zero_gut[study, individual]
-    for length, many in (("few", number <= FEW), ("many", number > FEW)):
-        here = many & ~saturable
-        found[length, "short chain"] = here & (chain > 0) & (chain <= SHORT)
-        found[length, "long chain"] = here & (chain > SHORT)
-        here = here & (chain == 0)
-        found[length, "release"] = here & released
-        for n in peripherals.unique().tolist():
-            for formed in (False, True):
-                alike = (p.is_metabolite[study] == formed) & (peripherals == n)
-                found[length, n, formed] = here & alike & ~released
-    return {kind: chosen for kind, chosen in found.items() if chosen.any()}
+    peripherals = p.exchange[study, individual].sum(-1)
+    kinds = [saturable & ~metabolite, saturable & metabolite]
+    for length in (number <= FEW, number > FEW):
+        linear = length & ~saturable
+        kinds += [linear & (chain > 0) & (chain <= SHORT), linear & (chain > SHORT)]
+        direct = linear & (chain == 0)
+        kinds.append(direct & released)
+        for n in peripherals.unique():
+            plain = direct & ~released & (peripherals == n)
+            kinds += [plain & ~metabolite, plain & metabolite]
+    return [kind.nonzero(as_tuple=True)[0] for kind in kinds if kind.any()]
+
+
+def _states(p: Parameters) -> tuple[Parameters, Layout]:
+    """Parameters of N individuals, without the peripherals that nobody has, and their states."""
+    P = int(p.exchange.sum(-1).max())
+    p = replace(p, **{name: getattr(p, name)[:, :P] for name in PER_PERIPHERAL})
+    transits, formed = int(p.transits.max().ceil()), bool(p.is_metabolite.any())
+    return p, Layout(transits, P, formed, released=bool(p.zero_gut.any()))

@@ -83,19 +83,19 @@ class Learner:
         if not (self.folder / f"{STATE}.json").exists():
             return 0
         tensors, about = load_state(self.folder, STATE)
-        other = about.get("steps", self.end) != self.end
-        if other and about["step"] > about["cool_from"]:
+        same_length = about.get("steps", self.end) == self.end
+        if same_length:  # a run of limited minutes may have cooled down before its time
+            self.cool_from, self.end = about["cool_from"], about["end"]
+        elif about["step"] > about["cool_from"]:
             if not (self.folder / f"{PLATEAU}.json").exists():
                 raise AgmpkError(f"{self.folder} has no state before its cool-down: start afresh.")
             tensors, about = load_state(self.folder, PLATEAU)
-        if about["step"] > self.cool_from and other:
+        if not same_length and about["step"] > self.cool_from:
             plateau = 1 - self.config.cooldown
             more = f"at least {round(about['step'] / plateau)} in all" if plateau else "a plateau"
             raise AgmpkError(
                 f"{self.folder} has done {about['step']} steps at full rate: ask for {more}."
             )
-        if not other:
-            self.cool_from, self.end = about["cool_from"], about["end"]
         try:
             self.model.load_state_dict(_under("model.", tensors))
             for key, value in _under("average.", tensors).items():
@@ -318,9 +318,9 @@ def _train(
     one, processes = learners[0], learners[0].processes
     config, device = one.config, processes.device
     processes.wait()
-    blocks, held_out = -(-config.validation_studies // BLOCK), {}
+    studies, held_out = config.validation_studies, {}
     for prefix in PREFIXES:
-        task = validation_task(prior, blocks, prefix)[: config.validation_studies]
+        task = validation_task(prior, -(-studies // BLOCK), prefix)[:studies]
         held_out[prefix] = task.to(torch.float32).to(device)
     began, waiting = time.monotonic(), _Waiting()
     start = min(learner.start for learner in learners)
@@ -341,10 +341,11 @@ def _train(
                 learner.cooled = True
         last = done == one.end or bool(minutes and spent >= 60 * minutes)
         if processes.writes:
-            # Asking a GPU for a number waits for all it has to do; so tables are filled in groups.
-            ask = last or done % 10 == 0 or device == "cpu" or done == one.cool_from
-            ask = ask or any(done % n == 0 for n in (config.save_every, config.validate_every))
-            if ask or any(learner.start == done for learner in learners):
+            # Asking a GPU for a number waits for all it has to do; so tables are filled in groups,
+            # and before a state is saved or another learner joins.
+            due = device == "cpu" or last or done == one.cool_from
+            due = due or any(done % n == 0 for n in (10, config.save_every, config.validate_every))
+            if due or any(learner.start == done for learner in learners):
                 waiting.write(active, done, report)
             for learner in active:
                 learner.keep(done, last, held_out)

@@ -154,30 +154,31 @@ def _place(text: str, segment: _Segment, order, carried, known) -> list[Reading]
     names = [n for n in segment.names if n.kind]
     values = [v for v in segment.values if any(_fits(v, n) for n in names)]
     single = [m for m in segment.marks if len(m.arms) == 1]
-    pair = tuple(dict.fromkeys(m.arms[0] for m in single))
+    arms = tuple(dict.fromkeys(m.arms[0] for m in single))
     if len(values) == len(names) and all(map(_fits, values, names)):  # one product
         if single and single[0].start < values[0].start:  # `test: 6.0; reference: 6.3`, no unit
-            pair = tuple(dict.fromkeys(m.arms[0] for m in single if m.start < values[-1].start))
-        paired = not pair and len(single) < len(segment.marks)
-        if paired or (len(pair) > 1 and len(values) > 1):
+            arms = tuple(dict.fromkeys(m.arms[0] for m in single if m.start < values[-1].start))
+        paired = not arms and len(single) < len(segment.marks)
+        if paired or (len(arms) > 1 and len(values) > 1):
             return []  # a ratio of two products; one value a product, but of different names
-        arm = (*pair, carried)[0]
+        arm = (*arms, carried)[0]
         layout, how = [(n, arm) for n in names], "label" if arm else UNSAID
-    elif len(values) == 2 * len(names):
+    elif len(values) == 2 * len(names):  # two products
         how = "label"
-        if len(pair) == 1 and not order:
-            pair = _with_the_other(text, single[0], values, segment.values)
-        elif len(pair) < 2:
-            pair, how = (order, "order") if order else (known, ASSUMED)
-        layouts = [[(n, a) for n in names for a in pair], [(n, a) for a in pair for n in names]]
-        if len(single) == 2 and len(names) > 1:
-            layouts = layouts[1:]  # a label behind the values of each product
+        if len(arms) == 1 and not order:
+            arms = _with_the_other(text, single[0], values, segment.values)
+        elif len(arms) < 2:
+            arms, how = (order, "order") if order else (known, ASSUMED)
+        by_name = [(n, a) for n in names for a in arms]
+        by_product = [(n, a) for a in arms for n in names]
+        # Two labels stand behind the values of each product; of one name both layouts are the same.
+        both = len(single) != 2 and len(names) > 1
+        layouts = [by_name, by_product] if both else [by_product]
         fits = [all(_fits(v, n) for v, (n, _) in zip(values, x, strict=False)) for x in layouts]
-        layouts = [x for x, fit in zip(layouts, fits, strict=True) if fit and len(pair) == 2]
         # Two products of one quantity, or two quantities of one product: nobody can tell.
-        if not layouts or (len(layouts) > 1 and len(names) > 1):
+        if len(arms) != 2 or sum(fits) != 1:
             return []
-        layout = layouts[0]
+        layout = layouts[fits.index(True)]
     else:
         return []
     read = zip(values, layout, strict=True)

@@ -8,6 +8,7 @@ import re
 import shlex
 import stat
 import textwrap
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -309,52 +310,56 @@ def parse_settings(words: Iterable[str]) -> dict[str, str]:
 
 def _take_rows(table: Layout, lines: list[str], separator: str | None) -> bool:
     """Collect the records after the header; return whether some have another length than it."""
-    width = len(table.header)
-    repeated = [one.upper() for one in table.header]
-    first_name = repeated[0] if repeated else ""
+    names, width = [one.upper() for one in table.header], len(table.header)
     # Lines that begin with anything else, hold no quotes and fit are records without further ado.
-    special = {*"#@CcTt\"' \t", first_name[:1].lower(), first_name[:1]}
-    marked, again, block, blocks, uneven = 0, 0, 1, [], False
+    first = names[0][:1] if names else ""
+    special = {*"#@CcTt\"' \t", first, first.lower()}
+    marks_ids = names[:1] == ["CID"]
+    count, block, blocks = Counter[str](), 1, []
     for number, line in enumerate(lines[table.header_row :], start=table.header_row + 1):
-        fields = line.split(separator)
+        kind, fields = "record", line.split(separator)
         usual = line and line[0] not in special and '"' not in line
         if not (usual and len(fields) == width and fields[0]):
-            start = line.lstrip()[:1]
-            if not start:
-                continue
-            if start in "#@":
-                bare = _fields(line.lstrip().lstrip("#@"), separator)
-                if len(bare) == width and [_unquoted(one).upper() for one in bare] != repeated:
-                    table.commented.append((number, _fields(line.lstrip(), separator)))
-                continue
-            fields = _fields(line, separator)
-            if found := _TABLE_LINE.match(line):
-                block = int(found[1])
-                continue
-            if start in "Cc" and _is_commented(fields, first_name, width):
-                marked += 1
-                if first_name == "CID" and len(fields) == width:
-                    table.commented.append((number, fields))
-                continue
-            while len(fields) > width and not fields[-1].strip():
-                fields.pop()
-            filled = any(one.strip() for one in fields)
-            if not filled and (separator or len(fields) == width):
-                continue  # a spreadsheet's empty row
-            if [_unquoted(one).upper() for one in fields] == repeated:
-                again += 1
-                continue
-            uneven = uneven or len(fields) != width
-        table.rows.append(fields)
-        table.lines.append(number)
-        blocks.append(block)
-    if marked:
-        table.notes.append(f"{marked} row(s) marked by C are comments and not used")
-    if again:
-        table.notes.append(f"the header stands {again} more time(s) between the rows")
+            kind, fields = _kind(line, separator, names)
+            count[kind] += 1
+        if kind == "record":
+            table.rows.append(fields)
+            table.lines.append(number)
+            blocks.append(block)
+        elif kind == "title":
+            block = int(_TABLE_LINE.match(line)[1])
+        elif kind == "comment" or (kind == "marked" and marks_ids and len(fields) == width):
+            table.commented.append((number, fields))
+    if count["marked"]:
+        table.notes.append(f"{count['marked']} row(s) marked by C are comments and not used")
+    if count["header"]:
+        table.notes.append(f"the header stands {count['header']} more time(s) between the rows")
     if len(set(blocks)) > 1:
         table.blocks = blocks
-    return uneven
+    return any(len(row) != width for row in table.rows)
+
+
+def _kind(line: str, separator: str | None, names: list[str]) -> tuple[str, list[str]]:
+    """What a line is, and its fields: the "title" of a block, a "comment" that could be a record, a
+    row "marked" as one by C, the "header" again, a "record", or "" for what says nothing."""
+    start, width = line.lstrip()[:1], len(names)
+    if not start:
+        return "", []
+    if start in "#@":
+        bare = _fields(line.lstrip().lstrip("#@"), separator)
+        like = len(bare) == width and [_unquoted(one).upper() for one in bare] != names
+        return "comment" if like else "", _fields(line.lstrip(), separator)
+    fields = _fields(line, separator)
+    if _TABLE_LINE.match(line):
+        return "title", fields
+    if start in "Cc" and _is_commented(fields, names[0] if names else "", width):
+        return "marked", fields
+    while len(fields) > width and not fields[-1].strip():
+        fields.pop()
+    if not any(one.strip() for one in fields) and (separator or len(fields) == width):
+        return "", fields  # a spreadsheet's empty row
+    again = [_unquoted(one).upper() for one in fields] == names
+    return "header" if again else "record", fields
 
 
 def _is_commented(fields: list[str], first_name: str, width: int) -> bool:

@@ -73,12 +73,12 @@ class Options:
                     f"columns names {printable(name)}, which is no column of a table; use one of "
                     f"{', '.join(KNOWN)}."
                 )
+        if isinstance(self.units, str):
+            words = re.findall(r"[^\s,]+", self.units)
+        else:
+            words = [f"{key}={value}" for key, value in self.units.items()]
         try:
-            if isinstance(self.units, str):
-                words = [word for word in re.split(r"[\s,]+", self.units) if word]
-            else:
-                words = [f"{key}={value}" for key, value in self.units.items()]
-            settings = parse_settings(words)
+            units = parse_settings(words)
         except ValueError as error:
             raise AgmpkError(f"units {error}; write time=h,concentration=ng/mL,dose=mg.") from None
         for name, allowed in (
@@ -89,12 +89,15 @@ class Options:
             value = getattr(self, name)
             if value is not None and value not in allowed:
                 raise AgmpkError(f"{name} is {value!r}; use one of {', '.join(allowed)}.")
-        for name, value in (("lloq", self.lloq), ("dose_at", self.dose_at)):
-            if value is not None and not (0 <= value < math.inf and (value or name != "lloq")):
-                raise AgmpkError(f"{name} is {value}; give a positive number.")
+        if self.lloq is not None and not 0 < self.lloq < math.inf:
+            raise AgmpkError(f"lloq is {self.lloq}; give a positive number.")
+        if self.dose_at is not None and not 0 <= self.dose_at < math.inf:
+            raise AgmpkError(f"dose_at is {self.dose_at}; give a positive number.")
         exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
-        exclude = tuple(str(one) for one in exclude)
-        self.__dict__.update(columns=columns, units=settings, exclude=exclude)
+        # A frozen class can only set its own fields in this way.
+        object.__setattr__(self, "columns", columns)
+        object.__setattr__(self, "units", units)
+        object.__setattr__(self, "exclude", tuple(str(one) for one in exclude))
 
 
 @dataclass(frozen=True)

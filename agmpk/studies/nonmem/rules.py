@@ -247,10 +247,9 @@ def _several_drugs(f: Frame) -> NDArray:
 
 
 def judge(reader: TableReader) -> list[Fault]:
-    """Turn the cells of a table into doses and observations, as the options ask (pooled, split into
-    occasions, sorted, combined; each needs what stands before it), and return all faults."""
+    """Turn cells into doses and observations as the options ask, and return all faults."""
     faults = reader.records()
-    if faults:
+    if faults:  # the other rows may have some, too
         reader.keep(~np.isin(reader.f["row"], [fault.row for fault in faults]))
     if len(reader.f["row"]):
         reader.add_meaning()
@@ -258,19 +257,7 @@ def judge(reader: TableReader) -> list[Fault]:
     # Order and repetition can only be judged once every row can be read.
     if faults:
         return faults
-    used = reader.f["dose"] | reader.f["seen"]
-    if not used.any():
-        reader.refuse("", "no row is a dose or an observation", "add the records")
-    if reader.options.study == "all" and "STUDY" in reader.cells:
-        _pool(reader.f, used, reader.notes)
-    if reader.options.occasion == "split":
-        _part_occasions(reader)
-    _find_analytes(reader)
-    reader.keep(used)
-    if reader.options.occasion == "as-is":
-        _sort(reader)
-    if reader.options.repeats:
-        _combine(reader)
+    _arrange(reader)
     f = reader.f
     f["value"] = np.where(f["dose"], f["AMT"], f["DV"])
     f["part"] = combined(f["study"], f["label"])
@@ -278,6 +265,23 @@ def judge(reader: TableReader) -> list[Fault]:
     f["again_dosed"] = f["dose"] | _restarts(f)
     analyte = "ANALYTE" if "ANALYTE" in reader.cells else ""
     return broken(reader, group_rules(analyte, reader.clock))
+
+
+def _arrange(reader: TableReader) -> None:
+    """Do to sound rows what the options ask for; each step needs those before it."""
+    options, used = reader.options, reader.f["dose"] | reader.f["seen"]
+    if not used.any():
+        reader.refuse("", "no row is a dose or an observation", "add the records")
+    if options.study == "all" and "STUDY" in reader.cells:
+        _pool(reader.f, used, reader.notes)
+    if options.occasion == "split":
+        _part_occasions(reader)  # which may begin with rows that are not used (EVID 3)
+    _find_analytes(reader)
+    reader.keep(used)
+    if options.occasion == "as-is":
+        _sort(reader)
+    if options.repeats:
+        _combine(reader)
 
 
 # --------------------------------------------------------------------- whose records they are
