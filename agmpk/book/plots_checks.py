@@ -46,8 +46,8 @@ def coverage(pooled: pd.DataFrame, prefix: int, colours: Mapping[str, str]) -> F
 
 
 def by_compound(board: pd.DataFrame, mine: pd.DataFrame, name: str, colour: str) -> Figure:
-    """Coverage of 90 % [compounds x models] as coloured numbers; beside it one model's with
-    intervals (value, low, high)."""
+    """Coverage of 90 % [compounds x models] as coloured numbers; beside it one model's (value) with
+    the range of right forecasts (low, high)."""
     size = (plots.WIDE, 1.2 + 0.28 * len(board))
     figure, axes = plt.subplots(1, 2, figsize=size, width_ratios=[1.4, 1])
     look = {"cmap": "RdBu", "vmin": 80, "vmax": 100, "cbar": False}
@@ -59,7 +59,7 @@ def by_compound(board: pd.DataFrame, mine: pd.DataFrame, name: str, colour: str)
     plots.draw_rows(axes[1], 100 * mine[["value", "low", "high"]], colour)
     axes[1].axvline(90, color="0.3", lw=1, ls="--")
     axes[1].set_yticklabels([])
-    axes[1].set(xlabel="Inside the 90 % interval (%)", title=f"{name}, with intervals")
+    axes[1].set(xlabel="Inside the 90 % interval (%)", title=f"{name}, and chance alone")
     return figure
 
 
