@@ -45,6 +45,12 @@ def coverage(pooled: pd.DataFrame, prefix: int, colours: Mapping[str, str]) -> F
     return figure
 
 
+def draw_on_chance(axes: Axes, rows: pd.DataFrame, colour: str) -> None:
+    """A dot (``value``) for each row on the grey range (low, high) that chance alone would give."""
+    axes.hlines(range(len(rows)), rows.low, rows.high, color="0.85", lw=6)
+    plots.draw_rows(axes, rows.assign(low=rows.value, high=rows.value), colour)
+
+
 def by_compound(board: pd.DataFrame, mine: pd.DataFrame, name: str, colour: str) -> Figure:
     """Coverage of 90 % [compounds x models] as coloured numbers; beside it one model's (value) with
     the range of right forecasts (low, high)."""
@@ -56,7 +62,7 @@ def by_compound(board: pd.DataFrame, mine: pd.DataFrame, name: str, colour: str)
     axes[0].tick_params(labelsize="small")
     axes[0].tick_params(axis="x", rotation=30)
     axes[0].set(xlabel="", ylabel="", title="Inside the 90 % interval (%)")
-    plots.draw_rows(axes[1], 100 * mine[["value", "low", "high"]], colour)
+    draw_on_chance(axes[1], 100 * mine[["value", "low", "high"]], colour)
     axes[1].axvline(90, color="0.3", lw=1, ls="--")
     axes[1].set_yticklabels([])
     axes[1].set(xlabel="Inside the 90 % interval (%)", title=f"{name}, and chance alone")

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from agmpk.book import plots
 from agmpk.book.plots import COLOURS
-from agmpk.book.plots_checks import draw_coverage
+from agmpk.book.plots_checks import draw_coverage, draw_on_chance
 
 if TYPE_CHECKING:  # so that a page that only draws does not rest on them
     from torch import Tensor
@@ -141,8 +141,7 @@ def coverage_figure(pooled: pd.DataFrame, each: pd.DataFrame, levels, colours, o
     figure, axes = plt.subplots(1, 2, figsize=(plots.WIDE, 4.6), width_ratios=[1, 1.3])
     rows = pooled.set_axis(levels, axis=1).stack().rename_axis(["model", "nominal"])
     draw_coverage(axes[0], rows.reset_index(name="value"), colours)
-    axes[1].hlines(range(len(each)), each.low, each.high, color="0.85", lw=6)
-    plots.draw_rows(axes[1], each.assign(low=each.value, high=each.value), colours[ours])
+    draw_on_chance(axes[1], each, colours[ours])
     axes[1].axvline(0.9, color="0.3", lw=1, ls="--")
     axes[1].set_xlabel(f"Share inside the 90 % interval of {ours} (1)")
     return figure
