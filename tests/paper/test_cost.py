@@ -9,7 +9,7 @@ from agmpk.training.config import load_training_config
 
 
 def test_the_expected_cost_counts_real_operations():
-    small = load_training_config("flow-tiny")
+    small = load_training_config("flow-tiny").with_changes(block=16)
     cost = expected_cost("mine", small, peak=1e12, utilisation=0.5, workers=1, steps=1)
     double = {name: 2 * getattr(small.model, name) for name in ("width", "sample_width")}
     model = replace(small.model, **double)
