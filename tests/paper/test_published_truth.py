@@ -79,12 +79,8 @@ def test_a_limit_enters_the_posterior_as_it_is_reported(silent):
     omega, sigma, above = 0.5, 0.2, 0.3
     between = dict.fromkeys(PARAMETERS, 0.0) | {"F": omega}
     one = study_of([ORAL]).individuals[0]
-    curve = predict(
-        true_population(drawn_of(simple(between=between))),
-        np.zeros((1, len(PARAMETERS))),
-        one,
-        TIMES,
-    )[0]
+    known = true_population(drawn_of(simple(between=between)))
+    curve = predict(known, np.zeros((1, len(PARAMETERS))), one, TIMES)[0]
     limit = curve[2] * np.exp(-0.1)
     drawn = drawn_of(simple(between=between), lloq=None if silent else limit)._replace(limit=limit)
     values, below = np.array([curve[2] * np.exp(above), limit]), np.array([False, True])
