@@ -142,9 +142,9 @@ def coverage_by_chance(
     """Coverage of each compound if the forecasts were right: a row a draw, a column a compound.
 
     In a draw each individual's held-out values are replaced by one of the curves that were forecast
-    for it.  So points of an individual keep hanging together, and a compound of few points may
-    well be far from ``level``; that the individuals of a study are forecast from each other is left
-    out.
+    for it; samples below a limit are left out.  So points of an individual keep hanging together,
+    and a compound of few points may well be far from ``level``; that the individuals of a study are
+    forecast from each other is left out.
     """
     rng, inside, points = np.random.default_rng(seed), {}, {}
     for one in scored:

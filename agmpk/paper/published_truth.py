@@ -4,7 +4,8 @@ Somebody who knows the model, its typical values, its spread between people and 
 residual error and the limit of the assay, and only not the individual, forecasts by the posterior
 of that individual given its prefix.  On average no method can have a smaller CRPS, or squared error
 of ln y, on such studies: what a method loses against this forecast it did not learn from the other
-individuals, and did not know before.
+individuals, and did not know before.  Where a limit is silent, this is nearly so: that a sample was
+reported, or is missing, is not used (see :class:`TrueError`), although it tells a little.
 
 ``agmpk paper prior-fit best`` asks about the stored studies and writes ``data/poppk/best.csv``.
 
@@ -161,7 +162,8 @@ class TrueError(ResidualError):
     """The error of a published model; in a ``combined`` one variances add (NONMEM's habit).
 
     ``silent``: below it nothing was reported, and nothing said so. Values then have the law given
-    that they were reported (M2 of Beal 2001). By default there is no such limit.
+    that they were reported (M2 of Beal 2001), for whatever individual: that they were does not
+    change its posterior. By default there is no such limit.
     """
 
     silent: float = -np.inf

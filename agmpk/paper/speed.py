@@ -135,9 +135,10 @@ def training_step(config: TrainingConfig, steps: int = 3) -> pd.DataFrame:
 
 
 def matrix_rate(size: int = 1024) -> float:
-    """Floating-point operations a second in large matrix products, on as many threads as PyTorch
-    has: what a processor can do at best."""
+    """Floating-point operations a processor second in large matrix products, on as many threads as
+    PyTorch has: what a processor can do at best."""
     a = torch.randn(size, size)
+    _ = a @ a  # warms up
     return 2 * size**3 / seconds(lambda: a @ a, 3)
 
 

@@ -73,6 +73,35 @@ def test_where_only_f_varies_the_forecast_is_the_conjugate_normal_law():
     np.testing.assert_allclose(np.cov(logs.T)[0, 1], variance, rtol=0.15)
 
 
+@pytest.mark.parametrize("silent", [False, True])
+def test_a_limit_enters_the_posterior_as_it_is_reported(silent):
+    """Of ln f + eta + e with one value and one sample below the limit, marked or left out."""
+    omega, sigma, above = 0.5, 0.2, 0.3
+    between = dict.fromkeys(PARAMETERS, 0.0) | {"F": omega}
+    one = study_of([ORAL]).individuals[0]
+    known = true_population(drawn_of(simple(between=between)))
+    curve = predict(known, np.zeros((1, len(PARAMETERS))), one, TIMES)[0]
+    limit = curve[2] * np.exp(-0.1)
+    drawn = drawn_of(simple(between=between), lloq=None if silent else limit)._replace(limit=limit)
+    values, below = np.array([curve[2] * np.exp(above), limit]), np.array([False, True])
+    seen = replace(one, times=TIMES[2:4], concentrations=values, censored=below)
+    seen = seen.select(~below) if silent else seen
+    found = BestForecaster(drawn).forecast(drawn.study, seen, TIMES[4:5], 20_000, 1)
+    eta, limits = np.linspace(-3, 3, 4001), np.log(limit / curve)
+    logs = stats.norm.logpdf(eta, 0, omega) + stats.norm.logpdf(above, eta, sigma)
+    if silent:
+        logs -= stats.norm.logsf(limits[2], eta, sigma)
+    else:
+        logs += stats.norm.logcdf(limits[3], eta, sigma)
+    weights, expected = np.exp(logs) / np.exp(logs).sum(), eta
+    if silent:  # the mean of what is reported
+        a = (limits[4] - eta) / sigma
+        expected = eta + sigma * np.exp(stats.norm.logpdf(a) - stats.norm.logsf(a))
+    logs = np.log(found.samples[:, 0] / curve[4])
+    assert logs.mean() == pytest.approx(weights @ expected, abs=0.015)
+    assert (found.samples >= limit).all() == silent
+
+
 def test_what_changes_between_occasions_is_drawn_for_each():
     doses = [ORAL, replace(ORAL, time=48.0)]
     occasion = {"CL": 0.0, "F": 0.4, "ka": 0.0, "V": 0.0}
