@@ -4,8 +4,8 @@ Somebody who knows the model, its typical values, its spread between people and 
 residual error and the limit of the assay, and only not the individual, forecasts by the posterior
 of that individual given its prefix.  On average no method can have a smaller CRPS, or squared error
 of ln y, on such studies: what a method loses against this forecast it did not learn from the other
-individuals, and did not know before.  Where a limit is silent, this is nearly so: that a sample was
-reported, or is missing, is not used (see :class:`TrueError`), although it tells a little.
+individuals, and did not know before.  Where a limit is silent, this is nearly so: that a sample is
+missing tells a little, and is not used.
 
 ``agmpk paper prior-fit best`` asks about the stored studies and writes ``data/poppk/best.csv``.
 
@@ -15,13 +15,13 @@ Shapes: S samples, T times, P parameters.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.special import log_ndtr, ndtr, ndtri
+from scipy.special import ndtri
 
 from agmpk.evaluation import evaluate, studies_in
+from agmpk.evaluation.compare import reported
 from agmpk.files import data_path
 from agmpk.forecasting.forecaster import Forecast
 from agmpk.forecasting.mixed_effects import own_streams
@@ -45,6 +45,8 @@ class BestForecaster:
 
     def __init__(self, drawn: Drawn) -> None:
         self.population = true_population(drawn)
+        # Of a marked limit the scores know; where it is silent all that is reported is above it.
+        self.silent = None if drawn.study.lloq else drawn.limit
 
     def forecast(
         self, context: Study, target: Individual, times: Array, n_samples: int, seed: int
@@ -54,7 +56,8 @@ class BestForecaster:
         found = posterior(self.population, seen, n_samples, rng, uncertain=False)
         curves = predict(self.population, found.samples, target, times)
         noise = own_streams(seed, times, n_samples)
-        return Forecast(times, self.population.error.sample(curves, noise))
+        forecast = Forecast(times, self.population.error.sample(curves, noise))
+        return reported(forecast, self.silent)
 
 
 def best_results(split: str, shown: int) -> pd.DataFrame:
@@ -96,12 +99,11 @@ def true_population(drawn: Drawn) -> Population:
     omega[:P, :P] = correlation * between * between[:, None]
     kind = "exponential" if model.log_additive else "combined"
     size = model.log_additive or structure.factor * model.additive
-    silent = -np.inf if drawn.study.lloq else drawn.limit
     typical = np.array([model.typical.get(name, 1.0) for name in PARAMETERS] + [1.0] * (n - P))
     return Population(
         compound=model.drug,
         structure=structure,
-        error=TrueError(kind, size, model.proportional, silent),
+        error=TrueError(kind, size, model.proportional),
         typical=typical,
         omega=omega,
         loglik=np.nan,
@@ -157,33 +159,16 @@ class TrueCurves:
         return np.array(curves(people, given, [times] * len(values), self.second_occasion))
 
 
-@dataclass(frozen=True)
 class TrueError(ResidualError):
-    """The error of a published model; in a ``combined`` one variances add (NONMEM's habit).
-
-    ``silent``: below it nothing was reported, and nothing said so. Values then have the law given
-    that they were reported (M2 of Beal 2001), for whatever individual: that they were does not
-    change its posterior. By default there is no such limit.
-    """
-
-    silent: float = -np.inf
+    """The error of a published model: in a ``combined`` one variances add (NONMEM's habit), and
+    what is drawn may be negative, which is below any limit."""
 
     def sd(self, f: Array) -> Array:
         if self.kind == "exponential":
             return super().sd(f)
         return np.maximum(np.hypot(self.a, self.b * f), TINY)
 
-    def log_density(self, y: Array, f: Array) -> Array:
-        return super().log_density(y, f) - log_ndtr(-self._limit(f))
-
     def sample(self, f: Array, u: Array) -> Array:
-        below = ndtr(self._limit(f))
-        z = ndtri(np.clip(below + (1 - below) * u, 1e-12, 1 - 1e-12))
-        y = f * np.exp(self.a * z) if self.kind == "exponential" else f + self.sd(f) * z
-        return np.maximum(y, max(self.silent, TINY))
-
-    def _limit(self, f: Array) -> Array:
-        """By how many SDs the silent limit lies above the prediction."""
         if self.kind == "exponential":
-            return (np.log(max(self.silent, TINY)) - np.log(np.maximum(f, TINY))) / self.a
-        return (self.silent - f) / self.sd(f)
+            return super().sample(f, u)
+        return np.maximum(f + self.sd(f) * ndtri(np.clip(u, 1e-12, 1 - 1e-12)), TINY)
