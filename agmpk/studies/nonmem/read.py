@@ -92,7 +92,7 @@ class Options:
         if self.lloq is not None and not 0 < self.lloq < math.inf:
             raise AgmpkError(f"lloq is {self.lloq}; give a positive number.")
         if self.dose_at is not None and not 0 <= self.dose_at < math.inf:
-            raise AgmpkError(f"dose_at is {self.dose_at}; give a positive number.")
+            raise AgmpkError(f"dose_at is {self.dose_at}; give 0 or a positive number.")
         exclude = [self.exclude] if isinstance(self.exclude, str) else self.exclude
         # A frozen class can only set its own fields in this way.
         object.__setattr__(self, "columns", columns)
