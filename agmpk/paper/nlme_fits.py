@@ -36,6 +36,7 @@ from agmpk.forecasting.mixed_effects import NlmeForecaster, NlmePopulationForeca
 from agmpk.jobs import map_jobs
 from agmpk.nlme.fit import FitFailed
 from agmpk.nlme.select import METHOD_VERSION, FitStore, Selection, fitted
+from agmpk.paper.published_models import SHOWN
 from agmpk.store import digest
 from agmpk.studies import Study
 
@@ -45,7 +46,6 @@ DEVELOPMENT = {"phenobarbital": 2}
 that a tenth of the individuals is left out at a time, not one."""
 FOLDS = 10
 PUBLISHED_FOLDS = 3
-SHOWN = (2, 4)  # samples, of the individuals of published models
 
 
 class NlmeModeForecaster(NlmeForecaster):
@@ -170,9 +170,10 @@ def published_results() -> pd.DataFrame:
         results, _ = _scored(case for few in published_cases(shown).values() for case in few)
         found.append(results.assign(shown=shown))
     rows = pd.concat(found, ignore_index=True)
-    if len(rows):
-        rows = rows[rows.model == NlmeForecaster.name]
-        rows["failure"] = rows.failure.str.split(" (", regex=False).str[0]
+    if rows.empty:
+        return rows
+    rows = rows[rows.model == NlmeForecaster.name]
+    rows = rows.assign(failure=rows.failure.str.split(" (", regex=False).str[0])
     return rows.drop(columns=["input", "fits", "fit_seconds", "forecast_seconds"], errors="ignore")
 
 

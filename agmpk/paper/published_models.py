@@ -36,6 +36,7 @@ Plan = tuple[list[tuple[list[Dose], Array]], float]
 
 SPLITS = ("choosing", "reporting")
 SPLIT_SEED, STORED_SEED = 13, 2026
+SHOWN = (2, 4)  # samples of an individual, of the stored results on these studies
 
 KINDS = ("single", "arms", "repeated", "monitoring")
 CHANCES = {False: (0.4, 0.2, 0.25, 0.15), True: (0.2, 0.1, 0.35, 0.35)}

@@ -29,10 +29,10 @@ from agmpk.nlme.closed_forms import DoseColumn
 from agmpk.nlme.population import TINY, Population, ResidualError, predict
 from agmpk.nlme.posterior import posterior
 from agmpk.paper.published_curves import PARAMETERS, Array, Given, People, curves
-from agmpk.paper.published_models import SPLITS, STORED_SEED, Drawn, drawn_studies
+from agmpk.paper.published_models import SHOWN, SPLITS, STORED_SEED, Drawn, drawn_studies
 from agmpk.studies import Individual, Study
+from agmpk.studies.units import conversion_factor
 
-SHOWN = (2, 4)  # samples
 N_SAMPLES = 1000
 SEED = 39
 TOGETHER = 2000  # curves
@@ -123,7 +123,7 @@ class TrueCurves:
 
     def __init__(self, drawn: Drawn) -> None:
         self.model, self.second_occasion = drawn.model, drawn.second_occasion
-        self.factor = 1e3 if drawn.study.units.concentration == "ng/mL" else 1.0
+        self.factor = conversion_factor("mg/L", drawn.study.units.concentration)
         occasions = 2 if np.isfinite(self.second_occasion) else 1
         varying = [name for name, sd in drawn.model.occasion.items() if sd]
         self.changing = [(k, name) for k in range(occasions) for name in varying]

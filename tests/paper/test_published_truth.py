@@ -10,8 +10,9 @@ from scipy import stats
 from agmpk.files import data_path
 from agmpk.nlme.closed_forms import StructuralModel, dose_columns
 from agmpk.nlme.population import draw_etas, predict
+from agmpk.paper import published_truth
 from agmpk.paper.published_curves import PARAMETERS, Path, draw_people, published_models
-from agmpk.paper.published_models import Drawn, drawn_studies
+from agmpk.paper.published_models import STORED_SEED, Drawn, drawn_studies
 from agmpk.paper.published_truth import BestForecaster, TrueError, best_results, true_population
 from agmpk.studies import Dose, Individual, Study, Units
 
@@ -146,17 +147,14 @@ def stored():
     return pd.read_csv(data_path("poppk", "best.csv"), dtype={"individual": str})
 
 
-def test_the_stored_results_are_those_of_the_code(stored):
-    drawn = drawn_studies("reporting", 2026)
+def test_the_stored_results_are_those_of_the_code(stored, monkeypatch):
+    drawn = drawn_studies("reporting", STORED_SEED)
     name = "Ahmed_2020_cyclophosphamide-single-1"
     assert set(stored[stored.split == "reporting"].compound) == set(drawn)
     # The others take minutes.
-    from agmpk.paper import published_truth as truth
-
-    with pytest.MonkeyPatch.context() as patch:
-        every = truth.studies_in
-        patch.setattr(truth, "studies_in", lambda folder: {name: every(folder)[name]})
-        found = best_results("reporting", 2)
+    every = published_truth.studies_in
+    monkeypatch.setattr(published_truth, "studies_in", lambda folder: {name: every(folder)[name]})
+    found = best_results("reporting", 2)
     theirs = stored[(stored.compound == name) & (stored.shown == 2)]
     assert list(found.individual) == list(theirs.individual)
     for score, near in {"log_rmse": 0.03, "crps": 0.02, "covered_90": 0.15}.items():

@@ -1,5 +1,7 @@
 """Differences, margins, verdicts and sentences on results with known answers."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,6 +25,7 @@ from agmpk.paper.ablations.results import (
     verdict,
 )
 from agmpk.paper.ablations.run import DEFAULT, VARIANTS
+from agmpk.training.config import TrainingConfig
 
 
 def test_differences_of_a_known_shift(folder):
@@ -141,3 +144,16 @@ def test_the_first_versions_seeds_have_all_compounds():
     assert list(record.compound) == list(benchmark_studies())
     assert list(record.columns[1:]) == ["default", "seed-1", "seed-2", "seed-3", "seed-4"]
     assert record.iloc[:, 1:].notna().all(axis=None)
+
+
+def test_the_record_of_the_rivals_is_that_of_the_checkpoints_that_ship():
+    record = pd.read_csv(data_path("ablations", "rivals.csv"))
+    shipped = record[record.ships == "yes"].set_index("network")
+    assert sorted(shipped.index) == sorted(record.network.unique())
+    for name, row in shipped.iterrows():
+        folder = data_path("checkpoints", name)
+        about = json.loads((folder / "checkpoint.json").read_text("utf-8"))
+        last = pd.read_csv(folder / "validation.csv").iloc[-1]
+        a_step = TrainingConfig.from_dict(about["training"]).studies
+        assert row.studies == about["before"]["studies"] + last.step * a_step
+        assert row.simulated == last.log_rmse
